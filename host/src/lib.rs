@@ -1,0 +1,1 @@
+//! Rivero, a plugin-host media server that speaks the Kurento protocol

@@ -1,0 +1,1 @@
+//! Kurento module descriptors (KMD): parse, check, generate

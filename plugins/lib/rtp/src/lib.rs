@@ -1,0 +1,1 @@
+//! RTP and RTCP building blocks shared by modules

@@ -1,0 +1,1 @@
+//! SDP offer/answer as Kurento speaks it

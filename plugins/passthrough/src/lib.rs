@@ -1,0 +1,1 @@
+//! PassThrough: copies what comes in to what goes out

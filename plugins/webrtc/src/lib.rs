@@ -1,0 +1,1 @@
+//! WebRtcEndpoint: a full-ICE DTLS-SRTP peer
