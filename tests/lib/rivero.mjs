@@ -1,0 +1,165 @@
+// A fresh Rivero for one test: its own directories, its own free port, the
+// modules that the test names, and everything removed again afterwards.
+
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { usage } from './process-usage.mjs';
+import { until, within } from './wait.mjs';
+
+const repository = fileURLToPath(new URL('../../', import.meta.url));
+const release = process.env.RIVERO_RELEASE_DIR ?? join(repository, 'target', 'release');
+
+/** The server binary and the directories of what `make build` leaves behind. */
+export const artefacts = {
+  server: join(release, 'rivero'),
+  modules: join(release, 'modules'),
+  fixtures: join(release, 'fixtures'),
+};
+
+/** Names of all built modules, such as `webrtc` for `webrtc.so`. */
+export function builtModules() {
+  return readdirSync(artefacts.modules)
+    .filter((file) => file.endsWith('.so'))
+    .map((file) => file.slice(0, -3));
+}
+
+/**
+ * Starts a server and waits until it accepts connections.
+ *
+ * - `modules`: names of built modules to copy into its modules directory;
+ *   all of them by default. A name of a fixture is found as well.
+ * - `extraFiles`: `{fileName: Buffer | string}` to put beside them.
+ * - `config`: merged into the main file's `mediaServer` node.
+ * - `moduleConfig`: `{'kurento/WebRtcEndpoint.conf.ini': text}`.
+ * - `args`, `env`: in addition.
+ */
+export async function startRivero(options = {}) {
+  const home = mkdtempSync(join(tmpdir(), 'rivero-test-'));
+  const port = await freePort();
+  const paths = layOut(home, port, options);
+  const child = spawn(
+    artefacts.server,
+    ['--conf-file', paths.configFile, '--modules-path', paths.modules, '--modules-config-path', paths.moduleConfig, ...(options.args ?? [])],
+    { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const server = new Rivero(child, home, port, paths.modules);
+  try {
+    await server.accepting();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Rivero {
+  #child;
+  #home;
+  #log = '';
+
+  constructor(child, home, port, modulesPath) {
+    this.#child = child;
+    this.#home = home;
+    this.port = port;
+    this.url = `ws://127.0.0.1:${port}/kurento`;
+    this.modulesPath = modulesPath;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
+    }
+    /** Resolves to `{code, signal}` when the process has ended. */
+    this.exit = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    this.exit.catch(() => {}); // reported by accepting()
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Everything written to standard output and standard error so far. */
+  get log() {
+    return this.#log;
+  }
+
+  get running() {
+    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** See `usage` in process-usage.mjs. */
+  usage() {
+    return usage(this.pid);
+  }
+
+  async accepting() {
+    const ended = this.exit.then(({ code, signal }) => {
+      throw new Error(`the server ended early (code ${code}, signal ${signal}):\n${this.#log}`);
+    });
+    await Promise.race([ended, until(() => canConnect(this.port), 'server accepts connections', 15_000)]);
+  }
+
+  /** Ends the server with SIGTERM; resolves to `{code, signal}`. */
+  async stop() {
+    if (this.running) this.#child.kill('SIGTERM');
+    try {
+      if (this.#child.pid !== undefined) return await within(this.exit, 'server stops on SIGTERM', 15_000);
+    } catch (error) {
+      this.#child.kill('SIGKILL');
+      throw error;
+    } finally {
+      rmSync(this.#home, { recursive: true, force: true });
+    }
+  }
+}
+
+function layOut(home, port, { modules = builtModules(), extraFiles = {}, config = {}, moduleConfig = {} }) {
+  const paths = {
+    configFile: join(home, 'kurento.conf.json'),
+    modules: join(home, 'modules'),
+    moduleConfig: join(home, 'config'),
+  };
+  mkdirSync(paths.modules);
+  mkdirSync(paths.moduleConfig);
+  for (const name of modules) copyModule(name, paths.modules);
+  for (const [name, content] of Object.entries(extraFiles)) writeFileSync(join(paths.modules, name), content);
+  for (const [name, text] of Object.entries(moduleConfig)) {
+    const file = join(paths.moduleConfig, name);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, text);
+  }
+  const main = {
+    mediaServer: { ...config, net: { websocket: { address: '127.0.0.1', port, path: 'kurento', ...config.websocket } } },
+  };
+  delete main.mediaServer.websocket;
+  writeFileSync(paths.configFile, JSON.stringify(main, null, 2));
+  return paths;
+}
+
+function copyModule(name, directory) {
+  const file = `${name}.so`;
+  const built = [artefacts.modules, artefacts.fixtures].map((from) => join(from, file)).find((path) => existsSync(path));
+  if (!built) throw new Error(`module ${file} is not built: run 'make build'`);
+  copyFileSync(built, join(directory, file));
+}
+
+async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+function canConnect(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

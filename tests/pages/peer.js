@@ -1,0 +1,134 @@
+// RTCPeerConnections by name, with everything that crosses to the test as plain data.
+
+import { attachSink, detachSink } from './sink.js';
+import { sourceStream } from './source.js';
+
+const peers = new Map();
+
+/**
+ * Creates the peer `name` and its offer.
+ *
+ * - `send`: name of a source, or absent for a peer that only receives.
+ * - `receive`: whether what arrives is shown in the sink `name`.
+ * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
+ *   (with their RTX, where the browser has it).
+ *
+ * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
+ */
+export async function offer(name, { send, receive = true, codecs = {}, configuration = {} } = {}) {
+  const peer = open(name, configuration, receive);
+  const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
+  const tracks = send ? sourceStream(send).getTracks() : ['audio', 'video'];
+  for (const track of tracks) {
+    const streams = send ? [sourceStream(send)] : [];
+    const transceiver = peer.connection.addTransceiver(track, { direction, streams });
+    preferCodec(transceiver, codecs);
+  }
+  await peer.connection.setLocalDescription();
+  return peer.connection.localDescription.sdp;
+}
+
+/** Gives the answer to the peer that made the offer. */
+export async function acceptAnswer(name, sdp) {
+  await peers.get(name).connection.setRemoteDescription({ type: 'answer', sdp });
+}
+
+/** Answers an offer with the peer `name`, created here; see `offer` for the options. */
+export async function answer(name, sdp, { send, receive = true, configuration = {} } = {}) {
+  const peer = open(name, configuration, receive);
+  await peer.connection.setRemoteDescription({ type: 'offer', sdp });
+  if (send) {
+    const stream = sourceStream(send);
+    for (const transceiver of peer.connection.getTransceivers()) {
+      const track = stream.getTracks().find((candidate) => candidate.kind === transceiver.receiver.track.kind);
+      if (!track) continue;
+      await transceiver.sender.replaceTrack(track);
+      transceiver.direction = receive ? 'sendrecv' : 'sendonly';
+    }
+  }
+  await peer.connection.setLocalDescription();
+  return peer.connection.localDescription.sdp;
+}
+
+export async function addCandidate(name, candidate) {
+  await peers.get(name).connection.addIceCandidate(candidate);
+}
+
+/** The RTCPeerConnection's `connectionState`. */
+export function connectionState(name) {
+  return peers.get(name).connection.connectionState;
+}
+
+/** The peer's counters that tests assert on; codec names are upper case. */
+export async function statistics(name) {
+  const report = await peers.get(name).connection.getStats();
+  const reports = [...report.values()];
+  const codecOf = (rtp) => report.get(rtp.codecId)?.mimeType.split('/')[1].toUpperCase();
+  const streams = (type, kind) => reports.filter((entry) => entry.type === type && entry.kind === kind);
+  const [video] = streams('inbound-rtp', 'video');
+  const [audio] = streams('inbound-rtp', 'audio');
+  const [sentVideo] = streams('outbound-rtp', 'video');
+  const [sentAudio] = streams('outbound-rtp', 'audio');
+  const transport = reports.find((entry) => entry.type === 'transport');
+  return {
+    video: video && {
+      codec: codecOf(video),
+      packets: video.packetsReceived,
+      lost: video.packetsLost,
+      framesDecoded: video.framesDecoded,
+      keyFramesDecoded: video.keyFramesDecoded,
+      freezes: video.freezeCount,
+    },
+    audio: audio && { codec: codecOf(audio), packets: audio.packetsReceived, lost: audio.packetsLost },
+    sent: {
+      video: sentVideo && { codec: codecOf(sentVideo), packets: sentVideo.packetsSent, keyFrames: sentVideo.keyFramesEncoded },
+      audio: sentAudio && { codec: codecOf(sentAudio), packets: sentAudio.packetsSent },
+    },
+    srtpCipher: transport?.srtpCipher,
+    dtlsState: transport?.dtlsState,
+  };
+}
+
+export function closePeer(name) {
+  const { connection, hasSink } = peers.get(name);
+  connection.close();
+  if (hasSink) detachSink(name);
+  peers.delete(name);
+}
+
+/** Names of the codecs that this browser can both send and receive, e.g. `['VP8', 'OPUS']`. */
+export function availableCodecs(kind) {
+  const names = (capabilities) => capabilities.codecs.map(codecName);
+  const received = new Set(names(RTCRtpReceiver.getCapabilities(kind)));
+  return [...new Set(names(RTCRtpSender.getCapabilities(kind)))].filter((name) => received.has(name));
+}
+
+function open(name, configuration, receive) {
+  const connection = new RTCPeerConnection({ iceServers: [], ...configuration });
+  const peer = { connection, hasSink: receive };
+  if (receive) {
+    const received = new MediaStream();
+    connection.addEventListener('track', ({ track }) => received.addTrack(track));
+    attachSink(name, received);
+  }
+  connection.addEventListener('icecandidate', ({ candidate }) => {
+    globalThis.onCandidate?.(name, candidate?.toJSON() ?? null);
+  });
+  peers.set(name, peer);
+  return peer;
+}
+
+function preferCodec(transceiver, codecs) {
+  const { kind } = transceiver.receiver.track;
+  const wanted = codecs[kind]?.toUpperCase();
+  if (!wanted) return;
+  const all = RTCRtpReceiver.getCapabilities(kind).codecs;
+  const chosen = all.filter((codec) => codecName(codec) === wanted);
+  if (chosen.length === 0) throw new Error(`this browser has no ${kind} codec ${wanted}`);
+  const rtx = all.filter((codec) => codecName(codec) === 'RTX');
+  transceiver.setCodecPreferences([...chosen, ...rtx]);
+}
+
+function codecName(codec) {
+  return codec.mimeType.split('/')[1].toUpperCase();
+}

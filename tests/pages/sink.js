@@ -1,0 +1,96 @@
+// What arrives, decoded: colours, motion, sound and frame counts.
+
+import { HEIGHT, STRIP_HEIGHT, STRIP_STEPS } from './source.js';
+
+const sinks = new Map();
+let audioContext;
+
+/** Shows a stream in a video element called `name`, so that it is decoded. */
+export function attachSink(name, stream) {
+  const video = Object.assign(document.createElement('video'), { autoplay: true, muted: true, playsInline: true });
+  video.srcObject = stream;
+  document.body.append(video);
+  video.play().catch(() => {}); // rejected when the sink is detached before its first picture
+  sinks.set(name, { video, stream, firstPicture: firstPicture(video) });
+}
+
+export function detachSink(name) {
+  const { video, analyser } = sinks.get(name);
+  analyser?.disconnect();
+  video.srcObject = null;
+  video.remove();
+  sinks.delete(name);
+}
+
+/** Milliseconds on the page's clock (`performance.now()`) of the first picture shown. */
+export function firstPictureAt(name) {
+  return sinks.get(name).firstPicture;
+}
+
+/** Mean `[r, g, b]` of the middle of the current picture; null before the first. */
+export function centreColour(name) {
+  const picture = currentPicture(name);
+  if (!picture) return null;
+  const { width, height } = picture.canvas;
+  return meanColour(picture.getImageData(width / 2 - 8, height / 2 - 8, 16, 16).data);
+}
+
+/** Index of the strip's white block in the current picture, or null when there is none. */
+export function stripStep(name) {
+  const picture = currentPicture(name);
+  if (!picture) return null;
+  const { width, height } = picture.canvas;
+  const y = Math.round((height * STRIP_HEIGHT) / HEIGHT / 2);
+  const brightness = Array.from({ length: STRIP_STEPS }, (_, step) => {
+    const x = Math.round(((step + 0.5) * width) / STRIP_STEPS);
+    return Math.min(...meanColour(picture.getImageData(x - 2, y - 2, 4, 4).data));
+  });
+  const brightest = brightness.indexOf(Math.max(...brightness));
+  return brightness[brightest] > 160 ? brightest : null;
+}
+
+/** Frequency in Hz of the strongest component of the sound; null in silence. */
+export function dominantTone(name) {
+  const sink = sinks.get(name);
+  if (!sink.analyser && sink.stream.getAudioTracks().length > 0) listen(sink);
+  if (!sink.analyser) return null;
+  const levels = new Float32Array(sink.analyser.frequencyBinCount);
+  sink.analyser.getFloatFrequencyData(levels);
+  const loudest = levels.reduce((best, level, index) => (level > levels[best] ? index : best), 0);
+  if (!(levels[loudest] > -60)) return null; // dB
+  return (loudest * audioContext.sampleRate) / sink.analyser.fftSize;
+}
+
+function listen(sink) {
+  audioContext ??= new AudioContext();
+  const analyser = new AnalyserNode(audioContext, { fftSize: 8192 });
+  // Led on to the (muted) output, or the analyser would keep its last values when the sound ends.
+  const muted = new GainNode(audioContext, { gain: 0 });
+  audioContext.createMediaStreamSource(new MediaStream(sink.stream.getAudioTracks())).connect(analyser);
+  analyser.connect(muted).connect(audioContext.destination);
+  sink.analyser = analyser;
+}
+
+function firstPicture(video) {
+  return new Promise((resolve) => {
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((now) => resolve(now));
+    else video.addEventListener('loadeddata', () => resolve(performance.now()), { once: true });
+  });
+}
+
+function currentPicture(name) {
+  const sink = sinks.get(name);
+  if (sink.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || !sink.video.videoWidth) return null;
+  sink.canvas ??= new OffscreenCanvas(1, 1);
+  sink.canvas.width = sink.video.videoWidth;
+  sink.canvas.height = sink.video.videoHeight;
+  const context = sink.canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(sink.video, 0, 0);
+  return context;
+}
+
+function meanColour(rgba) {
+  const sum = [0, 0, 0];
+  for (let i = 0; i < rgba.length; i += 4) for (let c = 0; c < 3; c += 1) sum[c] += rgba[i + c];
+  return sum.map((total) => Math.round((total * 4) / rgba.length));
+}

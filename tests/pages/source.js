@@ -1,0 +1,70 @@
+// A camera and microphone whose pictures and sound are known.
+//
+// Picture: one flat colour, and along the upper edge a white block that steps
+// from left to right, so that a receiver can tell live pictures from a frozen
+// one. Sound: one sine tone.
+
+export const WIDTH = 320;
+export const HEIGHT = 240;
+export const FRAMES_PER_SECOND = 20;
+export const STRIP_HEIGHT = 40;
+export const STRIP_STEPS = 8;
+
+const sources = new Map();
+
+/**
+ * Creates the source `name`. `colour` is `[r, g, b]`, `toneHz` the frequency.
+ * `video: false` or `audio: false` leave that track out.
+ */
+export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, video = true, audio = true } = {}) {
+  const source = { colour, tracks: [], stop: [] };
+  if (video) addCamera(source);
+  if (audio) addMicrophone(source, toneHz);
+  source.stream = new MediaStream(source.tracks);
+  sources.set(name, source);
+}
+
+export function sourceStream(name) {
+  return sources.get(name).stream;
+}
+
+export function setColour(name, colour) {
+  sources.get(name).colour = colour;
+}
+
+export function stopSource(name) {
+  const source = sources.get(name);
+  source.tracks.forEach((track) => track.stop());
+  source.stop.forEach((stop) => stop());
+  sources.delete(name);
+}
+
+function addCamera(source) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
+  document.body.append(canvas);
+  const context = canvas.getContext('2d', { alpha: false });
+  let frame = 0;
+  const draw = () => {
+    context.fillStyle = `rgb(${source.colour.join(' ')})`;
+    context.fillRect(0, 0, WIDTH, HEIGHT);
+    const step = frame++ % STRIP_STEPS;
+    context.fillStyle = 'white';
+    context.fillRect((step * WIDTH) / STRIP_STEPS, 0, WIDTH / STRIP_STEPS, STRIP_HEIGHT);
+  };
+  draw();
+  const timer = setInterval(draw, 1000 / FRAMES_PER_SECOND);
+  const [track] = canvas.captureStream(FRAMES_PER_SECOND).getVideoTracks();
+  source.tracks.push(track);
+  source.stop.push(() => clearInterval(timer), () => canvas.remove());
+}
+
+function addMicrophone(source, toneHz) {
+  const context = new AudioContext();
+  const oscillator = new OscillatorNode(context, { frequency: toneHz });
+  const level = new GainNode(context, { gain: 0.5 });
+  const output = new MediaStreamAudioDestinationNode(context);
+  oscillator.connect(level).connect(output);
+  oscillator.start();
+  source.tracks.push(output.stream.getAudioTracks()[0]);
+  source.stop.push(() => context.close());
+}
