@@ -1,0 +1,301 @@
+//! The module's side of the boundary: safe traits behind ABI objects.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abi_stable::{
+    prefix_type::WithMetadata,
+    sabi_trait::TD_Opaque,
+    std_types::{RArc, RBox, RResult, RSlice, RStr, RString},
+};
+use serde_json::Value;
+
+use super::{
+    ABI_MAJOR, ABI_MINOR, guard,
+    packet::Packet,
+    traits::{self, *},
+    types::{AbiError, AbiUpstream, MediaKind, SinkSelection},
+};
+use crate::{
+    Converter, ConverterOutput, ElementContext, Error, Host, Module, Object, Result, SinkGroup,
+    SinkHandler, SourceHandler,
+};
+
+pub type Started = RResult<traits::Module, AbiError>;
+
+/// The root module around a start function.
+pub fn root(start: extern "C" fn(traits::Host) -> Started) -> RootRef {
+    let root = WithMetadata::new(Root {
+        major: ABI_MAJOR,
+        minor: ABI_MINOR,
+        start,
+    });
+    // Lives as long as the library, which is never unloaded.
+    RootRef(Box::leak(Box::new(root)).static_as_prefix())
+}
+
+/// Starts the module: connects it to the host and asks for its definition.
+pub fn start(host: traits::Host, definition: fn() -> Module) -> Started {
+    let started = guard::call("the start of the module", || {
+        Host::install(host);
+        crate::log::install();
+        Ok(definition())
+    });
+    match started {
+        Ok(module) => RResult::ROk(AbiModule_TO::from_ptr(RArc::new(Served(module)), TD_Opaque)),
+        Err(error) => RResult::RErr(error.into()),
+    }
+}
+
+struct Served(Module);
+
+impl AbiModule for Served {
+    fn create(
+        &self,
+        class: RStr<'_>,
+        host: ElementHost,
+        parameters: RStr<'_>,
+    ) -> RResult<traits::Object, AbiError> {
+        let created = guard::call("the constructor", || {
+            let context = ElementContext::new(host);
+            let class = self
+                .0
+                .classes
+                .iter()
+                .find(|known| known.name == class.as_str())
+                .ok_or_else(|| Error::unexpected(format!("the module has no class {class}")))?;
+            let object = (class.create)(context.clone(), json(parameters)?)?;
+            Ok(ServedObject { object, context })
+        });
+        result(created.map(|object| AbiObject_TO::from_ptr(RArc::new(object), TD_Opaque)))
+    }
+
+    fn conversions(&self) -> RString {
+        let list: Vec<_> = self
+            .0
+            .converters
+            .iter()
+            .map(|factory| &factory.conversion)
+            .collect();
+        serde_json::to_string(&list)
+            .unwrap_or_else(|_| "[]".to_owned())
+            .into()
+    }
+
+    fn create_converter(
+        &self,
+        conversion: u32,
+        input: u32,
+        output: u32,
+        settings: RStr<'_>,
+        sink: traits::ConverterOutput,
+    ) -> RResult<traits::Converter, AbiError> {
+        let created = guard::call("the constructor of a converter", || {
+            let factory = self
+                .0
+                .converters
+                .get(conversion as usize)
+                .ok_or_else(|| Error::unexpected("the module has no such converter"))?;
+            (factory.create)(input, output, json(settings)?, ConverterOutput::new(sink))
+        });
+        result(created.map(|converter| {
+            AbiConverter_TO::from_ptr(RArc::new(ServedConverter(converter)), TD_Opaque)
+        }))
+    }
+}
+
+struct ServedObject {
+    object: Box<dyn Object>,
+    context: ElementContext,
+}
+
+impl ServedObject {
+    fn hook(&self, place: &str, body: impl FnOnce()) {
+        if let Err(message) = guard::contain(body) {
+            self.context.panicked(place, &message);
+        }
+    }
+
+    fn answer<T>(&self, place: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        guard::contain(body).unwrap_or_else(|message| {
+            self.context.panicked(place, &message);
+            Err(Error::panicked(place, &message))
+        })
+    }
+}
+
+impl AbiObject for ServedObject {
+    fn invoke(&self, operation: RStr<'_>, parameters: RStr<'_>, responder: Responder) {
+        let answer = self.answer(operation.as_str(), || {
+            let value = self.object.invoke(operation.as_str(), json(parameters)?)?;
+            Ok(RString::from(value.to_string()))
+        });
+        responder.reply(result(answer));
+    }
+
+    fn stats(&self, kind: u8) -> RResult<RString, AbiError> {
+        let kind = match kind {
+            0 => Some(MediaKind::Audio),
+            1 => Some(MediaKind::Video),
+            2 => Some(MediaKind::Data),
+            _ => None,
+        };
+        result(self.answer("stats", || {
+            let stats = self.object.element().stats(kind)?;
+            Ok(RString::from(Value::Object(stats).to_string()))
+        }))
+    }
+
+    fn port_added(&self, port: RStr<'_>, host: ElementHost) {
+        self.hook("port_added", || {
+            self.object
+                .element()
+                .port_added(port.as_str(), ElementContext::new(host));
+        });
+    }
+
+    fn port_removed(&self, port: RStr<'_>) {
+        self.hook("port_removed", || {
+            self.object.element().port_removed(port.as_str())
+        });
+    }
+
+    fn release(&self) {
+        self.hook("released", || self.object.element().released());
+    }
+}
+
+impl Drop for ServedObject {
+    fn drop(&mut self) {
+        // The author's own drop code must not unwind into the host: run it
+        // here, contained, before the field would be dropped by the glue.
+        let object = std::mem::replace(&mut self.object, Box::new(Gone));
+        self.hook("drop", move || drop(object));
+    }
+}
+
+/// Stands in for an object that is being dropped.
+struct Gone;
+
+impl Object for Gone {
+    fn invoke(&self, operation: &str, _: Value) -> Result<Value> {
+        Err(Error::unexpected(format!(
+            "{operation} was called on an object that is gone"
+        )))
+    }
+
+    fn element(&self) -> &dyn crate::Element {
+        self
+    }
+}
+
+impl crate::Element for Gone {}
+
+struct ServedConverter(Box<dyn Converter>);
+
+impl AbiConverter for ServedConverter {
+    fn packets(&self, packets: RSlice<'_, Packet>) {
+        log_panic("packets of a converter", || {
+            self.0.packets(packets.as_slice())
+        });
+    }
+
+    fn upstream(&self, message: AbiUpstream) {
+        if let Some(message) = message.message() {
+            log_panic("upstream of a converter", || self.0.upstream(message));
+        }
+    }
+
+    fn stop(&self) {
+        log_panic("stop of a converter", || self.0.stop());
+    }
+}
+
+/// A source handler as the host calls it.
+pub fn source_handler(
+    handler: impl SourceHandler,
+    context: ElementContext,
+) -> traits::SourceHandler {
+    struct Adapter<T>(T, ElementContext);
+    impl<T: SourceHandler> AbiSourceHandler for Adapter<T> {
+        fn upstream(&self, message: AbiUpstream) {
+            if let Some(message) = message.message() {
+                contained(&self.1, "upstream", || self.0.upstream(message));
+            }
+        }
+        fn consumers(&self, count: u32) {
+            contained(&self.1, "consumers", || self.0.consumers(count));
+        }
+    }
+    AbiSourceHandler_TO::from_ptr(RArc::new(Adapter(handler, context)), TD_Opaque)
+}
+
+/// A sink handler as the host calls it.
+pub fn sink_handler(handler: impl SinkHandler, context: ElementContext) -> traits::SinkHandler {
+    struct Adapter<T>(T, ElementContext);
+    impl<T: SinkHandler> AbiSinkHandler for Adapter<T> {
+        fn packets(&self, packets: RSlice<'_, Packet>) {
+            contained(&self.1, "packets", || self.0.packets(packets.as_slice()));
+        }
+        fn format(&self, format: u32) {
+            contained(&self.1, "format", || {
+                self.0.format((format != 0).then_some(format))
+            });
+        }
+    }
+    AbiSinkHandler_TO::from_ptr(RArc::new(Adapter(handler, context)), TD_Opaque)
+}
+
+/// A sink group as the host calls it.
+pub fn sink_group(group: impl SinkGroup) -> traits::SinkGroup {
+    struct Adapter<T>(T);
+    impl<T: SinkGroup> AbiSinkGroup for Adapter<T> {
+        fn push_batch(&self, packets: RSlice<'_, Packet>, sinks: RSlice<'_, SinkSelection>) {
+            log_panic("push_batch", || {
+                self.0.push_batch(packets.as_slice(), sinks.as_slice());
+            });
+        }
+    }
+    AbiSinkGroup_TO::from_ptr(RArc::new(Adapter(group)), TD_Opaque)
+}
+
+/// A timer's action as the host calls it, at most once.
+pub fn timer(action: impl FnOnce() + Send + 'static) -> traits::Timer {
+    struct Adapter<F>(Arc<Mutex<Option<F>>>);
+    impl<F: FnOnce() + Send> AbiTimer for Adapter<F> {
+        fn fire(&self) {
+            let action = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(action) = action {
+                log_panic("a timer", action);
+            }
+        }
+    }
+    let adapter = Adapter(Arc::new(Mutex::new(Some(action))));
+    AbiTimer_TO::from_ptr(RBox::new(adapter), TD_Opaque)
+}
+
+fn contained(context: &ElementContext, place: &str, body: impl FnOnce()) {
+    if let Err(message) = guard::contain(body) {
+        context.panicked(place, &message);
+    }
+}
+
+fn log_panic(place: &str, body: impl FnOnce()) {
+    if let Err(message) = guard::contain(body) {
+        tracing::error!(place, message, "the module panicked");
+    }
+}
+
+fn json(text: RStr<'_>) -> Result<Value> {
+    serde_json::from_str(text.as_str()).map_err(|error| {
+        Error::marshall(format!(
+            "the host sent parameters that are no JSON: {error}"
+        ))
+    })
+}
+
+fn result<T>(result: Result<T>) -> RResult<T, AbiError> {
+    match result {
+        Ok(value) => RResult::ROk(value),
+        Err(error) => RResult::RErr(error.into()),
+    }
+}

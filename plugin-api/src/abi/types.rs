@@ -1,0 +1,237 @@
+//! Plain values of the boundary, and their author-side counterparts.
+
+use abi_stable::{
+    StableAbi,
+    std_types::{RString, RVec, Tuple2},
+};
+
+use crate::{
+    Error,
+    media::{Encoding, Format, Packaging, Upstream},
+};
+
+/// Kind of media of a pad; `Data` is messages of data channels.
+#[repr(u8)]
+#[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    Audio,
+    Video,
+    Data,
+}
+
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug)]
+pub struct AbiError {
+    pub code: i32,
+    pub kind: RString,
+    pub message: RString,
+}
+
+impl From<Error> for AbiError {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code,
+            kind: error.kind.to_string().into(),
+            message: error.message.into(),
+        }
+    }
+}
+
+impl From<AbiError> for Error {
+    fn from(error: AbiError) -> Self {
+        Self {
+            code: error.code,
+            kind: error.kind.into_string().into(),
+            message: error.message.into_string(),
+        }
+    }
+}
+
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug)]
+pub struct AbiFormat {
+    pub encoding: RString,
+    pub packaging: u8,
+    pub clock_rate: u32,
+    pub channels: u8,
+    pub parameters: RVec<Tuple2<RString, RString>>,
+}
+
+impl From<&Format> for AbiFormat {
+    fn from(format: &Format) -> Self {
+        Self {
+            encoding: format.encoding.as_str().into(),
+            packaging: format.packaging as u8,
+            clock_rate: format.clock_rate,
+            channels: format.channels,
+            parameters: format
+                .parameters
+                .iter()
+                .map(|(name, value)| Tuple2(name.as_str().into(), value.as_str().into()))
+                .collect(),
+        }
+    }
+}
+
+impl From<AbiFormat> for Format {
+    fn from(format: AbiFormat) -> Self {
+        Self {
+            encoding: format.encoding.into_string(),
+            packaging: match format.packaging {
+                0 => Packaging::Rtp,
+                1 => Packaging::Frame,
+                _ => Packaging::Raw,
+            },
+            clock_rate: format.clock_rate,
+            channels: format.channels,
+            parameters: format
+                .parameters
+                .into_iter()
+                .map(|Tuple2(name, value)| (name.into_string(), value.into_string()))
+                .collect(),
+        }
+    }
+}
+
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug)]
+pub struct AbiEncoding {
+    pub rid: RString,
+    pub width: u32,
+    pub height: u32,
+    pub bitrate: u64,
+    pub frame_rate: f64,
+    pub spatial_layers: u8,
+    pub temporal_layers: u8,
+}
+
+impl From<&Encoding> for AbiEncoding {
+    fn from(encoding: &Encoding) -> Self {
+        Self {
+            rid: encoding.rid.as_str().into(),
+            width: encoding.width,
+            height: encoding.height,
+            bitrate: encoding.bitrate,
+            frame_rate: encoding.frame_rate,
+            spatial_layers: encoding.spatial_layers,
+            temporal_layers: encoding.temporal_layers,
+        }
+    }
+}
+
+impl From<AbiEncoding> for Encoding {
+    fn from(encoding: AbiEncoding) -> Self {
+        Self {
+            rid: encoding.rid.into_string(),
+            width: encoding.width,
+            height: encoding.height,
+            bitrate: encoding.bitrate,
+            frame_rate: encoding.frame_rate,
+            spatial_layers: encoding.spatial_layers,
+            temporal_layers: encoding.temporal_layers,
+        }
+    }
+}
+
+/// An [`Upstream`] message in a form that older and newer sides can skip.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug)]
+pub struct AbiUpstream {
+    pub code: u32,
+    pub first: u64,
+    pub second: u64,
+}
+
+impl From<Upstream> for AbiUpstream {
+    fn from(message: Upstream) -> Self {
+        let (code, first, second) = match message {
+            Upstream::KeyframeRequest => (1, 0, 0),
+            Upstream::BandwidthEstimate { bits_per_second } => (2, bits_per_second, 0),
+            Upstream::TargetBitrate { bits_per_second } => (3, bits_per_second, 0),
+            Upstream::LayerWish {
+                encoding,
+                spatial,
+                temporal,
+            } => (
+                4,
+                u64::from(encoding),
+                u64::from(spatial) << 8 | u64::from(temporal),
+            ),
+            Upstream::Loss { fraction } => (5, u64::from(fraction.to_bits()), 0),
+        };
+        Self {
+            code,
+            first,
+            second,
+        }
+    }
+}
+
+impl AbiUpstream {
+    /// `None` for a message of a newer minor version.
+    pub fn message(self) -> Option<Upstream> {
+        Some(match self.code {
+            1 => Upstream::KeyframeRequest,
+            2 => Upstream::BandwidthEstimate {
+                bits_per_second: self.first,
+            },
+            3 => Upstream::TargetBitrate {
+                bits_per_second: self.first,
+            },
+            4 => Upstream::LayerWish {
+                encoding: self.first as u8,
+                spatial: (self.second >> 8) as u8,
+                temporal: self.second as u8,
+            },
+            5 => Upstream::Loss {
+                fraction: f32::from_bits(self.first as u32),
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// Which packets of a burst go to one sink of a group.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkSelection {
+    /// The number that the module gave the sink pad.
+    pub token: u64,
+    /// Bit n selects packet n of the burst; a burst has at most 64 packets.
+    pub packets: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstream_messages_survive_the_boundary() {
+        for message in [
+            Upstream::KeyframeRequest,
+            Upstream::BandwidthEstimate {
+                bits_per_second: 300_000,
+            },
+            Upstream::TargetBitrate {
+                bits_per_second: u64::MAX,
+            },
+            Upstream::LayerWish {
+                encoding: 2,
+                spatial: 1,
+                temporal: 3,
+            },
+            Upstream::Loss { fraction: 0.25 },
+        ] {
+            assert_eq!(AbiUpstream::from(message).message(), Some(message));
+        }
+        assert_eq!(
+            AbiUpstream {
+                code: 99,
+                first: 0,
+                second: 0
+            }
+            .message(),
+            None
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! What a module offers, and the macro that exports it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Class, Packet, Result, Upstream, abi::traits, abi::types::AbiUpstream};
+
+/// Everything a module offers. Made by [`export_module!`](crate::export_module).
+pub struct Module {
+    /// Its classes.
+    pub classes: Vec<Class>,
+    /// Its converters.
+    pub converters: Vec<ConverterFactory>,
+}
+
+/// A conversion between formats, `cost` relative to others (copying a frame = 1).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Conversion {
+    /// Encoding and packaging that go in, such as `("VP8", Rtp)`.
+    pub input: (String, crate::Packaging),
+    /// What comes out.
+    pub output: (String, crate::Packaging),
+    /// The host takes the cheapest path.
+    pub cost: u32,
+}
+
+/// Makes converters of one kind.
+pub struct ConverterFactory {
+    /// What it converts.
+    pub conversion: Conversion,
+    /// `(input format, output format, settings, output)`; settings hold size,
+    /// rate and bitrate as far as they are asked for.
+    pub create: CreateConverter,
+}
+
+/// Constructor of a converter, see [`ConverterFactory::create`].
+pub type CreateConverter = fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>>;
+
+/// A running conversion; one instance may serve many consumers.
+pub trait Converter: Send + Sync + 'static {
+    /// Media, on a worker of the host.
+    fn packets(&self, packets: &[Packet]);
+    /// A message from the consumers.
+    fn upstream(&self, message: Upstream);
+    /// The last consumer went.
+    fn stop(&self);
+}
+
+/// Where a converter's results go.
+pub struct ConverterOutput(traits::ConverterOutput);
+
+impl ConverterOutput {
+    pub(crate) fn new(output: traits::ConverterOutput) -> Self {
+        Self(output)
+    }
+
+    /// Converted media.
+    pub fn push(&self, packets: &[Packet]) {
+        self.0.push(packets.into());
+    }
+
+    /// A message for the source, such as a keyframe request after loss.
+    pub fn upstream(&self, message: Upstream) {
+        self.0.upstream(AbiUpstream::from(message));
+    }
+
+    /// The conversion cannot go on.
+    pub fn failed(&self, error: crate::Error) {
+        self.0.failed(error.into());
+    }
+}
+
+/// Exports a module: its classes and, where it has any, its converters.
+///
+/// `build.rs` must have written `module.json` into `OUT_DIR` (`rivero_idl::build`).
+///
+/// ```ignore
+/// rivero_plugin_api::export_module! {
+///     classes: [api::chroma_filter::<Chroma>()],
+///     converters: [decoder(), encoder()],
+/// }
+/// ```
+#[macro_export]
+macro_rules! export_module {
+    (
+        $(classes: [$($class:expr),* $(,)?])? $(,)?
+        $(converters: [$($converter:expr),* $(,)?])? $(,)?
+    ) => {
+        #[allow(unsafe_code, missing_docs, unreachable_pub)]
+        mod rivero_module_export {
+            use super::*;
+            use $crate::abi::{abi_stable::library as sabi, module, section, traits};
+
+            const MANIFEST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/module.json"));
+            const LENGTH: usize = section::HEADER + MANIFEST.len();
+
+            #[used]
+            #[unsafe(link_section = ".rivero.module")]
+            static SECTION: [u8; LENGTH] = section::encode::<LENGTH>(MANIFEST);
+
+            fn definition() -> $crate::Module {
+                $crate::Module {
+                    classes: vec![$($($class),*)?],
+                    converters: vec![$($($converter),*)?],
+                }
+            }
+
+            extern "C" fn start(
+                host: traits::Host,
+            ) -> module::Started {
+                module::start(host, definition)
+            }
+
+            fn root() -> traits::RootRef {
+                module::root(start)
+            }
+
+            extern "C" fn erased_root() -> sabi::RootModuleResult {
+                sabi::__call_root_module_loader(root)
+            }
+
+            /// Found by the host under the name that abi_stable gives it.
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            pub static ROOT: sabi::LibHeader = unsafe {
+                sabi::LibHeader::from_constructor::<traits::RootRef>(
+                    erased_root,
+                    sabi::CheckTypeLayout::Yes,
+                )
+            };
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use abi_stable::library::ROOT_MODULE_LOADER_NAME;
+
+    /// `export_name` takes a literal only, so the macro repeats the name.
+    #[test]
+    fn the_root_is_exported_under_the_name_the_loader_looks_for() {
+        let macro_text = include_str!("export.rs");
+        assert!(
+            macro_text.contains(&format!("export_name = \"{ROOT_MODULE_LOADER_NAME}\"")),
+            "the loader looks for {ROOT_MODULE_LOADER_NAME}"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! Services of the host.
+
+use std::sync::{Arc, OnceLock};
+
+use abi_stable::std_types::ROption;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    BytesMut, Error, Format, Result,
+    abi::{module, traits, types::AbiFormat},
+};
+
+static HOST: OnceLock<Host> = OnceLock::new();
+
+/// The server that loaded this module.
+#[derive(Clone)]
+pub struct Host(Arc<traits::Host>);
+
+/// A running timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerId(u64);
+
+/// The host. Outside of a server (a unit test) there is none.
+pub fn host() -> Option<&'static Host> {
+    HOST.get()
+}
+
+impl Host {
+    pub(crate) fn install(host: traits::Host) -> &'static Host {
+        HOST.get_or_init(|| Host(Arc::new(host)))
+    }
+
+    /// The clock of all pipelines: ns, monotonic, the same in every module.
+    pub fn now(&self) -> i64 {
+        self.0.now()
+    }
+
+    /// The configuration of a class, `modules.<module>.<Class>`, as `T`.
+    ///
+    /// # Errors
+    /// 40003 with the offending key when it does not fit.
+    pub fn configuration<T: DeserializeOwned>(&self, class: &str) -> Result<T> {
+        serde_json::from_str(&self.0.configuration(class.into())).map_err(|error| {
+            Error::unexpected(format!(
+                "the configuration of {class} does not fit: {error}"
+            ))
+        })
+    }
+
+    /// A directory where the server may write.
+    pub fn data_directory(&self) -> std::path::PathBuf {
+        self.0.data_directory().as_str().into()
+    }
+
+    /// The number of a format; equal formats have the same one.
+    pub fn format_id(&self, format: &Format) -> u32 {
+        self.0.format_id(&AbiFormat::from(format))
+    }
+
+    /// The format behind a number.
+    pub fn format(&self, id: u32) -> Option<Format> {
+        match self.0.format(id) {
+            ROption::RSome(format) => Some(format.into()),
+            ROption::RNone => None,
+        }
+    }
+
+    /// Runs `action` once after `delay` on a thread of the host; it must not block.
+    pub fn after(
+        &self,
+        delay: std::time::Duration,
+        action: impl FnOnce() + Send + 'static,
+    ) -> TimerId {
+        let nanoseconds = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        TimerId(self.0.start_timer(nanoseconds, module::timer(action)))
+    }
+
+    /// Stops a timer; too late is no error.
+    pub fn cancel(&self, timer: TimerId) {
+        self.0.cancel_timer(timer.0);
+    }
+
+    /// Adds to a counter of `/metrics`. `labels`: JSON object of strings.
+    pub fn count(&self, name: &str, labels: &serde_json::Value, amount: f64) {
+        self.0
+            .metric(0, name.into(), labels.to_string().as_str().into(), amount);
+    }
+
+    /// Sets a gauge of `/metrics`.
+    pub fn gauge(&self, name: &str, labels: &serde_json::Value, value: f64) {
+        self.0
+            .metric(1, name.into(), labels.to_string().as_str().into(), value);
+    }
+
+    /// A buffer to be filled and shared.
+    pub fn buffer(&self, length: usize) -> BytesMut {
+        self.0.allocate(length)
+    }
+
+    pub(crate) fn log(&self, level: u8, target: &str, message: &str, fields: &str) {
+        self.0
+            .log(level, target.into(), message.into(), fields.into());
+    }
+
+    pub(crate) fn log_level(&self) -> u8 {
+        self.0.log_level()
+    }
+}

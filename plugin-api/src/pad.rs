@@ -1,0 +1,140 @@
+//! The ends of links.
+
+use abi_stable::std_types::{ROption, RSlice};
+
+use crate::{
+    Encoding, Packet, SinkSelection, Upstream,
+    abi::{
+        module, traits,
+        types::{AbiEncoding, AbiUpstream},
+    },
+};
+
+/// The description of a pad unless there are several of one kind.
+pub const DEFAULT_DESCRIPTION: &str = "default";
+
+/// What a source hears from its consumers.
+pub trait SourceHandler: Send + Sync + 'static {
+    /// A message from downstream; keyframe requests come already coalesced.
+    fn upstream(&self, message: Upstream) {
+        let _ = message;
+    }
+
+    /// The number of consumers changed.
+    fn consumers(&self, count: u32) {
+        let _ = count;
+    }
+}
+
+impl SourceHandler for () {}
+
+/// What arrives at a sink.
+pub trait SinkHandler: Send + Sync + 'static {
+    /// Media, on the producer's thread: must not block. Not called when the
+    /// pad belongs to a group.
+    fn packets(&self, packets: &[Packet]) {
+        let _ = packets;
+    }
+
+    /// The format of what arrives from now on, `None` when nothing is connected.
+    fn format(&self, format: Option<u32>) {
+        let _ = format;
+    }
+}
+
+impl SinkHandler for () {}
+
+/// Takes a burst once for many sinks that live on one thread of a module.
+pub trait SinkGroup: Send + Sync + 'static {
+    /// Called on the producer's thread: queue and wake, never block.
+    fn push_batch(&self, packets: &[Packet], sinks: &[SinkSelection]);
+}
+
+/// A group as pads refer to it.
+pub struct SinkGroupHandle(traits::SinkGroup);
+
+impl SinkGroupHandle {
+    /// Wraps a group for use by any number of pads.
+    pub fn new(group: impl SinkGroup) -> Self {
+        Self(module::sink_group(group))
+    }
+
+    pub(crate) fn share(&self) -> traits::SinkGroup {
+        traits::AbiSinkGroup_TO::from_sabi(self.0.obj.shallow_clone())
+    }
+}
+
+/// Media out. Closed when dropped.
+pub struct SourcePad {
+    pad: traits::SourcePad,
+    id: u32,
+}
+
+impl SourcePad {
+    pub(crate) fn new(pad: traits::SourcePad) -> Self {
+        let id = pad.id();
+        Self { pad, id }
+    }
+
+    /// Goes into [`Packet::origin`]; unique in the process.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Hands a burst to all consumers. Cut into pieces of 64 packets; never blocks.
+    pub fn push(&self, packets: &[Packet]) {
+        for burst in packets.chunks(64) {
+            self.pad.push(RSlice::from_slice(burst));
+        }
+    }
+
+    /// What flows from now on; `None` before it is known and when it ends.
+    pub fn set_format(&self, format: Option<u32>) {
+        self.pad.set_format(format.unwrap_or(0));
+    }
+
+    /// The encodings that packets refer to by [`Layer`](crate::Layer).
+    pub fn set_encodings(&self, encodings: &[Encoding]) {
+        let encodings: Vec<AbiEncoding> = encodings.iter().map(AbiEncoding::from).collect();
+        self.pad.set_encodings(RSlice::from_slice(&encodings));
+    }
+}
+
+impl Drop for SourcePad {
+    fn drop(&mut self) {
+        self.pad.close();
+    }
+}
+
+/// Media in. Closed when dropped.
+pub struct SinkPad(traits::SinkPad);
+
+impl SinkPad {
+    pub(crate) fn new(pad: traits::SinkPad) -> Self {
+        Self(pad)
+    }
+
+    /// Acceptable formats in order of preference; links wait while it is empty.
+    pub fn set_accepted(&self, formats: &[u32]) {
+        self.0.set_accepted(RSlice::from_slice(formats));
+    }
+
+    /// Sends a message towards the source.
+    pub fn upstream(&self, message: Upstream) {
+        self.0.upstream(AbiUpstream::from(message));
+    }
+
+    /// A recent packet of the source, for retransmission (RFC 4585 NACK).
+    pub fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> Option<Packet> {
+        match self.0.history(origin, ssrc, sequence) {
+            ROption::RSome(packet) => Some(packet),
+            ROption::RNone => None,
+        }
+    }
+}
+
+impl Drop for SinkPad {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
