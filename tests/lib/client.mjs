@@ -15,7 +15,9 @@ export function connectClient(url, options = {}) {
   const connected = new Promise((resolve, reject) => {
     // Retries do not end by themselves: a server that is not there is a failure here.
     const settings = { failAfter: 3, ...options };
-    kurentoClient(url, settings, (error, client) => (error ? reject(error) : resolve(client)));
+    const client = kurentoClient(url, settings, (error, ready) => (error ? reject(error) : resolve(ready)));
+    // reconnect-core emits each refused attempt as an 'error' that nobody listens to.
+    client._re.on('error', () => {});
   });
   return within(connected, 'kurento-client connects', 15_000);
 }

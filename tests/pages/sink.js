@@ -63,11 +63,9 @@ export function dominantTone(name) {
 
 function listen(sink) {
   audioContext ??= new AudioContext();
-  const analyser = new AnalyserNode(audioContext, { fftSize: 8192 });
-  // Led on to the (muted) output, or the analyser would keep its last values when the sound ends.
-  const muted = new GainNode(audioContext, { gain: 0 });
+  // No smoothing: it would let a tone that has ended sound on in the figures.
+  const analyser = new AnalyserNode(audioContext, { fftSize: 8192, smoothingTimeConstant: 0 });
   audioContext.createMediaStreamSource(new MediaStream(sink.stream.getAudioTracks())).connect(analyser);
-  analyser.connect(muted).connect(audioContext.destination);
   sink.analyser = analyser;
 }
 

@@ -1,0 +1,68 @@
+import { connectToServer, createPeer, negotiate, watchConnection } from '../common/call.js';
+import { Cleanup } from '../common/cleanup.js';
+import { showError, showFacts, showState } from '../common/page.js';
+
+const startButton = document.querySelector('#start');
+const stopButton = document.querySelector('#stop');
+let call = null;
+
+async function start() {
+  call = new Cleanup();
+  setRunning(true);
+  try {
+    await loopback(call);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Camera → server → this page; each step says how it is undone. */
+async function loopback(cleanup) {
+  showState('working', 'Opening the camera…');
+  const peer = await createPeer('Sendrecv', {
+    localVideo: document.querySelector('#local'),
+    remoteVideo: document.querySelector('#remote'),
+  });
+  cleanup.add(() => peer.dispose());
+  if (cleanup.over) return;
+
+  showState('working', 'Connecting to the server…');
+  const client = await connectToServer();
+  cleanup.add(() => client.close());
+  const pipeline = await client.create('MediaPipeline');
+  cleanup.add(() => pipeline.release());
+  const endpoint = await pipeline.create('WebRtcEndpoint');
+  await endpoint.connect(endpoint);
+  if (cleanup.over) return;
+
+  watchConnection(peer, onConnection);
+  await negotiate(peer, endpoint);
+  cleanup.add(showFacts(peer, document.querySelector('#facts')));
+}
+
+function onConnection(state) {
+  if (state === 'connected') showState('live', 'Your camera is coming back');
+  if (state === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
+}
+
+function fail(error) {
+  if (!call) return; // stopped meanwhile: whatever failed is of no interest any more
+  stop();
+  showError(error);
+}
+
+function stop() {
+  call?.run();
+  call = null;
+  setRunning(false);
+  showState('idle', 'Stopped');
+}
+
+function setRunning(running) {
+  startButton.disabled = running;
+  stopButton.disabled = !running;
+}
+
+startButton.addEventListener('click', start);
+stopButton.addEventListener('click', stop);
+addEventListener('pagehide', () => call && stop());

@@ -1,0 +1,30 @@
+import { connectToServer, createPeer, negotiate, watchConnection } from '../common/call.js';
+import { announce, withdraw } from './notice.js';
+
+const RENEWAL_MS = 2000;
+
+/**
+ * Sends this page's camera to the server and tells the others where it is.
+ * `report(state)` gets the connection's states, `fail(error)` what goes wrong later.
+ */
+export async function present(video, cleanup, report, fail) {
+  const peer = await createPeer('Sendonly', { localVideo: video });
+  cleanup.add(() => peer.dispose());
+  if (cleanup.over) return;
+
+  const client = await connectToServer();
+  cleanup.add(() => client.close());
+  const pipeline = await client.create('MediaPipeline');
+  cleanup.add(() => pipeline.release());
+  const endpoint = await pipeline.create('WebRtcEndpoint');
+  if (cleanup.over) return;
+
+  watchConnection(peer, report);
+  await negotiate(peer, endpoint);
+  if (cleanup.over) return;
+
+  cleanup.add(() => withdraw(endpoint.id));
+  await announce(endpoint.id);
+  const timer = setInterval(() => announce(endpoint.id).catch(fail), RENEWAL_MS);
+  cleanup.add(() => clearInterval(timer));
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+// The web server of the examples: static files, where to find Rivero, and who
+// presents in one2many. Node only, no dependencies.
+
+import { createReadStream, existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { PresenterBoard } from './one2many/board.mjs';
+
+const USAGE = `Serves Rivero's examples.
+
+usage: node serve.mjs [options]
+
+  --port N       port to listen on (default 8080, 0 picks a free one)
+  --host NAME    address to listen on (default localhost). Browsers give cameras
+                 only to pages from localhost or over HTTPS.
+  --server URL   Rivero's address for the pages (default: port 8888 of the host
+                 that the page comes from, path /kurento)
+  --help         this text
+`;
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'one2many'];
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+};
+
+/**
+ * Starts the server. Resolves to `{url, close}` once it listens; rejects when
+ * the port is taken.
+ */
+export async function serveExamples({ port = 8080, host = 'localhost', server: mediaServer = null } = {}) {
+  const board = new PresenterBoard();
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const handled = pathname === '/one2many/presenter' ? board.handle(request, response) : answer(pathname, mediaServer, response);
+    Promise.resolve(handled).catch((error) => {
+      console.error(`${request.method} ${request.url}: ${error.message}`);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  });
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return {
+    url: `http://${host}:${server.address().port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(pathname, mediaServer, response) {
+  if (pathname === '/') return redirect('/gallery/', response);
+  if (pathname === '/config.json') return sendJson({ server: mediaServer }, response);
+  const file = await publicFile(pathname);
+  if (file?.missingSlash) return redirect(`${pathname}/`, response);
+  if (!file) return response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
+  response.writeHead(200, { 'content-type': TYPES[extname(file.path)] ?? 'application/octet-stream', 'cache-control': 'no-cache' });
+  createReadStream(file.path).pipe(response);
+}
+
+/** The file behind a URL path, only within the public folders. */
+async function publicFile(pathname) {
+  let path;
+  try {
+    path = normalize(decodeURIComponent(pathname));
+  } catch {
+    return null; // not UTF-8 behind the percent signs
+  }
+  const folders = path.split(sep).filter(Boolean);
+  if (path.includes('\0') || folders.includes('..') || !PUBLIC.includes(folders[0])) return null;
+  const full = join(root, path);
+  const found = await stat(full).catch(() => null);
+  if (found?.isFile()) return extname(full) === '.mjs' ? null : { path: full };
+  if (!found?.isDirectory()) return null;
+  if (!path.endsWith('/')) return { missingSlash: true };
+  const index = join(full, 'index.html');
+  return existsSync(index) ? { path: index } : null;
+}
+
+function redirect(location, response) {
+  response.writeHead(302, { location }).end();
+}
+
+function sendJson(value, response) {
+  response.writeHead(200, { 'content-type': TYPES['.json'], 'cache-control': 'no-store' }).end(JSON.stringify(value));
+}
+
+async function main() {
+  const options = { port: { type: 'string' }, host: { type: 'string' }, server: { type: 'string' }, help: { type: 'boolean' } };
+  let values;
+  try {
+    ({ values } = parseArgs({ options }));
+  } catch (error) {
+    fail(`${error.message}\n\n${USAGE}`);
+  }
+  if (values.help) return console.log(USAGE.trimEnd());
+  const port = Number(values.port ?? 8080);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) fail(`--port wants a number from 0 to 65535, not '${values.port}'`);
+  if (!existsSync(join(root, 'vendor', 'kurento-client.js'))) fail("The browser builds of the Kurento libraries are missing: run 'make deps' first.");
+  const { url } = await serveExamples({ ...values, port }).catch((error) => fail(`cannot listen on port ${port}: ${error.message}`));
+  console.log(`Examples: ${url}`);
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,0 +1,60 @@
+// The examples' web server gives out the pages and nothing else of the machine.
+
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, test } from 'node:test';
+
+import { serveExamples } from '../../examples/serve.mjs';
+
+let examples;
+before(async () => (examples = await serveExamples({ port: 0, server: 'ws://127.0.0.1:1/kurento' })));
+after(() => examples.close());
+
+/** A GET that, unlike fetch, sends the path exactly as given. */
+function get(path) {
+  return new Promise((resolve, reject) => {
+    const sent = request(examples.url, { path }, async (response) => {
+      let body = '';
+      for await (const chunk of response.setEncoding('utf8')) body += chunk;
+      resolve({ status: response.statusCode, location: response.headers.location, type: response.headers['content-type'], body });
+    });
+    sent.once('error', reject).end();
+  });
+}
+
+test('the start page is the gallery', async () => {
+  assert.deepEqual((await get('/')).location, '/gallery/');
+  const page = await get('/gallery/');
+  assert.equal(page.status, 200);
+  assert.match(page.type, /text\/html/);
+  for (const [, link] of page.body.matchAll(/href="\.\.\/([^"]+\/)"/g)) {
+    assert.equal((await get(`/${link}`)).status, 200, `the gallery links to ${link}`);
+  }
+});
+
+test('a folder without its slash is redirected, so that its relative links work', async () => {
+  assert.equal((await get('/hello-world')).location, '/hello-world/');
+});
+
+test('the pages are told where the media server is', async () => {
+  assert.deepEqual(JSON.parse((await get('/config.json')).body), { server: 'ws://127.0.0.1:1/kurento' });
+});
+
+for (const path of [
+  '/serve.mjs',
+  '/package.json',
+  '/one2many/board.mjs',
+  '/../Cargo.toml',
+  '/gallery/../../Cargo.toml',
+  '/gallery/%2e%2e/%2e%2e/Cargo.toml',
+  '/gallery/..%2f..%2fCargo.toml',
+  '/etc/passwd',
+  '//etc/passwd',
+  '/gallery/%00',
+  '/gallery/%ff',
+  '/gallery/missing.html',
+]) {
+  test(`${path} is not found`, async () => {
+    assert.equal((await get(path)).status, 404);
+  });
+}
