@@ -1,14 +1,10 @@
-// kurento-client 7.3.0 as it comes from npm, with promises that really settle.
+// kurento-client 7.3.0 as it comes from npm.
 
 import { createRequire } from 'node:module';
 
 import { within } from './wait.mjs';
 
-// The client logs reconnection details through the console; tests do not need them.
-const kurentoClient = createRequire(import.meta.url)('kurento-client');
-
-/** The class as npm delivers it, for tests of its own interface. */
-export const KurentoClient = kurentoClient.KurentoClient;
+export const kurentoClient = createRequire(import.meta.url)('kurento-client');
 
 /** Connects in the strict mode, in which the client checks the server's modules. */
 export function connectClient(url, options = {}) {
@@ -22,18 +18,9 @@ export function connectClient(url, options = {}) {
   return within(connected, 'kurento-client connects', 15_000);
 }
 
-/** `client.create` as a promise; the client returns thenables that resolve to themselves. */
-export function create(parent, type, parameters = {}) {
-  const created = new Promise((resolve, reject) => {
-    parent.create(type, parameters, (error, object) => (error ? reject(error) : resolve({ object })));
-  });
-  return within(created, `create ${type}`).then(({ object }) => object);
-}
+const IceCandidate = kurentoClient.getComplexType('IceCandidate');
 
-/** Calls `object[method](...args)` in its callback form. */
-export function call(object, method, ...args) {
-  const answered = new Promise((resolve, reject) => {
-    object[method](...args, (error, value) => (error ? reject(error) : resolve({ value })));
-  });
-  return within(answered, method).then(({ value }) => value);
+/** A browser's candidate as the complex type that `addIceCandidate` takes. */
+export function iceCandidate({ candidate, sdpMid, sdpMLineIndex }) {
+  return IceCandidate({ candidate, sdpMid, sdpMLineIndex });
 }

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { usage } from './process-usage.mjs';
@@ -20,6 +20,9 @@ export const artefacts = {
   modules: join(release, 'modules'),
   fixtures: join(release, 'fixtures'),
 };
+
+/** Where each server's log stays after its test, for reading when one fails. */
+const output = fileURLToPath(new URL('../.output/', import.meta.url));
 
 /** Names of all built modules, such as `webrtc` for `webrtc.so`. */
 export function builtModules() {
@@ -104,6 +107,11 @@ class Rivero {
     await Promise.race([ended, until(() => canConnect(this.port), 'server accepts connections', 15_000)]);
   }
 
+  #keepLog() {
+    mkdirSync(output, { recursive: true });
+    writeFileSync(join(output, logName(this.port)), this.#log);
+  }
+
   /** Ends the server with SIGTERM; resolves to `{code, signal}`. */
   async stop() {
     if (this.running) this.#child.kill('SIGTERM');
@@ -113,9 +121,14 @@ class Rivero {
       this.#child.kill('SIGKILL');
       throw error;
     } finally {
+      this.#keepLog();
       rmSync(this.#home, { recursive: true, force: true });
     }
   }
+}
+
+function logName(port) {
+  return `${basename(process.argv[1] ?? 'server', '.test.mjs')}.${port}.log`;
 }
 
 function layOut(home, port, { modules = builtModules(), extraFiles = {}, config = {}, moduleConfig = {} }) {

@@ -1,0 +1,112 @@
+# What newcomers, CI and packagers call. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+# How long tests with repetitions run: 1 for every day, 10 for everything.
+SCALE ?= 1
+export SCALE
+
+# Fixed, whatever the environment says: tests and packagers look there.
+TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR := $(TARGET_DIR)
+export RIVERO_RELEASE_DIR := $(TARGET_DIR)/release
+RELEASE := $(RIVERO_RELEASE_DIR)
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT_INSTALL = $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
+NPM_CI := npm ci --no-progress --loglevel=error
+# $(call absent,command=package …): the packages whose command is not there.
+absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(pair)))),,$(lastword $(subst =, ,$(pair)))))
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+# --- Dependencies ---------------------------------------------------------
+
+.PHONY: deps deps-system deps-test
+deps: deps-system examples/vendor/.made ## what building and the demo need (apt, npm)
+
+deps-system:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
+	@missing="$(strip $(call absent,cc=build-essential pkg-config=pkg-config node=nodejs npm=npm))"; \
+	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
+
+deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, aiortc, cargo tools
+	@missing="$(strip $(call absent,chromium=chromium ip=iproute2 unshare=util-linux))"; \
+	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
+	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+
+examples/node_modules/.made: examples/package-lock.json | deps-system
+	cd examples && $(NPM_CI)
+	@touch $@
+
+# The browser builds of kurento-client and kurento-utils, which npm does not have.
+examples/vendor/.made: examples/node_modules/.made
+	npm --prefix examples run --silent vendor
+	@touch $@
+
+tests/node_modules/.made: tests/package-lock.json | deps-system
+	cd tests && $(NPM_CI)
+	@touch $@
+
+tests/.venv/.made: tests/aiortc/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(APT_INSTALL) python3 python3-venv; }
+	python3 -m venv tests/.venv
+	tests/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# --- Building -------------------------------------------------------------
+
+.PHONY: build
+build: deps-system ## release build: target/release/rivero, target/release/modules/<name>.so
+	$(CARGO) build --release --workspace --locked
+	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
+	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures fixture
+
+.PHONY: install
+install: ## install below DESTDIR and PREFIX (default /usr/local) what `make build` made
+	@[ -x $(RELEASE)/rivero ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
+	install -D -m 755 $(RELEASE)/rivero $(DESTDIR)$(PREFIX)/bin/rivero
+	ln -sf rivero $(DESTDIR)$(PREFIX)/bin/kurento-media-server
+	install -d $(DESTDIR)$(PREFIX)/lib/kurento/modules
+	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/modules/
+
+.PHONY: demo
+demo: deps build ## build, start the server and the example gallery on http://localhost:8080
+	@examples/demo.sh $(RELEASE)
+
+.PHONY: clean
+clean: ## remove everything built or installed below this folder
+	rm -rf $(TARGET_DIR) {tests,examples}/node_modules tests/.venv tests/.output examples/vendor
+
+# --- Checking -------------------------------------------------------------
+
+.PHONY: test test-full lint fmt fuzz bench
+test: deps-test lint build ## the whole suite, repetitions reduced (SCALE=1)
+	tests/run-all.sh
+
+test-full: ## the whole suite with full repetitions
+	$(MAKE) test SCALE=10
+
+lint: ## formatting, clippy, licences and sources of dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+# Without `advisories`: its database comes by git, which build machines may not reach.
+	$(CARGO) deny --locked check bans licenses sources
+
+fmt: ## format the Rust sources
+	$(CARGO) fmt --all
+
+fuzz: ## every property test with many cases (100,000 × SCALE)
+	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
+
+bench: build ## forwarding cost beside its floor, latency, memory, threads
+	tests/bench/run.sh $(RELEASE)

@@ -1,0 +1,112 @@
+// The example pages as a person uses them: clicks in, states and pictures out.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { serveExamples } from '../../examples/serve.mjs';
+import { live } from '../lib/live.mjs';
+import { PATIENCE_MS, until } from '../lib/wait.mjs';
+
+const rivero = live();
+let examples;
+before(async () => (examples = await serveExamples({ port: 0, server: rivero.server.url })));
+after(() => examples?.close());
+
+async function open(path) {
+  const page = await rivero.browser.openPage();
+  await page.goto(new URL(path, examples.url).href);
+  return page;
+}
+
+/** Waits for the page's state line to be `state` and, if given, to contain `text`. */
+async function reaches(page, state, text = '') {
+  await page
+    .waitForFunction(
+      ([wanted, part]) => {
+        const line = document.querySelector('#state');
+        return line.dataset.state === wanted && line.textContent.includes(part);
+      },
+      [state, text],
+      { timeout: PATIENCE_MS },
+    )
+    .catch(async () => assert.fail(`state ${state} '${text}' not reached; the page says: ${await page.textContent('#state')}`));
+}
+
+/** Waits until the video element shows pictures that advance. */
+async function plays(page, selector) {
+  const position = () => page.evaluate((video) => document.querySelector(video).currentTime, selector);
+  const from = await position();
+  await until(async () => (await position()) > from + 0.5, `${selector} plays`);
+  assert.ok(await page.evaluate((video) => document.querySelector(video).videoWidth > 0, selector));
+}
+
+async function nothingIsLeft() {
+  const manager = await rivero.client.getServerManager();
+  await until(async () => (await manager.getPipelines()).length === 0, 'no pipeline is left');
+}
+
+test('the gallery shows that the server answers', async () => {
+  const page = await open('/');
+  await reaches(page, 'live', 'protocol 7.3.0');
+  assert.equal(await page.locator('.cards a').count(), 2);
+  await page.close();
+});
+
+test('hello-world shows the camera coming back, and stops', async () => {
+  const page = await open('/hello-world/');
+  await page.click('#start');
+  await reaches(page, 'live');
+  await plays(page, '#remote');
+  await until(() => page.textContent('#facts'), 'facts about the picture');
+
+  await page.click('#stop');
+  await reaches(page, 'idle');
+  await nothingIsLeft();
+
+  await page.click('#start');
+  await reaches(page, 'live');
+  assert.deepEqual(page.troubles, []);
+  await page.click('#stop');
+  await nothingIsLeft();
+  await page.close();
+});
+
+test('hello-world says so when there is no server', async () => {
+  const page = await open('/hello-world/?server=ws://127.0.0.1:9/kurento');
+  await page.click('#start');
+  await reaches(page, 'failed', 'No media server at ws://127.0.0.1:9/kurento');
+  assert.ok(await page.isEnabled('#start'));
+  await page.close();
+});
+
+test('one2many: viewers wait, watch, lose the presenter and get the next one', async () => {
+  const [presenter, early, late] = [await open('/one2many/'), await open('/one2many/'), await open('/one2many/')];
+  await early.click('#watch');
+  await reaches(early, 'working', 'Waiting');
+
+  await presenter.click('#present');
+  await reaches(presenter, 'live', 'presenting');
+  await reaches(early, 'live', 'watching');
+  await plays(early, '#screen');
+
+  await late.click('#present');
+  await reaches(late, 'failed', 'Somebody else is presenting');
+  await late.click('#watch');
+  await reaches(late, 'live', 'watching');
+  await plays(late, '#screen');
+
+  await presenter.click('#stop');
+  await reaches(early, 'working', 'Waiting');
+  await reaches(late, 'working', 'Waiting');
+
+  await late.click('#stop');
+  await late.click('#present');
+  await reaches(late, 'live', 'presenting');
+  await reaches(early, 'live', 'watching');
+  await plays(early, '#screen');
+
+  await early.click('#stop');
+  await late.click('#stop');
+  await nothingIsLeft();
+  for (const page of [presenter, early, late]) await page.close();
+});

@@ -1,0 +1,3 @@
+import { loopbackTest } from '../lib/loopback.mjs';
+
+loopbackTest({ video: 'H264', audio: 'opus' });

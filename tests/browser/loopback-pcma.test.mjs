@@ -1,0 +1,3 @@
+import { loopbackTest } from '../lib/loopback.mjs';
+
+loopbackTest({ video: 'VP8', audio: 'PCMA' });

@@ -1,0 +1,101 @@
+// One presenter, ten viewers: late joiners, the presenter leaving and another
+// one taking over.
+
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+
+import { Calls } from '../lib/calls.mjs';
+import { live } from '../lib/live.mjs';
+import { COLOURS, decodesFrames, hearsTone, seesColour, seesMotion } from '../lib/media.mjs';
+import { until, within } from '../lib/wait.mjs';
+
+const FIRST_PICTURE_MS = 1000;
+const EARLY = ['viewer1', 'viewer2', 'viewer3', 'viewer4', 'viewer5'];
+const LATE = ['viewer6', 'viewer7', 'viewer8', 'viewer9', 'viewer10'];
+
+const rivero = live();
+let pipeline;
+let presenter;
+const audience = {};
+const viewers = new Map();
+
+/** A page with a camera of one colour that sends to a new endpoint. */
+async function present(colour, toneHz) {
+  const page = await rivero.browser.openProbe();
+  const calls = await Calls.on(page);
+  const endpoint = await pipeline.create('WebRtcEndpoint');
+  await page.evaluate(([shown, tone]) => probe.createSource('camera', { colour: shown, toneHz: tone }), [colour, toneHz]);
+  await calls.open('presenter', endpoint, { send: 'camera', receive: false, codecs: { video: 'VP8' } });
+  return { page, endpoint };
+}
+
+/** One more viewer of `source` in the viewers' page; its endpoint. */
+async function watch(name, source) {
+  const endpoint = await pipeline.create('WebRtcEndpoint');
+  await source.connect(endpoint);
+  await audience.calls.open(name, endpoint, {});
+  viewers.set(name, endpoint);
+}
+
+before(async () => {
+  pipeline = await rivero.client.create('MediaPipeline');
+  presenter = await present(COLOURS.red, 800);
+  audience.page = await rivero.browser.openProbe();
+  audience.calls = await Calls.on(audience.page);
+});
+
+test('viewers who are there early see and hear the presenter', async () => {
+  for (const name of EARLY) await watch(name, presenter.endpoint);
+  for (const name of EARLY) {
+    await seesColour(audience.page, name, COLOURS.red);
+    await seesMotion(audience.page, name);
+  }
+  await hearsTone(audience.page, EARLY[0], 800);
+});
+
+test(`late joiners have a picture within ${FIRST_PICTURE_MS} ms`, async (t) => {
+  await decodesFrames(audience.page, EARLY[0], 60); // no longer at the presenter's first keyframe
+  for (const name of LATE) {
+    const joined = await audience.page.evaluate(() => performance.now());
+    await watch(name, presenter.endpoint);
+    const shown = await audience.page.evaluate((sink) => probe.firstPictureAt(sink), name);
+    t.diagnostic(`${name}: first picture after ${Math.round(shown - joined)} ms`);
+    assert.ok(shown - joined <= FIRST_PICTURE_MS, `${name} waited ${Math.round(shown - joined)} ms`);
+    await seesColour(audience.page, name, COLOURS.red);
+  }
+});
+
+test('all ten go on receiving', async () => {
+  const counts = await Promise.all([...viewers.keys()].map((name) => audience.page.evaluate((peer) => probe.statistics(peer), name)));
+  await Promise.all([...viewers.keys()].map((name, index) => decodesFrames(audience.page, name, counts[index].video.framesDecoded + 20)));
+});
+
+test('when the presenter leaves, viewers keep their connection and see the next one', async () => {
+  const stopped = Promise.all([...viewers.values()].map((endpoint) => videoStops(endpoint)));
+  await presenter.page.close();
+  await presenter.endpoint.release();
+  await within(stopped, 'every viewer is told that video no longer flows');
+  for (const name of viewers.keys()) {
+    assert.equal(await audience.page.evaluate((peer) => probe.connectionState(peer), name), 'connected');
+  }
+
+  const successor = await present(COLOURS.blue, 1200);
+  for (const endpoint of viewers.values()) await successor.endpoint.connect(endpoint);
+  for (const name of viewers.keys()) await seesColour(audience.page, name, COLOURS.blue);
+  await hearsTone(audience.page, LATE[0], 1200);
+});
+
+test('releasing the pipeline leaves nothing behind', async () => {
+  await pipeline.release();
+  const manager = await rivero.client.getServerManager();
+  await until(async () => (await manager.getPipelines()).length === 0, 'no pipeline is left');
+});
+
+/** Resolves at the event by which a viewer's endpoint says that it gets no more video. */
+function videoStops(endpoint) {
+  return new Promise((resolve) => {
+    endpoint.on('MediaFlowInStateChanged', ({ state, mediaType }) => {
+      if (state === 'NOT_FLOWING' && mediaType === 'VIDEO') resolve();
+    });
+  });
+}

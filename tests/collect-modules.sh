@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Collects built modules under their own names:
+#
+#   tests/collect-modules.sh CRATES RELEASE DIRECTORY PREFIX
+#
+# For each folder CRATES/<name>/ with a Cargo.toml, RELEASE/lib<PREFIX>_<name>.so
+# becomes RELEASE/DIRECTORY/<name>.so (dashes in <name> are underscores in Cargo's
+# file). Whatever else lies in RELEASE/DIRECTORY is removed.
+set -euo pipefail
+
+crates=$1 release=$2 directory=$2/$3 prefix=$4
+
+mkdir -p "$directory"
+wanted=()
+for manifest in "$crates"/*/Cargo.toml; do
+    [ -f "$manifest" ] || continue
+    name=$(basename "$(dirname "$manifest")")
+    built="$release/lib${prefix}_${name//-/_}.so"
+    [ -f "$built" ] || { echo "$built is missing: is crate-type = [\"cdylib\"] set in $manifest?" >&2; exit 1; }
+    wanted+=("$name.so")
+    cmp -s "$built" "$directory/$name.so" && continue
+    # A new file, never new content of one that a running server may have open.
+    cp "$built" "$directory/.$name.so.new"
+    mv "$directory/.$name.so.new" "$directory/$name.so"
+done
+
+for path in "$directory"/* "$directory"/.*.new; do
+    [ -e "$path" ] || continue
+    case " ${wanted[*]-} " in
+    *" $(basename "$path") "*) ;;
+    *) rm -rf "$path" ;;
+    esac
+done

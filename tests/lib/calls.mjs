@@ -1,0 +1,50 @@
+// Calls between the peers of a probe page and WebRtcEndpoints: offer, answer and
+// candidates trickling both ways, as an application server would do it.
+
+import { iceCandidate } from './client.mjs';
+import { within } from './wait.mjs';
+
+export class Calls {
+  #page;
+  #endpoints = new Map();
+
+  /** For one probe page; call it once per page. */
+  static async on(page) {
+    const calls = new Calls();
+    calls.#page = page;
+    await page.exposeFunction('onCandidate', (name, candidate) => {
+      // Null says that the browser has no more; Kurento's API has no word for it.
+      if (candidate) calls.#endpoints.get(name)?.addIceCandidate(iceCandidate(candidate));
+    });
+    return calls;
+  }
+
+  /**
+   * Makes the peer `name` in the page and negotiates it with `endpoint`; the
+   * options are those of `offer` in tests/pages/peer.js. Resolves to both SDPs
+   * when the answer has been accepted and gathering has begun.
+   */
+  async open(name, endpoint, options) {
+    this.#endpoints.set(name, endpoint);
+    endpoint.on('IceCandidateFound', ({ candidate }) => this.#addCandidate(name, candidate));
+    const offer = await this.#page.evaluate(([peer, settings]) => probe.offer(peer, settings), [name, options]);
+    const answer = await within(endpoint.processOffer(offer), `processOffer for ${name}`);
+    await this.#page.evaluate(([peer, sdp]) => probe.acceptAnswer(peer, sdp), [name, answer]);
+    await within(endpoint.gatherCandidates(), `gatherCandidates for ${name}`);
+    return { offer, answer };
+  }
+
+  /** Closes the browser's side only, as a page that goes away does. */
+  async close(name) {
+    this.#endpoints.delete(name);
+    await this.#page.evaluate((peer) => probe.closePeer(peer), name);
+  }
+
+  async #addCandidate(name, { candidate, sdpMid, sdpMLineIndex }) {
+    if (!this.#endpoints.has(name)) return; // closed since
+    await this.#page.evaluate(
+      ([peer, found]) => probe.addCandidate(peer, found),
+      [name, { candidate, sdpMid, sdpMLineIndex }],
+    );
+  }
+}

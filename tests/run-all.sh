@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs every suite: the crates' own tests, then the Node suites, each file in a
+# fresh network namespace. One failure does not keep the others from running.
+# The last line counts them all: `N passed, N failed`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+FILE_LIMIT=600 # seconds for one test file, far above what any needs
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+passed=0 failed=0
+
+# count LOG EXPRESSION: the number that the last matching line of LOG carries.
+count() {
+    local found
+    found=$(sed -nE "s/$2/\1/p" "$1" | tail -n 1)
+    echo "${found:-0}"
+}
+
+# tally STATUS PASSED FAILED: a suite that ended badly without a failed test counts as one.
+tally() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    if [ "$1" -ne 0 ] && [ "$3" -eq 0 ]; then failed=$((failed + 1)); fi
+}
+
+crates() {
+    local log="$results/crates" status=0
+    echo "== Rust: unit and integration tests"
+    cargo nextest run --release --workspace --locked --color never 2>&1 | tee "$log" || status=$?
+    local summary='^ *Summary .* tests? run: .*'
+    tally "$status" "$(count "$log" "$summary\b([0-9]+) passed.*")" \
+        "$(($(count "$log" "$summary\b([0-9]+) failed.*") + $(count "$log" "$summary\b([0-9]+) timed out.*")))"
+
+    echo "== Rust: examples in the documentation"
+    log="$results/docs" status=0
+    cargo test --release --workspace --locked --doc --quiet 2>&1 | tee "$log" || status=$?
+    local ok bad
+    ok=$(sed -nE 's/^test result: .* ([0-9]+) passed.*/\1/p' "$log" | paste -sd+ | sed 's/^$/0/')
+    bad=$(sed -nE 's/^test result: .* ([0-9]+) failed.*/\1/p' "$log" | paste -sd+ | sed 's/^$/0/')
+    tally "$status" "$((ok))" "$((bad))"
+}
+
+node_file() {
+    local file=$1 log="$results/node" status=0
+    timeout --kill-after=15 "$FILE_LIMIT" tests/netns.sh node --test \
+        --test-reporter=spec --test-reporter-destination=stdout \
+        --test-reporter=tap --test-reporter-destination="$log" "$file" || status=$?
+    local ok bad cancelled
+    ok=$(count "$log" '^# pass ([0-9]+)') bad=$(count "$log" '^# fail ([0-9]+)') cancelled=$(count "$log" '^# cancelled ([0-9]+)')
+    # A file that runs no test is broken, whatever its status says.
+    if [ $((ok + bad + cancelled)) -eq 0 ]; then status=1; fi
+    tally "$status" "$ok" "$((bad + cancelled))"
+    rm -f "$log"
+}
+
+crates
+for suite in harness examples client modules browser aiortc; do
+    echo "== tests/$suite"
+    for file in tests/"$suite"/*.test.mjs; do node_file "$file"; done
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
