@@ -1,1 +1,2 @@
 //! WebRtcEndpoint: a full-ICE DTLS-SRTP peer
+pub mod peer;

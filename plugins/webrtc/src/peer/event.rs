@@ -1,0 +1,85 @@
+//! What a peer reports to its owner.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::srtp::SrtpProfile;
+
+/// State of the transport's ICE component, in the words of `IceComponentStateChanged`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IceState {
+    /// Local candidates are being collected.
+    Gathering,
+    /// Connectivity checks run.
+    Connecting,
+    /// A pair of addresses works.
+    Connected,
+    /// A pair was nominated and is in use.
+    Ready,
+    /// Nothing was heard for a while; may come back.
+    Disconnected,
+    /// No pair works, or none has worked for long. Only an ICE restart helps.
+    Failed,
+}
+
+/// State of the DTLS association, in the words of `DtlsConnectionStateChange`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DtlsState {
+    /// Nothing was sent yet.
+    New,
+    /// The handshake runs.
+    Connecting,
+    /// The handshake is complete and the peer's certificate is the signalled one.
+    Connected,
+    /// The handshake failed.
+    Failed,
+    /// Either side closed the association.
+    Closed,
+}
+
+/// A local and a remote transport address between which datagrams flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// The address of one of our sockets.
+    pub local: SocketAddr,
+    /// The peer's address as our socket sees it.
+    pub remote: SocketAddr,
+}
+
+/// A datagram to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The socket to send from, and where to.
+    pub path: Path,
+    /// The datagram.
+    pub bytes: Bytes,
+}
+
+/// Something that happened to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// The ICE component changed its state.
+    IceState(IceState),
+    /// Media now flows on this pair of candidates, given as the values of `candidate` attributes
+    /// (RFC 8839 §5.1) without the prefix `candidate:`.
+    SelectedPair {
+        /// Where it flows.
+        path: Path,
+        /// Our candidate.
+        local: String,
+        /// The peer's candidate.
+        remote: String,
+    },
+    /// The DTLS association changed its state.
+    DtlsState(DtlsState),
+    /// Media can be protected and opened from now on.
+    Connected {
+        /// The negotiated SRTP protection profile.
+        profile: SrtpProfile,
+    },
+    /// Decrypted DTLS application data: one SCTP packet (RFC 8261).
+    ApplicationData(Bytes),
+    /// Nothing more will happen.
+    Closed,
+}

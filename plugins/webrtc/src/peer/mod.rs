@@ -1,0 +1,460 @@
+//! A WebRTC peer without I/O: datagrams and [`Instant`]s go in, datagrams and events come out.
+//!
+//! A [`Peer`] is one BUNDLE transport (RFC 9143): ICE finds and guards a path, DTLS authenticates
+//! the remote side and yields keys, SRTP protects the media. It owns no socket, thread or clock:
+//!
+//! * every datagram of the transport goes through [`Peer::handle_datagram`]; media is opened in
+//!   the buffer it arrived in and handed back as [`Inbound`];
+//! * [`Peer::handle_timeout`] is called at [`Peer::poll_timeout`] or later;
+//! * after either, [`Peer::poll_transmit`] and [`Peer::poll_event`] are drained;
+//! * media to send is protected into the caller's buffer and sent along [`Peer::path`].
+
+pub mod certificate;
+mod demux;
+mod dtls;
+mod event;
+pub mod fingerprint;
+mod ice;
+pub mod srtp;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rivero_rtp::{OutgoingHeader, RtpHeader};
+
+pub use certificate::{Certificate, CertificateError, KeyType};
+pub use demux::DatagramKind;
+pub use dtls::{DtlsError, DtlsRole};
+pub use event::{DtlsState, IceState, Path, PeerEvent, Transmit};
+pub use fingerprint::{Fingerprint, FingerprintError};
+pub use ice::{IceCredentials, IceError, LocalCandidate};
+pub use srtp::{SrtpError, SrtpProfile, SrtpReceiver, SrtpSender};
+
+use dtls::{DtlsEvent, DtlsTransport};
+use ice::{IceEvent, IceTransport};
+
+/// DTLS datagrams kept while no path works yet.
+const MAX_HELD_TRANSMITS: usize = 16;
+
+/// What a peer is made of.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// Our side's credentials, as signalled.
+    pub credentials: IceCredentials,
+    /// Whether we nominate: true for the side that made the first offer. RFC 8445 §6.1.1.
+    pub controlling: bool,
+    /// Our certificate, whose fingerprint was signalled.
+    pub certificate: Arc<Certificate>,
+    /// Acceptable SRTP protection profiles, best first.
+    pub srtp_profiles: Vec<SrtpProfile>,
+}
+
+impl PeerConfig {
+    /// A configuration with the profiles that suit a forwarder: AES-128-GCM before the
+    /// counter-mode profile that every peer has.
+    #[must_use]
+    pub fn new(
+        credentials: IceCredentials,
+        controlling: bool,
+        certificate: Arc<Certificate>,
+    ) -> Self {
+        Self {
+            credentials,
+            controlling,
+            certificate,
+            srtp_profiles: vec![SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmHmacSha1_80],
+        }
+    }
+}
+
+/// What the remote side signalled.
+#[derive(Debug, Clone)]
+pub struct RemoteParameters {
+    /// `a=ice-ufrag` and `a=ice-pwd`.
+    pub credentials: IceCredentials,
+    /// `a=fingerprint`.
+    pub fingerprint: Fingerprint,
+    /// **Our** role, which follows from both sides' `a=setup`.
+    pub dtls_role: DtlsRole,
+}
+
+/// Why a peer refused a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// ICE did.
+    #[error(transparent)]
+    Ice(#[from] IceError),
+    /// DTLS did.
+    #[error(transparent)]
+    Dtls(#[from] DtlsError),
+    /// SRTP did.
+    #[error(transparent)]
+    Srtp(#[from] SrtpError),
+    /// There are no keys yet.
+    #[error("the peer is not connected")]
+    NotConnected,
+}
+
+/// What a datagram turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound {
+    /// An RTP packet: the first `len` bytes of the datagram's buffer are now the plain packet.
+    Rtp {
+        /// The packet's header.
+        header: RtpHeader,
+        /// Bytes of the plain packet.
+        len: usize,
+    },
+    /// A compound RTCP packet: the first `len` bytes of the buffer are now the plain packet.
+    Rtcp {
+        /// Bytes of the plain packet.
+        len: usize,
+    },
+    /// Transport business that is dealt with.
+    Handled,
+    /// Nothing that may be looked at further.
+    Dropped(DropReason),
+}
+
+/// Why a datagram was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// None of the protocols of a WebRTC transport.
+    Unknown,
+    /// STUN that is malformed, not authentic, or answers nothing.
+    Stun,
+    /// From an address that did not prove to be the peer's.
+    Path,
+    /// Media before there are keys.
+    NoKeys,
+    /// Not an RTP packet.
+    Header,
+    /// Not acceptable to SRTP.
+    Srtp(SrtpError),
+}
+
+/// One WebRTC transport to one remote side.
+pub struct Peer {
+    config: PeerConfig,
+    ice: IceTransport,
+    dtls: Option<DtlsTransport>,
+    receiver: Option<SrtpReceiver>,
+    sender: Option<SrtpSender>,
+    held: VecDeque<Bytes>,
+    events: VecDeque<PeerEvent>,
+    closed: bool,
+}
+
+impl Peer {
+    /// # Errors
+    /// [`PeerError::Ice`] for unusable credentials.
+    pub fn new(config: PeerConfig, now: Instant) -> Result<Self, PeerError> {
+        let ice = IceTransport::new(now, &config.credentials, config.controlling)?;
+        Ok(Self {
+            config,
+            ice,
+            dtls: None,
+            receiver: None,
+            sender: None,
+            held: VecDeque::new(),
+            events: VecDeque::new(),
+            closed: false,
+        })
+    }
+
+    /// Adds the address of one of our sockets; returns the value of its `candidate` attribute
+    /// (RFC 8839 §5.1), without the prefix `candidate:`.
+    ///
+    /// # Errors
+    /// [`PeerError::Ice`].
+    pub fn add_local_candidate(
+        &mut self,
+        now: Instant,
+        candidate: LocalCandidate,
+    ) -> Result<String, PeerError> {
+        let line = self.ice.add_local_candidate(now, &candidate)?;
+        self.drain(now);
+        Ok(line)
+    }
+
+    /// Adds a candidate of the remote side from the value of a `candidate` attribute. May be
+    /// called before or after [`Self::set_remote`]. Repetitions are ignored.
+    ///
+    /// # Errors
+    /// [`PeerError::Ice`]; with [`IceError::Unresolved`] the caller may resolve the name and try
+    /// again, the others are final for this candidate and harmless for the peer.
+    pub fn add_remote_candidate(&mut self, now: Instant, line: &str) -> Result<(), PeerError> {
+        self.ice.add_remote_candidate(now, line)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Sets what the remote side signalled, and starts connecting.
+    ///
+    /// A later call belongs to an ICE restart and changes the credentials only; the DTLS
+    /// association stays (RFC 8842 §4.4).
+    ///
+    /// # Errors
+    /// [`PeerError::Ice`], [`PeerError::Dtls`].
+    pub fn set_remote(&mut self, now: Instant, remote: RemoteParameters) -> Result<(), PeerError> {
+        if self.dtls.is_none() {
+            self.dtls = Some(DtlsTransport::new(
+                &self.config.certificate,
+                remote.fingerprint,
+                remote.dtls_role,
+                &self.config.srtp_profiles,
+            )?);
+        }
+        self.ice.set_remote(now, &remote.credentials)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Begins an ICE restart with new credentials of ours; [`Self::set_remote`] goes on with it.
+    /// Local candidates are kept. Media keeps flowing meanwhile.
+    ///
+    /// # Errors
+    /// [`PeerError::Ice`].
+    pub fn restart_ice(
+        &mut self,
+        now: Instant,
+        credentials: IceCredentials,
+    ) -> Result<(), PeerError> {
+        self.ice.restart(now, &credentials)?;
+        self.config.credentials = credentials;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Our credentials, whose `ufrag` names this peer in the STUN requests of the remote side.
+    #[must_use]
+    pub fn credentials(&self) -> &IceCredentials {
+        &self.config.credentials
+    }
+
+    /// Takes a datagram that `remote` sent to our socket at `local`.
+    ///
+    /// `local` must be the address of a local candidate's socket, not the unspecified address.
+    /// Media is opened in place; after [`Inbound::Dropped`] the content is unspecified.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        datagram: &mut [u8],
+    ) -> Inbound {
+        let path = Path { local, remote };
+        match DatagramKind::of(datagram) {
+            Some(DatagramKind::Rtp) => self.open_rtp(path, datagram),
+            Some(DatagramKind::Rtcp) => self.open_rtcp(path, datagram),
+            Some(DatagramKind::Stun) => {
+                let handled = self.ice.handle_stun(now, path, datagram);
+                self.drain(now);
+                if handled {
+                    Inbound::Handled
+                } else {
+                    Inbound::Dropped(DropReason::Stun)
+                }
+            }
+            Some(DatagramKind::Dtls) => self.handle_dtls(now, path, datagram),
+            None => Inbound::Dropped(DropReason::Unknown),
+        }
+    }
+
+    #[inline]
+    fn open_rtp(&mut self, path: Path, datagram: &mut [u8]) -> Inbound {
+        if !self.ice.accepts(path) {
+            return Inbound::Dropped(DropReason::Path);
+        }
+        let Some(receiver) = &mut self.receiver else {
+            return Inbound::Dropped(DropReason::NoKeys);
+        };
+        let Ok(header) = RtpHeader::parse(datagram) else {
+            return Inbound::Dropped(DropReason::Header);
+        };
+        match receiver.unprotect_rtp(&header, datagram) {
+            Ok(len) => Inbound::Rtp { header, len },
+            Err(error) => Inbound::Dropped(DropReason::Srtp(error)),
+        }
+    }
+
+    fn open_rtcp(&mut self, path: Path, datagram: &mut [u8]) -> Inbound {
+        if !self.ice.accepts(path) {
+            return Inbound::Dropped(DropReason::Path);
+        }
+        let Some(receiver) = &mut self.receiver else {
+            return Inbound::Dropped(DropReason::NoKeys);
+        };
+        match receiver.unprotect_rtcp(datagram) {
+            Ok(len) => Inbound::Rtcp { len },
+            Err(error) => Inbound::Dropped(DropReason::Srtp(error)),
+        }
+    }
+
+    fn handle_dtls(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Inbound {
+        if !self.ice.accepts(path) {
+            return Inbound::Dropped(DropReason::Path);
+        }
+        let Some(dtls) = &mut self.dtls else {
+            return Inbound::Dropped(DropReason::NoKeys);
+        };
+        dtls.handle_datagram(now, datagram);
+        self.drain(now);
+        Inbound::Handled
+    }
+
+    /// When [`Self::handle_timeout`] has to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let dtls = self.dtls.as_ref().and_then(DtlsTransport::poll_timeout);
+        [self.ice.poll_timeout(), dtls].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`. Calling it early is harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.ice.handle_timeout(now);
+        if let Some(dtls) = &mut self.dtls {
+            dtls.handle_timeout(now);
+        }
+        self.drain(now);
+    }
+
+    /// The next datagram to send. Drain it after every other call.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(transmit) = self.ice.poll_transmit() {
+            return Some(transmit);
+        }
+        let path = self.ice.path()?;
+        let bytes = self.held.pop_front()?;
+        Some(Transmit { path, bytes })
+    }
+
+    /// The next event. Drain it after every other call.
+    pub fn poll_event(&mut self) -> Option<PeerEvent> {
+        self.events.pop_front()
+    }
+
+    /// Where media is to be sent: the nominated path, before nomination one that works.
+    #[inline]
+    #[must_use]
+    pub fn path(&self) -> Option<Path> {
+        self.ice.path()
+    }
+
+    /// Appends a protected RTP packet to `out`, to be sent along [`Self::path`]; see
+    /// [`SrtpSender::protect_rtp`] for the rules on sequence numbers.
+    ///
+    /// # Errors
+    /// [`PeerError::NotConnected`], [`PeerError::Srtp`].
+    #[inline]
+    pub fn protect_rtp(
+        &mut self,
+        header: &OutgoingHeader<'_>,
+        payload: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<usize, PeerError> {
+        let sender = self.sender.as_mut().ok_or(PeerError::NotConnected)?;
+        Ok(sender.protect_rtp(header, payload, out)?)
+    }
+
+    /// Appends the compound RTCP packet `plain` to `out`, protected, to be sent along
+    /// [`Self::path`].
+    ///
+    /// # Errors
+    /// [`PeerError::NotConnected`], [`PeerError::Srtp`].
+    pub fn protect_rtcp(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, PeerError> {
+        let sender = self.sender.as_mut().ok_or(PeerError::NotConnected)?;
+        Ok(sender.protect_rtcp(plain, out)?)
+    }
+
+    /// Sends DTLS application data: one SCTP packet (RFC 8261).
+    ///
+    /// # Errors
+    /// [`PeerError::NotConnected`], [`PeerError::Dtls`].
+    pub fn send_application_data(&mut self, now: Instant, data: &[u8]) -> Result<(), PeerError> {
+        let dtls = self.dtls.as_mut().ok_or(PeerError::NotConnected)?;
+        dtls.send(now, data)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Says good-bye to the remote side (DTLS `close_notify`) and stops all timers. The last
+    /// datagrams and events are still to be drained.
+    pub fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close(now);
+        }
+        self.drain(now);
+        self.finish();
+    }
+
+    /// Moves what ICE and DTLS produced to where the owner and the other layer find it.
+    fn drain(&mut self, now: Instant) {
+        while let Some(event) = self.ice.poll_event() {
+            self.events.push_back(match event {
+                IceEvent::State(state) => PeerEvent::IceState(state),
+                IceEvent::Selected {
+                    path,
+                    local,
+                    remote,
+                } => PeerEvent::SelectedPair {
+                    path,
+                    local,
+                    remote,
+                },
+            });
+        }
+        let Some(dtls) = &mut self.dtls else {
+            return;
+        };
+        if self.ice.path().is_some() {
+            dtls.start(now);
+        }
+        while let Some(bytes) = dtls.poll_transmit() {
+            if self.held.len() < MAX_HELD_TRANSMITS {
+                self.held.push_back(bytes);
+            }
+        }
+        while let Some(event) = self.dtls.as_mut().and_then(DtlsTransport::poll_event) {
+            self.handle_dtls_event(event);
+        }
+    }
+
+    fn handle_dtls_event(&mut self, event: DtlsEvent) {
+        match event {
+            DtlsEvent::State(state) => {
+                self.events.push_back(PeerEvent::DtlsState(state));
+                if state == DtlsState::Closed && !self.closed {
+                    self.finish();
+                }
+            }
+            DtlsEvent::Keys(profile, keys) => {
+                let receiver = SrtpReceiver::new(profile, &keys.remote);
+                let sender = SrtpSender::new(profile, &keys.local);
+                if let (Ok(receiver), Ok(sender)) = (receiver, sender) {
+                    self.receiver = Some(receiver);
+                    self.sender = Some(sender);
+                    self.events.push_back(PeerEvent::Connected { profile });
+                }
+            }
+            DtlsEvent::Data(data) => self.events.push_back(PeerEvent::ApplicationData(data)),
+        }
+    }
+
+    /// The end, from either side. The path is kept for the datagrams still held.
+    fn finish(&mut self) {
+        self.closed = true;
+        self.receiver = None;
+        self.sender = None;
+        self.ice.close();
+        self.events.push_back(PeerEvent::Closed);
+    }
+}

@@ -1,0 +1,113 @@
+//! The sending direction of an SRTP session.
+
+use rivero_rtp::OutgoingHeader;
+
+use super::index::PacketIndex;
+use super::key_derivation::MasterKey;
+use super::{Cipher, RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
+
+/// Streams that we send to one peer.
+const MAX_STREAMS: usize = 128;
+
+/// Protects what is sent to one peer.
+pub struct SrtpSender {
+    cipher: Cipher,
+    streams: Vec<(u32, PacketIndex)>,
+    /// Index of the last SRTCP packet. One counter serves all senders of the session: it only
+    /// has to be unique per SSRC.
+    report_index: u32,
+}
+
+impl SrtpSender {
+    /// # Errors
+    /// [`SrtpError::Key`] if `key` does not fit `profile`.
+    pub fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
+        Ok(Self {
+            cipher: Cipher::new(profile, key)?,
+            streams: Vec::new(),
+            report_index: 0,
+        })
+    }
+
+    /// Appends one SRTP packet to `out`: `header`, the concatenated `payload` parts encrypted, and
+    /// the tag. Returns how many bytes were appended; on an error `out` is as before.
+    ///
+    /// A stream begins with a sequence number below 32768, so that the receiver cannot miss the
+    /// first roll-over. Sequence numbers may go back by up to 32767 for retransmissions, but a
+    /// number must never be used again **for different bytes** (header extensions included): with
+    /// AES-GCM two different packets under one number give the authentication key away. Repeating
+    /// the identical packet yields identical bytes and is safe.
+    ///
+    /// # Errors
+    /// [`SrtpError::KeyExhausted`], [`SrtpError::TooManyStreams`].
+    pub fn protect_rtp(
+        &mut self,
+        header: &OutgoingHeader<'_>,
+        payload: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<usize, SrtpError> {
+        let index = self.next_index(header.ssrc, header.sequence)?;
+        let start = out.len();
+        header.write_to(out);
+        let header_len = out.len() - start;
+        for part in payload {
+            out.extend_from_slice(part);
+        }
+        let sealed = match &mut self.cipher {
+            Cipher::Aead(cipher) => cipher.seal_rtp(header.ssrc, index, header_len, start, out),
+            Cipher::CounterMode(cipher) => {
+                cipher.seal_rtp(header.ssrc, index, header_len, start, out)
+            }
+        };
+        if let Err(error) = sealed {
+            out.truncate(start);
+            return Err(error);
+        }
+        Ok(out.len() - start)
+    }
+
+    fn next_index(&mut self, ssrc: u32, sequence: u16) -> Result<u64, SrtpError> {
+        let position = self.streams.iter().position(|(known, _)| *known == ssrc);
+        if let Some((_, stream)) = position.and_then(|at| self.streams.get_mut(at)) {
+            let index = stream.estimate(sequence).ok_or(SrtpError::KeyExhausted)?;
+            stream.update(index);
+            return Ok(index);
+        }
+        if self.streams.len() >= MAX_STREAMS {
+            return Err(SrtpError::TooManyStreams);
+        }
+        let mut stream = PacketIndex::default();
+        stream.update(u64::from(sequence));
+        self.streams.push((ssrc, stream));
+        Ok(u64::from(sequence))
+    }
+
+    /// Appends the compound RTCP packet `plain` to `out`, protected. Returns how many bytes were
+    /// appended; on an error `out` is as before.
+    ///
+    /// # Errors
+    /// [`SrtpError::TooShort`] for less than eight bytes, [`SrtpError::KeyExhausted`].
+    pub fn protect_rtcp(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, SrtpError> {
+        let ssrc = plain
+            .get(4..RTCP_CLEAR_LEN)
+            .and_then(|bytes| bytes.first_chunk().copied())
+            .map(u32::from_be_bytes)
+            .ok_or(SrtpError::TooShort)?;
+        let index = self.report_index + 1;
+        if index >= SRTCP_ENCRYPTED {
+            return Err(SrtpError::KeyExhausted);
+        }
+        self.report_index = index;
+        let start = out.len();
+        out.extend_from_slice(plain);
+        let sealed = match &mut self.cipher {
+            Cipher::Aead(cipher) => cipher.seal_rtcp(ssrc, index, start, out),
+            Cipher::CounterMode(cipher) => cipher.seal_rtcp(ssrc, index, start, out),
+        };
+        if let Err(error) = sealed {
+            out.truncate(start);
+            return Err(error);
+        }
+        Ok(out.len() - start)
+    }
+}

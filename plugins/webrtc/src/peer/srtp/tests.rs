@@ -1,0 +1,287 @@
+//! Round trips, misuse, and agreement with `rtc-srtp`.
+
+use rivero_rtp::{ExtensionBlock, OutgoingHeader, RtpHeader};
+use rtc_srtp::context::Context;
+use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
+use rtc_srtp::protection_profile::ProtectionProfile;
+
+use super::*;
+
+const PROFILES: [SrtpProfile; 3] = [
+    SrtpProfile::AeadAes128Gcm,
+    SrtpProfile::AeadAes256Gcm,
+    SrtpProfile::Aes128CmHmacSha1_80,
+];
+
+fn key(profile: SrtpProfile) -> MasterKey {
+    let (key, salt) = key_bytes(profile);
+    MasterKey::new(&key, &salt)
+}
+
+fn key_bytes(profile: SrtpProfile) -> (Vec<u8>, Vec<u8>) {
+    (
+        (0u8..).take(profile.key_len()).collect(),
+        (100u8..).take(profile.salt_len()).collect(),
+    )
+}
+
+fn pair(profile: SrtpProfile) -> (SrtpSender, SrtpReceiver) {
+    let key = key(profile);
+    (
+        SrtpSender::new(profile, &key).unwrap(),
+        SrtpReceiver::new(profile, &key).unwrap(),
+    )
+}
+
+/// `None` where `rtc-srtp` cannot take part.
+fn rtc_context(profile: SrtpProfile) -> Option<Context> {
+    let rtc_profile = match profile {
+        SrtpProfile::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
+        SrtpProfile::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
+        SrtpProfile::Aes128CmHmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+    };
+    let (key, salt) = key_bytes(profile);
+    let provider = rtc_crypto::default_provider().unwrap();
+    Context::new(
+        &key,
+        &salt,
+        rtc_profile,
+        Some(srtp_replay_protection(512)),
+        Some(srtcp_replay_protection(512)),
+        provider.crypto(),
+    )
+    .ok()
+}
+
+fn protect(sender: &mut SrtpSender, sequence: u16, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    let mut extensions = ExtensionBlock::default();
+    extensions.push(3, &[1, 2, 3]);
+    let header = OutgoingHeader {
+        marker: true,
+        payload_type: 96,
+        sequence,
+        timestamp: 1234,
+        ssrc: 0xcafe_f00d,
+        extensions: &extensions,
+    };
+    sender.protect_rtp(&header, &[payload], out).unwrap()
+}
+
+fn unprotect(receiver: &mut SrtpReceiver, packet: &mut [u8]) -> Result<Vec<u8>, SrtpError> {
+    let header = RtpHeader::parse(packet).unwrap();
+    let len = receiver.unprotect_rtp(&header, packet)?;
+    Ok(header.payload(&packet[..len]).unwrap().to_vec())
+}
+
+/// A receiver report about one source and a CNAME-less BYE: enough to be a compound packet.
+fn report() -> Vec<u8> {
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9];
+    report.extend_from_slice(&[3; 24]);
+    report
+}
+
+#[test]
+fn packets_come_back_as_they_were() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut out = Vec::new();
+        for sequence in [10, 12, 11, 13] {
+            let payload = vec![sequence as u8; 100 + usize::from(sequence)];
+            let start = out.len();
+            let len = protect(&mut sender, sequence, &payload, &mut out);
+            assert_eq!(len, 20 + payload.len() + profile.rtp_overhead());
+            let plain = unprotect(&mut receiver, &mut out[start..start + len]);
+            assert_eq!(plain.unwrap(), payload, "{profile:?}");
+        }
+    }
+}
+
+#[test]
+fn parts_are_joined_and_empty_payloads_survive() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let extensions = ExtensionBlock::default();
+        let mut header = OutgoingHeader {
+            marker: false,
+            payload_type: 96,
+            sequence: 1,
+            timestamp: 0,
+            ssrc: 1,
+            extensions: &extensions,
+        };
+        let mut out = Vec::new();
+        sender
+            .protect_rtp(&header, &[b"ab", b"", b"c"], &mut out)
+            .unwrap();
+        assert_eq!(unprotect(&mut receiver, &mut out).unwrap(), b"abc");
+        header.sequence = 2;
+        out.clear();
+        sender.protect_rtp(&header, &[], &mut out).unwrap();
+        assert_eq!(unprotect(&mut receiver, &mut out).unwrap(), b"");
+    }
+}
+
+#[test]
+fn replays_and_forgeries_are_refused() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut packet = Vec::new();
+        protect(&mut sender, 5, b"payload", &mut packet);
+
+        for position in [1, 13, 22, packet.len() - 1] {
+            let mut forged = packet.clone();
+            forged[position] ^= 1;
+            let result = unprotect(&mut receiver, &mut forged);
+            assert_eq!(result, Err(SrtpError::Authentication), "{profile:?}");
+        }
+        assert!(receiver.streams.is_empty(), "forgeries leave no state");
+
+        unprotect(&mut receiver, &mut packet.clone()).unwrap();
+        let again = unprotect(&mut receiver, &mut packet);
+        assert_eq!(again, Err(SrtpError::Replayed));
+    }
+}
+
+#[test]
+fn short_packets_are_errors() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut rtp = Vec::new();
+        protect(&mut sender, 5, b"payload", &mut rtp);
+        for len in 12..rtp.len() {
+            let mut cut = rtp[..len].to_vec();
+            if let Ok(header) = RtpHeader::parse(&cut) {
+                assert!(receiver.unprotect_rtp(&header, &mut cut).is_err());
+            }
+        }
+        let mut rtcp = Vec::new();
+        sender.protect_rtcp(&report(), &mut rtcp).unwrap();
+        for len in 0..rtcp.len() {
+            assert!(receiver.unprotect_rtcp(&mut rtcp[..len].to_vec()).is_err());
+        }
+        assert_eq!(
+            sender.protect_rtcp(&[0; 7], &mut rtcp),
+            Err(SrtpError::TooShort)
+        );
+    }
+}
+
+#[test]
+fn the_rollover_counter_follows_long_streams() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut out = Vec::new();
+        for step in 0..60u32 {
+            let sequence = (step * 5000) as u16;
+            out.clear();
+            protect(&mut sender, sequence, b"x", &mut out);
+            unprotect(&mut receiver, &mut out).unwrap();
+        }
+    }
+}
+
+#[test]
+fn reports_come_back_as_they_were() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut out = Vec::new();
+        sender.protect_rtcp(&report(), &mut out).unwrap();
+        let replay = out.clone();
+        let len = receiver.unprotect_rtcp(&mut out).unwrap();
+        assert_eq!(out[..len], report());
+        assert_eq!(
+            receiver.unprotect_rtcp(&mut replay.clone()),
+            Err(SrtpError::Replayed)
+        );
+        out.clear();
+        sender.protect_rtcp(&report(), &mut out).unwrap();
+        out[9] ^= 1;
+        assert_eq!(
+            receiver.unprotect_rtcp(&mut out),
+            Err(SrtpError::Authentication)
+        );
+    }
+}
+
+#[test]
+fn streams_per_session_are_bounded() {
+    let profile = SrtpProfile::AeadAes128Gcm;
+    let (mut sender, _) = pair(profile);
+    let extensions = ExtensionBlock::default();
+    let mut send = |ssrc| {
+        let header = OutgoingHeader {
+            marker: false,
+            payload_type: 0,
+            sequence: 1,
+            timestamp: 0,
+            ssrc,
+            extensions: &extensions,
+        };
+        sender.protect_rtp(&header, &[b"x"], &mut Vec::new())
+    };
+    assert!((0..128).all(|ssrc| send(ssrc).is_ok()));
+    assert_eq!(send(128), Err(SrtpError::TooManyStreams));
+}
+
+#[test]
+fn rtc_srtp_opens_what_we_seal() {
+    for profile in PROFILES {
+        let Some(mut theirs) = rtc_context(profile) else {
+            continue;
+        };
+        let (mut sender, _) = pair(profile);
+        for sequence in [65_000u16.wrapping_sub(40_000), 30_000, 50_000, 3, 20] {
+            let mut packet = Vec::new();
+            protect(&mut sender, sequence, b"over there", &mut packet);
+            let plain = theirs.decrypt_rtp(&packet).unwrap();
+            assert!(plain.ends_with(b"over there"), "{profile:?}");
+        }
+        let mut rtcp = Vec::new();
+        sender.protect_rtcp(&report(), &mut rtcp).unwrap();
+        assert_eq!(theirs.decrypt_rtcp(&rtcp).unwrap(), report());
+    }
+}
+
+#[test]
+fn we_open_what_rtc_srtp_seals() {
+    for profile in PROFILES {
+        let Some(mut theirs) = rtc_context(profile) else {
+            continue;
+        };
+        let (_, mut receiver) = pair(profile);
+        let mut plain = vec![0x80, 96, 0, 7, 0, 0, 0, 1, 0, 0, 0, 2];
+        plain.extend_from_slice(b"over here");
+        let mut sealed = theirs.encrypt_rtp(&plain).unwrap();
+        assert_eq!(unprotect(&mut receiver, &mut sealed).unwrap(), b"over here");
+
+        let mut sealed = theirs.encrypt_rtcp(&report()).unwrap();
+        let len = receiver.unprotect_rtcp(&mut sealed).unwrap();
+        assert_eq!(sealed[..len], report());
+    }
+}
+
+/// Nanoseconds per packet of 1200 bytes of payload. Run with
+/// `cargo test --release -p rivero-webrtc srtp_cost -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn srtp_cost() {
+    const ROUNDS: u32 = 20_000;
+    let payload = vec![7u8; 1200];
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut packets = Vec::with_capacity(ROUNDS as usize * 1300);
+        let begin = std::time::Instant::now();
+        let mut len = 0;
+        for sequence in 0..ROUNDS {
+            len = protect(&mut sender, sequence as u16, &payload, &mut packets);
+        }
+        let protect_time = begin.elapsed() / ROUNDS;
+        let begin = std::time::Instant::now();
+        for packet in packets.chunks_exact_mut(len) {
+            let header = RtpHeader::parse(packet).unwrap();
+            receiver.unprotect_rtp(&header, packet).unwrap();
+        }
+        let unprotect_time = begin.elapsed() / ROUNDS;
+        println!("{profile:?}: protect {protect_time:?}, unprotect {unprotect_time:?}");
+    }
+}
