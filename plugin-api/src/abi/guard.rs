@@ -17,6 +17,29 @@ pub fn call<T>(place: &str, body: impl FnOnce() -> Result<T, Error>) -> Result<T
     contain(body).unwrap_or_else(|text| Err(Error::panicked(place, &text)))
 }
 
+/// An author's value whose destructor may panic wherever the last reference goes.
+pub struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// The value; `None` only while it is being dropped.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        if let Err(message) = contain(move || drop(value)) {
+            tracing::error!(message, "the module panicked in a destructor");
+        }
+    }
+}
+
 fn describe(payload: Box<dyn Any + Send>) -> String {
     let text = payload
         .downcast_ref::<&str>()

@@ -10,7 +10,8 @@ use abi_stable::{
 use serde_json::Value;
 
 use super::{
-    ABI_MAJOR, ABI_MINOR, guard,
+    ABI_MAJOR, ABI_MINOR,
+    guard::{self, Contained},
     packet::Packet,
     traits::{self, *},
     types::{AbiError, AbiUpstream, MediaKind, SinkSelection},
@@ -64,7 +65,10 @@ impl AbiModule for Served {
                 .find(|known| known.name == class.as_str())
                 .ok_or_else(|| Error::unexpected(format!("the module has no class {class}")))?;
             let object = (class.create)(context.clone(), json(parameters)?)?;
-            Ok(ServedObject { object, context })
+            Ok(ServedObject {
+                object: Contained::new(object),
+                context,
+            })
         });
         result(created.map(|object| AbiObject_TO::from_ptr(RArc::new(object), TD_Opaque)))
     }
@@ -98,25 +102,35 @@ impl AbiModule for Served {
             (factory.create)(input, output, json(settings)?, ConverterOutput::new(sink))
         });
         result(created.map(|converter| {
-            AbiConverter_TO::from_ptr(RArc::new(ServedConverter(converter)), TD_Opaque)
+            AbiConverter_TO::from_ptr(
+                RArc::new(ServedConverter(Contained::new(converter))),
+                TD_Opaque,
+            )
         }))
     }
 }
 
 struct ServedObject {
-    object: Box<dyn Object>,
+    object: Contained<Box<dyn Object>>,
     context: ElementContext,
 }
 
 impl ServedObject {
-    fn hook(&self, place: &str, body: impl FnOnce()) {
-        if let Err(message) = guard::contain(body) {
+    fn hook(&self, place: &str, body: impl FnOnce(&dyn Object)) {
+        let Some(object) = self.object.get() else {
+            return;
+        };
+        if let Err(message) = guard::contain(|| body(&**object)) {
             self.context.panicked(place, &message);
         }
     }
 
-    fn answer<T>(&self, place: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
-        guard::contain(body).unwrap_or_else(|message| {
+    fn answer<T>(&self, place: &str, body: impl FnOnce(&dyn Object) -> Result<T>) -> Result<T> {
+        let object = self
+            .object
+            .get()
+            .ok_or_else(|| Error::unexpected("the object is gone"))?;
+        guard::contain(|| body(&**object)).unwrap_or_else(|message| {
             self.context.panicked(place, &message);
             Err(Error::panicked(place, &message))
         })
@@ -125,8 +139,8 @@ impl ServedObject {
 
 impl AbiObject for ServedObject {
     fn invoke(&self, operation: RStr<'_>, parameters: RStr<'_>, responder: Responder) {
-        let answer = self.answer(operation.as_str(), || {
-            let value = self.object.invoke(operation.as_str(), json(parameters)?)?;
+        let answer = self.answer(operation.as_str(), |object| {
+            let value = object.invoke(operation.as_str(), json(parameters)?)?;
             Ok(RString::from(value.to_string()))
         });
         responder.reply(result(answer));
@@ -139,74 +153,58 @@ impl AbiObject for ServedObject {
             2 => Some(MediaKind::Data),
             _ => None,
         };
-        result(self.answer("stats", || {
-            let stats = self.object.element().stats(kind)?;
+        result(self.answer("stats", |object| {
+            let stats = object.element().stats(kind)?;
             Ok(RString::from(Value::Object(stats).to_string()))
         }))
     }
 
     fn port_added(&self, port: RStr<'_>, host: ElementHost) {
-        self.hook("port_added", || {
-            self.object
+        self.hook("port_added", |object| {
+            object
                 .element()
                 .port_added(port.as_str(), ElementContext::new(host));
         });
     }
 
     fn port_removed(&self, port: RStr<'_>) {
-        self.hook("port_removed", || {
-            self.object.element().port_removed(port.as_str())
+        self.hook("port_removed", |object| {
+            object.element().port_removed(port.as_str())
         });
     }
 
     fn release(&self) {
-        self.hook("released", || self.object.element().released());
+        self.hook("released", |object| object.element().released());
     }
 }
 
-impl Drop for ServedObject {
-    fn drop(&mut self) {
-        // The author's own drop code must not unwind into the host: run it
-        // here, contained, before the field would be dropped by the glue.
-        let object = std::mem::replace(&mut self.object, Box::new(Gone));
-        self.hook("drop", move || drop(object));
+struct ServedConverter(Contained<Box<dyn Converter>>);
+
+impl ServedConverter {
+    fn run(&self, place: &str, body: impl FnOnce(&dyn Converter)) {
+        if let Some(converter) = self.0.get() {
+            log_panic(place, || body(&**converter));
+        }
     }
 }
-
-/// Stands in for an object that is being dropped.
-struct Gone;
-
-impl Object for Gone {
-    fn invoke(&self, operation: &str, _: Value) -> Result<Value> {
-        Err(Error::unexpected(format!(
-            "{operation} was called on an object that is gone"
-        )))
-    }
-
-    fn element(&self) -> &dyn crate::Element {
-        self
-    }
-}
-
-impl crate::Element for Gone {}
-
-struct ServedConverter(Box<dyn Converter>);
 
 impl AbiConverter for ServedConverter {
     fn packets(&self, packets: RSlice<'_, Packet>) {
-        log_panic("packets of a converter", || {
-            self.0.packets(packets.as_slice())
+        self.run("packets of a converter", |converter| {
+            converter.packets(packets.as_slice())
         });
     }
 
     fn upstream(&self, message: AbiUpstream) {
         if let Some(message) = message.message() {
-            log_panic("upstream of a converter", || self.0.upstream(message));
+            self.run("upstream of a converter", |converter| {
+                converter.upstream(message)
+            });
         }
     }
 
     fn stop(&self) {
-        log_panic("stop of a converter", || self.0.stop());
+        self.run("stop of a converter", |converter| converter.stop());
     }
 }
 
@@ -215,47 +213,60 @@ pub fn source_handler(
     handler: impl SourceHandler,
     context: ElementContext,
 ) -> traits::SourceHandler {
-    struct Adapter<T>(T, ElementContext);
+    struct Adapter<T>(Contained<T>, ElementContext);
     impl<T: SourceHandler> AbiSourceHandler for Adapter<T> {
         fn upstream(&self, message: AbiUpstream) {
-            if let Some(message) = message.message() {
-                contained(&self.1, "upstream", || self.0.upstream(message));
+            if let (Some(handler), Some(message)) = (self.0.get(), message.message()) {
+                contained(&self.1, "upstream", || handler.upstream(message));
             }
         }
         fn consumers(&self, count: u32) {
-            contained(&self.1, "consumers", || self.0.consumers(count));
+            if let Some(handler) = self.0.get() {
+                contained(&self.1, "consumers", || handler.consumers(count));
+            }
         }
     }
-    AbiSourceHandler_TO::from_ptr(RArc::new(Adapter(handler, context)), TD_Opaque)
+    let adapter = Adapter(Contained::new(handler), context);
+    AbiSourceHandler_TO::from_ptr(RArc::new(adapter), TD_Opaque)
 }
 
 /// A sink handler as the host calls it.
 pub fn sink_handler(handler: impl SinkHandler, context: ElementContext) -> traits::SinkHandler {
-    struct Adapter<T>(T, ElementContext);
+    struct Adapter<T>(Contained<T>, ElementContext);
     impl<T: SinkHandler> AbiSinkHandler for Adapter<T> {
         fn packets(&self, packets: RSlice<'_, Packet>) {
-            contained(&self.1, "packets", || self.0.packets(packets.as_slice()));
+            if let Some(handler) = self.0.get() {
+                contained(&self.1, "packets", || handler.packets(packets.as_slice()));
+            }
         }
         fn format(&self, format: u32) {
-            contained(&self.1, "format", || {
-                self.0.format((format != 0).then_some(format))
-            });
+            if let Some(handler) = self.0.get() {
+                contained(&self.1, "format", || {
+                    handler.format((format != 0).then_some(format))
+                });
+            }
         }
     }
-    AbiSinkHandler_TO::from_ptr(RArc::new(Adapter(handler, context)), TD_Opaque)
+    let adapter = Adapter(Contained::new(handler), context);
+    AbiSinkHandler_TO::from_ptr(RArc::new(adapter), TD_Opaque)
 }
 
 /// A sink group as the host calls it.
 pub fn sink_group(group: impl SinkGroup) -> traits::SinkGroup {
-    struct Adapter<T>(T);
+    struct Adapter<T>(Contained<T>);
     impl<T: SinkGroup> AbiSinkGroup for Adapter<T> {
+        fn id(&self) -> u64 {
+            std::ptr::from_ref(self).addr() as u64
+        }
         fn push_batch(&self, packets: RSlice<'_, Packet>, sinks: RSlice<'_, SinkSelection>) {
-            log_panic("push_batch", || {
-                self.0.push_batch(packets.as_slice(), sinks.as_slice());
-            });
+            if let Some(group) = self.0.get() {
+                log_panic("push_batch", || {
+                    group.push_batch(packets.as_slice(), sinks.as_slice());
+                });
+            }
         }
     }
-    AbiSinkGroup_TO::from_ptr(RArc::new(Adapter(group)), TD_Opaque)
+    AbiSinkGroup_TO::from_ptr(RArc::new(Adapter(Contained::new(group))), TD_Opaque)
 }
 
 /// A timer's action as the host calls it, at most once.

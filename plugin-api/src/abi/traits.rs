@@ -126,6 +126,8 @@ pub trait AbiSinkHandler: Send + Sync {
 
 #[sabi_trait]
 pub trait AbiSinkGroup: Send + Sync {
+    /// The same for every handle to one group, unique while it lives.
+    fn id(&self) -> u64;
     fn push_batch(&self, packets: RSlice<'_, Packet>, sinks: RSlice<'_, SinkSelection>);
 }
 

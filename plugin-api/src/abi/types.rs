@@ -19,6 +19,40 @@ pub enum MediaKind {
     Data,
 }
 
+impl MediaKind {
+    /// Every kind, in the order in which `connect` treats them.
+    pub const ALL: [Self; 3] = [Self::Audio, Self::Video, Self::Data];
+
+    /// The name on the wire: `AUDIO`, `VIDEO` or `DATA`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Audio => "AUDIO",
+            Self::Video => "VIDEO",
+            Self::Data => "DATA",
+        }
+    }
+}
+
+/// A word that is no kind of media.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not one of AUDIO, VIDEO, DATA")]
+pub struct UnknownMediaKind(String);
+
+impl std::str::FromStr for MediaKind {
+    type Err = UnknownMediaKind;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
+        kind.ok_or_else(|| UnknownMediaKind(name.to_owned()))
+    }
+}
+
+impl std::fmt::Display for MediaKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug)]
 pub struct AbiError {

@@ -1,0 +1,134 @@
+//! A snapshot of a source's consumers, and the one loop that serves them.
+
+use std::{cell::RefCell, sync::Arc};
+
+use rivero_plugin_api::{SinkSelection, abi::traits::SinkGroup};
+
+use super::{
+    link::{Burst, Link},
+    sink::Sink,
+};
+
+/// The active consumers of a source. Replaced as a whole when they change.
+#[derive(Default)]
+pub(crate) struct FanOut {
+    groups: Vec<Group>,
+    direct: Vec<Member>,
+}
+
+struct Group {
+    handle: SinkGroup,
+    number: u64,
+    members: Vec<Member>,
+}
+
+#[derive(Clone)]
+struct Member {
+    link: Arc<Link>,
+    sink: Arc<Sink>,
+}
+
+thread_local! {
+    /// Reused, so that a burst allocates nothing.
+    static SELECTIONS: RefCell<Vec<SinkSelection>> = const { RefCell::new(Vec::new()) };
+}
+
+impl FanOut {
+    pub(crate) fn add(&mut self, link: Arc<Link>, sink: Arc<Sink>) {
+        let Some(group) = sink.group() else {
+            self.direct.push(Member { link, sink });
+            return;
+        };
+        let number = group.id();
+        if let Some(known) = self.groups.iter_mut().find(|known| known.number == number) {
+            known.members.push(Member { link, sink });
+        } else {
+            let handle = group;
+            self.groups.push(Group {
+                handle,
+                number,
+                members: vec![Member { link, sink }],
+            });
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.direct.len()
+            + self
+                .groups
+                .iter()
+                .map(|group| group.members.len())
+                .sum::<usize>()
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        let grouped = self.groups.iter().flat_map(|group| &group.members);
+        grouped.chain(&self.direct).map(|member| &member.link)
+    }
+
+    /// Serves everybody; `true` when somebody still waits for a keyframe.
+    pub(crate) fn push(&self, burst: &Burst<'_>) -> bool {
+        let mut starved = false;
+        for member in &self.direct {
+            starved |= member.push(burst);
+        }
+        if !self.groups.is_empty() {
+            let mut selections = SELECTIONS.take();
+            for group in &self.groups {
+                starved |= group.push(burst, &mut selections);
+            }
+            SELECTIONS.set(selections);
+        }
+        starved
+    }
+}
+
+impl Group {
+    fn push(&self, burst: &Burst<'_>, selections: &mut Vec<SinkSelection>) -> bool {
+        let mut starved = false;
+        selections.clear();
+        for Member { link, sink } in &self.members {
+            let packets = link.select(burst);
+            if packets != 0 {
+                sink.flow().mark(u64::from(packets.count_ones()));
+                selections.push(SinkSelection {
+                    token: sink.token(),
+                    packets,
+                });
+            }
+            starved |= link.is_waiting();
+        }
+        if !selections.is_empty() {
+            self.handle
+                .push_batch(burst.packets.into(), selections.as_slice().into());
+        }
+        starved
+    }
+}
+
+impl Member {
+    fn push(&self, burst: &Burst<'_>) -> bool {
+        let selection = self.link.select(burst);
+        if selection != 0 {
+            self.sink.flow().mark(u64::from(selection.count_ones()));
+            self.push_runs(burst, selection);
+        }
+        self.link.is_waiting()
+    }
+
+    /// Hands over runs of neighbours, so that a gap costs a call, not a copy.
+    fn push_runs(&self, burst: &Burst<'_>, mut selection: u64) {
+        let mut start = 0usize;
+        while selection != 0 {
+            let gap = selection.trailing_zeros();
+            selection = selection.checked_shr(gap).unwrap_or(0);
+            let run = selection.trailing_ones();
+            selection = selection.checked_shr(run).unwrap_or(0);
+            let from = start + gap as usize;
+            start = from + run as usize;
+            if let Some(packets) = burst.packets.get(from..start) {
+                self.sink.handler().packets(packets.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The media plane: pads, links, fan-out, flow state.
+//!
+//! A [`Node`] holds the pads of one media element. Links between pads of one
+//! pipeline are requested by `connect` and become active when both pads exist
+//! and agree on a format. Producers push bursts into their source pad, which
+//! hands them to its consumers from a read-mostly snapshot ([`fanout`]); that
+//! path takes no lock which the control path holds for long.
+//!
+//! *Invariant:* nothing here knows an encoding by name, or parses a payload.
+
+mod connection;
+mod fanout;
+mod flow;
+mod format;
+mod graph;
+mod history;
+mod keyframe;
+mod link;
+mod node;
+mod plane;
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+pub use connection::{Connection, NodeEvent, NodeObserver};
+pub use format::Formats;
+pub use graph::Graph;
+pub use node::Node;
+pub use plane::Plane;
+pub use rivero_plugin_api::MediaKind;
+pub use sink::Sink;
+pub use source::Source;
+pub use timers::Timers;

@@ -1,0 +1,120 @@
+//! The host's side of a sink pad.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use rivero_plugin_api::{
+    Packet, Upstream,
+    abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler},
+};
+
+use super::{flow::Flow, link::Link, source::Source};
+
+/// Where packets of a link end.
+pub struct Sink {
+    handler: SinkHandler,
+    group: Option<SinkGroup>,
+    token: u64,
+    flow: Arc<Flow>,
+    accepted: Mutex<Vec<u32>>,
+    announced: Mutex<u32>,
+    feed: ArcSwapOption<Feed>,
+}
+
+/// What feeds a sink at present.
+struct Feed {
+    source: Arc<Source>,
+    link: Arc<Link>,
+}
+
+impl Sink {
+    pub(crate) fn new(
+        handler: SinkHandler,
+        group: Option<SinkGroup>,
+        token: u64,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            handler,
+            group,
+            token,
+            flow,
+            accepted: Mutex::default(),
+            announced: Mutex::default(),
+            feed: ArcSwapOption::empty(),
+        }
+    }
+
+    pub(crate) fn handler(&self) -> &SinkHandler {
+        &self.handler
+    }
+
+    pub(crate) fn group(&self) -> Option<SinkGroup> {
+        self.group
+            .as_ref()
+            .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
+    }
+
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(crate) fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    pub(crate) fn set_accepted(&self, formats: &[u32]) {
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = formats.to_vec();
+    }
+
+    pub(crate) fn accepted(&self) -> Vec<u32> {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Remembers what the module was told last; `true` when it has to be told.
+    pub(crate) fn announce(&self, format: u32) -> bool {
+        let mut announced = self
+            .announced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *announced, format) != format
+    }
+
+    pub(crate) fn set_feed(&self, feed: Option<(Arc<Source>, Arc<Link>)>) {
+        self.feed
+            .store(feed.map(|(source, link)| Arc::new(Feed { source, link })));
+    }
+
+    /// A message from the module towards what feeds it; without a feed it is lost.
+    pub fn upstream(&self, message: Upstream) {
+        let Some(feed) = self.feed.load_full() else {
+            return;
+        };
+        match message {
+            Upstream::KeyframeRequest => feed.source.request_keyframe(),
+            Upstream::LayerWish {
+                encoding,
+                spatial,
+                temporal,
+            } => {
+                feed.link.wish(encoding, spatial, temporal);
+                feed.source.request_keyframe();
+            }
+            Upstream::BandwidthEstimate { bits_per_second } => {
+                feed.link.set_estimate(bits_per_second);
+                feed.source.estimates_changed();
+            }
+            Upstream::TargetBitrate { .. } | Upstream::Loss { .. } => feed.source.tell(message),
+        }
+    }
+
+    /// A recent packet of the present feed, for retransmission.
+    pub fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> Option<Packet> {
+        let feed = self.feed.load();
+        let source = &feed.as_ref()?.source;
+        (source.id() == origin).then(|| source.history().find(ssrc, sequence))?
+    }
+}

@@ -1,0 +1,193 @@
+//! The host's side of a source pad: the media path begins here.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+use rivero_plugin_api::{
+    Encoding, MediaKind, Packet, Upstream,
+    abi::{traits::SourceHandler, types::AbiUpstream},
+};
+
+use super::{
+    fanout::FanOut,
+    flow::Flow,
+    history::{self, History},
+    keyframe::{Requests, Verdict},
+    link::Burst,
+    plane::Plane,
+};
+
+/// Where packets of an element leave it.
+pub struct Source {
+    id: u32,
+    kind: MediaKind,
+    plane: Weak<Plane>,
+    handler: SourceHandler,
+    flow: Arc<Flow>,
+    format: AtomicU32,
+    encodings: Mutex<Vec<Encoding>>,
+    fan_out: ArcSwap<FanOut>,
+    history: History,
+    keeps_history: AtomicBool,
+    keyframes: Mutex<Requests>,
+    told_estimate: AtomicU64,
+}
+
+impl Source {
+    pub(crate) fn new(
+        plane: &Arc<Plane>,
+        kind: MediaKind,
+        handler: SourceHandler,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            id: plane.next_pad(),
+            kind,
+            plane: Arc::downgrade(plane),
+            handler,
+            flow,
+            format: AtomicU32::new(0),
+            encodings: Mutex::default(),
+            fan_out: ArcSwap::default(),
+            history: History::default(),
+            keeps_history: AtomicBool::new(false),
+            keyframes: Mutex::default(),
+            told_estimate: AtomicU64::new(0),
+        }
+    }
+
+    /// Unique in the process; packets carry it as their origin.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Hands a burst to all consumers. Never blocks.
+    pub fn push(self: &Arc<Self>, packets: &[Packet]) {
+        for packets in packets.chunks(64) {
+            let burst = Burst::new(packets);
+            self.flow.mark(packets.len() as u64);
+            if self.keeps_history.load(Relaxed) {
+                self.history.store(packets);
+            }
+            if self.fan_out.load().push(&burst) {
+                self.help_the_starved();
+            }
+        }
+    }
+
+    /// Somebody waits for a keyframe: asks again when a request was lost.
+    fn help_the_starved(self: &Arc<Self>) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        if self.keyframes().overdue(plane.now()) {
+            self.request_keyframe();
+        }
+    }
+
+    /// Asks the producer for a keyframe, soon and not too often.
+    pub fn request_keyframe(self: &Arc<Self>) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        let verdict = self.keyframes().ask(plane.now());
+        match verdict {
+            Verdict::Now => self.tell(Upstream::KeyframeRequest),
+            Verdict::Pending => {}
+            Verdict::Later(delay) => {
+                let source = Arc::downgrade(self);
+                plane.timers().after(delay, move || {
+                    if let Some(source) = source.upgrade() {
+                        source.request_now();
+                    }
+                });
+            }
+        }
+    }
+
+    fn request_now(&self) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        self.keyframes().sent(plane.now());
+        self.tell(Upstream::KeyframeRequest);
+    }
+
+    fn keyframes(&self) -> MutexGuard<'_, Requests> {
+        self.keyframes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self, message: Upstream) {
+        self.handler.upstream(AbiUpstream::from(message));
+    }
+
+    /// All consumers share one encoding, so the weakest decides what is sent.
+    pub(crate) fn estimates_changed(&self) {
+        let fan_out = self.fan_out.load();
+        let lowest = fan_out
+            .links()
+            .filter_map(|link| link.estimate())
+            .min()
+            .unwrap_or(0);
+        if lowest > 0 && self.told_estimate.swap(lowest, Relaxed) != lowest {
+            self.tell(Upstream::BandwidthEstimate {
+                bits_per_second: lowest,
+            });
+        }
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub(crate) fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    pub(crate) fn handler(&self) -> &SourceHandler {
+        &self.handler
+    }
+
+    pub(crate) fn format(&self) -> u32 {
+        self.format.load(Relaxed)
+    }
+
+    /// `true` when it is a change.
+    pub(crate) fn set_format(&self, format: u32, plane: &Plane) -> bool {
+        let keeps = plane
+            .formats()
+            .get(format)
+            .is_some_and(|format| history::keeps(format.packaging));
+        self.keeps_history
+            .store(keeps && self.kind == MediaKind::Video, Relaxed);
+        if !keeps {
+            self.history.clear();
+        }
+        self.format.swap(format, Relaxed) != format
+    }
+
+    pub(crate) fn set_encodings(&self, encodings: Vec<Encoding>) {
+        *self
+            .encodings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = encodings;
+    }
+
+    /// The encodings that the producer announced.
+    pub fn encodings(&self) -> Vec<Encoding> {
+        self.encodings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Installs new consumers; gives the number of the former ones.
+    pub(crate) fn set_consumers(&self, consumers: FanOut) -> usize {
+        self.fan_out.swap(Arc::new(consumers)).len()
+    }
+}

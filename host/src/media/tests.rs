@@ -1,0 +1,360 @@
+//! The graph with producers and consumers made of memory.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RArc, RSlice},
+};
+use rivero_plugin_api::{
+    Bytes, Format, Layer, MediaKind, Packet, Rtp, SinkSelection, Upstream,
+    abi::{
+        traits::{
+            AbiSinkGroup, AbiSinkGroup_TO, AbiSinkHandler, AbiSinkHandler_TO, AbiSourceHandler,
+            AbiSourceHandler_TO, SinkGroup, SinkHandler, SourceHandler,
+        },
+        types::AbiUpstream,
+    },
+};
+
+use super::{Graph, Node, NodeEvent, NodeObserver, Plane};
+
+#[derive(Clone)]
+struct Log<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Log<T> {
+    fn add(&self, entry: T) {
+        self.0.lock().unwrap().push(entry);
+    }
+
+    fn all(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let all = self.all();
+            if wanted(&all) || Instant::now() > deadline {
+                return all;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl NodeObserver for Log<NodeEvent> {
+    fn notify(&self, event: NodeEvent) {
+        self.add(event);
+    }
+}
+
+impl AbiSourceHandler for Log<Option<Upstream>> {
+    fn upstream(&self, message: AbiUpstream) {
+        self.add(message.message());
+    }
+    fn consumers(&self, _: u32) {}
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Arrival {
+    Format(u32),
+    Packets(Vec<u16>),
+    Batch(Vec<SinkSelection>),
+}
+
+impl AbiSinkHandler for Log<Arrival> {
+    fn packets(&self, packets: RSlice<'_, Packet>) {
+        self.add(Arrival::Packets(
+            packets.iter().map(|packet| packet.rtp.sequence).collect(),
+        ));
+    }
+    fn format(&self, format: u32) {
+        self.add(Arrival::Format(format));
+    }
+}
+
+struct Group(Log<Arrival>);
+
+impl AbiSinkGroup for Group {
+    fn id(&self) -> u64 {
+        std::ptr::from_ref(self).addr() as u64
+    }
+    fn push_batch(&self, _: RSlice<'_, Packet>, sinks: RSlice<'_, SinkSelection>) {
+        self.0.add(Arrival::Batch(sinks.to_vec()));
+    }
+}
+
+fn source_handler(log: &Log<Option<Upstream>>) -> SourceHandler {
+    AbiSourceHandler_TO::from_ptr(RArc::new(log.clone()), TD_Opaque)
+}
+
+fn sink_handler(log: &Log<Arrival>) -> SinkHandler {
+    AbiSinkHandler_TO::from_ptr(RArc::new(log.clone()), TD_Opaque)
+}
+
+fn group(log: &Log<Arrival>) -> SinkGroup {
+    AbiSinkGroup_TO::from_ptr(RArc::new(Group(log.clone())), TD_Opaque)
+}
+
+struct Bench {
+    graph: Arc<Graph>,
+    vp8: u32,
+    h264: u32,
+}
+
+const VIDEO: MediaKind = MediaKind::Video;
+
+impl Bench {
+    fn new() -> Self {
+        let plane = Plane::start().unwrap();
+        let vp8 = plane.formats().id(Format::rtp("VP8", 90_000, 0));
+        let h264 = plane.formats().id(Format::rtp("H264", 90_000, 0));
+        Self {
+            graph: Graph::new(&plane),
+            vp8,
+            h264,
+        }
+    }
+
+    fn node(&self, id: &str) -> (Arc<Node>, Log<NodeEvent>) {
+        let log = Log::default();
+        (
+            Node::new(id.into(), &self.graph, Arc::new(log.clone())),
+            log,
+        )
+    }
+
+    fn packets(&self, sequences: std::ops::Range<u16>, keyframe: Option<u16>) -> Vec<Packet> {
+        let packet = |sequence| Packet {
+            bytes: Bytes::default(),
+            format: self.vp8,
+            origin: 0,
+            kind: VIDEO,
+            flags: if keyframe == Some(sequence) {
+                Packet::KEYFRAME
+            } else {
+                0
+            },
+            layer: Layer::default(),
+            presentation_time: 0,
+            ingress_time: 0,
+            duration: 0,
+            rtp: Rtp {
+                sequence,
+                ssrc: 7,
+                ..Rtp::default()
+            },
+        };
+        sequences.map(packet).collect()
+    }
+}
+
+#[test]
+fn a_link_carries_media_once_both_pads_agree() {
+    let bench = Bench::new();
+    let (camera, events) = bench.node("camera");
+    let (viewer, viewer_events) = bench.node("viewer");
+    camera.connect(&viewer, VIDEO, "default", "default");
+    assert!(matches!(&events.all()[..], [NodeEvent::Connected(_)]));
+
+    let (upstream, arrivals) = (Log::default(), Log::default());
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&upstream))
+        .unwrap();
+    viewer
+        .add_sink(VIDEO, "default", sink_handler(&arrivals), None, 0)
+        .unwrap();
+    source.push(&bench.packets(0..2, Some(0)));
+    assert_eq!(arrivals.all(), []);
+
+    camera.set_format(VIDEO, "default", bench.vp8);
+    viewer.set_accepted(VIDEO, "default", &[bench.h264, bench.vp8]);
+    assert_eq!(arrivals.all(), [Arrival::Format(bench.vp8)]);
+    assert_eq!(upstream.all(), [Some(Upstream::KeyframeRequest)]);
+
+    source.push(&bench.packets(2..6, Some(4)));
+    assert_eq!(arrivals.all()[1..], [Arrival::Packets(vec![4, 5])]);
+    let flows = viewer_events.wait_for(|events| !events.is_empty());
+    assert!(matches!(
+        &flows[..],
+        [NodeEvent::FlowIn { flowing: true, .. }]
+    ));
+    assert!(viewer.flowing_in(VIDEO, "default") && camera.flowing_out(VIDEO, "default"));
+}
+
+#[test]
+fn a_group_gets_a_burst_once_for_all_its_sinks() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let arrivals = Log::default();
+    let shard = group(&arrivals);
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&Log::default()))
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    for (token, name) in (1..).zip(["a", "b", "c"]) {
+        let (viewer, _) = bench.node(name);
+        let handle = AbiSinkGroup_TO::from_sabi(shard.obj.shallow_clone());
+        viewer
+            .add_sink(
+                VIDEO,
+                "default",
+                sink_handler(&Log::default()),
+                Some(handle),
+                token,
+            )
+            .unwrap();
+        viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+        camera.connect(&viewer, VIDEO, "default", "default");
+    }
+    source.push(&bench.packets(0..3, Some(1)));
+    let selections = (1..4)
+        .map(|token| SinkSelection {
+            token,
+            packets: 0b110,
+        })
+        .collect();
+    assert_eq!(arrivals.all(), [Arrival::Batch(selections)]);
+}
+
+#[test]
+fn a_sink_has_one_source_and_the_former_one_is_told() {
+    let bench = Bench::new();
+    let (first, first_events) = bench.node("first");
+    let (second, _) = bench.node("second");
+    let (viewer, _) = bench.node("viewer");
+    first.connect(&viewer, VIDEO, "default", "default");
+    second.connect(&viewer, VIDEO, "default", "default");
+    assert!(matches!(
+        &first_events.all()[..],
+        [NodeEvent::Connected(_), NodeEvent::Disconnected(_)]
+    ));
+    let feeds = viewer.source_connections(None, None);
+    assert_eq!(
+        feeds.iter().map(|c| &*c.source).collect::<Vec<_>>(),
+        ["second"]
+    );
+    assert!(first.sink_connections(None, None).is_empty());
+}
+
+#[test]
+fn an_element_connected_to_itself_is_released_cleanly() {
+    let bench = Bench::new();
+    let (loopback, _) = bench.node("loopback");
+    let arrivals = Log::default();
+    let source = loopback
+        .add_source(VIDEO, "default", source_handler(&Log::default()))
+        .unwrap();
+    loopback
+        .add_sink(VIDEO, "default", sink_handler(&arrivals), None, 0)
+        .unwrap();
+    loopback.set_format(VIDEO, "default", bench.vp8);
+    loopback.set_accepted(VIDEO, "default", &[bench.vp8]);
+    loopback.connect(&loopback, VIDEO, "default", "default");
+    source.push(&bench.packets(0..1, Some(0)));
+    loopback.release();
+    source.push(&bench.packets(1..2, Some(1)));
+    assert_eq!(
+        arrivals.all(),
+        [
+            Arrival::Format(bench.vp8),
+            Arrival::Packets(vec![0]),
+            Arrival::Format(0)
+        ]
+    );
+}
+
+#[test]
+fn formats_that_differ_are_told_to_the_sink() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let (viewer, events) = bench.node("viewer");
+    camera
+        .add_source(VIDEO, "default", source_handler(&Log::default()))
+        .unwrap();
+    viewer
+        .add_sink(VIDEO, "default", sink_handler(&Log::default()), None, 0)
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    viewer.set_accepted(VIDEO, "default", &[bench.h264]);
+    camera.connect(&viewer, VIDEO, "default", "default");
+    let [NodeEvent::Unconvertible { reason, .. }] = &events.all()[..] else {
+        panic!("{:?}", events.all())
+    };
+    assert!(
+        reason.contains("VP8") && reason.contains("H264"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_viewer_finds_recent_packets_of_its_source_and_asks_for_keyframes() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let (viewer, _) = bench.node("viewer");
+    let upstream = Log::default();
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&upstream))
+        .unwrap();
+    let sink = viewer
+        .add_sink(VIDEO, "default", sink_handler(&Log::default()), None, 0)
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+    camera.connect(&viewer, VIDEO, "default", "default");
+    source.push(&bench.packets(10..20, Some(10)));
+    assert_eq!(
+        sink.history(source.id(), 7, 15)
+            .map(|packet| packet.rtp.sequence),
+        Some(15)
+    );
+    assert!(sink.history(source.id(), 7, 25).is_none());
+    assert!(sink.history(source.id(), 8, 15).is_none());
+    assert!(sink.history(source.id() + 1, 7, 15).is_none());
+
+    (0..5).for_each(|_| sink.upstream(Upstream::KeyframeRequest));
+    let requests = upstream.wait_for(|messages| messages.len() >= 2);
+    assert_eq!(requests, [Some(Upstream::KeyframeRequest); 2]);
+}
+
+#[test]
+fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let upstream = Log::default();
+    camera
+        .add_source(MediaKind::Audio, "default", source_handler(&upstream))
+        .unwrap();
+    camera.set_format(MediaKind::Audio, "default", bench.vp8);
+    let sinks: Vec<_> = ["a", "b"]
+        .into_iter()
+        .map(|name| {
+            let (viewer, _) = bench.node(name);
+            let handler = sink_handler(&Log::default());
+            let sink = viewer
+                .add_sink(MediaKind::Audio, "default", handler, None, 0)
+                .unwrap();
+            viewer.set_accepted(MediaKind::Audio, "default", &[bench.vp8]);
+            camera.connect(&viewer, MediaKind::Audio, "default", "default");
+            sink
+        })
+        .collect();
+    for (sink, bits_per_second) in sinks.iter().zip([900_000, 300_000]) {
+        sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
+    }
+    let told: Vec<_> = upstream.all().into_iter().flatten().collect();
+    assert_eq!(
+        told,
+        [900_000, 300_000].map(|bits_per_second| Upstream::BandwidthEstimate { bits_per_second })
+    );
+}

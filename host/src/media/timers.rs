@@ -1,0 +1,140 @@
+//! One thread that runs short actions at a later time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+type Action = Box<dyn FnOnce() + Send>;
+
+/// Timers on a thread of their own. The thread ends when this is dropped.
+pub struct Timers(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    actions: BTreeMap<(Instant, u64), Action>,
+    due: HashMap<u64, Instant>,
+    last: u64,
+    closed: bool,
+}
+
+impl Timers {
+    /// Starts the thread under the given name.
+    pub fn start(name: &str) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let weak = Arc::downgrade(&shared);
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&weak))?;
+        Ok(Self(shared))
+    }
+
+    /// Runs `action` once after `delay`. It must not block: others wait for it.
+    pub fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> u64 {
+        let mut queue = self.0.lock();
+        queue.last += 1;
+        let (number, due) = (
+            queue.last,
+            Instant::now() + delay.min(Duration::from_secs(86_400)),
+        );
+        queue.actions.insert((due, number), Box::new(action));
+        queue.due.insert(number, due);
+        self.0.changed.notify_one();
+        number
+    }
+
+    /// Forgets a timer; too late is no error.
+    pub fn cancel(&self, number: u64) {
+        let mut queue = self.0.lock();
+        let action = queue
+            .due
+            .remove(&number)
+            .and_then(|due| queue.actions.remove(&(due, number)));
+        drop(queue);
+        drop(action);
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next action; `None` when closed.
+    fn next(&self) -> Option<Action> {
+        let mut queue = self.lock();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            let now = Instant::now();
+            let Some((&(due, number), _)) = queue.actions.first_key_value() else {
+                queue = self
+                    .changed
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            if due <= now {
+                queue.due.remove(&number);
+                return queue.actions.remove(&(due, number));
+            }
+            let wait = self.changed.wait_timeout(queue, due - now);
+            queue = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+fn run(shared: &Weak<Shared>) {
+    while let Some(shared) = shared.upgrade() {
+        let Some(action) = shared.next() else { return };
+        drop(shared);
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(action)).is_err() {
+            tracing::error!("a timer's action panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn actions_run_in_order_of_time_and_cancelled_ones_do_not() {
+        let timers = Timers::start("test-timers").unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let send = |text: &'static str| {
+            let sender = sender.clone();
+            move || sender.send(text).unwrap()
+        };
+        timers.after(Duration::from_millis(40), send("second"));
+        timers.after(Duration::from_millis(10), send("first"));
+        let cancelled = timers.after(Duration::from_millis(20), send("never"));
+        timers.cancel(cancelled);
+        timers.after(Duration::from_millis(60), || {
+            panic!("must not end the thread")
+        });
+        timers.after(Duration::from_millis(80), send("third"));
+        let got: Vec<_> = receiver.iter().take(3).collect();
+        assert_eq!(got, ["first", "second", "third"]);
+    }
+}

@@ -1,0 +1,213 @@
+//! Which file serves which class.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rivero_idl::{Descriptor, Model};
+use rivero_plugin_api::abi::traits::Module;
+
+use super::{
+    Discovery, Installed, Refused, discovery,
+    discovery::Manifest,
+    loader::{self, LoadError},
+    probe::Probes,
+    services::Services,
+};
+use crate::error::CallError;
+
+/// What discovery found.
+pub(super) struct Catalogue {
+    pub(super) model: Arc<Model>,
+    pub(super) installed: Vec<Installed>,
+    pub(super) refused: Vec<Refused>,
+    pub(super) providers: HashMap<String, Arc<Provider>>,
+}
+
+/// A file, and its module once it is loaded.
+pub(super) struct Provider {
+    file: PathBuf,
+    namespace: String,
+    module: OnceLock<Result<Arc<Module>, String>>,
+}
+
+impl Provider {
+    /// The module, loaded now if it was not.
+    pub(super) fn load(&self, services: &Arc<Services>) -> Result<Arc<Module>, CallError> {
+        let loaded = self
+            .module
+            .get_or_init(|| self.start(services).map_err(|e| e.to_string()));
+        loaded.clone().map_err(|reason| {
+            CallError::not_available(format!(
+                "module {} cannot be loaded: {reason}",
+                self.file.display()
+            ))
+        })
+    }
+
+    fn start(&self, services: &Arc<Services>) -> Result<Arc<Module>, LoadError> {
+        let host = services.for_module(&self.namespace);
+        let module = loader::load(&self.file, host).inspect_err(|error| {
+            tracing::error!(file = %self.file.display(), "module cannot be loaded: {error}");
+        })?;
+        tracing::info!(file = %self.file.display(), "module loaded");
+        Ok(Arc::new(module))
+    }
+}
+
+impl Catalogue {
+    pub(super) fn build(discovery: &Discovery) -> Result<Self, rivero_idl::Error> {
+        let mut catalogue = Self {
+            model: Arc::new(Model::standard()?),
+            installed: Vec::new(),
+            refused: Vec::new(),
+            providers: HashMap::new(),
+        };
+        let mut candidates = Vec::new();
+        for found in discovery::find(&discovery.directories) {
+            match found {
+                Err((file, reason)) => catalogue.refuse(file, reason),
+                Ok(file) => match discovery::read_manifest(&file) {
+                    Ok(manifest) => candidates.push((file, manifest)),
+                    Err(reason) => catalogue.refuse(file, reason.to_string()),
+                },
+            }
+        }
+        let files: Vec<&Path> = candidates.iter().map(|(file, _)| file.as_path()).collect();
+        let verdicts = Probes::new(discovery).run(&files);
+        let mut descriptors = Vec::new();
+        for ((file, manifest), verdict) in candidates.into_iter().zip(verdicts) {
+            let taken = verdict.and_then(|()| catalogue.take(&file, manifest, &mut descriptors));
+            if let Err(reason) = taken {
+                catalogue.refuse(file, reason);
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn refuse(&mut self, file: PathBuf, reason: String) {
+        self.refused.push(Refused { file, reason });
+    }
+
+    /// Adds a module, if it fits to those that are there.
+    fn take(
+        &mut self,
+        file: &Path,
+        manifest: Manifest,
+        descriptors: &mut Vec<Descriptor>,
+    ) -> Result<(), String> {
+        let own = self.own_descriptor(file, &manifest)?;
+        if let Some(own) = own {
+            let mut all = descriptors.clone();
+            all.push(own);
+            self.model = Arc::new(Model::with_standard(all.clone()).map_err(|e| e.to_string())?);
+            *descriptors = all;
+        }
+        let mut name = manifest.name.clone();
+        let mut namespace = name.clone();
+        let mut classes = Vec::new();
+        for class in &manifest.classes {
+            let known = self.model.class(class).ok_or_else(|| {
+                format!("it names the class {class}, which no descriptor defines")
+            })?;
+            (name, namespace) = (known.module.clone(), known.namespace.clone());
+            if let Some(first) = self.providers.get(class) {
+                tracing::info!(class, first = %first.file.display(), file = %file.display(), "class is served by the file found first");
+            } else {
+                classes.push(class.clone());
+            }
+        }
+        self.serve(file, manifest, name, namespace, classes);
+        Ok(())
+    }
+
+    fn own_descriptor(
+        &self,
+        file: &Path,
+        manifest: &Manifest,
+    ) -> Result<Option<Descriptor>, String> {
+        let Some(value) = &manifest.descriptor else {
+            return Ok(None);
+        };
+        let text = value.to_string();
+        let descriptor = Descriptor::parse(&file.display().to_string(), &text)
+            .map_err(|error| error.to_string())?;
+        let known = self.model.descriptor(descriptor.name());
+        // An identical second definition adds nothing.
+        Ok((known != Some(&descriptor)).then_some(descriptor))
+    }
+
+    fn serve(
+        &mut self,
+        file: &Path,
+        manifest: Manifest,
+        name: String,
+        namespace: String,
+        classes: Vec<String>,
+    ) {
+        let module = OnceLock::new();
+        let provider = Arc::new(Provider {
+            file: file.to_owned(),
+            namespace,
+            module,
+        });
+        for class in &classes {
+            self.providers.insert(class.clone(), provider.clone());
+        }
+        self.installed.push(Installed {
+            name,
+            version: manifest.version,
+            file: file.to_owned(),
+            classes,
+            generation_time: generation_time(file),
+        });
+    }
+}
+
+/// The file's modification time, UTC, `YYYY-MM-DD HH:MM:SS`; empty where unknown.
+fn generation_time(file: &Path) -> String {
+    let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
+    modified.map(format_utc).unwrap_or_default()
+}
+
+fn format_utc(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01, in eras of 400 years (proleptic Gregorian calendar).
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        let at = |seconds| format_utc(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01 00:00:00");
+        assert_eq!(at(951_826_154), "2000-02-29 12:09:14");
+        assert_eq!(at(1_700_000_000), "2023-11-14 22:13:20");
+    }
+}

@@ -1,0 +1,137 @@
+//! The host's side of one object, as its module sees it.
+
+use std::sync::Arc;
+
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RArc, ROption, RResult, RStr, RString},
+};
+use rivero_plugin_api::{
+    Error, MediaKind,
+    abi::{
+        guard,
+        traits::{
+            AbiElementHost, AbiElementHost_TO, ElementHost, SinkGroup, SinkHandler, SinkPad,
+            SourceHandler, SourcePad,
+        },
+        types::AbiError,
+    },
+};
+use serde_json::Value;
+
+use super::{ObjectEvents, pads};
+use crate::media::Node;
+
+/// An object's connection to the server: events, pads, look-up.
+struct Connection {
+    id: Arc<str>,
+    pipeline: Arc<str>,
+    events: Arc<dyn ObjectEvents>,
+    node: Option<Arc<Node>>,
+}
+
+/// Gives an object, or a port of a hub, its connection.
+pub(super) fn connection(
+    id: Arc<str>,
+    pipeline: Arc<str>,
+    events: Arc<dyn ObjectEvents>,
+    node: Option<Arc<Node>>,
+) -> ElementHost {
+    let connection = Connection {
+        id,
+        pipeline,
+        events,
+        node,
+    };
+    AbiElementHost_TO::from_ptr(RArc::new(connection), TD_Opaque)
+}
+
+impl Connection {
+    fn contained(&self, body: impl FnOnce()) {
+        if let Err(message) = guard::contain(body) {
+            tracing::error!(object = %self.id, message, "the host panicked in a call of a module");
+        }
+    }
+
+    fn node(&self) -> Result<&Arc<Node>, Error> {
+        self.node.as_ref().ok_or_else(|| {
+            Error::not_supported("this object is no media element: it has no pads of its own")
+        })
+    }
+}
+
+fn result<T>(result: Result<T, Error>) -> RResult<T, AbiError> {
+    match result {
+        Ok(value) => RResult::ROk(value),
+        Err(error) => RResult::RErr(error.into()),
+    }
+}
+
+impl AbiElementHost for Connection {
+    fn id(&self) -> RString {
+        (*self.id).into()
+    }
+
+    fn pipeline(&self) -> RString {
+        (*self.pipeline).into()
+    }
+
+    fn emit(&self, event: RStr<'_>, data: RStr<'_>) {
+        self.contained(|| match serde_json::from_str(data.as_str()) {
+            Ok(Value::Object(data)) => self.events.emit(event.as_str(), data),
+            _ => tracing::error!(object = %self.id, %event, "an event's data is no JSON object"),
+        });
+    }
+
+    fn error(&self, kind: RStr<'_>, code: i32, description: RStr<'_>) {
+        self.contained(|| self.events.error(kind.as_str(), code, description.as_str()));
+    }
+
+    fn panicked(&self, place: RStr<'_>, message: RStr<'_>) {
+        self.contained(|| {
+            tracing::error!(object = %self.id, %place, "the module panicked: {message}");
+            let description = format!("the module panicked in {place}: {message}");
+            self.events
+                .error("UNEXPECTED_ELEMENT_ERROR", 0, &description);
+        });
+    }
+
+    fn add_source_pad(
+        &self,
+        kind: MediaKind,
+        description: RStr<'_>,
+        handler: SourceHandler,
+    ) -> RResult<SourcePad, AbiError> {
+        result(guard::call("add_source_pad", || {
+            pads::open_source(self.node()?, kind, description.as_str(), handler)
+        }))
+    }
+
+    fn add_sink_pad(
+        &self,
+        kind: MediaKind,
+        description: RStr<'_>,
+        handler: SinkHandler,
+        group: ROption<SinkGroup>,
+        token: u64,
+    ) -> RResult<SinkPad, AbiError> {
+        result(guard::call("add_sink_pad", || {
+            let group = group.into_option();
+            pads::open_sink(
+                self.node()?,
+                kind,
+                description.as_str(),
+                handler,
+                group,
+                token,
+            )
+        }))
+    }
+
+    fn class_of(&self, id: RStr<'_>) -> ROption<RString> {
+        match guard::contain(|| self.events.class_of(id.as_str())) {
+            Ok(Some(class)) => ROption::RSome(class.into()),
+            _ => ROption::RNone,
+        }
+    }
+}

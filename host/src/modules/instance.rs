@@ -1,0 +1,143 @@
+//! Objects of modules as the host calls them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RBox, RResult, RString},
+};
+use rivero_plugin_api::{
+    Error,
+    abi::{
+        guard,
+        traits::{AbiResponder, AbiResponder_TO, Module, Object},
+        types::AbiError,
+    },
+};
+use serde_json::{Map, Value};
+
+use super::{Instance, ObjectContext, ObjectEvents, Reply, element};
+use crate::{
+    error::CallError,
+    media::{MediaKind, Node},
+};
+
+/// Makes an object of a loaded module.
+pub(super) fn create(
+    module: Arc<Module>,
+    class: &str,
+    context: ObjectContext,
+    params: &Value,
+) -> Result<Arc<dyn Instance>, CallError> {
+    let ObjectContext {
+        id,
+        pipeline,
+        sink,
+        node,
+        ..
+    } = context;
+    let connection = element::connection(id, pipeline.clone(), sink.clone(), node);
+    match module.create(class.into(), connection, params.to_string().as_str().into()) {
+        RResult::ROk(object) => Ok(Arc::new(ModuleObject {
+            object,
+            pipeline,
+            events: sink,
+            _module: module,
+        })),
+        RResult::RErr(error) => Err(error.into()),
+    }
+}
+
+struct ModuleObject {
+    object: Object,
+    pipeline: Arc<str>,
+    events: Arc<dyn ObjectEvents>,
+    _module: Arc<Module>,
+}
+
+impl From<AbiError> for CallError {
+    fn from(error: AbiError) -> Self {
+        let error = Error::from(error);
+        Self {
+            code: error.code,
+            kind: error.kind,
+            message: error.message,
+        }
+    }
+}
+
+struct Responder(Mutex<Option<Reply>>);
+
+impl AbiResponder for Responder {
+    fn reply(&self, result: RResult<RString, AbiError>) {
+        let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(reply) = reply else { return };
+        let answered = guard::contain(|| reply(value(result)));
+        if let Err(message) = answered {
+            tracing::error!(message, "the host panicked while it took an answer");
+        }
+    }
+}
+
+/// A module that drops its responder without an answer must not leave the
+/// client waiting.
+impl Drop for Responder {
+    fn drop(&mut self) {
+        let reply = self
+            .0
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reply) = reply {
+            reply(Err(CallError::unexpected("the module gave no answer")));
+        }
+    }
+}
+
+fn value(result: RResult<RString, AbiError>) -> Result<Value, CallError> {
+    match result {
+        RResult::ROk(text) => serde_json::from_str(&text).map_err(|error| {
+            CallError::unexpected(format!("the module's answer is no JSON: {error}"))
+        }),
+        RResult::RErr(error) => Err(error.into()),
+    }
+}
+
+impl Instance for ModuleObject {
+    fn invoke(&self, operation: &str, params: Value, reply: Reply) {
+        let responder = Responder(Mutex::new(Some(reply)));
+        let responder = AbiResponder_TO::from_ptr(RBox::new(responder), TD_Opaque);
+        self.object.invoke(
+            operation.into(),
+            params.to_string().as_str().into(),
+            responder,
+        );
+    }
+
+    fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>, CallError> {
+        match value(self.object.stats(kind.map_or(255, |kind| kind as u8)))? {
+            Value::Object(stats) => Ok(stats),
+            _ => Err(CallError::unexpected(
+                "the module's statistics are no JSON object",
+            )),
+        }
+    }
+
+    fn port_added(&self, port: &str, node: &Arc<Node>) {
+        let connection = element::connection(
+            node.id().clone(),
+            self.pipeline.clone(),
+            self.events.clone(),
+            Some(node.clone()),
+        );
+        self.object.port_added(port.into(), connection);
+    }
+
+    fn port_removed(&self, port: &str) {
+        self.object.port_removed(port.into());
+    }
+
+    fn release(&self) {
+        self.object.release();
+    }
+}

@@ -1,0 +1,73 @@
+//! Loading libraries: private copies, the version gate, the start.
+
+mod copy;
+
+use std::path::Path;
+
+use abi_stable::{library::lib_header_from_path, std_types::RResult};
+use rivero_plugin_api::abi::{
+    ABI_MAJOR,
+    traits::{Host, Module, RootRef},
+};
+
+/// Why a library does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No private copy could be made.
+    #[error("no private copy of it can be made: {0}")]
+    Copy(#[from] std::io::Error),
+    /// The system's loader, or the check of the layout, refused it.
+    #[error("{0}")]
+    Refused(String),
+    /// It was built for another major version.
+    #[error("it speaks ABI {0}, this server {ABI_MAJOR}")]
+    Version(u16),
+    /// Its start function failed.
+    #[error("its start failed: {0}")]
+    Start(String),
+}
+
+/// Loads a private copy of `file` and starts the module in it. It stays loaded
+/// for the life of the process.
+pub(super) fn load(file: &Path, host: Host) -> Result<Module, LoadError> {
+    let root = load_root(file)?;
+    match root.start()(host) {
+        RResult::ROk(module) => Ok(module),
+        RResult::RErr(error) => Err(LoadError::Start(error.message.into_string())),
+    }
+}
+
+/// Loads a file as far as can be done without starting it: for `--probe-module`,
+/// in a process that may die of it.
+///
+/// # Errors
+/// Why the file would not serve.
+pub fn probe_file(file: &Path) -> Result<(), LoadError> {
+    load_root(file).map(|_| ())
+}
+
+fn load_root(file: &Path) -> Result<RootRef, LoadError> {
+    let copy = copy::private_copy(file)?;
+    let header = lib_header_from_path(&copy).map_err(|error| refused(file, &copy, &error))?;
+    let root = header
+        .init_root_module::<RootRef>()
+        .map_err(|error| refused(file, &copy, &error))?;
+    if root.major() != ABI_MAJOR {
+        return Err(LoadError::Version(root.major()));
+    }
+    Ok(root)
+}
+
+/// abi_stable's account of a differing layout fills pages: the first lines say
+/// what an operator can use.
+fn refused(file: &Path, copy: &Path, error: &dyn std::fmt::Display) -> LoadError {
+    let text = error
+        .to_string()
+        .replace(&copy.display().to_string(), &file.display().to_string());
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(300) {
+        line.truncate(end);
+        line.push('…');
+    }
+    LoadError::Refused(line)
+}

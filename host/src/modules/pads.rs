@@ -1,0 +1,161 @@
+//! Pads as modules see them.
+
+use std::sync::Arc;
+
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RArc, ROption, RSlice},
+};
+use rivero_plugin_api::{
+    Encoding, Error, MediaKind, Packet,
+    abi::{
+        guard,
+        traits::{
+            AbiSinkPad, AbiSinkPad_TO, AbiSourcePad, AbiSourcePad_TO, SinkGroup, SinkHandler,
+            SinkPad, SourceHandler, SourcePad,
+        },
+        types::{AbiEncoding, AbiUpstream},
+    },
+};
+
+use crate::media::{Node, Sink, Source};
+
+/// Where a pad is.
+struct Place {
+    node: Arc<Node>,
+    kind: MediaKind,
+    description: Arc<str>,
+}
+
+impl Place {
+    fn new(node: &Arc<Node>, kind: MediaKind, description: &str) -> Self {
+        Self {
+            node: node.clone(),
+            kind,
+            description: description.into(),
+        }
+    }
+}
+
+fn exists(kind: MediaKind, description: &str) -> Error {
+    Error::unexpected(format!(
+        "there is a {kind:?} pad named {description:?} already"
+    ))
+}
+
+fn contained(body: impl FnOnce()) {
+    if let Err(message) = guard::contain(body) {
+        tracing::error!(message, "the host panicked in a call of a module");
+    }
+}
+
+pub(super) fn open_source(
+    node: &Arc<Node>,
+    kind: MediaKind,
+    description: &str,
+    handler: SourceHandler,
+) -> Result<SourcePad, Error> {
+    let source = node
+        .add_source(kind, description, handler)
+        .map_err(|_| exists(kind, description))?;
+    let pad = OpenSource {
+        source,
+        place: Place::new(node, kind, description),
+    };
+    Ok(AbiSourcePad_TO::from_ptr(RArc::new(pad), TD_Opaque))
+}
+
+pub(super) fn open_sink(
+    node: &Arc<Node>,
+    kind: MediaKind,
+    description: &str,
+    handler: SinkHandler,
+    group: Option<SinkGroup>,
+    token: u64,
+) -> Result<SinkPad, Error> {
+    let sink = node
+        .add_sink(kind, description, handler, group, token)
+        .map_err(|_| exists(kind, description))?;
+    let pad = OpenSink {
+        sink,
+        place: Place::new(node, kind, description),
+    };
+    Ok(AbiSinkPad_TO::from_ptr(RArc::new(pad), TD_Opaque))
+}
+
+struct OpenSource {
+    source: Arc<Source>,
+    place: Place,
+}
+
+impl AbiSourcePad for OpenSource {
+    fn id(&self) -> u32 {
+        self.source.id()
+    }
+
+    fn push(&self, packets: RSlice<'_, Packet>) {
+        contained(|| self.source.push(packets.as_slice()));
+    }
+
+    fn set_format(&self, format: u32) {
+        contained(|| {
+            self.place
+                .node
+                .set_format(self.place.kind, &self.place.description, format)
+        });
+    }
+
+    fn set_encodings(&self, encodings: RSlice<'_, AbiEncoding>) {
+        contained(|| {
+            let encodings = encodings.as_slice().iter().cloned().map(Encoding::from);
+            self.source.set_encodings(encodings.collect());
+        });
+    }
+
+    fn close(&self) {
+        contained(|| {
+            self.place
+                .node
+                .remove_source(self.place.kind, &self.place.description)
+        });
+    }
+}
+
+struct OpenSink {
+    sink: Arc<Sink>,
+    place: Place,
+}
+
+impl AbiSinkPad for OpenSink {
+    fn set_accepted(&self, formats: RSlice<'_, u32>) {
+        let Place {
+            node,
+            kind,
+            description,
+        } = &self.place;
+        contained(|| node.set_accepted(*kind, description, formats.as_slice()));
+    }
+
+    fn upstream(&self, message: AbiUpstream) {
+        contained(|| {
+            if let Some(message) = message.message() {
+                self.sink.upstream(message);
+            }
+        });
+    }
+
+    fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> ROption<Packet> {
+        match guard::contain(|| self.sink.history(origin, ssrc, sequence)) {
+            Ok(Some(packet)) => ROption::RSome(packet),
+            _ => ROption::RNone,
+        }
+    }
+
+    fn close(&self) {
+        contained(|| {
+            self.place
+                .node
+                .remove_sink(self.place.kind, &self.place.description)
+        });
+    }
+}
