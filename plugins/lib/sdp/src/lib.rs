@@ -1,1 +1,29 @@
-//! SDP offer/answer as Kurento speaks it
+//! SDP offer/answer (RFC 8866, RFC 3264, RFC 9429) as Kurento speaks it.
+//!
+//! Three layers, all pure: no sockets, no clocks, no randomness.
+//!
+//! - [`model`]: a session description as types. [`parse`](fn@parse) makes one from text, its
+//!   `Display` writes it back.
+//! - [`candidate`]: one ICE candidate line (RFC 8839), used inside descriptions and for trickling.
+//! - [`negotiate`]: [`answer`], [`offer`] and [`accept_answer`] turn what an endpoint is able to do
+//!   ([`LocalConfig`]) and what the peer said into a local description and a [`Negotiated`] session
+//!   that names payload types, extensions, sources and transports.
+//!
+//! Text from a peer is never trusted: its size, the number of its sections and of the entries that
+//! are looked up by number are bounded ([`limits`]), and ill-formed input is an [`SdpError`] that
+//! names the line.
+
+pub mod candidate;
+mod error;
+pub mod limits;
+pub mod model;
+pub mod negotiate;
+mod parse;
+#[cfg(test)]
+mod samples;
+
+pub use candidate::{Candidate, CandidateAddress, CandidateError, CandidateKind, TcpType};
+pub use error::SdpError;
+pub use model::*;
+pub use negotiate::*;
+pub use parse::parse;

@@ -1,0 +1,32 @@
+//! A session description as types.
+//!
+//! Session-level attributes that are defaults for the sections (direction, setup, fingerprint, ICE
+//! credentials and options, header extensions) are moved into every section while parsing; in
+//! these types a section stands on its own. Attributes without a type of their own are kept as
+//! [`Attribute`] in their order.
+
+mod attribute;
+mod codec;
+mod display;
+mod feedback;
+mod match_parameters;
+mod media;
+mod protocol;
+mod session;
+mod simulcast;
+mod source;
+mod transport;
+
+pub use attribute::{Attribute, Direction, ExtMap, HeaderExtensionUri, extension_uri};
+pub use codec::{Codec, FormatParameters};
+pub use feedback::RtcpFeedback;
+pub use match_parameters::{H264Profile, MatchParameters};
+pub use media::{MediaKind, MediaSection};
+pub use protocol::Protocol;
+pub use session::{
+    AddressFamily, Bandwidth, BandwidthKind, Connection, Group, Origin, RtcpAddress,
+    SessionDescription, Timing,
+};
+pub use simulcast::{Rid, RidDirection, Simulcast, SimulcastStream};
+pub use source::{Source, SourceGroup};
+pub use transport::{Fingerprint, IceCredentials, Setup};

@@ -1,0 +1,151 @@
+//! Reading the answer to an own offer.
+
+use super::{
+    DtlsRole, Negotiated, NegotiatedMedia, NegotiatedTransport, codecs,
+    transport::{TransportGroup, group_by_bundle},
+};
+use crate::{ExtMap, MediaKind, MediaSection, SdpError, SessionDescription, Setup};
+
+/// What a peer's answer to `offer` (made by [`offer`](crate::offer())) settles. The local
+/// description stays the offer.
+///
+/// Sections answered with port 0 are not part of the result. Formats, extensions and feedback that
+/// were not offered are ignored.
+///
+/// # Errors
+/// [`SdpError::SectionCount`] and [`SdpError::SectionMismatch`] when the sections are not those of
+/// the offer, [`SdpError::NoCommonTransport`] when an accepted one lacks ICE credentials or a
+/// fingerprint.
+pub fn accept_answer(
+    offer: &SessionDescription,
+    answer: &SessionDescription,
+) -> Result<Negotiated, SdpError> {
+    if offer.media.len() != answer.media.len() {
+        return Err(SdpError::SectionCount {
+            offered: offer.media.len(),
+            answered: answer.media.len(),
+        });
+    }
+    let mut media = Vec::new();
+    for (mline_index, (offered, answered)) in offer.media.iter().zip(&answer.media).enumerate() {
+        check_sections(mline_index, offered, answered)?;
+        if answered.port != 0 && !offered.is_rejected() {
+            media.push(accept_section(mline_index, offered, answered)?);
+        }
+    }
+    let transports = transports(offer, answer, &media)?;
+    for media in &mut media {
+        let carries =
+            |transport: &NegotiatedTransport| transport.mline_indexes.contains(&media.mline_index);
+        media.transport = transports.iter().position(carries).unwrap_or_default();
+    }
+    Ok(Negotiated {
+        local: offer.clone(),
+        media,
+        transports,
+        remote_ice_lite: answer.ice_lite,
+    })
+}
+
+fn check_sections(
+    mline_index: usize,
+    offered: &MediaSection,
+    answered: &MediaSection,
+) -> Result<(), SdpError> {
+    let mismatch = |reason| SdpError::SectionMismatch {
+        mline_index,
+        reason,
+    };
+    if offered.kind != answered.kind {
+        return Err(mismatch("another kind of media"));
+    }
+    if answered.mid.is_some() && answered.mid != offered.mid {
+        return Err(mismatch("another mid"));
+    }
+    Ok(())
+}
+
+fn accept_section(
+    mline_index: usize,
+    offered: &MediaSection,
+    answered: &MediaSection,
+) -> Result<NegotiatedMedia, SdpError> {
+    let mismatch = |reason| SdpError::SectionMismatch {
+        mline_index,
+        reason,
+    };
+    if answered.setup == Some(Setup::HoldConn) {
+        return Err(SdpError::NoCommonTransport {
+            mline_index,
+            reason: "a=setup:holdconn opens no connection",
+        });
+    }
+    let mut media = NegotiatedMedia::of_sections(mline_index, offered, answered);
+    if offered.kind == MediaKind::Application {
+        return match media.sctp {
+            Some(_) => Ok(media),
+            None => Err(mismatch("a=sctp-port is missing")),
+        };
+    }
+    let common = codecs::common_formats(offered, answered);
+    media.codecs = codecs::negotiated_codecs(&common);
+    if media.codecs.is_empty() {
+        return Err(mismatch("none of its formats was offered"));
+    }
+    media.extensions = common_extensions(offered, answered);
+    if media
+        .codecs
+        .iter()
+        .all(|codec| codec.rtx_payload_type.is_none())
+    {
+        media.local_rtx_ssrc = None;
+    }
+    Ok(media)
+}
+
+fn common_extensions(offered: &MediaSection, answered: &MediaSection) -> Vec<ExtMap> {
+    offered
+        .extmaps
+        .iter()
+        .filter(|extmap| answered.extension_id(&extmap.uri) == Some(extmap.id))
+        .cloned()
+        .collect()
+}
+
+fn transports(
+    offer: &SessionDescription,
+    answer: &SessionDescription,
+    media: &[NegotiatedMedia],
+) -> Result<Vec<NegotiatedTransport>, SdpError> {
+    let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
+    group_by_bundle(answer, &accepted)
+        .into_iter()
+        .map(|group| accept_transport(offer, answer, group))
+        .collect()
+}
+
+fn accept_transport(
+    offer: &SessionDescription,
+    answer: &SessionDescription,
+    group: TransportGroup,
+) -> Result<NegotiatedTransport, SdpError> {
+    let mline_index = group.accepted.first().copied().unwrap_or_default();
+    let local_ice = offer
+        .media
+        .get(mline_index)
+        .and_then(|section| section.ice.clone())
+        .ok_or(SdpError::NoCommonTransport {
+            mline_index,
+            reason: "the offer has no ICE credentials",
+        })?;
+    group.negotiate(answer, local_ice, answered_role)
+}
+
+/// The offer said actpass. An answer without a role, or with actpass, which RFC 8842 §5.3 forbids,
+/// comes from old stacks that wait to be told; they open the association as RFC 4145 §4 says.
+fn answered_role(answered: Option<Setup>) -> DtlsRole {
+    match answered {
+        Some(Setup::Passive) => DtlsRole::Active,
+        _ => DtlsRole::Passive,
+    }
+}

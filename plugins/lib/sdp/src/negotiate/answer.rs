@@ -1,0 +1,219 @@
+//! Answering an offer.
+
+use super::{
+    DATA_CHANNEL_FORMAT, DtlsRole, LocalConfig, LocalMedia, Negotiated, NegotiatedMedia,
+    NegotiatedTransport, codecs,
+    local::{PLACEHOLDER_PORT, bandwidths, rtcp_placeholder, session, write_transport},
+    sources,
+    transport::{group_by_bundle, is_usable},
+};
+use crate::{
+    Attribute, Codec, Direction, Group, MediaKind, MediaSection, SdpError, SessionDescription,
+    Setup,
+};
+
+/// Media attributes that an answer repeats because they describe the format both use.
+const ECHOED_ATTRIBUTES: [&str; 5] = ["framerate", "lang", "maxptime", "ptime", "quality"];
+
+/// Makes the answer to a peer's offer.
+///
+/// Sections that cannot be used are rejected with port 0; an offer of which nothing can be used is
+/// no error, as it is none for Kurento.
+///
+/// # Errors
+/// [`SdpError::NoCommonTransport`] when a section that would be accepted lacks ICE credentials or
+/// a fingerprint.
+pub fn answer(config: &LocalConfig, offer: &SessionDescription) -> Result<Negotiated, SdpError> {
+    let mut local = session(config);
+    local.extmap_allow_mixed = offer.extmap_allow_mixed;
+    local.attributes = echoed(&offer.attributes, &["msid-semantic"]);
+    let mut media: Vec<NegotiatedMedia> = Vec::new();
+    for (mline_index, offered) in offer.media.iter().enumerate() {
+        let taken = media.iter().any(|media| media.kind == offered.kind);
+        let accepted = if taken || !is_usable(offer, offered) {
+            None
+        } else {
+            answer_section(config, mline_index, offered)
+        };
+        match accepted {
+            Some((section, negotiated)) => {
+                local.media.push(section);
+                media.push(negotiated);
+            }
+            None => local.media.push(rejected(offered)),
+        }
+    }
+    let transports = transports(config, offer, &media)?;
+    for (position, transport) in transports.iter().enumerate() {
+        enter_transport(config, &mut local, &mut media, position, transport);
+    }
+    local.groups = answered_bundles(offer, &local);
+    Ok(Negotiated {
+        local,
+        media,
+        transports,
+        remote_ice_lite: offer.ice_lite,
+    })
+}
+
+fn answer_section(
+    config: &LocalConfig,
+    mline_index: usize,
+    offered: &MediaSection,
+) -> Option<(MediaSection, NegotiatedMedia)> {
+    // A peer that holds the connection opens no DTLS association (RFC 4145 §4).
+    if offered.setup == Some(Setup::HoldConn) {
+        return None;
+    }
+    match &offered.kind {
+        MediaKind::Audio | MediaKind::Video => {
+            let local = config.media(&offered.kind)?;
+            answer_rtp(config, local, mline_index, offered)
+        }
+        MediaKind::Application => answer_data(config, mline_index, offered),
+        MediaKind::Other(_) => None,
+    }
+}
+
+fn answer_rtp(
+    config: &LocalConfig,
+    local: &LocalMedia,
+    mline_index: usize,
+    offered: &MediaSection,
+) -> Option<(MediaSection, NegotiatedMedia)> {
+    let formats = codecs::supported_formats(local, config.features, offered);
+    if !offered.protocol.is_dtls_srtp() || formats.is_empty() {
+        return None;
+    }
+    let mut section = continued(offered, PLACEHOLDER_PORT);
+    section.direction = offered.direction.reversed();
+    section.extmaps = codecs::supported_extensions(local, config.features, offered);
+    section.rtcp = Some(rtcp_placeholder());
+    section.rtcp_mux = true;
+    section.rtcp_rsize = config.features.reduced_size_rtcp && offered.rtcp_rsize;
+    section.bandwidths = bandwidths(local);
+    section.attributes = echoed(&offered.attributes, &ECHOED_ATTRIBUTES);
+    let receive_rids = sources::accept_simulcast(&mut section, config.features, offered);
+    let codecs = codecs::negotiated_codecs(&formats);
+    let rtx = codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
+    sources::announce(&mut section, local, rtx);
+    section.codecs = formats;
+    let media = NegotiatedMedia {
+        codecs,
+        receive_rids,
+        ..NegotiatedMedia::of_sections(mline_index, &section, offered)
+    };
+    Some((section, media))
+}
+
+fn answer_data(
+    config: &LocalConfig,
+    mline_index: usize,
+    offered: &MediaSection,
+) -> Option<(MediaSection, NegotiatedMedia)> {
+    let data = config.data?;
+    let is_data_channel = offered
+        .formats
+        .iter()
+        .any(|format| format == DATA_CHANNEL_FORMAT);
+    if !offered.protocol.is_sctp() || !is_data_channel {
+        return None;
+    }
+    let mut section = continued(offered, PLACEHOLDER_PORT);
+    section.formats = vec![DATA_CHANNEL_FORMAT.to_owned()];
+    section.sctp_port = Some(offered.sctp_port?);
+    section.max_message_size = data.max_message_size;
+    let media = NegotiatedMedia::of_sections(mline_index, &section, offered);
+    Some((section, media))
+}
+
+/// The start of a section that answers `offered`.
+fn continued(offered: &MediaSection, port: u16) -> MediaSection {
+    MediaSection {
+        mid: offered.mid.clone(),
+        ..MediaSection::new(offered.kind.clone(), port, offered.protocol.clone())
+    }
+}
+
+/// Port 0 with the first offered format (RFC 3264 §6 wants at least one).
+fn rejected(offered: &MediaSection) -> MediaSection {
+    let first = offered.codecs.first();
+    MediaSection {
+        direction: Direction::Inactive,
+        codecs: first
+            .map(|codec| Codec::unmapped(codec.payload_type))
+            .into_iter()
+            .collect(),
+        formats: offered.formats.first().cloned().into_iter().collect(),
+        ..continued(offered, 0)
+    }
+}
+
+fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
+    attributes
+        .iter()
+        .filter(|attribute| names.contains(&attribute.name.as_str()))
+        .cloned()
+        .collect()
+}
+
+fn transports(
+    config: &LocalConfig,
+    offer: &SessionDescription,
+    media: &[NegotiatedMedia],
+) -> Result<Vec<NegotiatedTransport>, SdpError> {
+    let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
+    // There are as many credentials as kinds of media, so every group gets its own.
+    group_by_bundle(offer, &accepted)
+        .into_iter()
+        .zip(&config.transport.ice)
+        .map(|(group, ice)| group.negotiate(offer, ice.clone(), answering_role))
+        .collect()
+}
+
+/// RFC 8842 §5.3: the answerer of actpass opens the association, which saves a round trip.
+fn answering_role(offered: Option<Setup>) -> DtlsRole {
+    match offered {
+        Some(Setup::Active) => DtlsRole::Passive,
+        _ => DtlsRole::Active,
+    }
+}
+
+fn enter_transport(
+    config: &LocalConfig,
+    local: &mut SessionDescription,
+    media: &mut [NegotiatedMedia],
+    position: usize,
+    transport: &NegotiatedTransport,
+) {
+    for index in &transport.mline_indexes {
+        if let Some(section) = local.media.get_mut(*index) {
+            let setup = Setup::from(transport.role);
+            write_transport(section, config, &transport.local_ice, setup);
+        }
+        for media in media.iter_mut().filter(|media| media.mline_index == *index) {
+            media.transport = position;
+        }
+    }
+}
+
+/// The offered BUNDLE groups without the sections that were rejected (RFC 9143 §7.3.2).
+fn answered_bundles(offer: &SessionDescription, local: &SessionDescription) -> Vec<Group> {
+    let accepted = |mid: &&String| {
+        local
+            .mline_index(mid)
+            .and_then(|index| local.media.get(index))
+            .is_some_and(|section| !section.is_rejected())
+    };
+    offer
+        .bundles()
+        .map(|group| Group {
+            semantics: group.semantics.clone(),
+            mids: group.mids.iter().filter(accepted).cloned().collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

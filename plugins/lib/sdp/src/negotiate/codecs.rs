@@ -1,0 +1,134 @@
+//! Choosing formats and header extensions.
+
+use super::{Features, LocalMedia, NegotiatedCodec};
+use crate::{Codec, ExtMap, MediaSection, RtcpFeedback};
+
+/// The offered formats that are supported, in the offer's order, as the answer lists them:
+/// retransmission formats included where RTX is on.
+pub(super) fn supported_formats(
+    local: &LocalMedia,
+    features: Features,
+    offered: &MediaSection,
+) -> Vec<Codec> {
+    let supported: Vec<Codec> = offered
+        .codecs
+        .iter()
+        .filter_map(|codec| supported_codec(local, features, codec))
+        .collect();
+    let is_repair = |codec: &Codec| {
+        features.rtx
+            && codec
+                .rtx_apt()
+                .is_some_and(|apt| supported.iter().any(|primary| repairs(codec, apt, primary)))
+    };
+    offered
+        .codecs
+        .iter()
+        .filter_map(|codec| {
+            let primary = supported
+                .iter()
+                .find(|primary| primary.payload_type == codec.payload_type);
+            match primary {
+                Some(primary) => Some(primary.clone()),
+                None if is_repair(codec) => Some(Codec {
+                    feedback: Vec::new(),
+                    ..codec.clone()
+                }),
+                None => None,
+            }
+        })
+        .collect()
+}
+
+/// The format as the answer repeats it, with the feedback both sides have.
+fn supported_codec(local: &LocalMedia, features: Features, codec: &Codec) -> Option<Codec> {
+    let capability = local
+        .codecs
+        .iter()
+        .find(|capability| capability.supports(codec))?;
+    let accepted = |feedback: &&RtcpFeedback| {
+        capability.feedback.contains(feedback)
+            || (features.transport_cc && **feedback == RtcpFeedback::TransportCc)
+    };
+    Some(Codec {
+        feedback: codec.feedback.iter().filter(accepted).cloned().collect(),
+        ..codec.clone()
+    })
+}
+
+fn repairs(rtx: &Codec, apt: u8, primary: &Codec) -> bool {
+    primary.payload_type == apt && primary.clock_rate == rtx.clock_rate
+}
+
+/// Codecs of which the peer lists parameters and both sides list the format. `common` are the
+/// formats of both; retransmission formats are attached to what they repair.
+pub(super) fn negotiated_codecs(common: &[Codec]) -> Vec<NegotiatedCodec> {
+    let rtx_of = |primary: &Codec| {
+        common
+            .iter()
+            .find(|codec| {
+                codec
+                    .rtx_apt()
+                    .is_some_and(|apt| repairs(codec, apt, primary))
+            })
+            .map(|codec| codec.payload_type)
+    };
+    common
+        .iter()
+        .filter(|codec| codec.rtx_apt().is_none())
+        .map(|codec| NegotiatedCodec {
+            payload_type: codec.payload_type,
+            name: codec.name.clone(),
+            clock_rate: codec.clock_rate,
+            channels: codec.channels,
+            match_parameters: codec.match_parameters(),
+            parameters: codec.parameters.clone(),
+            feedback: codec.feedback.clone(),
+            rtx_payload_type: rtx_of(codec),
+        })
+        .collect()
+}
+
+/// The formats of an answer that the offer has under the same payload type, in the answer's order
+/// and with its parameters, with the feedback both list.
+pub(super) fn common_formats(offered: &MediaSection, answered: &MediaSection) -> Vec<Codec> {
+    answered
+        .codecs
+        .iter()
+        .filter_map(|codec| {
+            let own = offered.codec(codec.payload_type)?;
+            let same_encoding = codec.is(&own.name) && codec.clock_rate == own.clock_rate;
+            same_encoding.then(|| Codec {
+                feedback: codec
+                    .feedback
+                    .iter()
+                    .filter(|feedback| own.feedback.contains(feedback))
+                    .cloned()
+                    .collect(),
+                ..codec.clone()
+            })
+        })
+        .collect()
+}
+
+/// The offered header extensions that are supported, each once, with the offered identifiers and
+/// the direction seen from here. Identifiers above 255 are placeholders that an answer would have
+/// to renumber (RFC 8285 §7); no peer sends only those.
+pub(super) fn supported_extensions(
+    local: &LocalMedia,
+    features: Features,
+    offered: &MediaSection,
+) -> Vec<ExtMap> {
+    let mut extensions: Vec<ExtMap> = Vec::new();
+    for extmap in &offered.extmaps {
+        let known = extensions.iter().any(|accepted| accepted.uri == extmap.uri);
+        if extmap.id <= 255 && !known && local.supports_extension(features, &extmap.uri) {
+            extensions.push(ExtMap {
+                direction: extmap.direction.map(crate::Direction::reversed),
+                attributes: None,
+                ..extmap.clone()
+            });
+        }
+    }
+    extensions
+}

@@ -1,0 +1,34 @@
+//! Offer and answer (RFC 3264, RFC 9429) for a peer over ICE and DTLS-SRTP.
+//!
+//! - [`answer`] reads a peer's offer and makes the answer;
+//! - [`offer`] makes an offer, [`accept_answer`] reads what the peer answered.
+//!
+//! Every path ends in a [`Negotiated`], seen from the local side.
+//!
+//! How sections are treated: the first acceptable audio, video and application section is taken,
+//! all others are rejected with port 0. Every offered codec that [`LocalMedia`] names is kept, in
+//! the offerer's order and with its payload types. Header extensions, RTCP feedback, RTX and
+//! simulcast are accepted where both sides have them.
+
+mod accept;
+mod answer;
+mod capability;
+mod codecs;
+mod config;
+mod local;
+mod offer;
+mod outcome;
+mod sources;
+mod transport;
+
+pub use accept::accept_answer;
+pub use answer::answer;
+pub use capability::CodecCapability;
+pub use config::{
+    DATA_CHANNEL_FORMAT, Features, LocalConfig, LocalData, LocalMedia, LocalTransport,
+};
+pub use offer::{OfferOptions, offer};
+pub use outcome::{
+    DtlsRole, Negotiated, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport, RemoteStream,
+    SctpParameters,
+};

@@ -1,0 +1,115 @@
+//! Payload types and the attributes that describe them.
+
+use crate::{
+    Codec, RtcpFeedback,
+    limits::{MAX_FEEDBACK, MAX_FEEDBACK_BYTES},
+    parse::{Parsed, number, shortened},
+};
+
+/// The payload types of an m= line, repeated ones once.
+pub(super) fn payload_types(formats: &[&str]) -> Parsed<Vec<Codec>> {
+    let mut codecs: Vec<Codec> = Vec::with_capacity(formats.len());
+    for format in formats {
+        let payload_type = payload_type(format)?;
+        if codec_mut(&mut codecs, payload_type).is_none() {
+            codecs.push(Codec::unmapped(payload_type));
+        }
+    }
+    Ok(codecs)
+}
+
+/// `a=rtpmap:<payload type> <name>/<clock rate>[/<channels>]` (RFC 8866 §6.6).
+pub(super) fn rtpmap(codecs: &mut [Codec], value: &str) -> Parsed<()> {
+    let (codec, encoding) = described(codecs, value, "rtpmap")?;
+    let mut fields = encoding.split('/');
+    let name = fields.next().unwrap_or_default();
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err(format!(
+            "rtpmap: '{}' has no encoding name",
+            shortened(encoding)
+        ));
+    }
+    let rate: u32 = number(fields.next().unwrap_or_default(), "clock rate")?;
+    if rate == 0 {
+        return Err("the clock rate is 0".to_owned());
+    }
+    let channels = fields
+        .next()
+        .map(|channels| number(channels, "channel count"))
+        .transpose()?;
+    if let Some(codec) = codec {
+        codec.name = name.to_owned();
+        codec.clock_rate = rate;
+        codec.channels = channels;
+    }
+    Ok(())
+}
+
+/// `a=fmtp:<payload type> <parameters>` (RFC 8866 §6.15).
+pub(super) fn fmtp(codecs: &mut [Codec], value: &str) -> Parsed<()> {
+    let (codec, parameters) = described(codecs, value, "fmtp")?;
+    if let Some(codec) = codec {
+        codec.parameters.append(parameters);
+    }
+    Ok(())
+}
+
+/// `a=rtcp-fb:<payload type>|* <feedback>` (RFC 4585 §4.2).
+pub(super) fn rtcp_fb(
+    codecs: &mut [Codec],
+    for_all: &mut Vec<RtcpFeedback>,
+    value: &str,
+) -> Parsed<()> {
+    if value.len() > MAX_FEEDBACK_BYTES {
+        return Ok(());
+    }
+    if let Some(text) = value.strip_prefix("* ") {
+        if for_all.len() < MAX_FEEDBACK && !text.trim().is_empty() {
+            for_all.push(RtcpFeedback::from_text(text));
+        }
+        return Ok(());
+    }
+    let (codec, text) = described(codecs, value, "rtcp-fb")?;
+    if text.is_empty() {
+        return Err("rtcp-fb without a feedback type".to_owned());
+    }
+    if let Some(codec) = codec {
+        add_feedback(codec, &[RtcpFeedback::from_text(text)]);
+    }
+    Ok(())
+}
+
+/// Adds what the codec does not have yet, up to the bound.
+pub(super) fn add_feedback(codec: &mut Codec, feedback: &[RtcpFeedback]) {
+    for entry in feedback {
+        if codec.feedback.len() < MAX_FEEDBACK && !codec.feedback.contains(entry) {
+            codec.feedback.push(entry.clone());
+        }
+    }
+}
+
+/// Splits `<payload type> <text>`; the text may be missing. The codec is `None` when the m= line does not list the payload
+/// type; such attributes mean nothing and are dropped.
+fn described<'c, 't>(
+    codecs: &'c mut [Codec],
+    value: &'t str,
+    attribute: &str,
+) -> Parsed<(Option<&'c mut Codec>, &'t str)> {
+    let value = value.trim();
+    let (number, text) = value.split_once(' ').unwrap_or((value, ""));
+    let payload_type = payload_type(number).map_err(|reason| format!("{attribute}: {reason}"))?;
+    Ok((codec_mut(codecs, payload_type), text.trim()))
+}
+
+fn codec_mut(codecs: &mut [Codec], payload_type: u8) -> Option<&mut Codec> {
+    codecs
+        .iter_mut()
+        .find(|codec| codec.payload_type == payload_type)
+}
+
+fn payload_type(text: &str) -> Parsed<u8> {
+    text.parse()
+        .ok()
+        .filter(|number| *number <= 127)
+        .ok_or_else(|| format!("'{}' is not a payload type", shortened(text)))
+}

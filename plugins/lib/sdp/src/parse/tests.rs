@@ -1,0 +1,326 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Direction, MediaKind, RtcpFeedback, Setup,
+    limits::{MAX_BYTES, MAX_FEEDBACK, MAX_SECTIONS, MAX_SOURCES},
+    samples,
+};
+
+const HEADER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+
+fn error(text: &str) -> String {
+    match parse(text) {
+        Err(error) => error.to_string(),
+        Ok(description) => panic!("accepted: {description:?}"),
+    }
+}
+
+fn section_error(lines: &str) -> String {
+    error(&format!(
+        "{HEADER}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n{lines}"
+    ))
+}
+
+#[test]
+fn samples_round_trip() {
+    for text in samples::ALL {
+        let description = samples::read(text);
+        assert_eq!(samples::read(&description.to_string()), description);
+    }
+}
+
+#[test]
+fn chromium_sections() {
+    let offer = samples::read(samples::CHROMIUM);
+    let kinds: Vec<&MediaKind> = offer.media.iter().map(|section| &section.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            &MediaKind::Audio,
+            &MediaKind::Video,
+            &MediaKind::Application
+        ]
+    );
+    assert!(offer.extmap_allow_mixed);
+    let video = &offer.media[1];
+    assert_eq!(video.codecs.len(), 23);
+    assert_eq!(video.codec(97).unwrap().rtx_apt(), Some(96));
+    assert_eq!(video.codec(96).unwrap().feedback.len(), 5);
+    assert_eq!(video.source_groups[0].rtx_of(2031862518), Some(1566075531));
+    assert_eq!(video.sources[0].cname.as_deref(), Some("aRv25ZqsmeTVNaIG"));
+    let data = &offer.media[2];
+    assert_eq!(data.formats, ["webrtc-datachannel"]);
+    assert_eq!(
+        (data.sctp_port, data.max_message_size),
+        (Some(5000), Some(262144))
+    );
+}
+
+#[test]
+fn session_attributes_become_section_attributes() {
+    let offer = samples::read(samples::FIREFOX);
+    for section in &offer.media {
+        assert_eq!(section.fingerprints.len(), 1);
+        assert_eq!(section.ice_options, ["trickle"]);
+    }
+    let text = format!(
+        "{HEADER}a=setup:passive\r\na=recvonly\r\nm=audio 9 RTP/SAVPF 0\r\na=setup:active\r\n"
+    );
+    let section = &samples::read(&text).media[0];
+    assert_eq!(section.setup, Some(Setup::Active));
+    assert_eq!(section.direction, Direction::RecvOnly);
+}
+
+#[test]
+fn feedback_for_all_formats() {
+    let section = &samples::read(samples::UNBUNDLED).media[1];
+    assert_eq!(
+        section.codec(100).unwrap().feedback,
+        [RtcpFeedback::CcmFir, RtcpFeedback::NackPli]
+    );
+}
+
+#[test]
+fn simulcast_and_rids() {
+    let section = &samples::read(samples::CHROMIUM_SIMULCAST).media[0];
+    let ids: Vec<&str> = section.rids.iter().map(|rid| rid.id.as_str()).collect();
+    assert_eq!(ids, ["h", "m", "l"]);
+    assert_eq!(section.simulcast.as_ref().unwrap().send.len(), 3);
+}
+
+#[test]
+fn nothing_is_empty() {
+    assert_eq!(parse(""), Err(SdpError::Empty));
+    assert_eq!(parse(" \r\n\r\n"), Err(SdpError::Empty));
+}
+
+#[test]
+fn errors_name_the_line() {
+    assert_eq!(
+        error("garbage"),
+        "line 1: 'garbage' is not <letter>=<value>"
+    );
+    assert_eq!(
+        error("o=-"),
+        "line 1: a session description starts with v=0"
+    );
+    assert_eq!(error("v=0\r\ns=-\r\n"), "line 2: the o= line is missing");
+    assert!(error("v=0\no=- 1 1 IN IP4 1.1.1.1\ns=-\n\nq=1\n").starts_with("line 5: unknown"));
+    assert!(section_error("a=rtpmap:96 VP8\r\n").starts_with("line 6: clock rate"));
+}
+
+#[test]
+fn malformed_lines() {
+    for lines in [
+        "a=rtpmap:x VP8/90000",
+        "a=rtpmap:96 /90000",
+        "a=rtpmap:96 VP8/0",
+        "a=rtcp-fb:96",
+        "a=extmap:x urn:y",
+        "a=setup:maybe",
+        "a=fingerprint:sha-256 zz",
+        "a=ice-ufrag:abc",
+        "a=ice-pwd:short",
+        "a=mid:",
+        "a=sctp-port:99999",
+        "a=",
+        "b=AS",
+        "b=AS:x",
+        "c=IN IP5 1.2.3.4",
+        "t=0 0",
+    ] {
+        assert!(
+            section_error(&format!("{lines}\r\n")).starts_with("line 6: "),
+            "{lines}"
+        );
+    }
+    for m in [
+        "m=video",
+        "m=video 9 RTP/AVP",
+        "m=video x RTP/AVP 96",
+        "m=video 9 RTP/AVP 128",
+    ] {
+        assert!(
+            error(&format!("{HEADER}{m}\r\n")).starts_with("line 5: "),
+            "{m}"
+        );
+    }
+}
+
+#[test]
+fn ill_formed_informative_attributes_are_kept() {
+    let text = format!(
+        "{HEADER}m=video 9 RTP/SAVPF 96\r\na=candidate:nonsense\r\na=ssrc:x cname:y\r\n\
+         a=simulcast: send rid=h\r\na=x-unknown\r\n"
+    );
+    let section = &samples::read(&text).media[0];
+    let names: Vec<&str> = section.attributes.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(names, ["candidate", "ssrc", "simulcast", "x-unknown"]);
+}
+
+#[test]
+fn attributes_of_unlisted_payload_types_are_dropped() {
+    let text = format!("{HEADER}m=audio 9 RTP/AVP 0\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:97\r\n");
+    let section = &samples::read(&text).media[0];
+    assert_eq!(section.codecs.len(), 1);
+    assert!(section.attributes.is_empty());
+}
+
+#[test]
+fn repeated_fmtp_lines_add_up() {
+    let text = format!("{HEADER}m=audio 9 RTP/AVP 96\r\na=fmtp:96 a=1\r\na=fmtp:96 b=2\r\n");
+    let section = &samples::read(&text).media[0];
+    assert_eq!(section.codecs[0].parameters.as_str(), "a=1;b=2");
+}
+
+#[test]
+fn size_is_bounded() {
+    let long = format!("{HEADER}a=x:{}", "y".repeat(MAX_BYTES));
+    assert!(matches!(parse(&long), Err(SdpError::TooLarge { .. })));
+    let sections = "m=audio 9 RTP/AVP 0\r\n".repeat(MAX_SECTIONS + 1);
+    assert!(error(&format!("{HEADER}{sections}")).contains("media sections"));
+}
+
+#[test]
+fn look_ups_are_bounded() {
+    let sources: String = (0..2 * MAX_SOURCES)
+        .map(|ssrc| format!("a=ssrc:{ssrc} cname:x\r\n"))
+        .collect();
+    let feedback: String = (0..2 * MAX_FEEDBACK)
+        .map(|number| format!("a=rtcp-fb:0 x{number}\r\n"))
+        .collect();
+    let description = samples::read(&format!(
+        "{HEADER}m=audio 9 RTP/AVP 0\r\n{sources}{feedback}"
+    ));
+    let section = &description.media[0];
+    assert_eq!(section.sources.len(), MAX_SOURCES);
+    assert_eq!(section.attributes.len(), MAX_SOURCES);
+    assert_eq!(section.codecs[0].feedback.len(), MAX_FEEDBACK);
+    assert_eq!(samples::read(&description.to_string()), description);
+}
+
+/// A line that is likely to reach the depths of the parser.
+fn plausible_line() -> impl Strategy<Value = String> {
+    let keyword = prop::sample::select(vec![
+        "a=rtpmap:",
+        "a=fmtp:",
+        "a=rtcp-fb:",
+        "a=extmap:",
+        "a=ssrc:",
+        "a=ssrc-group:",
+        "a=rid:",
+        "a=simulcast:",
+        "a=candidate:",
+        "a=setup:",
+        "a=mid:",
+        "a=ice-ufrag:",
+        "a=ice-pwd:",
+        "a=fingerprint:",
+        "a=group:",
+        "a=rtcp:",
+        "a=sctp-port:",
+        "a=",
+        "m=audio ",
+        "m=video ",
+        "m=application ",
+        "m=",
+        "c=",
+        "b=",
+        "t=",
+        "o=",
+        "s=",
+        "v=",
+        "",
+    ]);
+    let word = prop_oneof![
+        "[0-9]{1,6}",
+        "[a-zA-Z0-9:/;,~*+=.-]{0,12}",
+        prop::sample::select(vec![
+            "send",
+            "recv",
+            "sendonly",
+            "actpass",
+            "BUNDLE",
+            "RTP/SAVPF",
+            "UDP/DTLS/SCTP",
+            "webrtc-datachannel",
+            "VP8/90000",
+            "rtx/90000",
+            "apt=96",
+            "IN",
+            "IP4",
+            "192.0.2.1",
+            "udp",
+            "typ",
+            "host",
+            "cname:x",
+            "96",
+            "0",
+            "sha-256",
+            "AB:CD",
+            "*",
+            "nack",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    (keyword, prop::collection::vec(word, 0..8))
+        .prop_map(|(keyword, words)| format!("{keyword}{}", words.join(" ")))
+}
+
+/// One of the samples with some lines dropped, doubled or replaced.
+fn mutated_sample() -> impl Strategy<Value = String> {
+    let edits = prop::collection::vec(
+        (any::<prop::sample::Index>(), plausible_line(), 0..3u8),
+        0..4,
+    );
+    (prop::sample::select(samples::ALL.to_vec()), edits).prop_map(|(text, edits)| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (index, line, edit) in edits {
+            let position = index.index(lines.len());
+            match edit {
+                0 => drop(lines.remove(position)),
+                1 => lines[position] = line,
+                _ => lines.insert(position, line),
+            }
+        }
+        lines.join("\r\n")
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_plausible_text_panics(lines in prop::collection::vec(plausible_line(), 0..30)) {
+        let _ = parse(&format!("{HEADER}{}", lines.join("\r\n")));
+    }
+
+    #[test]
+    fn what_is_read_can_be_written_and_read_again(text in mutated_sample()) {
+        if let Ok(description) = parse(&text) {
+            let written = description.to_string();
+            prop_assert_eq!(parse(&written), Ok(description), "{}", written);
+        }
+    }
+
+    #[test]
+    fn sections_round_trip(lines in prop::collection::vec(plausible_line(), 0..12)) {
+        let text = format!("{HEADER}m=video 9 RTP/SAVPF 96 97 0\r\n{}", lines.join("\r\n"));
+        if let Ok(description) = parse(&text) {
+            prop_assert_eq!(parse(&description.to_string()), Ok(description));
+        }
+    }
+
+    #[test]
+    fn candidates_round_trip(text in "(candidate:)?[a-z0-9=:]{1,4} [0-9]{1,3} (udp|TCP) [0-9]{1,9} \
+        (192\\.0\\.2\\.1|fd00::1|x\\.local) [0-9]{1,5} typ (host|srflx|relay)( raddr ::1 rport 9)?\
+        ( tcptype (active|so))?( [a-z]{1,5} [a-z0-9]{1,3}){0,3}") {
+        if let Ok(candidate) = text.parse::<crate::Candidate>() {
+            prop_assert_eq!(candidate.to_string().parse(), Ok(candidate));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Offers as real stacks write them, for tests. Identifiers are made up.
+
+use crate::{
+    CodecCapability, Connection, Features, Fingerprint, IceCredentials, LocalConfig, LocalData,
+    LocalMedia, LocalTransport, SessionDescription, parse,
+};
+
+pub(crate) const CHROMIUM: &str = include_str!("samples/chromium.sdp");
+pub(crate) const CHROMIUM_SIMULCAST: &str = include_str!("samples/chromium_simulcast.sdp");
+pub(crate) const FIREFOX: &str = include_str!("samples/firefox.sdp");
+pub(crate) const AIORTC: &str = include_str!("samples/aiortc.sdp");
+pub(crate) const WEBRTCBIN: &str = include_str!("samples/webrtcbin.sdp");
+pub(crate) const UNBUNDLED: &str = include_str!("samples/unbundled.sdp");
+
+pub(crate) const ALL: [&str; 6] = [
+    CHROMIUM,
+    CHROMIUM_SIMULCAST,
+    FIREFOX,
+    AIORTC,
+    WEBRTCBIN,
+    UNBUNDLED,
+];
+
+/// A sample as types.
+pub(crate) fn read(text: &str) -> SessionDescription {
+    parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// A WebRTC endpoint with everything Kurento offers, and no optional features.
+pub(crate) fn config() -> LocalConfig {
+    let ice = |name: &str| IceCredentials {
+        ufrag: format!("{name}ufrag"),
+        password: format!("{name}passwordpasswordpassword"),
+    };
+    let media = |codecs, ssrc| LocalMedia::new(codecs, ssrc, "user1@host-1");
+    LocalConfig {
+        session_id: 4004160642,
+        session_version: 4004160642,
+        session_name: "Kurento Media Server".into(),
+        connection: Connection::unspecified(),
+        audio: Some(media(CodecCapability::webrtc_audio(), 1111)),
+        video: Some(LocalMedia {
+            rtx_ssrc: Some(2223),
+            ..media(CodecCapability::webrtc_video(), 2222)
+        }),
+        data: Some(LocalData {
+            sctp_port: 5000,
+            max_message_size: None,
+        }),
+        transport: LocalTransport {
+            ice: [ice("a"), ice("b"), ice("c")],
+            fingerprint: Fingerprint::sha256([0xAB; 32]),
+            trickle: false,
+        },
+        features: Features::default(),
+    }
+}
+
+/// All optional features on.
+pub(crate) fn everything() -> Features {
+    Features {
+        rtx: true,
+        transport_cc: true,
+        simulcast: true,
+        reduced_size_rtcp: true,
+    }
+}
