@@ -1,0 +1,200 @@
+//! For the `build.rs` of a module: generates what the module's sources include and what it exports.
+//!
+//! A module that implements standard classes:
+//!
+//! ```no_run
+//! fn main() -> Result<(), rivero_idl::Error> {
+//!     rivero_idl::build::Module::new("passthrough").classes(&["PassThrough"]).generate()
+//! }
+//! ```
+//!
+//! A module that brings its own:
+//!
+//! ```no_run
+//! fn main() -> Result<(), rivero_idl::Error> {
+//!     rivero_idl::build::Module::new("chroma").descriptor("chroma.kmd.json").generate()
+//! }
+//! ```
+//!
+//! Two files come into `OUT_DIR`: `api.rs` with the code of [`crate::rust`], to be included with
+//! `mod api { include!(concat!(env!("OUT_DIR"), "/api.rs")); }`, and `module.json`, the manifest that
+//! `export_module!` puts into the library for the host to read without loading it.
+
+use crate::descriptor::Descriptor;
+use crate::error::Error;
+use crate::model::{Class, Model};
+use crate::rust::{Request, generate};
+use serde::Serialize;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a module offers. Paths are relative to the directory that `build.rs` runs in, which is the crate's.
+#[derive(Debug, Clone)]
+pub struct Module {
+    name: String,
+    version: Option<String>,
+    classes: Vec<String>,
+    types: Vec<String>,
+    descriptors: Vec<PathBuf>,
+    dependencies: Vec<PathBuf>,
+}
+
+/// What the host reads from a library without loading it.
+#[derive(Debug, Serialize)]
+struct Manifest<'a> {
+    name: &'a str,
+    version: String,
+    /// Plain names of the classes that can be created.
+    classes: Vec<String>,
+    /// The module's own descriptor; null where it implements standard classes only.
+    descriptor: Option<&'a Descriptor>,
+}
+
+impl Module {
+    /// A module of this name. With a descriptor it must be the descriptor's.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: None,
+            classes: Vec::new(),
+            types: Vec::new(),
+            descriptors: Vec::new(),
+            dependencies: Vec::new(),
+        }
+    }
+
+    /// The module's version. Without it, that of the descriptor, else that of the crate.
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
+    }
+
+    /// Classes that the module implements, besides the concrete ones of its descriptor.
+    #[must_use]
+    pub fn classes(mut self, names: &[&str]) -> Self {
+        self.classes.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
+    /// Complex types that the sources need besides those in the signatures of the classes, such as statistics.
+    #[must_use]
+    pub fn types(mut self, names: &[&str]) -> Self {
+        self.types.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
+    /// A file of the module's own descriptor. A module split into several files has several.
+    #[must_use]
+    pub fn descriptor(mut self, path: impl Into<PathBuf>) -> Self {
+        self.descriptors.push(path.into());
+        self
+    }
+
+    /// The descriptor of a module that this one imports; of a standard module it is not needed.
+    #[must_use]
+    pub fn dependency(mut self, path: impl Into<PathBuf>) -> Self {
+        self.dependencies.push(path.into());
+        self
+    }
+
+    /// Writes the files into cargo's `OUT_DIR` and tells cargo what they depend on.
+    ///
+    /// # Errors
+    /// What is wrong with the descriptor or the request, naming file and place.
+    pub fn generate(self) -> Result<(), Error> {
+        let directory = env::var_os("OUT_DIR").ok_or_else(|| {
+            Error::Generate("OUT_DIR is not set: this is for build.rs, elsewhere use generate_into".to_owned())
+        })?;
+        println!("cargo::rerun-if-changed=build.rs");
+        for path in self.descriptors.iter().chain(&self.dependencies) {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+        self.generate_into(Path::new(&directory))
+    }
+
+    /// Writes the files into `directory`, which must exist.
+    ///
+    /// # Errors
+    /// What is wrong with the descriptor or the request, naming file and place.
+    pub fn generate_into(self, directory: &Path) -> Result<(), Error> {
+        let own = self.own_descriptor()?;
+        let mut descriptors = Vec::new();
+        for path in &self.dependencies {
+            descriptors.push(read(path)?);
+        }
+        descriptors.extend(own.clone());
+        let model = Model::with_standard(descriptors)?;
+        let classes = self.implemented(&model, own.as_ref())?;
+        let names = |name: fn(&Class) -> String| classes.iter().map(|class| name(class)).collect::<Vec<_>>();
+        let request = Request {
+            classes: names(|class| class.qualified_name().to_string()),
+            types: self.types.clone(),
+        };
+        let manifest = Manifest {
+            name: &self.name,
+            version: self.own_version(own.as_ref()),
+            classes: names(|class| class.name.clone()),
+            descriptor: own.as_ref(),
+        };
+        let manifest = serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
+        write(&directory.join("api.rs"), &generate(&model, &request)?)?;
+        write(&directory.join("module.json"), &manifest)
+    }
+
+    fn own_descriptor(&self) -> Result<Option<Descriptor>, Error> {
+        if self.descriptors.is_empty() {
+            return Ok(None);
+        }
+        let parts: Result<Vec<_>, _> = self.descriptors.iter().map(|path| read(path)).collect();
+        let descriptor = Descriptor::merge(parts?)?;
+        if descriptor.name() != self.name {
+            let message = format!(
+                "{}: the descriptor is of module '{}', build.rs says '{}'",
+                descriptor.file(),
+                descriptor.name(),
+                self.name
+            );
+            return Err(Error::Generate(message));
+        }
+        Ok(Some(descriptor))
+    }
+
+    /// The classes that can be created: those named, then those of the own descriptor.
+    fn implemented<'m>(&self, model: &'m Model, own: Option<&Descriptor>) -> Result<Vec<&'m Class>, Error> {
+        let mut classes: Vec<&Class> = Vec::new();
+        let own_classes = own.iter().flat_map(|descriptor| &descriptor.remote_classes);
+        let own_classes = own_classes.filter(|class| !class.is_abstract).map(|class| class.name.as_str());
+        for name in self.classes.iter().map(String::as_str).chain(own_classes) {
+            let class = model.class(name).ok_or_else(|| Error::Generate(format!("there is no class '{name}'")))?;
+            if class.is_abstract {
+                return Err(Error::Generate(format!("class '{name}' is abstract, nothing can implement it alone")));
+            }
+            if !classes.iter().any(|known| known.qualified_name() == class.qualified_name()) {
+                classes.push(class);
+            }
+        }
+        Ok(classes)
+    }
+
+    fn own_version(&self, own: Option<&Descriptor>) -> String {
+        let of_descriptor = || own.and_then(|descriptor| descriptor.version.clone());
+        let of_crate = || env::var("CARGO_PKG_VERSION").ok();
+        self.version.clone().or_else(of_descriptor).or_else(of_crate).unwrap_or_else(|| "0.0.0".to_owned())
+    }
+}
+
+/// Reads and parses a descriptor file.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read, [`Error::Syntax`] when it is no descriptor.
+pub fn read(path: &Path) -> Result<Descriptor, Error> {
+    let text = fs::read_to_string(path).map_err(|error| Error::io(path, &error))?;
+    Descriptor::parse(&path.display().to_string(), &text)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|error| Error::io(path, &error))
+}
