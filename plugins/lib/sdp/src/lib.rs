@@ -12,6 +12,15 @@
 //! Text from a peer is never trusted: its size, the number of its sections and of the entries that
 //! are looked up by number are bounded ([`limits`]), and ill-formed input is an [`SdpError`] that
 //! names the line.
+//!
+//! ```
+//! # fn main() -> Result<(), rivero_sdp::SdpError> {
+//! let text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/SAVPF 0\r\n";
+//! let offer = rivero_sdp::parse(text)?;
+//! assert!(offer.media[0].codecs[0].is("pcmu"));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod candidate;
 mod error;

@@ -1,5 +1,9 @@
 //! Offers as real stacks write them, for tests. Identifiers are made up.
 
+mod mutation;
+
+pub(crate) use mutation::{mutated_sample, plausible_line};
+
 use crate::{
     CodecCapability, Connection, Features, Fingerprint, IceCredentials, LocalConfig, LocalData,
     LocalMedia, LocalTransport, SessionDescription, parse,

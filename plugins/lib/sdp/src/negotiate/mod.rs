@@ -18,6 +18,8 @@ mod config;
 mod local;
 mod offer;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod sources;
 mod transport;
 

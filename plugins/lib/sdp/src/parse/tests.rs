@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     Direction, MediaKind, RtcpFeedback, Setup,
     limits::{MAX_BYTES, MAX_FEEDBACK, MAX_SECTIONS, MAX_SOURCES},
-    samples,
+    samples::{self, mutated_sample, plausible_line},
 };
 
 const HEADER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
@@ -198,94 +198,6 @@ fn look_ups_are_bounded() {
     assert_eq!(section.attributes.len(), MAX_SOURCES);
     assert_eq!(section.codecs[0].feedback.len(), MAX_FEEDBACK);
     assert_eq!(samples::read(&description.to_string()), description);
-}
-
-/// A line that is likely to reach the depths of the parser.
-fn plausible_line() -> impl Strategy<Value = String> {
-    let keyword = prop::sample::select(vec![
-        "a=rtpmap:",
-        "a=fmtp:",
-        "a=rtcp-fb:",
-        "a=extmap:",
-        "a=ssrc:",
-        "a=ssrc-group:",
-        "a=rid:",
-        "a=simulcast:",
-        "a=candidate:",
-        "a=setup:",
-        "a=mid:",
-        "a=ice-ufrag:",
-        "a=ice-pwd:",
-        "a=fingerprint:",
-        "a=group:",
-        "a=rtcp:",
-        "a=sctp-port:",
-        "a=",
-        "m=audio ",
-        "m=video ",
-        "m=application ",
-        "m=",
-        "c=",
-        "b=",
-        "t=",
-        "o=",
-        "s=",
-        "v=",
-        "",
-    ]);
-    let word = prop_oneof![
-        "[0-9]{1,6}",
-        "[a-zA-Z0-9:/;,~*+=.-]{0,12}",
-        prop::sample::select(vec![
-            "send",
-            "recv",
-            "sendonly",
-            "actpass",
-            "BUNDLE",
-            "RTP/SAVPF",
-            "UDP/DTLS/SCTP",
-            "webrtc-datachannel",
-            "VP8/90000",
-            "rtx/90000",
-            "apt=96",
-            "IN",
-            "IP4",
-            "192.0.2.1",
-            "udp",
-            "typ",
-            "host",
-            "cname:x",
-            "96",
-            "0",
-            "sha-256",
-            "AB:CD",
-            "*",
-            "nack",
-        ])
-        .prop_map(str::to_owned),
-    ];
-    (keyword, prop::collection::vec(word, 0..8))
-        .prop_map(|(keyword, words)| format!("{keyword}{}", words.join(" ")))
-}
-
-/// One of the samples with some lines dropped, doubled or replaced.
-fn mutated_sample() -> impl Strategy<Value = String> {
-    let edits = prop::collection::vec(
-        (any::<prop::sample::Index>(), plausible_line(), 0..3u8),
-        0..4,
-    );
-    (prop::sample::select(samples::ALL.to_vec()), edits).prop_map(|(text, edits)| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        for (index, line, edit) in edits {
-            let position = index.index(lines.len());
-            match edit {
-                0 => drop(lines.remove(position)),
-                1 => lines[position] = line,
-                _ => lines.insert(position, line),
-            }
-        }
-        lines.join("\r\n")
-    })
 }
 
 proptest! {
