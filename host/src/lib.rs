@@ -1,5 +1,12 @@
 //! Rivero, a plugin-host media server that speaks the Kurento protocol
 
+pub mod config;
+pub mod core;
 pub mod error;
+pub mod events;
 pub mod media;
 pub mod modules;
+pub mod observe;
+pub mod protocol;
+pub mod registry;
+pub mod server;

@@ -1,2 +1,247 @@
 //! The server process.
-fn main() {}
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rivero::config::{self, CommandLine, Configuration};
+use rivero::core::{self, Core};
+use rivero::media::Plane;
+use rivero::modules::{Discovery, Modules, probe_file};
+use rivero::observe::logging;
+use rivero::protocol::listener::Binding;
+use rivero::server::{self, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let (command_line, ignored) = match CommandLine::parse_tolerantly(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            eprint!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Some(file) = &command_line.probe_module {
+        return probe(file);
+    }
+    if command_line.help {
+        print!("{}", CommandLine::help_text());
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match (
+        &command_line.command,
+        command_line.version,
+        command_line.list,
+    ) {
+        (Some(_), ..) => check_configuration(&command_line),
+        (None, true, _) => show_versions(&command_line),
+        (None, false, true) => list_classes(&command_line),
+        (None, false, false) => serve(&command_line, &ignored),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Tries a module out on behalf of another process of this program.
+fn probe(file: &Path) -> ExitCode {
+    match probe_file(file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
+    let configuration = config::load(command_line)?;
+    for warning in &configuration.warnings {
+        eprintln!("{warning}");
+    }
+    match configuration.warnings.len() {
+        0 => Ok(println!("The configuration is fine.")),
+        count => Err(format!("{count} problem(s) found.").into()),
+    }
+}
+
+fn show_versions(command_line: &CommandLine) -> Outcome<()> {
+    let (modules, _) = discover(command_line, &config::load(command_line)?)?;
+    println!("Kurento Media Server version: 7.3.0");
+    println!("Rivero version: {}", env!("CARGO_PKG_VERSION"));
+    println!("Found modules:");
+    for module in modules.model().modules() {
+        println!(
+            "\t'{}' version {}",
+            module.name(),
+            module.version.as_deref().unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+fn list_classes(command_line: &CommandLine) -> Outcome<()> {
+    let (modules, plane) = discover(command_line, &config::load(command_line)?)?;
+    let core = Core::new(Arc::new(modules), plane, core::Options::default())?;
+    println!("Available factories:");
+    for name in core.creatable_classes() {
+        println!("\t{name}");
+    }
+    Ok(())
+}
+
+fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
+    logging::start();
+    for option in ignored {
+        tracing::warn!("option {option} is not known and ignored");
+    }
+    if command_line.logs_path.is_some() {
+        return Err(
+            "Log files are not supported: leave --logs-path out and redirect standard error".into(),
+        );
+    }
+    let configuration = config::load(command_line)?;
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    if command_line.strict_config && !configuration.warnings.is_empty() {
+        return Err("The configuration has problems, and --strict-config is given".into());
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().thread_name("protocol");
+    if let Some(threads) = configuration.settings.threads {
+        // More than the processors gain nothing: no thread ever blocks.
+        runtime.worker_threads(threads.min(core::usage::cpu_count()));
+    }
+    let runtime = runtime.build()?;
+    let (modules, plane) = discover(command_line, &configuration)?;
+    runtime.block_on(run(configuration, modules, plane))
+}
+
+async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) -> Outcome<()> {
+    let settings = configuration.settings;
+    let options = core::Options {
+        metadata: settings.metadata.clone(),
+        element_settings: settings.element,
+        dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
+    };
+    if settings.port == 0 {
+        return Err(
+            "mediaServer.net.websocket.port is 0 or missing: there is nothing to listen on".into(),
+        );
+    }
+    let binding = Binding {
+        address: settings.address,
+        port: settings.port,
+        ipv6: settings.ipv6,
+        backlog: settings.backlog.unwrap_or_else(system_backlog),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let core = Core::new(Arc::new(modules), plane, options)?;
+    let options = server::Options {
+        binding,
+        path: settings.path.clone(),
+        collector_period: settings.collector_period,
+        caches_replies: !settings.disable_request_cache,
+    };
+    let server = Server::open(core, options)
+        .map_err(|error| format!("Cannot listen on port {}: {error}", settings.port))?;
+    let address = server.address()?;
+    tracing::info!(
+        "Kurento Media Server started: Rivero {} on ws://{address}/{}",
+        env!("CARGO_PKG_VERSION"),
+        settings.path
+    );
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "the server is open to the network, and the protocol knows no authentication"
+        );
+    }
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+    };
+    server.run(stop).await;
+    Ok(())
+}
+
+fn discover(
+    command_line: &CommandLine,
+    configuration: &Configuration,
+) -> Outcome<(Modules, Arc<Plane>)> {
+    let plane = Plane::start()?;
+    let data_directory = data_directory(command_line)?;
+    let discovery = Discovery {
+        directories: command_line
+            .modules_path
+            .iter()
+            .cloned()
+            .chain(built_in_directories())
+            .collect(),
+        configuration: Arc::new(configuration.modules.clone()),
+        data_directory,
+        prober: std::env::current_exe().ok(),
+    };
+    Ok((Modules::discover(discovery, &plane)?, plane))
+}
+
+/// `modules` beside the program, where the build puts them, and the places of installation.
+fn built_in_directories() -> Vec<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let beside = program
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|directory| directory.join("modules"));
+    let installed = program
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|directory| directory.join("../lib/kurento"));
+    let directories = [beside, installed, Some(PathBuf::from("/usr/lib/kurento"))];
+    let mut found: Vec<PathBuf> = directories
+        .into_iter()
+        .flatten()
+        .filter_map(|dir| dir.canonicalize().ok())
+        .collect();
+    found.dedup();
+    found
+}
+
+/// The directory for data, made if it is missing.
+fn data_directory(command_line: &CommandLine) -> Outcome<PathBuf> {
+    let of_user = || {
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+        std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .or_else(home)
+    };
+    let directory = command_line
+        .data_path
+        .clone()
+        .or_else(|| of_user().map(|directory| directory.join("rivero")));
+    let directory = directory.unwrap_or_else(|| std::env::temp_dir().join("rivero"));
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        format!(
+            "Cannot use the data directory {}: {error}",
+            directory.display()
+        )
+    })?;
+    Ok(directory)
+}
+
+/// The longest queue of waiting connections that the system allows.
+fn system_backlog() -> u32 {
+    let maximum = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    maximum
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(128)
+}

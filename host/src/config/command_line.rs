@@ -1,0 +1,196 @@
+//! Command line and environment, as of `kurento-media-server`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Where the main configuration is if nobody says otherwise.
+pub(super) const DEFAULT_FILE: &str = "/etc/kurento/kurento.conf.json";
+
+/// Rivero: a plugin-host media server that speaks the Kurento protocol.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "rivero",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    max_term_width = 100
+)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub struct CommandLine {
+    /// Show this help
+    #[arg(short, long, env = "KURENTO_HELP")]
+    pub help: bool,
+    /// Show the versions of server and modules
+    #[arg(short, long, env = "KURENTO_VERSION")]
+    pub version: bool,
+    /// List the classes that can be created
+    #[arg(short, long, env = "KURENTO_LIST")]
+    pub list: bool,
+    /// Main configuration file [default: /etc/kurento/kurento.conf.json, if it exists]
+    #[arg(short = 'f', long, env = "KURENTO_CONF_FILE", value_name = "FILE")]
+    pub conf_file: Option<PathBuf>,
+    /// Directories with the configuration of modules, separated by colons
+    /// [default: `modules` beside the main file]
+    #[arg(
+        short = 'c',
+        long,
+        env = "KURENTO_MODULES_CONFIG_PATH",
+        value_name = "DIRS",
+        value_delimiter = ':'
+    )]
+    pub modules_config_path: Vec<PathBuf>,
+    /// Directories with modules, separated by colons, searched before the built-in ones
+    #[arg(
+        short = 'p',
+        long,
+        env = "KURENTO_MODULES_PATH",
+        value_name = "DIRS",
+        value_delimiter = ':'
+    )]
+    pub modules_path: Vec<PathBuf>,
+    /// Directory for log files, in place of standard error
+    #[arg(short = 'd', long, env = "KURENTO_LOGS_PATH", value_name = "DIR")]
+    pub logs_path: Option<PathBuf>,
+    /// Size of a log file, in MB
+    #[arg(
+        short = 's',
+        long,
+        env = "KURENTO_LOG_FILE_SIZE",
+        value_name = "MB",
+        default_value_t = 100
+    )]
+    pub log_file_size: u64,
+    /// Number of log files that are kept
+    #[arg(
+        short = 'n',
+        long,
+        env = "KURENTO_NUMBER_LOG_FILES",
+        value_name = "N",
+        default_value_t = 10
+    )]
+    pub number_log_files: usize,
+    /// Where the server and its modules keep data [default: a directory of the user]
+    #[arg(long, env = "RIVERO_DATA_PATH", value_name = "DIR")]
+    pub data_path: Option<PathBuf>,
+    /// Refuse to start with unknown or ill-typed settings
+    #[arg(long)]
+    pub strict_config: bool,
+    /// Try out a module's file and exit; the server calls itself so
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub probe_module: Option<PathBuf>,
+    /// `check-config` checks the configuration files and exits
+    #[arg(value_name = "COMMAND", value_parser = ["check-config"])]
+    pub command: Option<String>,
+}
+
+impl CommandLine {
+    /// Parses arguments, the program's name first.
+    ///
+    /// Long options that are not the server's are tolerated, since those of GStreamer are common
+    /// in scripts (`--gst-debug-level=3`); their names are returned.
+    ///
+    /// # Errors
+    /// For malformed values and unknown short options.
+    pub fn parse_tolerantly(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(CommandLine, Vec<String>), clap::Error> {
+        let mut ignored = Vec::new();
+        let mut kept = Vec::new();
+        let mut skips_value = false;
+        for argument in arguments {
+            let text = argument.to_string_lossy();
+            let name = text
+                .strip_prefix("--")
+                .map(|option| option.split('=').next().unwrap_or_default());
+            match name {
+                Some(name) if !name.is_empty() && !is_known(name) => {
+                    skips_value = !text.contains('=');
+                    ignored.push(format!("--{name}"));
+                }
+                None if skips_value && !text.starts_with('-') && text != "check-config" => {
+                    skips_value = false
+                }
+                _ => {
+                    skips_value = false;
+                    kept.push(argument);
+                }
+            }
+        }
+        CommandLine::try_parse_from(kept).map(|parsed| (parsed, ignored))
+    }
+
+    /// The text that `--help` shows.
+    #[must_use]
+    pub fn help_text() -> String {
+        <CommandLine as clap::CommandFactory>::command()
+            .render_long_help()
+            .to_string()
+    }
+}
+
+fn is_known(option: &str) -> bool {
+    let command = <CommandLine as clap::CommandFactory>::command();
+    command
+        .get_arguments()
+        .any(|argument| argument.get_long() == Some(option))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<(CommandLine, Vec<String>), clap::Error> {
+        CommandLine::parse_tolerantly(
+            std::iter::once("rivero")
+                .chain(arguments.iter().copied())
+                .map(OsString::from),
+        )
+    }
+
+    #[test]
+    fn kurentos_options_are_understood() {
+        let (line, ignored) = parse(&[
+            "-f",
+            "a.conf.json",
+            "--modules-path=/x:/y",
+            "-c",
+            "/c",
+            "-n",
+            "3",
+        ])
+        .unwrap();
+        assert_eq!(line.conf_file, Some("a.conf.json".into()));
+        assert_eq!(line.modules_path, [PathBuf::from("/x"), "/y".into()]);
+        assert_eq!(
+            (line.number_log_files, line.log_file_size, ignored.len()),
+            (3, 100, 0)
+        );
+        assert!(parse(&["-v"]).unwrap().0.version && parse(&["--list"]).unwrap().0.list);
+    }
+
+    #[test]
+    fn options_of_gstreamer_are_tolerated() {
+        let (line, ignored) = parse(&[
+            "--gst-debug-level=3",
+            "--gst-debug",
+            "Kurento*:4",
+            "--strict-config",
+        ])
+        .unwrap();
+        assert!(line.strict_config);
+        assert_eq!(ignored, ["--gst-debug-level", "--gst-debug"]);
+    }
+
+    #[test]
+    fn malformed_values_are_refused() {
+        assert!(
+            parse(&["-n", "many"]).is_err()
+                && parse(&["-q"]).is_err()
+                && parse(&["frobnicate"]).is_err()
+        );
+    }
+}

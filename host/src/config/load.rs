@@ -1,0 +1,247 @@
+//! From the command line to the settings.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::command_line::DEFAULT_FILE;
+use super::keys::unknown_in_main;
+use super::{CommandLine, Document, Problem, Settings};
+
+/// Directories below that of the configuration of modules at most.
+const MAX_DEPTH: usize = 16;
+
+/// The configuration as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// What the server itself uses.
+    pub settings: Settings,
+    /// The `modules` tree: settings of modules by namespace and class.
+    pub modules: Value,
+    /// The directory of the main file, to which relative file names in it refer.
+    pub directory: Option<PathBuf>,
+    /// What is wrong but no reason not to start.
+    pub warnings: Vec<String>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The main file is missing or malformed.
+    #[error("Error reading configuration: {}: {problem}", file.display())]
+    Main {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// The main file describes no WebSocket listener.
+    #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
+    Net(PathBuf),
+}
+
+/// Reads everything that the command line refers to.
+///
+/// Without any main file the server listens on the loopback address, port 8888.
+///
+/// # Errors
+/// When the main file is unusable; a file of a module that is so is a warning.
+pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
+    let named = command_line.conf_file.clone();
+    let file = named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()));
+    let mut warnings = Vec::new();
+    let mut tree = match &file {
+        Some(file) => read_main(file, &mut warnings)?,
+        None => Value::Object(Map::new()),
+    };
+    let directory = file
+        .as_ref()
+        .map(|file| file.parent().unwrap_or(Path::new("")).to_owned());
+    let directories = match (command_line.modules_config_path.as_slice(), &directory) {
+        ([], Some(directory)) => vec![directory.join("modules")],
+        (given, _) => given.to_vec(),
+    };
+    for directory in directories {
+        merge(&mut tree, read_modules(&directory, &mut warnings));
+    }
+    let (mut settings, problems) = Settings::read(&tree);
+    warnings.extend(problems);
+    if file.is_none() {
+        settings.port = Settings::default().port;
+        settings.address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let modules = tree
+        .get("modules")
+        .cloned()
+        .unwrap_or_else(|| Map::new().into());
+    Ok(Configuration {
+        settings,
+        modules,
+        directory,
+        warnings,
+    })
+}
+
+fn read_main(file: &Path, warnings: &mut Vec<String>) -> Result<Value, Error> {
+    let fail = |problem| Error::Main {
+        file: file.to_owned(),
+        problem,
+    };
+    let tree = Document::read(file).map_err(fail)?.tree;
+    let net = tree.pointer("/mediaServer/net").and_then(Value::as_object);
+    if !net.is_some_and(|net| net.len() == 1 && net.contains_key("websocket")) {
+        return Err(Error::Net(file.to_owned()));
+    }
+    for unknown in unknown_in_main(&tree) {
+        let file = file.display();
+        warnings.push(format!(
+            "{file}: unknown key '{}'; did you mean '{}'?",
+            unknown.key, unknown.nearest
+        ));
+    }
+    Ok(tree)
+}
+
+/// The files below a directory: `<sub>/<Name>.conf.ext` becomes `modules.<sub>.<Name>`.
+fn read_modules(directory: &Path, warnings: &mut Vec<String>) -> Value {
+    let mut files = Vec::new();
+    walk(directory, 0, &mut files);
+    files.sort();
+    let mut tree = Value::Object(Map::new());
+    for file in files {
+        match Document::read(&file) {
+            Ok(document) => {
+                let place = file
+                    .parent()
+                    .and_then(|parent| parent.strip_prefix(directory).ok());
+                let names = place
+                    .into_iter()
+                    .flat_map(Path::iter)
+                    .map(|name| name.to_string_lossy().into_owned());
+                let names: Vec<String> = std::iter::once("modules".to_owned())
+                    .chain(names)
+                    .chain([document.name])
+                    .collect();
+                let nested = names.into_iter().rev().fold(document.tree, |inner, name| {
+                    Value::Object(Map::from_iter([(name, inner)]))
+                });
+                merge(&mut tree, nested);
+            }
+            Err(Problem::Kind) => {}
+            Err(problem) => warnings.push(format!(
+                "{}: {problem}; the file is skipped",
+                file.display()
+            )),
+        }
+    }
+    tree
+}
+
+fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() && depth < MAX_DEPTH {
+            walk(&path, depth + 1, files);
+        } else if path.is_file() {
+            files.push(path);
+        }
+    }
+}
+
+/// Puts `over` onto `tree`: objects merge, anything else replaces.
+fn merge(tree: &mut Value, over: Value) {
+    match (tree, over) {
+        (Value::Object(members), Value::Object(over)) => {
+            for (key, value) in over {
+                match members.get_mut(&key) {
+                    Some(member) => merge(member, value),
+                    None => {
+                        members.insert(key, value);
+                    }
+                }
+            }
+        }
+        (tree, over) => *tree = over,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::ffi::OsString;
+
+    fn command_line(arguments: &[&Path]) -> CommandLine {
+        let arguments = arguments
+            .iter()
+            .map(|argument| argument.as_os_str().to_owned());
+        CommandLine::parse_tolerantly(std::iter::once(OsString::from("rivero")).chain(arguments))
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn files_of_modules_are_merged_into_the_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let file = directory.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, text).unwrap();
+            file
+        };
+        let main = write(
+            "main.conf.json",
+            r#"{"mediaServer": {"net": {"websocket": {"port": 1234, "pfad": 1}}}}"#,
+        );
+        write(
+            "modules/kurento/WebRtcEndpoint.conf.ini",
+            "; comment\nstunServerPort=3478\n",
+        );
+        write("modules/chroma/ChromaFilter.conf.json", r#"{"a": [1]}"#);
+        write("modules/kurento/Broken.conf.json", "{");
+        write("modules/kurento/README.txt", "no configuration");
+        let loaded = load(&command_line(&[Path::new("-f"), &main])).unwrap();
+        assert_eq!(loaded.settings.port, 1234);
+        assert_eq!(
+            loaded.modules["kurento"]["WebRtcEndpoint"]["stunServerPort"],
+            "3478"
+        );
+        assert_eq!(loaded.modules["chroma"]["ChromaFilter"], json!({"a": [1]}));
+        assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
+        assert!(loaded.warnings[0].contains("'mediaServer.net.websocket.path'"));
+        assert!(loaded.warnings[1].contains("Broken.conf.json: line 1"));
+    }
+
+    #[test]
+    fn an_unusable_main_file_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.conf.json");
+        let error = load(&command_line(&[Path::new("-f"), &file]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("Error reading configuration: ") && error.contains("x.conf.json"),
+            "{error}"
+        );
+        std::fs::write(
+            &file,
+            r#"{"mediaServer": {"net": {"websocket": {}, "other": {}}}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            load(&command_line(&[Path::new("-f"), &file])),
+            Err(Error::Net(file))
+        );
+    }
+
+    #[test]
+    fn later_values_replace_and_objects_merge() {
+        let mut tree = json!({"a": {"b": 1, "c": [1]}});
+        merge(&mut tree, json!({"a": {"c": [2], "d": 3}, "e": 4}));
+        assert_eq!(tree, json!({"a": {"b": 1, "c": [2], "d": 3}, "e": 4}));
+    }
+}

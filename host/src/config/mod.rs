@@ -1,0 +1,16 @@
+//! The server's settings: command line, environment, and Kurento's configuration files.
+//!
+//! Files become one JSON tree; the values that the server knows are read out of it leniently
+//! (a number may be written as a string, as in INI files), and whatever it does not know is
+//! reported with the nearest key that it does.
+
+mod command_line;
+mod document;
+mod keys;
+mod load;
+mod settings;
+
+pub use command_line::CommandLine;
+pub use document::{Document, Problem};
+pub use load::{Configuration, Error, load};
+pub use settings::Settings;

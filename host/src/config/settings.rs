@@ -1,0 +1,200 @@
+//! What the server itself takes from the configuration.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::registry;
+
+/// The server's settings with their defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Fraction of the process limits above which `create` is refused.
+    pub exception_limit: f64,
+    /// Period of the garbage collector.
+    pub collector_period: Duration,
+    /// Whether repeated requests are executed again.
+    pub disable_request_cache: bool,
+    /// Where to listen; every address if `None`.
+    pub address: Option<IpAddr>,
+    /// Whether every address includes those of IPv6.
+    pub ipv6: bool,
+    /// 0 disables the listener.
+    pub port: u16,
+    /// Port of the TLS listener; 0 disables it.
+    pub secure_port: u16,
+    /// Connections that may wait to be accepted; the system's maximum if `None`.
+    pub backlog: Option<u32>,
+    /// Path of the WebSocket.
+    pub path: String,
+    /// Threads that serve connections; one per processor if `None`.
+    pub threads: Option<usize>,
+    /// JSON text of the `metadata` node, empty without one.
+    pub metadata: String,
+    /// Defaults of elements.
+    pub element: registry::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            exception_limit: 0.8,
+            collector_period: Duration::from_secs(240),
+            disable_request_cache: false,
+            address: None,
+            ipv6: true,
+            port: 8888,
+            secure_port: 0,
+            backlog: None,
+            path: "kurento".into(),
+            threads: None,
+            metadata: String::new(),
+            element: registry::Settings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings out of a tree; the second part names the keys whose values cannot be
+    /// used, and for which the default counts.
+    #[must_use]
+    pub fn read(tree: &Value) -> (Settings, Vec<String>) {
+        let mut reader = Reader {
+            tree,
+            problems: Vec::new(),
+        };
+        let default = Settings::default();
+        let socket = "/mediaServer/net/websocket";
+        let resources = "/mediaServer/resources";
+        let element = "/modules/kurento/MediaElement";
+        let bitrates = default.element;
+        let settings = Settings {
+            exception_limit: reader
+                .get(resources, "exceptionLimit")
+                .unwrap_or(default.exception_limit),
+            collector_period: reader
+                .get(resources, "garbageCollectorPeriod")
+                .filter(|seconds| *seconds > 0)
+                .map_or(default.collector_period, Duration::from_secs),
+            disable_request_cache: reader
+                .flag(resources, "disableRequestCache")
+                .unwrap_or_default(),
+            address: reader.get(socket, "address"),
+            ipv6: reader.flag(socket, "ipv6").unwrap_or(default.ipv6),
+            // In a file that is there, a missing port disables the listener.
+            port: reader.get(socket, "port").unwrap_or_default(),
+            secure_port: reader
+                .get(&format!("{socket}/secure"), "port")
+                .unwrap_or_default(),
+            backlog: reader.get(socket, "connqueue"),
+            path: reader.get(socket, "path").unwrap_or(default.path),
+            threads: reader.get(socket, "threads").filter(|threads| *threads > 0),
+            metadata: tree
+                .get("metadata")
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            element: registry::Settings {
+                encoder_bitrate: reader
+                    .get(element, "encoderBitrate")
+                    .unwrap_or(bitrates.encoder_bitrate),
+                min_encoder_bitrate: reader
+                    .get(element, "minEncoderBitrate")
+                    .unwrap_or(bitrates.min_encoder_bitrate),
+                max_encoder_bitrate: reader
+                    .get(element, "maxEncoderBitrate")
+                    .unwrap_or(bitrates.max_encoder_bitrate),
+                latency_stats: bitrates.latency_stats,
+            },
+        };
+        (settings, reader.problems)
+    }
+}
+
+struct Reader<'a> {
+    tree: &'a Value,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// A scalar in the type wanted, from JSON of that type or from text.
+    fn get<T: FromStr>(&mut self, parent: &str, key: &str) -> Option<T> {
+        let text = self.text(parent, key)?;
+        let parsed = text.trim().parse().ok();
+        if parsed.is_none() {
+            self.problem(parent, key, &text);
+        }
+        parsed
+    }
+
+    fn flag(&mut self, parent: &str, key: &str) -> Option<bool> {
+        let text = self.text(parent, key)?;
+        match text.trim() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => {
+                self.problem(parent, key, &text);
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, parent: &str, key: &str) -> Option<String> {
+        match self.tree.pointer(parent)?.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+            value => {
+                self.problem(parent, key, &value.to_string());
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, parent: &str, key: &str, value: &str) {
+        let parent = parent.trim_start_matches('/').replace('/', ".");
+        self.problems
+            .push(format!("{parent}.{key}: '{value}' cannot be used"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_read_leniently() {
+        let (settings, problems) = Settings::read(&json!({
+            "mediaServer": {
+                "net": {"websocket": {"port": "9999", "ipv6": "0", "path": "x", "connqueue": 100}},
+                "resources": {"garbageCollectorPeriod": 6, "disableRequestCache": true},
+            },
+            "metadata": {"a": 1},
+            "modules": {"kurento": {"MediaElement": {"encoderBitrate": "500000"}}},
+        }));
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(
+            (settings.port, settings.ipv6, settings.path.as_str()),
+            (9999, false, "x")
+        );
+        assert_eq!(
+            (settings.backlog, settings.collector_period),
+            (Some(100), Duration::from_secs(6))
+        );
+        assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
+        assert_eq!(settings.element.encoder_bitrate, 500_000);
+    }
+
+    #[test]
+    fn unusable_values_are_named() {
+        let tree = json!({"mediaServer": {"net": {"websocket": {"port": 70000, "ipv6": "perhaps", "path": {}}}}});
+        let (settings, problems) = Settings::read(&tree);
+        assert_eq!((settings.port, settings.path.as_str()), (0, "kurento"));
+        assert_eq!(
+            problems[0],
+            "mediaServer.net.websocket.ipv6: 'perhaps' cannot be used"
+        );
+        assert_eq!(problems.len(), 3);
+    }
+}

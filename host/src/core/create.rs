@@ -1,0 +1,246 @@
+//! `create`: makes an object of a class, by the server itself or by a module.
+
+use std::sync::Arc;
+
+use rivero_idl::{Class, Operation};
+use serde_json::{Map, Value};
+
+use super::convert::{Converted, Incoming, Place};
+use super::invoke::in_time;
+use super::{Core, Execution};
+use crate::error::CallError;
+use crate::events::Emitter;
+use crate::media::{Graph, Node};
+use crate::modules::ObjectContext;
+use crate::registry::id::object_id;
+use crate::registry::{Body, Object, Session};
+
+/// An object about to be made.
+struct Plan {
+    id: Arc<str>,
+    class: Arc<Class>,
+    parent: Option<Arc<Object>>,
+    params: Map<String, Value>,
+    emitter: Arc<Emitter>,
+    session: Arc<Session>,
+}
+
+impl Core {
+    /// Creates an object of class `name` (plain or qualified), held by `session`.
+    ///
+    /// `properties` are set after construction; those that the class does not have or that
+    /// cannot be written are ignored.
+    ///
+    /// Errors: 40108 when nothing makes such objects, those of parameter conversion, 40004 for
+    /// parameters of different pipelines, and whatever the module says.
+    pub fn create(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        name: &str,
+        params: Option<Value>,
+        properties: Option<Value>,
+    ) -> Execution<Arc<Object>> {
+        let plan = match self.plan(session, name, params) {
+            Ok(plan) => plan,
+            Err(error) => return error.into(),
+        };
+        let properties = settable(&plan.class, properties);
+        if is_pipeline(&plan.class) && properties.is_empty() {
+            return Execution::Done(self.make_pipeline(plan));
+        }
+        let core = self.clone();
+        Execution::pending(async move {
+            let session = plan.session.clone();
+            let what = format!("create {}", plan.class.name);
+            let object = in_time(what, core.make(plan)).await?;
+            for (operation, params) in properties {
+                if let Err(error) = core
+                    .invoke(&session, &object, operation, Some(params))
+                    .wait()
+                    .await
+                {
+                    core.destroy(core.registry.remove(&object)).wait().await?;
+                    return Err(error);
+                }
+            }
+            Ok(object)
+        })
+    }
+
+    /// Whether objects of this class can be created.
+    pub(super) fn creates(&self, class: &Class) -> bool {
+        !class.is_abstract
+            && (is_pipeline(class) || is_hub_port(class) || self.factories.provides(&class.name))
+    }
+
+    /// Names of all classes that can be created, plain and qualified, sorted.
+    #[must_use]
+    pub fn creatable_classes(&self) -> Vec<String> {
+        let classes = self
+            .model()
+            .classes()
+            .iter()
+            .filter(|class| self.creates(class));
+        let mut names: Vec<String> = classes
+            .flat_map(|class| [class.name.clone(), class.qualified_name().to_string()])
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn plan(
+        &self,
+        session: &Arc<Session>,
+        name: &str,
+        params: Option<Value>,
+    ) -> Result<Plan, CallError> {
+        let class = self.model().class(name).filter(|class| self.creates(class));
+        let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
+        let incoming = Incoming {
+            model: self.model(),
+            registry: &self.registry,
+        };
+        let converted = incoming.params(Place::Constructor, &class.constructor, params)?;
+        for (_, object) in &converted.objects {
+            self.registry.touch(session, object)?;
+        }
+        let parent = parent(&class, &converted)?;
+        let id = object_id(
+            parent.as_ref().map(|parent| &*parent.id),
+            class.qualified_name(),
+        );
+        let pipeline = parent
+            .as_ref()
+            .and_then(|parent| parent.pipeline())
+            .unwrap_or_default();
+        let emitter = Emitter::new(self.events.clone(), &self.registry, pipeline);
+        Ok(Plan {
+            id,
+            class,
+            parent,
+            params: converted.params,
+            emitter,
+            session: session.clone(),
+        })
+    }
+
+    async fn make(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
+        if is_pipeline(&plan.class) {
+            return self.make_pipeline(plan);
+        }
+        if is_hub_port(&plan.class) {
+            return self.make_hub_port(plan).await;
+        }
+        let pipeline = plan
+            .parent
+            .as_ref()
+            .and_then(|parent| parent.pipeline())
+            .unwrap_or_default();
+        let graph = plan.parent.as_ref().and_then(|parent| parent.graph());
+        let node = graph
+            .filter(|_| plan.class.is_a("kurento.MediaElement"))
+            .map(|graph| Node::new(plan.id.clone(), graph, plan.emitter.clone()));
+        let context = ObjectContext {
+            id: plan.id.clone(),
+            class: plan.class.clone(),
+            pipeline: pipeline.into(),
+            sink: plan.emitter.clone(),
+            node: node.clone(),
+        };
+        let (factories, core) = (self.factories.clone(), self.clone());
+        // Registered on the thread that made it: nobody may be waiting any more, and an object
+        // that exists in the module has to be known here.
+        let made = self.pool.call(move || {
+            let class = plan.class.name.clone();
+            let instance = factories.create(&class, context, plan.params.clone().into())?;
+            let body = match node {
+                Some(node) => Body::Element {
+                    node,
+                    instance: instance.clone(),
+                },
+                None if plan.class.is_a("kurento.Hub") => Body::Hub(instance.clone()),
+                None => Body::Plain(instance.clone()),
+            };
+            core.register(plan, body)
+                .inspect_err(|_| instance.release())
+        });
+        made.await?
+    }
+
+    fn make_pipeline(&self, plan: Plan) -> Result<Arc<Object>, CallError> {
+        let graph = Graph::new(&self.plane);
+        self.register(plan, Body::Pipeline { graph })
+    }
+
+    async fn make_hub_port(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
+        let hub = plan
+            .parent
+            .clone()
+            .ok_or_else(|| CallError::marshall("'hub' parameter should be a string"))?;
+        let (Some(instance), Some(graph)) = (hub.instance().cloned(), hub.graph()) else {
+            return Err(CallError::marshall(format!(
+                "'{}' cannot have ports",
+                hub.id
+            )));
+        };
+        let node = Node::new(plan.id.clone(), graph, plan.emitter.clone());
+        let turn = hub.calls.clone().lock_owned().await;
+        let core = self.clone();
+        let made = self.pool.call(move || {
+            let _turn = turn;
+            instance.port_added(&plan.id, &node);
+            let id = plan.id.clone();
+            core.register(plan, Body::HubPort { node })
+                .inspect_err(|_| instance.port_removed(&id))
+        });
+        made.await?
+    }
+
+    fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
+        let object = Object::new(plan.id, plan.class, plan.parent, body);
+        *object.settings.lock() = self.options.element_settings;
+        plan.emitter.attach(&object);
+        self.registry.insert(&object, Some(&plan.session))?;
+        self.announce("ObjectCreated", "object", &object.id);
+        Ok(object)
+    }
+}
+
+fn is_pipeline(class: &Class) -> bool {
+    **class.qualified_name() == *"kurento.MediaPipeline"
+}
+
+fn is_hub_port(class: &Class) -> bool {
+    **class.qualified_name() == *"kurento.HubPort"
+}
+
+/// The container of the new object: the hub of a port, the pipeline of anything else.
+fn parent(class: &Class, converted: &Converted) -> Result<Option<Arc<Object>>, CallError> {
+    let contains = |object: &&Arc<Object>| match object.body {
+        Body::Hub(_) => is_hub_port(class),
+        Body::Pipeline { .. } => !is_hub_port(class),
+        _ => false,
+    };
+    let objects = || converted.objects.iter().map(|(_, object)| object);
+    let parent = objects().find(contains).cloned();
+    let pipeline = parent.as_ref().and_then(|parent| parent.pipeline());
+    if objects().any(|object| object.pipeline() != pipeline) {
+        return Err(CallError::connect("Media elements do not share pipeline"));
+    }
+    Ok(parent)
+}
+
+/// The setters that `properties` mean, with their parameters.
+fn settable(class: &Class, properties: Option<Value>) -> Vec<(String, Value)> {
+    let Some(Value::Object(properties)) = properties else {
+        return Vec::new();
+    };
+    let setter = |(name, value): (String, Value)| {
+        let mut letters = name.chars();
+        let first = letters.next()?.to_ascii_uppercase();
+        let operation = format!("set{first}{}", letters.as_str());
+        let is_setter = matches!(class.operation(&operation), Some(Operation::Setter(_)));
+        is_setter.then(|| (operation, Value::Object(Map::from_iter([(name, value)]))))
+    };
+    properties.into_iter().filter_map(setter).collect()
+}

@@ -1,0 +1,52 @@
+//! Where objects of modules come from.
+
+use std::sync::Arc;
+
+use rivero_idl::Model;
+use serde_json::Value;
+
+use crate::error::CallError;
+use crate::modules::{Installed, Instance, Modules, ObjectContext};
+
+/// What the core needs of the installed modules; tests put their own in its place.
+pub trait Factories: Send + Sync {
+    /// The standard classes and those of the modules.
+    fn model(&self) -> &Arc<Model>;
+    /// The modules in use.
+    fn installed(&self) -> &[Installed];
+    /// Whether some module creates objects of this class (plain name).
+    fn provides(&self, class: &str) -> bool;
+    /// Creates an object; may block.
+    ///
+    /// # Errors
+    /// Whatever the module says.
+    fn create(
+        &self,
+        class: &str,
+        context: ObjectContext,
+        params: Value,
+    ) -> Result<Arc<dyn Instance>, CallError>;
+}
+
+impl Factories for Modules {
+    fn model(&self) -> &Arc<Model> {
+        Modules::model(self)
+    }
+
+    fn installed(&self) -> &[Installed] {
+        Modules::installed(self)
+    }
+
+    fn provides(&self, class: &str) -> bool {
+        Modules::provides(self, class)
+    }
+
+    fn create(
+        &self,
+        class: &str,
+        context: ObjectContext,
+        params: Value,
+    ) -> Result<Arc<dyn Instance>, CallError> {
+        Modules::create(self, class, context, params)
+    }
+}

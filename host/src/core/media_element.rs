@@ -1,0 +1,162 @@
+//! The operations of MediaElement.
+
+use std::sync::Arc;
+
+use rivero_idl::{ComplexType, Type};
+use serde_json::{Map, Value, json};
+
+use super::convert::{Converted, outgoing};
+use super::invoke::in_time;
+use super::{Core, Execution, dot};
+use crate::error::CallError;
+use crate::media::{Connection, MediaKind, Node};
+use crate::registry::Object;
+
+/// The kinds that a call without kind means, in the order in which they are connected.
+const ALL_KINDS: [MediaKind; 3] = [MediaKind::Audio, MediaKind::Video, MediaKind::Data];
+
+impl Core {
+    /// The operations of elements and hub ports; `None` for those of every object.
+    pub(super) fn media_element(
+        self: &Arc<Self>,
+        object: &Arc<Object>,
+        name: &str,
+        given: &Converted,
+    ) -> Option<Execution<Value>> {
+        let node = object.node()?;
+        let result = match name {
+            "connect" => link(node, given, Node::connect),
+            "disconnect" => link(node, given, Node::disconnect),
+            "getSourceConnections" => Ok(connections(
+                &node.source_connections(kind(given), given.text("description")),
+            )),
+            "getSinkConnections" => Ok(connections(
+                &node.sink_connections(kind(given), given.text("description")),
+            )),
+            "isMediaFlowingIn" => audio_or_video(given, "MediaFlowingIn").map(|kind| {
+                node.flowing_in(
+                    kind,
+                    given.text("sinkMediaDescription").unwrap_or("default"),
+                )
+                .into()
+            }),
+            "isMediaFlowingOut" => audio_or_video(given, "MediaFlowingOut").map(|kind| {
+                node.flowing_out(
+                    kind,
+                    given.text("sourceMediaDescription").unwrap_or("default"),
+                )
+                .into()
+            }),
+            "isMediaTranscoding" => audio_or_video(given, "MediaTranscoding")
+                .map(|kind| object.transcoding.lock().contains(&kind).into()),
+            "getGstreamerDot" => Ok(Value::String(dot::graph(object))),
+            "dumpGstreamerDot" => self.dump_dot(object),
+            "getStats" => return Some(self.stats(object, kind(given))),
+            "setAudioFormat" | "setVideoFormat" => Err(CallError::not_implemented(
+                "A format cannot be forced: no installed module converts media",
+            )),
+            _ => {
+                return encoder_bitrate(object, name, given)
+                    .map(|value| Execution::Done(Ok(value)));
+            }
+        };
+        Some(Execution::Done(result))
+    }
+
+    /// Statistics by id; null when there are none.
+    fn stats(self: &Arc<Self>, object: &Arc<Object>, kind: Option<MediaKind>) -> Execution<Value> {
+        let Some(instance) = object.instance().cloned() else {
+            return Execution::Done(Ok(Value::Null));
+        };
+        let core = self.clone();
+        Execution::pending(in_time("getStats".into(), async move {
+            let entries = core.pool.call(move || instance.stats(kind)).await??;
+            if entries.is_empty() {
+                return Ok(Value::Null);
+            }
+            core.tidy_stats(entries)
+        }))
+    }
+
+    fn tidy_stats(&self, entries: Map<String, Value>) -> Result<Value, CallError> {
+        let Some(ComplexType::Register(stats)) =
+            self.model().complex_type("kurento.Stats").map(Arc::as_ref)
+        else {
+            return Ok(Value::Object(entries));
+        };
+        let ty = Type::Map(Box::new(Type::Complex(stats.name.clone())));
+        outgoing(self.model(), &ty, Value::Object(entries)).map_err(|mismatch| {
+            tracing::error!(%mismatch, "a module's statistics do not fit its descriptor");
+            CallError::unexpected(format!(
+                "The module's statistics do not fit its descriptor: {mismatch}"
+            ))
+        })
+    }
+}
+
+/// Connects or disconnects the kinds asked for.
+fn link(
+    node: &Arc<Node>,
+    given: &Converted,
+    change: impl Fn(&Node, &Node, MediaKind, &str, &str),
+) -> Result<Value, CallError> {
+    let sink = given.object("sink").and_then(|sink| sink.node());
+    let sink = sink.ok_or_else(|| CallError::connect("The sink is not an element"))?;
+    let source_description = given.text("sourceMediaDescription").unwrap_or("default");
+    let sink_description = given.text("sinkMediaDescription").unwrap_or("default");
+    for kind in ALL_KINDS {
+        if self::kind(given).is_none_or(|wanted| wanted == kind) {
+            change(node, sink, kind, source_description, sink_description);
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn kind(given: &Converted) -> Option<MediaKind> {
+    given.text("mediaType").and_then(|text| text.parse().ok())
+}
+
+fn audio_or_video(given: &Converted, what: &str) -> Result<MediaKind, CallError> {
+    match kind(given) {
+        Some(kind @ (MediaKind::Audio | MediaKind::Video)) => Ok(kind),
+        _ => Err(CallError::illegal_param(format!(
+            "Media type DATA is not supported for {what}"
+        ))),
+    }
+}
+
+fn connections(connections: &[Connection]) -> Value {
+    connections
+        .iter()
+        .map(|connection| {
+            json!({
+                "__module__": "kurento",
+                "__type__": "ElementConnectionData",
+                "source": &*connection.source,
+                "sink": &*connection.sink,
+                "type": connection.kind.as_str(),
+                "sourceDescription": &*connection.source_description,
+                "sinkDescription": &*connection.sink_description,
+            })
+        })
+        .collect()
+}
+
+/// The properties that steer encoders, in bit/s.
+fn encoder_bitrate(object: &Object, name: &str, given: &Converted) -> Option<Value> {
+    let mut settings = object.settings.lock();
+    let (property, slot) = match name.get(3..)? {
+        "EncoderBitrate" => ("encoderBitrate", &mut settings.encoder_bitrate),
+        "MinEncoderBitrate" => ("minEncoderBitrate", &mut settings.min_encoder_bitrate),
+        "MaxEncoderBitrate" => ("maxEncoderBitrate", &mut settings.max_encoder_bitrate),
+        _ => return None,
+    };
+    if name.starts_with("get") {
+        return Some(Value::from(*slot));
+    }
+    let value = given.params.get(property).and_then(Value::as_i64);
+    *slot = value
+        .and_then(|value| i32::try_from(value).ok())
+        .unwrap_or(*slot);
+    Some(Value::Null)
+}

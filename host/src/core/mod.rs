@@ -1,0 +1,136 @@
+//! The classes that belong to the server, and how every call finds its object.
+//!
+//! Operations that the server itself carries out run at once on the caller's thread; those of
+//! modules run on the [`call_pool`]. Calls on one object start in the order of their arrival.
+
+pub mod call_pool;
+pub mod convert;
+mod create;
+mod destroy;
+mod dot;
+mod execution;
+pub mod factories;
+mod invoke;
+mod media_element;
+mod media_object;
+mod server_manager;
+pub mod usage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rivero_idl::Model;
+use serde_json::{Map, Value};
+
+pub use execution::Execution;
+
+use crate::error::CallError;
+use crate::events::Events;
+use crate::media::Plane;
+use crate::registry::id::SERVER_MANAGER;
+use crate::registry::{Body, Object, Registry, Session, Settings};
+use call_pool::CallPool;
+use factories::Factories;
+
+/// How long a module may take to answer: less than the 10 s after which Java's client gives up.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// What the configuration says about the core.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// JSON text of the configuration's `metadata` node; empty without one.
+    pub metadata: String,
+    /// Defaults of the properties of elements.
+    pub element_settings: Settings,
+    /// Where `dumpGstreamerDot` writes; nowhere if `None`.
+    pub dot_directory: Option<PathBuf>,
+}
+
+/// Everything that calls on objects need.
+pub struct Core {
+    /// Objects and sessions.
+    pub registry: Arc<Registry>,
+    /// Raises events.
+    pub events: Arc<Events>,
+    /// Creates objects of modules.
+    pub factories: Arc<dyn Factories>,
+    /// Runs calls of modules.
+    pub pool: CallPool,
+    /// From the configuration.
+    pub options: Options,
+    plane: Arc<Plane>,
+    manager: Arc<Object>,
+}
+
+impl Core {
+    /// A core with the server manager as its only object.
+    ///
+    /// # Errors
+    /// 40100 when the model lacks the class `ServerManager`.
+    pub fn new(
+        factories: Arc<dyn Factories>,
+        plane: Arc<Plane>,
+        options: Options,
+    ) -> Result<Arc<Core>, CallError> {
+        let model = factories.model();
+        let class = model
+            .class("ServerManager")
+            .ok_or_else(|| CallError::type_not_found("No class 'ServerManager'"))?;
+        let manager = Object::new(
+            SERVER_MANAGER.into(),
+            class.clone(),
+            None,
+            Body::ServerManager,
+        );
+        let registry = Arc::new(Registry::default());
+        registry.insert(&manager, None)?;
+        Ok(Arc::new(Core {
+            registry,
+            events: Arc::new(Events::new(model.clone())),
+            factories,
+            pool: CallPool::default(),
+            options,
+            plane,
+            manager,
+        }))
+    }
+
+    /// Types of everything.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        self.factories.model()
+    }
+
+    /// Raises an event of the server manager.
+    fn announce(&self, event: &str, member: &str, id: &str) {
+        let data = Map::from_iter([(member.to_owned(), Value::from(id))]);
+        self.events.raise(&self.manager, event, data);
+    }
+
+    /// Subscribes a session to an event of an object; returns the subscription's id.
+    ///
+    /// # Errors
+    /// 40106 when the object's class does not raise it.
+    pub fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        object: &Object,
+        event: &str,
+    ) -> Result<Arc<str>, CallError> {
+        if object.class.event(event).is_none() {
+            return Err(CallError::event_not_supported(format!(
+                "Event '{event}' not supported"
+            )));
+        }
+        Ok(object.subscriptions.add(event, session))
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! The operations of ServerManager.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rivero_idl::Descriptor;
+use serde_json::{Value, json};
+
+use super::convert::Converted;
+use super::{Core, Execution, usage};
+use crate::error::CallError;
+
+/// The protocol level that clients check.
+const PROTOCOL_VERSION: &str = "7.3.0";
+/// The longest interval of `getUsedCpu`; clients give up on calls that take 10 s.
+const MAX_INTERVAL: Duration = Duration::from_secs(8);
+
+impl Core {
+    /// The operations of the server manager; `None` for those of every object.
+    pub(super) fn server_manager(
+        self: &Arc<Self>,
+        name: &str,
+        given: &Converted,
+    ) -> Option<Execution<Value>> {
+        let value = match name {
+            "getInfo" => self.info(),
+            "getPipelines" => self
+                .registry
+                .pipelines()
+                .iter()
+                .map(|pipeline| Value::from(&*pipeline.id))
+                .collect(),
+            "getSessions" => self
+                .registry
+                .session_ids()
+                .iter()
+                .map(|id| Value::from(&**id))
+                .collect(),
+            "getMetadata" => Value::from(self.options.metadata.as_str()),
+            "getKmd" => {
+                return Some(Execution::Done(
+                    self.descriptor(given.text("moduleName").unwrap_or_default()),
+                ));
+            }
+            "getCpuCount" => Value::from(usage::cpu_count()),
+            "getUsedMemory" => Value::from(usage::memory_kib()),
+            "getUsedCpu" => {
+                let millis = given
+                    .params
+                    .get("interval")
+                    .and_then(Value::as_u64)
+                    .unwrap_or_default();
+                return Some(used_cpu(Duration::from_millis(millis).min(MAX_INTERVAL)));
+            }
+            _ => return None,
+        };
+        Some(Execution::Done(Ok(value)))
+    }
+
+    /// What is installed. The standard modules are always listed, since clients refuse to start
+    /// without them, with the classes that can be created.
+    fn info(&self) -> Value {
+        let mut modules: Vec<_> = self
+            .model()
+            .modules()
+            .iter()
+            .map(|module| (module.name(), self.module(module)))
+            .collect();
+        modules.sort_unstable_by_key(|(name, _)| *name);
+        let modules: Vec<Value> = modules.into_iter().map(|(_, module)| module).collect();
+        json!({
+            "__module__": "kurento",
+            "__type__": "ServerInfo",
+            "capabilities": ["transactions"],
+            "modules": modules,
+            "riveroVersion": env!("CARGO_PKG_VERSION"),
+            "type": "KMS",
+            "version": PROTOCOL_VERSION,
+        })
+    }
+
+    fn module(&self, module: &Descriptor) -> Value {
+        let name = module.name();
+        let classes = self
+            .model()
+            .classes()
+            .iter()
+            .filter(|class| class.module == name && self.creates(class));
+        let mut factories: Vec<&str> = classes.map(|class| class.name.as_str()).collect();
+        factories.sort_unstable();
+        let installed = self
+            .factories
+            .installed()
+            .iter()
+            .find(|installed| installed.name == name);
+        json!({
+            "__module__": "kurento",
+            "__type__": "ModuleInfo",
+            "factories": factories,
+            "generationTime": installed.map_or_else(build_time, |installed| installed.generation_time.clone()),
+            "name": name,
+            "version": module.version.as_deref().unwrap_or_default(),
+        })
+    }
+
+    fn descriptor(&self, module: &str) -> Result<Value, CallError> {
+        let descriptor = self.model().descriptor(module);
+        let descriptor = descriptor
+            .ok_or_else(|| CallError::kmd_not_found("Requested kmd module doesn't exist"))?;
+        let text = serde_json::to_string(descriptor);
+        text.map(Value::String)
+            .map_err(|error| CallError::unexpected(format!("Cannot write the descriptor: {error}")))
+    }
+}
+
+/// CPU use during `interval`, in percent of one processor.
+fn used_cpu(interval: Duration) -> Execution<Value> {
+    Execution::pending(async move {
+        let (start, used) = (tokio::time::Instant::now(), usage::cpu_time());
+        tokio::time::sleep(interval).await;
+        let elapsed = start.elapsed().as_secs_f64();
+        let percent = if elapsed > 0.0 {
+            usage::cpu_time().saturating_sub(used).as_secs_f64() / elapsed * 100.0
+        } else {
+            0.0
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the property is a 32-bit float"
+        )]
+        Ok(Value::from(f64::from(percent as f32)))
+    })
+}
+
+/// When the server was built, as modules of Kurento say it: `Nov 20 2026 10:29:29`, in UTC.
+fn build_time() -> String {
+    let built = std::env::current_exe()
+        .and_then(|file| file.metadata())
+        .and_then(|file| file.modified());
+    let since_epoch = built.unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH);
+    written_out(since_epoch.unwrap_or_default().as_secs())
+}
+
+/// A time in seconds since the epoch, in words.
+fn written_out(seconds: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let (mut day, time) = (seconds / 86_400, seconds % 86_400);
+    let mut year = 1970;
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [
+        31,
+        28 + u64::from(is_leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let mut name = "Dec";
+    for (month, length) in MONTHS.into_iter().zip(lengths) {
+        if day < length {
+            name = month;
+            break;
+        }
+        day -= length;
+    }
+    format!(
+        "{name} {:02} {year} {:02}:{:02}:{:02}",
+        day + 1,
+        time / 3600,
+        time / 60 % 60,
+        time % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_out() {
+        assert_eq!(written_out(0), "Jan 01 1970 00:00:00");
+        assert_eq!(written_out(951_782_399), "Feb 28 2000 23:59:59");
+        assert_eq!(written_out(951_868_799), "Feb 29 2000 23:59:59");
+        assert_eq!(written_out(1_795_170_569), "Nov 20 2026 10:29:29");
+        assert_eq!(written_out(1_798_761_599), "Dec 31 2026 23:59:59");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cpu_use_is_measured_without_blocking() {
+        let value = used_cpu(Duration::from_secs(1)).wait().await.unwrap();
+        assert!(value.is_f64());
+    }
+}

@@ -1,0 +1,60 @@
+//! What the process uses of the machine.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time that the process has used so far, all threads together.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
+/// Resident memory in KiB; 0 where the system does not tell.
+#[must_use]
+pub fn memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    resident(&status).unwrap_or_default()
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Processors that the process may use.
+#[must_use]
+pub fn cpu_count() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read_from_the_status() {
+        assert_eq!(
+            resident("Name:\tx\nVmRSS:\t   35392 kB\nThreads:\t1\n"),
+            Some(35392)
+        );
+        assert_eq!(resident("Name:\tx\n"), None);
+        assert!(memory_kib() > 100 && cpu_count() >= 1);
+    }
+
+    #[test]
+    fn cpu_time_grows() {
+        let before = cpu_time();
+        let mut sum = 0_u64;
+        while cpu_time() <= before {
+            sum = sum.wrapping_add(1);
+        }
+        assert!(sum < u64::MAX);
+    }
+}

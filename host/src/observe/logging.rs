@@ -1,0 +1,62 @@
+//! The server's log: one line per event on standard error.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging, and logs panics from now on.
+///
+/// `RUST_LOG` chooses what is logged (`info` without it); `GST_DEBUG` with a default level from 5
+/// on, known from Kurento, means `debug`, and from 6 on `trace`.
+pub fn start() {
+    let gst_debug = std::env::var("GST_DEBUG").unwrap_or_default();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level(&gst_debug)));
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+    if started.is_err() {
+        // Another subscriber is in place: the embedding program's.
+        tracing::debug!("logging was started before");
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let thread = std::thread::current()
+            .name()
+            .unwrap_or("unnamed")
+            .to_owned();
+        tracing::error!(thread, place, "panic: {message}");
+    }));
+}
+
+/// The level that the default part of a `GST_DEBUG` value means.
+fn level(gst_debug: &str) -> &'static str {
+    let default = gst_debug.split(',').find_map(|item| {
+        let level = item.strip_prefix("*:").unwrap_or(item);
+        level.trim().parse::<u8>().ok()
+    });
+    match default {
+        Some(6..) => "trace",
+        Some(5) => "debug",
+        _ => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_of_gst_debug() {
+        assert_eq!(level(""), "info");
+        assert_eq!(level("2,Kurento*:4,kms*:4"), "info");
+        assert_eq!(level("Kurento*:4,5"), "debug");
+        assert_eq!(level("*:7"), "trace");
+    }
+}

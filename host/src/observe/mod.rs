@@ -1,0 +1,4 @@
+//! How operators look into the server: its log, and pages for health checks and metrics.
+
+pub mod logging;
+pub mod pages;

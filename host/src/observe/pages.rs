@@ -1,0 +1,69 @@
+//! Pages for supervisors, on the port of the WebSocket: `/health` and `/metrics`.
+
+use std::fmt::Write as _;
+
+use crate::core::usage;
+use crate::protocol::connection::Page;
+use crate::protocol::methods::Methods;
+
+/// The page at a request target, if there is one.
+#[must_use]
+pub fn page(methods: &Methods, target: &str) -> Option<Page> {
+    match target.split('?').next() {
+        Some("/health") => Some(Page {
+            content_type: "text/plain; charset=utf-8",
+            body: "ok\n".into(),
+        }),
+        Some("/metrics") => Some(Page {
+            content_type: "text/plain; version=0.0.4",
+            body: metrics(methods),
+        }),
+        _ => None,
+    }
+}
+
+/// Metrics in the text format of Prometheus.
+fn metrics(methods: &Methods) -> String {
+    let registry = &methods.core().registry;
+    let mut out = String::new();
+    let mut gauge = |name: &str, help: &str, value: f64| {
+        let _ = writeln!(
+            out,
+            "# HELP rivero_{name} {help}\n# TYPE rivero_{name} gauge\nrivero_{name} {value}"
+        );
+    };
+    gauge(
+        "objects",
+        "Objects, the server manager excepted.",
+        count(registry.object_count()),
+    );
+    gauge(
+        "pipelines",
+        "Media pipelines.",
+        count(registry.pipelines().len()),
+    );
+    gauge(
+        "sessions",
+        "Sessions that hold objects.",
+        count(registry.session_ids().len()),
+    );
+    gauge(
+        "resident_bytes",
+        "Resident memory.",
+        count(usize::try_from(usage::memory_kib()).unwrap_or_default()) * 1024.0,
+    );
+    let _ = writeln!(
+        out,
+        "# HELP rivero_cpu_seconds_total CPU time used.\n# TYPE rivero_cpu_seconds_total counter\nrivero_cpu_seconds_total {}",
+        usage::cpu_time().as_secs_f64()
+    );
+    out
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floats; counts stay far below 2^53"
+)]
+fn count(number: usize) -> f64 {
+    number as f64
+}

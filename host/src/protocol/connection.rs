@@ -1,0 +1,190 @@
+//! One connection: handshake, then requests in and replies and events out.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::http::{self, Head};
+use super::methods::{Begun, Methods, Peer, Reply};
+use super::outbox::Outbox;
+use super::wire::{End, Wire};
+
+/// A reply that takes longer than this is overtaken by those to later requests.
+const IN_ORDER: Duration = Duration::from_millis(20);
+/// Requests of one connection that may be under way at a time.
+const MAX_UNDER_WAY: usize = 1_000;
+
+/// What connections of a listener have in common.
+#[derive(Debug)]
+pub struct Service {
+    /// Carries out requests.
+    pub methods: Arc<Methods>,
+    /// Where the WebSocket is, without leading slash.
+    pub path: String,
+    /// Answers plain GET requests to other paths.
+    pub pages: fn(&Methods, &str) -> Option<Page>,
+}
+
+/// The answer to a plain GET.
+#[derive(Debug)]
+pub struct Page {
+    /// Media type.
+    pub content_type: &'static str,
+    /// Text.
+    pub body: String,
+}
+
+/// Serves a connection until it ends.
+pub async fn serve<S>(mut stream: S, from: SocketAddr, service: Arc<Service>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let received = match http::receive(&mut stream).await {
+        Ok(received) => received,
+        Err(error) => return tracing::debug!(%from, %error, "no request"),
+    };
+    let outcome = match received.head {
+        Head::Upgrade { key, target } => {
+            if http::accept(&mut stream, &key).await.is_ok() {
+                let outbox = Arc::new(Outbox::default());
+                let wire = Wire::new(stream, received.rest, outbox.clone()).await;
+                talk(wire, outbox, &target, from, &service).await;
+            }
+            return;
+        }
+        Head::IncompleteUpgrade => {
+            http::answer(
+                &mut stream,
+                "500 Internal Server Error",
+                "text/plain",
+                "Incomplete handshake\n",
+            )
+            .await
+        }
+        Head::Plain { target } => match (service.pages)(&service.methods, &target) {
+            Some(page) => http::answer(&mut stream, "200 OK", page.content_type, &page.body).await,
+            None => {
+                http::answer(
+                    &mut stream,
+                    "426 Upgrade Required",
+                    "text/plain",
+                    "This is a WebSocket\n",
+                )
+                .await
+            }
+        },
+        Head::Malformed => {
+            http::answer(
+                &mut stream,
+                "400 Bad Request",
+                "text/plain",
+                "Not HTTP/1.1\n",
+            )
+            .await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%from, %error, "answer not sent");
+    }
+}
+
+async fn talk<S>(
+    mut wire: Wire<S>,
+    outbox: Arc<Outbox>,
+    target: &str,
+    from: SocketAddr,
+    service: &Service,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if !http::is_path(target, &service.path) {
+        tracing::info!(%from, target, "refused: wrong path");
+        return wire.close(CloseCode::Protocol, "Invalid path").await;
+    }
+    tracing::debug!(%from, "connected");
+    let mut connection = Connection {
+        methods: &service.methods,
+        peer: Peer::new(outbox.clone()),
+        outbox: outbox.clone(),
+        under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+    };
+    let end = connection.run(&mut wire).await;
+    drop(connection);
+    tracing::debug!(%from, ?end, "disconnected");
+    if let End::Refused(code, reason) = end {
+        wire.close(code, reason).await;
+    }
+    outbox.close();
+}
+
+struct Connection<'a> {
+    methods: &'a Arc<Methods>,
+    peer: Peer,
+    outbox: Arc<Outbox>,
+    under_way: Arc<Semaphore>,
+}
+
+impl Connection<'_> {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> End {
+        loop {
+            let text = match wire.receive().await {
+                Ok(text) => text,
+                Err(end) => return end,
+            };
+            match self.methods.begin(&self.peer, &text) {
+                Begun::Done(reply) => self.send(reply),
+                Begun::Pending { reply, session } => {
+                    if let Err(end) = self.send_when_done(wire, reply, session).await {
+                        return end;
+                    }
+                }
+                Begun::Repeated => {}
+            }
+        }
+    }
+
+    fn send(&mut self, reply: Reply) {
+        self.outbox.push(reply.text);
+        if let Some(session) = reply.session {
+            self.methods.bind(&mut self.peer, &session);
+        }
+    }
+
+    /// Waits a moment for a reply, so that most stay in order, then goes on without it.
+    async fn send_when_done<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &mut Wire<S>,
+        mut reply: Pin<Box<dyn Future<Output = Reply> + Send>>,
+        session: Arc<str>,
+    ) -> Result<(), End> {
+        let moment = Box::pin(tokio::time::timeout(IN_ORDER, &mut reply));
+        let waited = wire.send_during(moment).await;
+        if let Ok(Ok(reply)) = waited {
+            self.send(reply);
+            return Ok(());
+        }
+        self.methods.bind(&mut self.peer, &session);
+        let permit = Box::pin(self.under_way.clone().acquire_owned());
+        // The work goes on even when the connection has ended.
+        let permit = if waited.is_ok() {
+            wire.send_during(permit).await.map(Some)
+        } else {
+            Ok(None)
+        };
+        let outbox = self.outbox.clone();
+        let (permit, result) = match permit {
+            Ok(permit) => (permit, waited.map(|_| ())),
+            Err(end) => (None, Err(end)),
+        };
+        tokio::spawn(async move {
+            outbox.push(reply.await.text);
+            drop(permit);
+        });
+        result
+    }
+}
