@@ -11,6 +11,15 @@
 mod cursor;
 pub mod extension;
 pub mod header;
+pub mod history;
+pub mod nack;
+pub mod ntp;
+pub mod receiver;
+pub mod remb;
+pub mod rewriter;
+pub mod rtcp;
+pub mod sender;
+pub mod sequence;
 
 pub use extension::{ExtensionBlock, ExtensionMap, HeaderExtension};
 pub use header::{OutgoingHeader, RtpHeader, RtpParseError};

@@ -1,0 +1,69 @@
+//! Wall-clock time in RTP's formats (RFC 3550 §4).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Seconds from 1900 to 1970.
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+/// `time` as 32.32 fixed point seconds since 1900; times before 1970 count as 1970.
+#[must_use]
+pub fn to_ntp(time: SystemTime) -> u64 {
+    let since_unix = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since_unix.as_secs().wrapping_add(NTP_TO_UNIX);
+    let fraction = (u64::from(since_unix.subsec_nanos()) << 32) / 1_000_000_000;
+    seconds << 32 | fraction
+}
+
+/// The middle 32 bits of an NTP time, as reports echo it: 16.16 fixed point seconds.
+#[must_use]
+#[allow(clippy::cast_possible_truncation)]
+pub fn middle_bits(ntp: u64) -> u32 {
+    (ntp >> 16) as u32
+}
+
+/// A duration in 1/65536 s, as reports carry it; the longest is 18 hours.
+#[must_use]
+pub fn to_short(duration: Duration) -> u32 {
+    let value =
+        (u128::from(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)) << 16) / 1_000_000_000;
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The duration behind a number of 1/65536 s.
+#[must_use]
+pub fn from_short(value: u32) -> Duration {
+    Duration::from_nanos((u64::from(value) * 1_000_000_000) >> 16)
+}
+
+/// The value of the abs-send-time header extension: 6.18 fixed point seconds, 24 bits.
+#[must_use]
+pub fn abs_send_time(ntp: u64) -> [u8; 3] {
+    // Of 32.32 bits, the six above the point and eighteen below it.
+    let [.., a, b, c] = (ntp >> 14).to_be_bytes();
+    [a, b, c]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_times() {
+        let time = UNIX_EPOCH + Duration::from_millis(1500);
+        let ntp = to_ntp(time);
+        assert_eq!(ntp >> 32, NTP_TO_UNIX + 1);
+        assert_eq!(ntp & 0xffff_ffff, 0x8000_0000);
+        assert_eq!(middle_bits(ntp) & 0xffff, 0x8000);
+        assert_eq!(to_short(Duration::from_millis(250)), 0x4000);
+        assert_eq!(from_short(0x4000), Duration::from_millis(250));
+        assert_eq!(to_short(Duration::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn abs_send_time_has_six_bits_of_seconds() {
+        // 63.5 s: all six bits of the seconds and the first of the fraction.
+        assert_eq!(abs_send_time(63u64 << 32 | 1 << 31), [0xfe, 0, 0]);
+        assert_eq!(abs_send_time(64u64 << 32), [0, 0, 0]);
+        assert_eq!(abs_send_time(1u64 << 32), [0x04, 0, 0]);
+    }
+}

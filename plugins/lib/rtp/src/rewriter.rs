@@ -1,0 +1,326 @@
+//! One continuous outgoing stream out of changing sources.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::sequence::{SequenceExtender, low_bits};
+
+/// Outgoing packets whose origin is remembered for retransmission.
+const REMEMBERED: u16 = 512;
+/// Sources whose packets may be among them.
+const REMEMBERED_SOURCES: usize = 4;
+/// Left-out packets that late packets are placed by.
+const REMEMBERED_SKIPS: usize = 256;
+
+/// Numbers of one outgoing packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The outgoing sequence number.
+    pub sequence: u16,
+    /// The outgoing timestamp.
+    pub timestamp: u32,
+}
+
+/// Where an outgoing packet came from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    output: u16,
+    input: u16,
+    /// Position in `sources`; 0 is nothing.
+    section: u16,
+}
+
+/// Rewrites sequence numbers and timestamps so that a receiver sees one stream.
+///
+/// Within a source, gaps stay gaps, so that the receiver notices losses and asks for the right
+/// packets; packets left out on purpose are closed up with [`Self::skipped`]. A switch of the
+/// source goes on with the next number, and with a timestamp that grew by the time that passed.
+#[derive(Debug, Clone)]
+pub struct StreamRewriter {
+    clock_rate: u32,
+    source: Option<u64>,
+    input: SequenceExtender,
+    /// Outgoing extended number minus incoming, for packets newer than all before.
+    offset: i64,
+    /// Incoming numbers that have no outgoing one, oldest first.
+    skips: VecDeque<u64>,
+    /// Outgoing numbers below belong to former sources.
+    begin: u64,
+    timestamp_offset: u32,
+    /// Highest outgoing number so far.
+    highest: u64,
+    /// The timestamp of the highest packet, and when it was sent.
+    latest: Option<(Instant, u32)>,
+    first_timestamp: u32,
+    origins: Vec<Origin>,
+    /// The latest sources with the section numbers that `origins` knows them by.
+    sources: VecDeque<(u16, u64)>,
+}
+
+impl StreamRewriter {
+    /// For a stream with `clock_rate` timestamp units per second that begins with `sequence`
+    /// (brought below 32768 for SRTP's sake) and `timestamp`; both are best chosen at random.
+    #[must_use]
+    pub fn new(clock_rate: u32, sequence: u16, timestamp: u32) -> Self {
+        let first = 65_536 + u64::from(sequence & 0x7fff);
+        Self {
+            clock_rate: clock_rate.max(1),
+            source: None,
+            input: SequenceExtender::default(),
+            offset: 0,
+            skips: VecDeque::new(),
+            begin: first,
+            timestamp_offset: 0,
+            highest: first - 1,
+            latest: None,
+            first_timestamp: timestamp,
+            origins: vec![Origin::default(); usize::from(REMEMBERED)],
+            sources: VecDeque::new(),
+        }
+    }
+
+    /// The numbers for a packet of `source` (any name of it that stays the same) that came with
+    /// these numbers. `None` for a packet that has no place: it is older than the first one of its
+    /// source, or than anything that is still remembered.
+    ///
+    /// A source that differs from the previous packet's is a switch; the caller stops passing in
+    /// packets of the former one.
+    #[inline]
+    pub fn rewrite(
+        &mut self,
+        now: Instant,
+        source: u64,
+        sequence: u16,
+        timestamp: u32,
+    ) -> Option<Rewritten> {
+        if self.source != Some(source) {
+            self.switch(now, source, sequence, timestamp);
+        }
+        let is_late = self.input.highest() >= Some(self.input.peek(sequence));
+        let input = self.input.extend(sequence);
+        let offset = if is_late {
+            self.late_offset(input)?
+        } else {
+            self.offset
+        };
+        let output = input.checked_add_signed(offset)?;
+        if output < self.begin {
+            return None;
+        }
+        let timestamp = timestamp.wrapping_add(self.timestamp_offset);
+        if output > self.highest {
+            self.highest = output;
+            self.latest = Some((now, timestamp));
+        }
+        self.remember(low_bits(output), sequence);
+        Some(Rewritten {
+            sequence: low_bits(output),
+            timestamp,
+        })
+    }
+
+    /// The offset that was valid when the late packet `input` was due.
+    fn late_offset(&self, input: u64) -> Option<i64> {
+        let forgotten = self.skips.len() == REMEMBERED_SKIPS
+            && self.skips.front().is_some_and(|oldest| input < *oldest);
+        let newer = self.skips.iter().rev().take_while(|skip| **skip > input);
+        let count = i64::try_from(newer.count()).ok()?;
+        (!forgotten && !self.skips.contains(&input)).then_some(self.offset + count)
+    }
+
+    fn switch(&mut self, now: Instant, source: u64, sequence: u16, timestamp: u32) {
+        self.input = SequenceExtender::default();
+        self.skips.clear();
+        let input = self.input.peek(sequence);
+        self.begin = self.highest + 1;
+        self.offset = self.begin.cast_signed() - input.cast_signed();
+        let target = match self.latest {
+            Some((at, latest)) => latest.wrapping_add(self.units(now, at).max(1)),
+            None => self.first_timestamp,
+        };
+        self.timestamp_offset = target.wrapping_sub(timestamp);
+        self.source = Some(source);
+        let section = self
+            .sources
+            .back()
+            .map_or(1, |(last, _)| last.wrapping_add(1).max(1));
+        if self.sources.len() >= REMEMBERED_SOURCES {
+            self.sources.pop_front();
+        }
+        self.sources.push_back((section, source));
+    }
+
+    fn units(&self, now: Instant, since: Instant) -> u32 {
+        let elapsed = now
+            .saturating_duration_since(since)
+            .min(Duration::from_secs(24 * 60 * 60));
+        let units = elapsed.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
+        u32::try_from(units).unwrap_or(u32::MAX)
+    }
+
+    fn remember(&mut self, output: u16, input: u16) {
+        let section = self.sources.back().map_or(0, |(section, _)| *section);
+        if let Some(slot) = self.origins.get_mut(usize::from(output % REMEMBERED)) {
+            *slot = Origin {
+                output,
+                input,
+                section,
+            };
+        }
+    }
+
+    /// A packet of the current source is left out on purpose (of another layer, say): no gap
+    /// remains in its place. A late one keeps its number, since later ones have been sent.
+    #[inline]
+    pub fn skipped(&mut self, sequence: u16) {
+        if self.source.is_none() || self.input.highest() >= Some(self.input.peek(sequence)) {
+            return;
+        }
+        let input = self.input.extend(sequence);
+        self.offset -= 1;
+        if self.skips.len() >= REMEMBERED_SKIPS {
+            self.skips.pop_front();
+        }
+        self.skips.push_back(input);
+    }
+
+    /// Which packet was sent as `sequence`: its source, and its sequence number there. `None` if
+    /// nothing was, or if that is no longer known.
+    #[must_use]
+    pub fn origin(&self, sequence: u16) -> Option<(u64, u16)> {
+        let distance = low_bits(self.highest).wrapping_sub(sequence);
+        let origin = self.origins.get(usize::from(sequence % REMEMBERED))?;
+        if distance >= REMEMBERED || origin.output != sequence {
+            return None;
+        }
+        let (_, source) = self
+            .sources
+            .iter()
+            .find(|(section, _)| *section == origin.section)?;
+        Some((*source, origin.input))
+    }
+
+    /// The source of the latest packet.
+    #[must_use]
+    pub fn source(&self) -> Option<u64> {
+        self.source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewriter() -> (StreamRewriter, Instant) {
+        (StreamRewriter::new(90_000, 1000, 5000), Instant::now())
+    }
+
+    fn sequence(r: &mut StreamRewriter, now: Instant, source: u64, input: u16) -> Option<u16> {
+        r.rewrite(now, source, input, 0).map(|out| out.sequence)
+    }
+
+    #[test]
+    fn gaps_and_reordering_are_kept() {
+        let (mut r, now) = rewriter();
+        let inputs = [65_533u16, 65_535, 65_534, 2, 0];
+        let outputs: Vec<_> = inputs.map(|i| sequence(&mut r, now, 1, i).unwrap()).into();
+        assert_eq!(outputs, [1000, 1002, 1001, 1005, 1003]);
+        assert_eq!(
+            sequence(&mut r, now, 1, 65_532),
+            None,
+            "from before the beginning"
+        );
+    }
+
+    #[test]
+    fn a_switch_continues_numbers_and_time() {
+        let (mut r, begin) = rewriter();
+        let first = r.rewrite(begin, 1, 50, 777).unwrap();
+        assert_eq!(
+            first,
+            Rewritten {
+                sequence: 1000,
+                timestamp: 5000
+            }
+        );
+        let later = begin + Duration::from_millis(100);
+        let switched = r.rewrite(later, 2, 9000, 123_456).unwrap();
+        assert_eq!(
+            switched,
+            Rewritten {
+                sequence: 1001,
+                timestamp: 5000 + 9000
+            }
+        );
+        let next = r.rewrite(later, 2, 9001, 123_456 + 3000).unwrap();
+        assert_eq!(
+            next,
+            Rewritten {
+                sequence: 1002,
+                timestamp: 5000 + 12_000
+            }
+        );
+        assert_eq!(sequence(&mut r, later, 2, 8999), None);
+        let back = r.rewrite(later, 1, 60, 777).unwrap();
+        assert_eq!(
+            back,
+            Rewritten {
+                sequence: 1003,
+                timestamp: 5000 + 12_001
+            }
+        );
+        assert_eq!(r.origin(1000), Some((1, 50)));
+        assert_eq!(r.origin(1001), Some((2, 9000)));
+        assert_eq!(r.origin(1003), Some((1, 60)));
+        assert_eq!(r.origin(1004), None);
+        assert_eq!(r.origin(999), None);
+    }
+
+    #[test]
+    fn left_out_packets_leave_no_gap() {
+        let (mut r, now) = rewriter();
+        assert_eq!(sequence(&mut r, now, 1, 10), Some(1000));
+        r.skipped(11);
+        r.skipped(12);
+        assert_eq!(sequence(&mut r, now, 1, 13), Some(1001));
+        assert_eq!(sequence(&mut r, now, 1, 15), Some(1003));
+        r.skipped(16);
+        assert_eq!(sequence(&mut r, now, 1, 17), Some(1004));
+        assert_eq!(
+            sequence(&mut r, now, 1, 14),
+            Some(1002),
+            "late, by the old offset"
+        );
+        assert_eq!(sequence(&mut r, now, 1, 12), None, "was left out");
+        for (output, input) in [(1000, 10), (1001, 13), (1002, 14), (1003, 15), (1004, 17)] {
+            assert_eq!(r.origin(output), Some((1, input)));
+        }
+    }
+
+    #[test]
+    fn every_other_packet_can_be_left_out_for_ever() {
+        let (mut r, now) = rewriter();
+        for step in 0..200_000u32 {
+            let input = step as u16;
+            if step % 2 == 1 {
+                r.skipped(input);
+            } else {
+                let output = sequence(&mut r, now, 1, input).unwrap();
+                assert_eq!(output, (1000 + step / 2) as u16);
+                assert_eq!(r.origin(output), Some((1, input)));
+            }
+        }
+        assert_eq!(r.skips.len(), REMEMBERED_SKIPS);
+    }
+
+    #[test]
+    fn origins_are_remembered_for_a_while() {
+        let (mut r, now) = rewriter();
+        for input in 0..1000 {
+            sequence(&mut r, now, 1, input);
+        }
+        assert_eq!(r.origin(1999), Some((1, 999)));
+        assert_eq!(r.origin(1488), Some((1, 488)));
+        assert_eq!(r.origin(1487), None);
+    }
+}
