@@ -16,10 +16,6 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
@@ -67,7 +63,7 @@ mod tests {
         assert_eq!(cursor.u16(), Some(2));
         assert_eq!(cursor.u32(), None, "a failed read consumes nothing");
         assert_eq!(cursor.u24(), Some(3));
-        assert!(cursor.is_empty());
+        assert!(cursor.rest().is_empty());
         assert_eq!(cursor.take(1), None);
     }
 }

@@ -7,7 +7,14 @@
 //!
 //! * [`header`], [`extension`]: the RTP fixed header (RFC 3550 §5.1) and header extensions
 //!   (RFC 8285), parsed without copying and written into the caller's buffer.
+//! * [`rtcp`]: compound RTCP packets, parsed into one enum and built into one buffer.
+//! * [`receiver`], [`sender`]: the statistics that reports carry and that reports bring.
+//! * [`nack`], [`history`]: what to ask for again, and what can be sent again.
+//! * [`rewriter`]: one continuous outgoing stream out of changing sources.
+//! * [`remb`]: the loss-based receiver bitrate estimate.
+//! * [`codec`]: what a forwarder must know of a payload: keyframe starts and layers.
 
+pub mod codec;
 mod cursor;
 pub mod extension;
 pub mod header;

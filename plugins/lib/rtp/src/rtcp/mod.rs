@@ -207,9 +207,7 @@ fn parse_remb(mut body: Cursor<'_>) -> Option<RtcpPacket<'_>> {
     let (exponent, mantissa) = (value >> 18, u64::from(value & 0x3_ffff));
     Some(RtcpPacket::ReceiverEstimatedBitrate {
         // An exponent that shifts bits out says "more than can be counted".
-        bitrate: mantissa
-            .checked_mul(1 << exponent.min(63))
-            .unwrap_or(u64::MAX),
+        bitrate: mantissa.saturating_mul(1 << exponent.min(63)),
         streams: Ssrcs::new(count, body),
     })
 }

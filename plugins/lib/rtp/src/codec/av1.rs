@@ -1,0 +1,60 @@
+//! AV1 payloads (RTP payload format for AV1, version 1.0, §4.4).
+
+use crate::cursor::Cursor;
+
+/// OBU type of a sequence header (AV1 specification §6.2.2).
+const SEQUENCE_HEADER: u8 = 1;
+
+/// Whether a decoder can begin with this packet: it is the first of a coded video sequence, or its
+/// first unit is a sequence header.
+#[inline]
+#[must_use]
+pub fn is_keyframe_start(payload: &[u8]) -> bool {
+    let mut cursor = Cursor::new(payload);
+    let Some(aggregation) = cursor.u8() else {
+        return false;
+    };
+    let continues_unit = aggregation & 0x80 != 0;
+    if continues_unit {
+        return false;
+    }
+    let begins_sequence = aggregation & 0x08 != 0;
+    begins_sequence || first_unit_type(aggregation, cursor) == Some(SEQUENCE_HEADER)
+}
+
+fn first_unit_type(aggregation: u8, mut cursor: Cursor<'_>) -> Option<u8> {
+    // With a count of one, the only unit has no length in front.
+    if (aggregation >> 4) & 3 != 1 {
+        skip_leb128(&mut cursor)?;
+    }
+    cursor.u8().map(|header| (header >> 3) & 0x0f)
+}
+
+fn skip_leb128(cursor: &mut Cursor<'_>) -> Option<()> {
+    for _ in 0..8 {
+        if cursor.u8()? & 0x80 == 0 {
+            return Some(());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sequence_bit_or_a_sequence_header_begin_a_keyframe() {
+        assert!(is_keyframe_start(&[0x08]));
+        assert!(!is_keyframe_start(&[0x88]), "the rest of a unit");
+        assert!(is_keyframe_start(&[0x10, 0x0a]), "one unit without length");
+        assert!(
+            is_keyframe_start(&[0x20, 0x81, 0x01, 0x0a]),
+            "two units, long length"
+        );
+        assert!(!is_keyframe_start(&[0x10, 0x32]), "a frame");
+        assert!(!is_keyframe_start(&[
+            0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0a
+        ]));
+    }
+}

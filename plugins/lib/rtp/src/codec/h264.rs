@@ -1,0 +1,68 @@
+//! H.264 payloads (RFC 6184 §5).
+
+use crate::cursor::Cursor;
+
+/// NAL unit types (ITU-T H.264 table 7-1, RFC 6184 table 1).
+const IDR_SLICE: u8 = 5;
+const SEQUENCE_PARAMETER_SET: u8 = 7;
+const STAP_A: u8 = 24;
+const STAP_B: u8 = 25;
+const FU_A: u8 = 28;
+const FU_B: u8 = 29;
+
+/// Whether a decoder can begin with this packet: it has a sequence parameter set, or the beginning
+/// of an IDR slice. Senders put the parameter sets before each keyframe.
+#[inline]
+#[must_use]
+pub fn is_keyframe_start(payload: &[u8]) -> bool {
+    let mut cursor = Cursor::new(payload);
+    let Some(first) = cursor.u8() else {
+        return false;
+    };
+    match first & 0x1f {
+        FU_A | FU_B => cursor
+            .u8()
+            .is_some_and(|header| header & 0x80 != 0 && begins_keyframe(header)),
+        STAP_A => aggregate_begins_keyframe(cursor),
+        // A decoding order number stands before the units.
+        STAP_B => cursor.u16().is_some() && aggregate_begins_keyframe(cursor),
+        _ => begins_keyframe(first),
+    }
+}
+
+fn begins_keyframe(unit_header: u8) -> bool {
+    matches!(unit_header & 0x1f, IDR_SLICE | SEQUENCE_PARAMETER_SET)
+}
+
+fn aggregate_begins_keyframe(mut cursor: Cursor<'_>) -> bool {
+    while let Some(len) = cursor.u16() {
+        match cursor.take(usize::from(len)) {
+            Some([header, ..]) if begins_keyframe(*header) => return true,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_alone_aggregated_and_fragmented() {
+        assert!(is_keyframe_start(&[0x65, 1]), "IDR slice");
+        assert!(is_keyframe_start(&[0x67, 1]), "parameter set");
+        assert!(!is_keyframe_start(&[0x41, 1]), "other slice");
+        assert!(
+            is_keyframe_start(&[0x78, 0, 1, 0x06, 0, 2, 0x67, 9]),
+            "STAP-A"
+        );
+        assert!(!is_keyframe_start(&[0x78, 0, 1, 0x06, 0, 2, 0x41, 9]));
+        assert!(!is_keyframe_start(&[0x78, 0, 9, 0x67]), "cut off");
+        assert!(is_keyframe_start(&[0x79, 0, 0, 0, 1, 0x65]), "STAP-B");
+        assert!(is_keyframe_start(&[0x7c, 0x85]), "first fragment");
+        assert!(!is_keyframe_start(&[0x7c, 0x05]), "later fragment");
+        assert!(!is_keyframe_start(&[0x7c, 0x81]), "of another slice");
+    }
+}

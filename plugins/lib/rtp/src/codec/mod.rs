@@ -1,0 +1,124 @@
+//! What a forwarder has to know of a video payload: where keyframes begin, and the layers.
+//!
+//! Only payload descriptors and unit headers are read, never the coded picture, and always of one
+//! packet alone.
+
+pub mod av1;
+pub mod h264;
+pub mod h265;
+pub mod vp8;
+pub mod vp9;
+
+/// The video codecs with a payload format that is understood here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VideoCodec {
+    /// RFC 7741.
+    Vp8,
+    /// RFC 9628.
+    Vp9,
+    /// RFC 6184.
+    H264,
+    /// RFC 7798.
+    H265,
+    /// The RTP payload format of the Alliance for Open Media, version 1.0.
+    Av1,
+}
+
+/// What one packet's payload says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PayloadInfo {
+    /// A decoder can begin with this packet.
+    pub keyframe_start: bool,
+    /// Temporal layer, 0 for the base layer and for streams without layers.
+    pub temporal_layer: u8,
+    /// Spatial layer within one stream, 0 for the base layer and for streams without layers.
+    pub spatial_layer: u8,
+    /// The picture's number, 7 or 15 bits, if the payload format has one.
+    pub picture_id: Option<u16>,
+}
+
+impl VideoCodec {
+    /// The codec with this encoding name in an `a=rtpmap` line; letter case does not matter.
+    #[must_use]
+    pub fn from_encoding_name(name: &str) -> Option<Self> {
+        [
+            ("VP8", Self::Vp8),
+            ("VP9", Self::Vp9),
+            ("H264", Self::H264),
+            ("H265", Self::H265),
+            ("AV1", Self::Av1),
+        ]
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, codec)| codec)
+    }
+
+    /// Reads `payload`, which has no padding. A malformed one says nothing: it is like a packet
+    /// from the middle of a frame of the base layer.
+    #[inline]
+    #[must_use]
+    pub fn inspect(self, payload: &[u8]) -> PayloadInfo {
+        let keyframe_only = |keyframe_start| PayloadInfo {
+            keyframe_start,
+            ..PayloadInfo::default()
+        };
+        match self {
+            Self::Vp8 => {
+                vp8::Descriptor::parse(payload).map_or_else(Default::default, |d| PayloadInfo {
+                    keyframe_start: d.is_keyframe_start(payload),
+                    temporal_layer: d.temporal_layer.unwrap_or(0),
+                    spatial_layer: 0,
+                    picture_id: d.picture_id,
+                })
+            }
+            Self::Vp9 => {
+                vp9::Descriptor::parse(payload).map_or_else(Default::default, |d| PayloadInfo {
+                    keyframe_start: d.is_keyframe_start(),
+                    temporal_layer: d.temporal_layer,
+                    spatial_layer: d.spatial_layer,
+                    picture_id: d.picture_id,
+                })
+            }
+            Self::H264 => keyframe_only(h264::is_keyframe_start(payload)),
+            Self::H265 => keyframe_only(h265::is_keyframe_start(payload)),
+            Self::Av1 => keyframe_only(av1::is_keyframe_start(payload)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [VideoCodec; 5] = [
+        VideoCodec::Vp8,
+        VideoCodec::Vp9,
+        VideoCodec::H264,
+        VideoCodec::H265,
+        VideoCodec::Av1,
+    ];
+
+    #[test]
+    fn names_are_those_of_sdp() {
+        assert_eq!(VideoCodec::from_encoding_name("vp8"), Some(VideoCodec::Vp8));
+        assert_eq!(
+            VideoCodec::from_encoding_name("H264"),
+            Some(VideoCodec::H264)
+        );
+        assert_eq!(VideoCodec::from_encoding_name("opus"), None);
+    }
+
+    #[test]
+    fn all_short_payloads_are_harmless() {
+        for codec in ALL {
+            assert_eq!(codec.inspect(&[]), PayloadInfo::default());
+            for first in 0..=255u8 {
+                let _ = codec.inspect(&[first]);
+                for second in 0..=255u8 {
+                    let _ = codec.inspect(&[first, second]);
+                    let _ = codec.inspect(&[first, second, 0xff, 0xff, second]);
+                }
+            }
+        }
+    }
+}
