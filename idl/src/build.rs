@@ -75,14 +75,16 @@ impl Module {
     /// Classes that the module implements, besides the concrete ones of its descriptor.
     #[must_use]
     pub fn classes(mut self, names: &[&str]) -> Self {
-        self.classes.extend(names.iter().map(|name| (*name).to_owned()));
+        self.classes
+            .extend(names.iter().map(|name| (*name).to_owned()));
         self
     }
 
     /// Complex types that the sources need besides those in the signatures of the classes, such as statistics.
     #[must_use]
     pub fn types(mut self, names: &[&str]) -> Self {
-        self.types.extend(names.iter().map(|name| (*name).to_owned()));
+        self.types
+            .extend(names.iter().map(|name| (*name).to_owned()));
         self
     }
 
@@ -106,7 +108,9 @@ impl Module {
     /// What is wrong with the descriptor or the request, naming file and place.
     pub fn generate(self) -> Result<(), Error> {
         let directory = env::var_os("OUT_DIR").ok_or_else(|| {
-            Error::Generate("OUT_DIR is not set: this is for build.rs, elsewhere use generate_into".to_owned())
+            Error::Generate(
+                "OUT_DIR is not set: this is for build.rs, elsewhere use generate_into".to_owned(),
+            )
         })?;
         println!("cargo::rerun-if-changed=build.rs");
         for path in self.descriptors.iter().chain(&self.dependencies) {
@@ -123,12 +127,14 @@ impl Module {
         let own = self.own_descriptor()?;
         let mut descriptors = Vec::new();
         for path in &self.dependencies {
-            descriptors.push(read(path)?);
+            descriptors.push(Descriptor::read(path)?);
         }
         descriptors.extend(own.clone());
         let model = Model::with_standard(descriptors)?;
         let classes = self.implemented(&model, own.as_ref())?;
-        let names = |name: fn(&Class) -> String| classes.iter().map(|class| name(class)).collect::<Vec<_>>();
+        let names = |name: fn(&Class) -> String| {
+            classes.iter().map(|class| name(class)).collect::<Vec<_>>()
+        };
         let request = Request {
             classes: names(|class| class.qualified_name().to_string()),
             types: self.types.clone(),
@@ -139,7 +145,8 @@ impl Module {
             classes: names(|class| class.name.clone()),
             descriptor: own.as_ref(),
         };
-        let manifest = serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
+        let manifest =
+            serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
         write(&directory.join("api.rs"), &generate(&model, &request)?)?;
         write(&directory.join("module.json"), &manifest)
     }
@@ -148,7 +155,11 @@ impl Module {
         if self.descriptors.is_empty() {
             return Ok(None);
         }
-        let parts: Result<Vec<_>, _> = self.descriptors.iter().map(|path| read(path)).collect();
+        let parts: Result<Vec<_>, _> = self
+            .descriptors
+            .iter()
+            .map(|path| Descriptor::read(path))
+            .collect();
         let descriptor = Descriptor::merge(parts?)?;
         if descriptor.name() != self.name {
             let message = format!(
@@ -163,16 +174,29 @@ impl Module {
     }
 
     /// The classes that can be created: those named, then those of the own descriptor.
-    fn implemented<'m>(&self, model: &'m Model, own: Option<&Descriptor>) -> Result<Vec<&'m Class>, Error> {
+    fn implemented<'m>(
+        &self,
+        model: &'m Model,
+        own: Option<&Descriptor>,
+    ) -> Result<Vec<&'m Class>, Error> {
         let mut classes: Vec<&Class> = Vec::new();
         let own_classes = own.iter().flat_map(|descriptor| &descriptor.remote_classes);
-        let own_classes = own_classes.filter(|class| !class.is_abstract).map(|class| class.name.as_str());
+        let own_classes = own_classes
+            .filter(|class| !class.is_abstract)
+            .map(|class| class.name.as_str());
         for name in self.classes.iter().map(String::as_str).chain(own_classes) {
-            let class = model.class(name).ok_or_else(|| Error::Generate(format!("there is no class '{name}'")))?;
+            let class = model
+                .class(name)
+                .ok_or_else(|| Error::Generate(format!("there is no class '{name}'")))?;
             if class.is_abstract {
-                return Err(Error::Generate(format!("class '{name}' is abstract, nothing can implement it alone")));
+                return Err(Error::Generate(format!(
+                    "class '{name}' is abstract, nothing can implement it alone"
+                )));
             }
-            if !classes.iter().any(|known| known.qualified_name() == class.qualified_name()) {
+            if !classes
+                .iter()
+                .any(|known| known.qualified_name() == class.qualified_name())
+            {
                 classes.push(class);
             }
         }
@@ -182,17 +206,12 @@ impl Module {
     fn own_version(&self, own: Option<&Descriptor>) -> String {
         let of_descriptor = || own.and_then(|descriptor| descriptor.version.clone());
         let of_crate = || env::var("CARGO_PKG_VERSION").ok();
-        self.version.clone().or_else(of_descriptor).or_else(of_crate).unwrap_or_else(|| "0.0.0".to_owned())
+        self.version
+            .clone()
+            .or_else(of_descriptor)
+            .or_else(of_crate)
+            .unwrap_or_else(|| "0.0.0".to_owned())
     }
-}
-
-/// Reads and parses a descriptor file.
-///
-/// # Errors
-/// [`Error::Io`] when it cannot be read, [`Error::Syntax`] when it is no descriptor.
-pub fn read(path: &Path) -> Result<Descriptor, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io(path, &error))?;
-    Descriptor::parse(&path.display().to_string(), &text)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {

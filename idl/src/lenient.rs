@@ -98,7 +98,11 @@ impl PlainJson {
             .get(..offset.saturating_sub(widened).saturating_sub(1))
             .unwrap_or(self.original.as_bytes());
         let lines_before = before.iter().filter(|byte| **byte == b'\n').count();
-        let in_line = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        let in_line = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .count();
         Position {
             line: lines_before + 1,
             column: in_line + 1,
@@ -138,7 +142,10 @@ mod tests {
     #[test]
     fn comments_disappear_but_not_inside_strings() {
         let text = "{ // one\n \"a\": \"x // y /* z */\", /* two\n lines */ \"b\": 1 }";
-        assert_eq!(value(text), serde_json::json!({"a": "x // y /* z */", "b": 1}));
+        assert_eq!(
+            value(text),
+            serde_json::json!({"a": "x // y /* z */", "b": 1})
+        );
     }
 
     #[test]
@@ -163,7 +170,13 @@ mod tests {
         let plain = PlainJson::new(text);
         let error = serde_json::from_str::<serde_json::Value>(plain.as_str()).unwrap_err();
         let position = plain.original_position(error.line(), error.column());
-        assert_eq!(position, Position { line: 4, column: 10 });
+        assert_eq!(
+            position,
+            Position {
+                line: 4,
+                column: 10
+            }
+        );
     }
 
     #[test]

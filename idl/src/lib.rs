@@ -28,13 +28,13 @@ pub mod rust;
 
 pub use check::check;
 pub use descriptor::{
-    ComplexTypeDefinition, Constructor, Descriptor, EventDefinition, Import, MethodDefinition, PropertyDefinition,
-    RemoteClass, Return, STANDARD_MODULES, TypeFormat,
+    ComplexTypeDefinition, Constructor, Descriptor, EventDefinition, Import, MethodDefinition,
+    PropertyDefinition, RemoteClass, Return, STANDARD_MODULES, TypeFormat,
 };
 pub use error::{Error, Location, Problem, Severity};
 pub use model::{
-    Class, ClassEvent, ComplexType, Enumeration, Event, Method, Model, Operation, Param, Property, QualifiedName,
-    Register, Type,
+    Class, ClassEvent, ComplexType, Enumeration, Event, Method, Model, Operation, Param, Property,
+    QualifiedName, Register, Type,
 };
 pub use standard::standard_descriptors;
 pub use version::{VersionRange, is_development, parse_version};

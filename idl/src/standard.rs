@@ -51,7 +51,10 @@ pub fn standard_descriptors() -> Result<Vec<Descriptor>, Error> {
 }
 
 fn merged(files: &[(&str, &str)]) -> Result<Descriptor, Error> {
-    let parts: Result<Vec<_>, _> = files.iter().map(|(name, text)| Descriptor::parse(name, text)).collect();
+    let parts: Result<Vec<_>, _> = files
+        .iter()
+        .map(|(name, text)| Descriptor::parse(name, text))
+        .collect();
     Descriptor::merge(parts?)
 }
 

@@ -61,14 +61,20 @@ pub(crate) struct Table<'a, T> {
 }
 
 impl<'a, T: Definition> Table<'a, T> {
-    fn new(modules: &'a [Descriptor], definitions: fn(&'a Descriptor) -> &'a [T], problems: &mut Vec<Problem>) -> Self {
+    fn new(
+        modules: &'a [Descriptor],
+        definitions: fn(&'a Descriptor) -> &'a [T],
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut by_name: HashMap<String, Symbol<'a, T>> = HashMap::new();
         for module in modules {
             for definition in definitions(module) {
                 let symbol = Symbol { module, definition };
                 let known = *by_name.entry(symbol.qualified_name()).or_insert(symbol);
                 // A duplicate within one module was found when its files were unified.
-                if known.module.name() != module.name() && !same_but_texts(known.definition, definition) {
+                if known.module.name() != module.name()
+                    && !same_but_texts(known.definition, definition)
+                {
                     let message = differing(definition, known.definition.location());
                     problems.push(Problem::error(definition.location().clone(), message));
                 }
@@ -82,7 +88,10 @@ impl<'a, T: Definition> Table<'a, T> {
         if name.contains('.') {
             return self.by_name.get(name).copied();
         }
-        let imports = module.imports.iter().map(|import| namespace_of(&import.name));
+        let imports = module
+            .imports
+            .iter()
+            .map(|import| namespace_of(&import.name));
         std::iter::once(module.namespace())
             .chain(imports)
             .chain(std::iter::once("kurento"))
@@ -135,7 +144,9 @@ pub(crate) fn unify(descriptors: Vec<Descriptor>, problems: &mut Vec<Problem>) -
 
 /// The standard modules come first; the sort is stable for the others.
 fn standard_position(module: &str) -> usize {
-    let position = crate::STANDARD_MODULES.iter().position(|standard| *standard == module);
+    let position = crate::STANDARD_MODULES
+        .iter()
+        .position(|standard| *standard == module);
     position.unwrap_or(crate::STANDARD_MODULES.len())
 }
 
@@ -148,7 +159,11 @@ fn add<T: Definition>(known: &mut Vec<T>, more: Vec<T>, problems: &mut Vec<Probl
         };
         let at = definition.location().clone();
         if other.location().file == at.file {
-            let message = format!("{} {} is defined twice in this file", T::KIND, definition.name());
+            let message = format!(
+                "{} {} is defined twice in this file",
+                T::KIND,
+                definition.name()
+            );
             problems.push(Problem::error(at, message));
         } else if !same_but_texts(other, &definition) {
             problems.push(Problem::error(at, differing(&definition, other.location())));
@@ -157,5 +172,9 @@ fn add<T: Definition>(known: &mut Vec<T>, more: Vec<T>, problems: &mut Vec<Probl
 }
 
 fn differing<T: Definition>(definition: &T, other: &Location) -> String {
-    format!("{} {} is defined differently in {other}", T::KIND, definition.name())
+    format!(
+        "{} {} is defined differently in {other}",
+        T::KIND,
+        definition.name()
+    )
 }

@@ -45,10 +45,18 @@ fn parse(text: &str, whole: &str, nesting: usize) -> Result<TypeReference, Strin
         return Err(format!("type '{whole}' is nested too deeply"));
     }
     if let Some(item) = text.strip_suffix("[]") {
-        return Ok(TypeReference::List(Box::new(parse(item, whole, nesting + 1)?)));
+        return Ok(TypeReference::List(Box::new(parse(
+            item,
+            whole,
+            nesting + 1,
+        )?)));
     }
     if let Some(item) = text.strip_suffix("<>") {
-        return Ok(TypeReference::Map(Box::new(parse(item, whole, nesting + 1)?)));
+        return Ok(TypeReference::Map(Box::new(parse(
+            item,
+            whole,
+            nesting + 1,
+        )?)));
     }
     Ok(match text {
         "String" => TypeReference::String,
@@ -100,7 +108,14 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_back() {
-        for text in ["String", "int64", "Tag[]", "Stats<>", "String<>[]", "chroma.WindowParam"] {
+        for text in [
+            "String",
+            "int64",
+            "Tag[]",
+            "Stats<>",
+            "String<>[]",
+            "chroma.WindowParam",
+        ] {
             let reference: TypeReference = text.parse().unwrap();
             assert_eq!(reference.to_string(), text);
         }
@@ -110,7 +125,15 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in ["", "[]", "int [", "a b", "a.b.c", "1a", "Tag[][][][][][][][][][]"] {
+        for text in [
+            "",
+            "[]",
+            "int [",
+            "a b",
+            "a.b.c",
+            "1a",
+            "Tag[][][][][][][][][][]",
+        ] {
             assert!(text.parse::<TypeReference>().is_err(), "{text}");
         }
     }

@@ -70,9 +70,11 @@ impl VersionRange {
     /// Whether `version` lies in the range.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
-        self.alternatives
-            .iter()
-            .any(|comparisons| comparisons.iter().all(|comparison| comparison.holds(version)))
+        self.alternatives.iter().any(|comparisons| {
+            comparisons
+                .iter()
+                .all(|comparison| comparison.holds(version))
+        })
     }
 
     /// Whether the range names a development version.
@@ -156,7 +158,12 @@ mod tests {
     fn development_versions_sort_before_their_release() {
         assert!(contains("<7.3.0", "7.3.0-dev"));
         assert!(is_development(&parse_version("7.3.1-dev").unwrap()));
-        assert!("^7.3.1-dev".parse::<VersionRange>().unwrap().names_development());
+        assert!(
+            "^7.3.1-dev"
+                .parse::<VersionRange>()
+                .unwrap()
+                .names_development()
+        );
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! The descriptors of core, elements and filters say exactly what the Kurento 7.3 API does: names, types, order, flags
 //! and defaults. Only the texts are our own, and every definition and member has one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed look-up fails the test"
+)]
+
 use rivero_idl::{Descriptor, PropertyDefinition, standard_descriptors};
 use serde_json::{Map, Value};
 

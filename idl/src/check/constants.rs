@@ -33,14 +33,22 @@ fn fit(
         return Err(misfit());
     }
     match (reference, value) {
-        (TypeReference::String, Value::String(_)) | (TypeReference::Boolean, Value::Bool(_)) => Ok(value.clone()),
-        (TypeReference::Boolean, Value::String(text)) => text.parse().map(Value::Bool).map_err(|_| misfit()),
-        (TypeReference::Int, _) => integer(value).filter(|n| i32::try_from(*n).is_ok()).map(Value::from).ok_or_else(misfit),
+        (TypeReference::String, Value::String(_)) | (TypeReference::Boolean, Value::Bool(_)) => {
+            Ok(value.clone())
+        }
+        (TypeReference::Boolean, Value::String(text)) => {
+            text.parse().map(Value::Bool).map_err(|_| misfit())
+        }
+        (TypeReference::Int, _) => integer(value)
+            .filter(|n| i32::try_from(*n).is_ok())
+            .map(Value::from)
+            .ok_or_else(misfit),
         (TypeReference::Int64, _) => integer(value).map(Value::from).ok_or_else(misfit),
         (TypeReference::Float | TypeReference::Double, _) => number(value).ok_or_else(misfit),
-        (TypeReference::List(item), Value::Array(values)) => {
-            values.iter().map(|value| fit(symbols, module, item, value, nesting + 1)).collect()
-        }
+        (TypeReference::List(item), Value::Array(values)) => values
+            .iter()
+            .map(|value| fit(symbols, module, item, value, nesting + 1))
+            .collect(),
         (TypeReference::Map(item), Value::Object(members)) => members
             .iter()
             .map(|(key, value)| Ok((key.clone(), fit(symbols, module, item, value, nesting + 1)?)))
@@ -64,7 +72,11 @@ fn integer(value: &Value) -> Option<i64> {
 fn number(value: &Value) -> Option<Value> {
     match value {
         Value::Number(_) => Some(value.clone()),
-        Value::String(text) => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
+        Value::String(text) => text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(Value::from),
         _ => None,
     }
 }
@@ -77,8 +89,12 @@ fn fit_complex(
 ) -> Result<Value, String> {
     let name = &complex.definition.name;
     match (complex.definition.type_format, value) {
-        (TypeFormat::Enum, Value::String(text)) if complex.definition.values.contains(text) => Ok(value.clone()),
-        (TypeFormat::Register, Value::Object(members)) => fit_register(symbols, complex, members, nesting),
+        (TypeFormat::Enum, Value::String(text)) if complex.definition.values.contains(text) => {
+            Ok(value.clone())
+        }
+        (TypeFormat::Register, Value::Object(members)) => {
+            fit_register(symbols, complex, members, nesting)
+        }
         (TypeFormat::Enum, _) => Err(format!(
             "{value} is no {name}, which has the values {}",
             complex.definition.values.join(", ")
@@ -104,7 +120,10 @@ fn fit_register(
         }
     }
     match members.keys().find(|key| !fitted.contains_key(*key)) {
-        Some(unknown) => Err(format!("'{unknown}' is no field of {}", register.definition.name)),
+        Some(unknown) => Err(format!(
+            "'{unknown}' is no field of {}",
+            register.definition.name
+        )),
         None => Ok(Value::Object(fitted)),
     }
 }
@@ -117,7 +136,11 @@ fn fit_field(
     nesting: usize,
 ) -> Result<Option<Value>, String> {
     let Some(value) = members.get(&field.name) else {
-        return if field.optional { Ok(None) } else { Err(format!("field '{}' is missing", field.name)) };
+        return if field.optional {
+            Ok(None)
+        } else {
+            Err(format!("field '{}' is missing", field.name))
+        };
     };
     let reference: TypeReference = field.ty.parse()?;
     fit(symbols, module, &reference, value, nesting + 1).map(Some)

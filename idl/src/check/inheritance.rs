@@ -31,7 +31,10 @@ impl Extends for ComplexTypeDefinition {
 const MAX_ANCESTORS: usize = 32;
 
 /// The definitions that `symbol` extends, nearest first; ends before an unknown one, at a cycle, and when too long.
-pub(super) fn ancestors<'a, T: Extends>(table: &Table<'a, T>, symbol: Symbol<'a, T>) -> Vec<Symbol<'a, T>> {
+pub(super) fn ancestors<'a, T: Extends>(
+    table: &Table<'a, T>,
+    symbol: Symbol<'a, T>,
+) -> Vec<Symbol<'a, T>> {
     let mut ancestors: Vec<Symbol<'a, T>> = Vec::new();
     let mut current = symbol;
     while let Some(parent) = current
@@ -62,7 +65,10 @@ impl Checker<'_> {
             match table.find(symbol.module, parent) {
                 None => self.error(&at, format!("{} '{parent}' is not known", T::KIND)),
                 Some(_) if leads_back(table, symbol, &chain) => {
-                    self.error(&at, format!("'{parent}' leads back to '{}'", symbol.definition.name()));
+                    self.error(
+                        &at,
+                        format!("'{parent}' leads back to '{}'", symbol.definition.name()),
+                    );
                 }
                 Some(_) if chain.len() > MAX_ANCESTORS => {
                     self.error(&at, format!("more than {MAX_ANCESTORS} ancestors"));
@@ -78,16 +84,29 @@ impl Checker<'_> {
         symbol: Symbol<'_, ComplexTypeDefinition>,
         chain: &[Symbol<'_, ComplexTypeDefinition>],
     ) {
-        if let Some(parent) = chain.iter().find(|parent| parent.definition.type_format == TypeFormat::Enum) {
+        if let Some(parent) = chain
+            .iter()
+            .find(|parent| parent.definition.type_format == TypeFormat::Enum)
+        {
             let at = symbol.definition.location.below("extends");
-            self.error(&at, format!("'{}' is an enumeration", parent.definition.name));
+            self.error(
+                &at,
+                format!("'{}' is an enumeration", parent.definition.name),
+            );
         }
     }
 }
 
 /// Whether the last of the chain extends `symbol` itself; a cycle further up is reported there.
-fn leads_back<'a, T: Extends>(table: &Table<'a, T>, symbol: Symbol<'a, T>, chain: &[Symbol<'a, T>]) -> bool {
+fn leads_back<'a, T: Extends>(
+    table: &Table<'a, T>,
+    symbol: Symbol<'a, T>,
+    chain: &[Symbol<'a, T>],
+) -> bool {
     let last = chain.last().copied().unwrap_or(symbol);
-    let parent = last.definition.extends().and_then(|name| table.find(last.module, name));
+    let parent = last
+        .definition
+        .extends()
+        .and_then(|name| table.find(last.module, name));
     parent.is_some_and(|parent| std::ptr::eq(parent.definition, symbol.definition))
 }

@@ -11,7 +11,10 @@ impl Checker<'_> {
     pub(super) fn check_module_names(&mut self) {
         for module in self.symbols.modules {
             if module.name() == "kurento" {
-                self.error(&module.location, "the name 'kurento' belongs to the standard modules");
+                self.error(
+                    &module.location,
+                    "the name 'kurento' belongs to the standard modules",
+                );
             }
         }
     }
@@ -38,7 +41,9 @@ impl Checker<'_> {
 
     fn checked_version(&mut self, at: &Location, version: &str) -> Option<Version> {
         let version = parse_version(version);
-        version.map_err(|message| self.error(&at.below("version"), message)).ok()
+        version
+            .map_err(|message| self.error(&at.below("version"), message))
+            .ok()
     }
 
     fn check_imports(&mut self, module: &Descriptor, version: Option<&Version>) {
@@ -60,7 +65,11 @@ impl Checker<'_> {
             let at = at.below(format_args!("imports[{index}]"));
             self.check_import(&at, import, version);
             if self.leads_back(module, import) {
-                let message = format!("the import of '{}' leads back to '{}'", import.name, module.name());
+                let message = format!(
+                    "the import of '{}' leads back to '{}'",
+                    import.name,
+                    module.name()
+                );
                 self.error(&at, message);
             }
         }
@@ -72,17 +81,27 @@ impl Checker<'_> {
             Err(message) => return self.error(at, message),
         };
         if range.names_development() && importer.is_some_and(|version| !is_development(version)) {
-            let message = format!("a release may not need the development version {}", import.version);
+            let message = format!(
+                "a release may not need the development version {}",
+                import.version
+            );
             self.error(at, message);
         }
-        let found = self.symbols.modules.iter().find(|module| module.name() == import.name);
+        let found = self
+            .symbols
+            .modules
+            .iter()
+            .find(|module| module.name() == import.name);
         let Some(found) = found else {
             let message = format!("module '{}' is not known", import.name);
             return self.error(at, message);
         };
         let version = found.version.as_deref().unwrap_or_default();
         if parse_version(version).is_ok_and(|version| !range.contains(&version)) {
-            let message = format!("needs {} {}, found version {version}", import.name, import.version);
+            let message = format!(
+                "needs {} {}, found version {version}",
+                import.name, import.version
+            );
             self.error(at, message);
         }
     }
@@ -95,7 +114,11 @@ impl Checker<'_> {
             if name == module.name() {
                 return true;
             }
-            let found = self.symbols.modules.iter().find(|module| module.name() == name);
+            let found = self
+                .symbols
+                .modules
+                .iter()
+                .find(|module| module.name() == name);
             for further in found.iter().flat_map(|module| &module.imports) {
                 if !reached.contains(&further.name.as_str()) {
                     reached.push(&further.name);

@@ -12,7 +12,9 @@ impl Checker<'_> {
         if !is_identifier(name) || name.contains('_') {
             self.error(
                 at,
-                format!("{kind} name '{name}' must start with a letter and have only letters and digits"),
+                format!(
+                    "{kind} name '{name}' must start with a letter and have only letters and digits"
+                ),
             );
         }
     }
@@ -27,7 +29,12 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn check_unique<'n>(&mut self, at: &Location, kind: &str, names: impl Iterator<Item = &'n str>) {
+    pub(super) fn check_unique<'n>(
+        &mut self,
+        at: &Location,
+        kind: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.insert(name) {

@@ -11,9 +11,13 @@ fn problems(members: &str) -> Vec<String> {
 
 fn problems_of(texts: &[&str]) -> Vec<String> {
     let mut descriptors = standard_descriptors().unwrap();
-    let own = texts.iter().map(|text| Descriptor::parse("m.kmd.json", text).unwrap());
+    let own = texts
+        .iter()
+        .map(|text| Descriptor::parse("m.kmd.json", text).unwrap());
     descriptors.extend(own);
-    let own = check(&descriptors).into_iter().filter(|problem| &*problem.location.file == "m.kmd.json");
+    let own = check(&descriptors)
+        .into_iter()
+        .filter(|problem| &*problem.location.file == "m.kmd.json");
     own.map(|problem| problem.to_string()).collect()
 }
 
@@ -31,7 +35,9 @@ fn the_standard_descriptors_have_no_errors_and_one_kind_of_warning() {
     let problems = check(&standard_descriptors().unwrap());
     let unexpected: Vec<_> = problems
         .iter()
-        .filter(|problem| problem.severity == Severity::Error || !problem.message.contains("has no defaultValue"))
+        .filter(|problem| {
+            problem.severity == Severity::Error || !problem.message.contains("has no defaultValue")
+        })
         .collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }
@@ -47,7 +53,10 @@ fn a_good_module_has_no_problems() {
     let types = r#""complexTypes": [{"name": "Point", "typeFormat": "REGISTER", "properties": [
         {"name": "x", "type": "float"}, {"name": "label", "type": "String", "optional": true}]}]"#;
     let events = r#""events": [{"name": "Seen", "extends": "Media", "properties": [{"name": "at", "type": "Point"}]}]"#;
-    assert_eq!(problems(&format!("{text}, {types}, {events}")), Vec::<String>::new());
+    assert_eq!(
+        problems(&format!("{text}, {types}, {events}")),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -69,8 +78,12 @@ fn unknown_types_are_found_wherever_they_stand() {
 
 #[test]
 fn what_is_extended_must_exist_and_not_lead_back() {
-    assert_one(problems(&class(r#""extends": "B""#)), "remoteClasses[0].extends: class 'B' is not known");
-    let cycle = r#""remoteClasses": [{"name": "A", "extends": "B"}, {"name": "B", "extends": "A"}]"#;
+    assert_one(
+        problems(&class(r#""extends": "B""#)),
+        "remoteClasses[0].extends: class 'B' is not known",
+    );
+    let cycle =
+        r#""remoteClasses": [{"name": "A", "extends": "B"}, {"name": "B", "extends": "A"}]"#;
     assert_eq!(
         problems(cycle),
         [
@@ -83,7 +96,9 @@ fn what_is_extended_must_exist_and_not_lead_back() {
         "events[0].extends: 'E' leads back to 'E'",
     );
     assert_one(
-        problems(r#""complexTypes": [{"name": "R", "typeFormat": "REGISTER", "extends": "MediaType"}]"#),
+        problems(
+            r#""complexTypes": [{"name": "R", "typeFormat": "REGISTER", "extends": "MediaType"}]"#,
+        ),
         "complexTypes[0].extends: 'MediaType' is an enumeration",
     );
 }
@@ -94,7 +109,11 @@ fn a_chain_of_ancestors_is_bounded() {
         .map(|index| format!(r#"{{"name": "A{index}", "extends": "A{}"}}"#, index + 1))
         .collect();
     let problems = problems(&format!(r#""remoteClasses": [{}]"#, classes.join(",")));
-    assert!(problems[0].contains("more than 32 ancestors"), "{}", problems[0]);
+    assert!(
+        problems[0].contains("more than 32 ancestors"),
+        "{}",
+        problems[0]
+    );
 }
 
 #[test]
@@ -122,11 +141,15 @@ fn duplicates_are_found() {
         "remoteClasses[1]: class A is defined twice in this file",
     );
     assert_one(
-        problems(&class(r#""methods": [{"name": "getX"}], "properties": [{"name": "x", "type": "int"}]"#)),
+        problems(&class(
+            r#""methods": [{"name": "getX"}], "properties": [{"name": "x", "type": "int"}]"#,
+        )),
         "remoteClasses[0].properties[0]: A already has an operation 'getX' with 0 parameters",
     );
     assert_one(
-        problems(&class(r#""extends": "MediaObject", "methods": [{"name": "getTags"}]"#)),
+        problems(&class(
+            r#""extends": "MediaObject", "methods": [{"name": "getTags"}]"#,
+        )),
         "remoteClasses[0].methods[0]: MediaObject already has an operation 'getTags' with 0 parameters",
     );
     assert_one(
@@ -135,9 +158,14 @@ fn duplicates_are_found() {
     );
     let register = r#""complexTypes": [{"name": "R", "typeFormat": "REGISTER", "extends": "Stats",
         "properties": [{"name": "id", "type": "int"}]}]"#;
-    assert_one(problems(register), "complexTypes[0].properties[0]: 'id' is already inherited");
     assert_one(
-        problems(&class(r#""constructor": {"params": [{"name": "x", "type": "int"}, {"name": "x", "type": "int"}]}"#)),
+        problems(register),
+        "complexTypes[0].properties[0]: 'id' is already inherited",
+    );
+    assert_one(
+        problems(&class(
+            r#""constructor": {"params": [{"name": "x", "type": "int"}, {"name": "x", "type": "int"}]}"#,
+        )),
         "remoteClasses[0].constructor: two params are named 'x'",
     );
 }
@@ -151,12 +179,22 @@ fn defaults_must_fit_their_type() {
         ("String", "{}", "{} is no String"),
         ("String[]", "[1]", "1 is no String"),
         ("float<>", r#"{"a": "b"}"#, "\"b\" is no float"),
-        ("MediaElement", r#""x""#, "a MediaElement can have no default"),
-        ("MediaType", r#""audio""#, "\"audio\" is no MediaType, which has the values AUDIO, DATA, VIDEO"),
+        (
+            "MediaElement",
+            r#""x""#,
+            "a MediaElement can have no default",
+        ),
+        (
+            "MediaType",
+            r#""audio""#,
+            "\"audio\" is no MediaType, which has the values AUDIO, DATA, VIDEO",
+        ),
         ("Tag", r#"{"key": "k"}"#, "field 'value' is missing"),
         ("SDES", r#"{"kay": "k"}"#, "'kay' is no field of SDES"),
     ] {
-        let property = format!(r#""properties": [{{"name": "x", "type": "{ty}", "defaultValue": {default}}}]"#);
+        let property = format!(
+            r#""properties": [{{"name": "x", "type": "{ty}", "defaultValue": {default}}}]"#
+        );
         assert_one(
             problems(&class(&property)),
             &format!("remoteClasses[0].properties[0].defaultValue: {message}"),
@@ -169,7 +207,8 @@ fn defaults_must_fit_their_type() {
 
 #[test]
 fn optional_parameters_without_default_are_warned_about() {
-    let method = r#""methods": [{"name": "f", "params": [{"name": "x", "type": "int", "optional": true}]}]"#;
+    let method =
+        r#""methods": [{"name": "f", "params": [{"name": "x", "type": "int", "optional": true}]}]"#;
     assert_one(
         problems(&class(method)),
         "remoteClasses[0].methods[0].params[0]: warning: optional 'x' has no defaultValue: modules see it as absent, \

@@ -15,7 +15,12 @@ pub(super) enum Omission {
 }
 
 impl Checker<'_> {
-    pub(super) fn check_type(&mut self, at: &Location, module: &Descriptor, text: &str) -> Option<TypeReference> {
+    pub(super) fn check_type(
+        &mut self,
+        at: &Location,
+        module: &Descriptor,
+        text: &str,
+    ) -> Option<TypeReference> {
         let reference = match text.parse::<TypeReference>() {
             Ok(reference) => reference,
             Err(message) => {
@@ -72,7 +77,12 @@ impl Checker<'_> {
         omission: Omission,
     ) {
         for (index, value) in values.iter().enumerate() {
-            self.check_value(&at.below(format_args!("{list}[{index}]")), module, value, omission);
+            self.check_value(
+                &at.below(format_args!("{list}[{index}]")),
+                module,
+                value,
+                omission,
+            );
         }
         let names = values.iter().map(|value| value.name.as_str());
         self.check_unique(at, list, names);

@@ -21,7 +21,13 @@ impl Descriptor {
             }
             let at = part.location.clone();
             merge_once("name", &mut merged.name, part.name, &at, &mut problems);
-            merge_once("version", &mut merged.version, part.version, &at, &mut problems);
+            merge_once(
+                "version",
+                &mut merged.version,
+                part.version,
+                &at,
+                &mut problems,
+            );
             merge_once(
                 "kurentoVersion",
                 &mut merged.kurento_version,
@@ -29,7 +35,13 @@ impl Descriptor {
                 &at,
                 &mut problems,
             );
-            merge_once("repository", &mut merged.repository, part.repository, &at, &mut problems);
+            merge_once(
+                "repository",
+                &mut merged.repository,
+                part.repository,
+                &at,
+                &mut problems,
+            );
             merge_once("code", &mut merged.code, part.code, &at, &mut problems);
             for import in part.imports {
                 merge_import(&mut merged.imports, import, &at, &mut problems);
@@ -57,15 +69,22 @@ fn merge_once<T: PartialEq + Serialize>(
     match (merged.as_ref(), part) {
         (None, part) => *merged = part,
         (Some(known), Some(other)) if *known != other => {
-            let [known, other] = [known, &other].map(|value| serde_json::to_string(value).unwrap_or_default());
-            let message = format!("{member} is {other} here but {known} in another file of the module");
+            let [known, other] =
+                [known, &other].map(|value| serde_json::to_string(value).unwrap_or_default());
+            let message =
+                format!("{member} is {other} here but {known} in another file of the module");
             problems.push(Problem::error(at.clone(), message));
         }
         (Some(_), _) => {}
     }
 }
 
-fn merge_import(merged: &mut Vec<Import>, import: Import, at: &Location, problems: &mut Vec<Problem>) {
+fn merge_import(
+    merged: &mut Vec<Import>,
+    import: Import,
+    at: &Location,
+    problems: &mut Vec<Problem>,
+) {
     match merged.iter().find(|known| known.name == import.name) {
         None => merged.push(import),
         Some(known) if known.version == import.version => {}
@@ -84,9 +103,10 @@ mod tests {
     use super::*;
 
     fn merge(texts: &[&str]) -> Result<Descriptor, Error> {
-        let parts = texts.iter().enumerate().map(|(index, text)| {
-            Descriptor::parse(&format!("{index}.kmd.json"), text).unwrap()
-        });
+        let parts = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| Descriptor::parse(&format!("{index}.kmd.json"), text).unwrap());
         Descriptor::merge(parts.collect())
     }
 
@@ -100,9 +120,16 @@ mod tests {
         .unwrap();
         assert_eq!((merged.name(), merged.file()), ("m", "0.kmd.json"));
         assert_eq!(merged.imports.len(), 1);
-        let classes: Vec<&str> = merged.remote_classes.iter().map(|class| class.name.as_str()).collect();
+        let classes: Vec<&str> = merged
+            .remote_classes
+            .iter()
+            .map(|class| class.name.as_str())
+            .collect();
         assert_eq!(classes, ["A", "B"]);
-        assert_eq!(merged.remote_classes[1].location.file.as_ref(), "2.kmd.json");
+        assert_eq!(
+            merged.remote_classes[1].location.file.as_ref(),
+            "2.kmd.json"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Serialising gives the members in Kurento's order, without defaults, which is also what `getKmd` answers.
 
+mod files;
 mod merge;
 mod parse;
 
@@ -224,6 +225,18 @@ impl Descriptor {
         &self.location.file
     }
 
+    /// The files that this descriptor was merged from, as far as something in them is left to tell.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let classes = self.remote_classes.iter().map(|class| &class.location);
+        let complex_types = self.complex_types.iter().map(|complex| &complex.location);
+        let events = self.events.iter().map(|event| &event.location);
+        let definitions = classes.chain(complex_types).chain(events);
+        definitions
+            .chain(&self.unknown_members)
+            .chain([&self.location])
+            .map(|location| &*location.file)
+    }
+
     /// What precedes the class in qualified names and in `__module__`: `kurento` for the standard modules.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -248,14 +261,17 @@ pub(crate) fn same_but_texts<T: Serialize>(one: &T, other: &T) -> bool {
         match value {
             Value::Object(mut members) => {
                 members.remove("doc");
-                let members = members.into_iter().map(|(name, member)| (name, without_texts(member)));
+                let members = members
+                    .into_iter()
+                    .map(|(name, member)| (name, without_texts(member)));
                 Value::Object(members.collect())
             }
             Value::Array(items) => items.into_iter().map(without_texts).collect(),
             other => other,
         }
     }
-    let [one, other] = [one, other].map(|definition| serde_json::to_value(definition).map(without_texts));
+    let [one, other] =
+        [one, other].map(|definition| serde_json::to_value(definition).map(without_texts));
     matches!((one, other), (Ok(one), Ok(other)) if one == other)
 }
 

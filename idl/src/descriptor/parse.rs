@@ -21,12 +21,16 @@ impl Descriptor {
                 file: file_name.to_owned(),
                 line: 1,
                 column: 1,
-                message: format!("a descriptor has at most {MAX_LENGTH} bytes, this one {}", text.len()),
+                message: format!(
+                    "a descriptor has at most {MAX_LENGTH} bytes, this one {}",
+                    text.len()
+                ),
             });
         }
         let plain = PlainJson::new(text.trim_start_matches('\u{feff}'));
         let mut unknown = Vec::new();
-        let mut descriptor = read(&plain, &mut unknown).map_err(|failure| failure.in_file(file_name, &plain))?;
+        let mut descriptor =
+            read(&plain, &mut unknown).map_err(|failure| failure.in_file(file_name, &plain))?;
         descriptor.locate(file_name, unknown);
         Ok(descriptor)
     }
@@ -62,7 +66,9 @@ impl Failure {
         let position = plain.original_position(self.error.line(), self.error.column());
         let whole = self.error.to_string();
         // serde_json appends its own position, which is that of the rewritten text.
-        let reason = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(reason, _)| reason);
+        let reason = whole
+            .rsplit_once(" at line ")
+            .map_or(whole.as_str(), |(reason, _)| reason);
         let message = match self.place.as_str() {
             "." | "?" => reason.to_owned(),
             place => format!("{place}: {reason}"),
@@ -80,7 +86,8 @@ fn read(plain: &PlainJson, unknown: &mut Vec<String>) -> Result<Descriptor, Fail
     let mut json = serde_json::Deserializer::from_str(plain.as_str());
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let result = serde_ignored::deserialize(tracked, |path| unknown.push(bracketed(&path.to_string())));
+    let result =
+        serde_ignored::deserialize(tracked, |path| unknown.push(bracketed(&path.to_string())));
     let descriptor = result.map_err(|error| Failure {
         place: track.path().to_string(),
         error,
@@ -113,24 +120,30 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        Descriptor::parse("m.kmd.json", text).unwrap_err().to_string()
+        Descriptor::parse("m.kmd.json", text)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_wrong_type_names_its_place_and_position() {
-        let text = "{\n \"remoteClasses\": [\n  {\"name\": \"A\", \"methods\": [{\"name\": 7}]}\n ]\n}";
+        let text =
+            "{\n \"remoteClasses\": [\n  {\"name\": \"A\", \"methods\": [{\"name\": 7}]}\n ]\n}";
         let message = message(text);
+        assert!(message.starts_with("m.kmd.json:3:"), "{message}");
         assert!(
-            message.starts_with("m.kmd.json:3:"),
+            message.contains("remoteClasses[0].methods[0].name: invalid type"),
             "{message}"
         );
-        assert!(message.contains("remoteClasses[0].methods[0].name: invalid type"), "{message}");
     }
 
     #[test]
     fn a_missing_member_names_its_parent() {
         let message = message("{\"events\": [{}]}");
-        assert!(message.contains("events[0]: missing field `name`"), "{message}");
+        assert!(
+            message.contains("events[0]: missing field `name`"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -143,13 +156,22 @@ mod tests {
     fn unknown_members_are_remembered() {
         let text = r#"{"remoteClasses": [{"name": "A", "constructor": {"parms": []}}]}"#;
         let descriptor = Descriptor::parse("m", text).unwrap();
-        let places: Vec<&str> = descriptor.unknown_members.iter().map(|at| at.place.as_str()).collect();
+        let places: Vec<&str> = descriptor
+            .unknown_members
+            .iter()
+            .map(|at| at.place.as_str())
+            .collect();
         assert_eq!(places, ["remoteClasses[0].constructor.parms"]);
     }
 
     #[test]
     fn deep_nesting_and_rubbish_are_errors_not_crashes() {
-        for text in ["[".repeat(100_000), "{\"code\":".repeat(10_000), "\u{0}".to_owned(), String::new()] {
+        for text in [
+            "[".repeat(100_000),
+            "{\"code\":".repeat(10_000),
+            "\u{0}".to_owned(),
+            String::new(),
+        ] {
             assert!(Descriptor::parse("m", &text).is_err());
         }
         assert!(Descriptor::parse("m", &" ".repeat(MAX_LENGTH + 1)).is_err());

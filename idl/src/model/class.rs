@@ -110,7 +110,11 @@ impl Class {
     /// Whether this is the named class or extends it. Plain or qualified name.
     #[must_use]
     pub fn is_a(&self, name: &str) -> bool {
-        self.qualified_name.is(name) || self.ancestors.iter().any(|ancestor| ancestor.qualified_name.is(name))
+        self.qualified_name.is(name)
+            || self
+                .ancestors
+                .iter()
+                .any(|ancestor| ancestor.qualified_name.is(name))
     }
 
     /// All methods, those of the most basic class first.
@@ -121,7 +125,9 @@ impl Class {
 
     /// The methods that the class itself declares.
     pub fn own_methods(&self) -> impl Iterator<Item = &Arc<Method>> {
-        self.methods.iter().filter(|method| method.declared_by == self.qualified_name)
+        self.methods
+            .iter()
+            .filter(|method| method.declared_by == self.qualified_name)
     }
 
     /// All properties, those of the most basic class first.
@@ -132,7 +138,9 @@ impl Class {
 
     /// The properties that the class itself declares.
     pub fn own_properties(&self) -> impl Iterator<Item = &Arc<Property>> {
-        self.properties.iter().filter(|property| property.declared_by == self.qualified_name)
+        self.properties
+            .iter()
+            .filter(|property| property.declared_by == self.qualified_name)
     }
 
     /// The property of this name.
@@ -149,7 +157,10 @@ impl Class {
 
     /// The events that the class itself declares.
     pub fn own_events(&self) -> impl Iterator<Item = &Arc<Event>> {
-        let own = self.events.iter().filter(|event| event.declared_by == self.qualified_name);
+        let own = self
+            .events
+            .iter()
+            .filter(|event| event.declared_by == self.qualified_name);
         own.map(|event| &event.event)
     }
 
@@ -174,20 +185,37 @@ impl Class {
     /// The operation that a call with these parameters means: among the overloads that know every given name, the one
     /// with the fewest names not given; if none knows all, the first declared.
     #[must_use]
-    pub fn operation_for<'p>(&self, name: &str, given: impl Iterator<Item = &'p str> + Clone) -> Option<&Operation> {
+    pub fn operation_for<'p>(
+        &self,
+        name: &str,
+        given: impl Iterator<Item = &'p str> + Clone,
+    ) -> Option<&Operation> {
         let overloads = self.operations(name);
         let knows_all = |operation: &&Operation| {
             let params = operation.params();
-            given.clone().all(|name| params.iter().any(|param| param.name == name))
+            given
+                .clone()
+                .all(|name| params.iter().any(|param| param.name == name))
         };
         let missing = |operation: &&Operation| {
             let absent = |name: &str| given.clone().all(|other| other != name);
-            let params = operation.params().iter().filter(|param| absent(&param.name));
+            let params = operation
+                .params()
+                .iter()
+                .filter(|param| absent(&param.name));
             // A missing required parameter outweighs any number of missing optional ones.
             params.fold((0_usize, 0_usize), |(required, optional), param| {
-                if param.optional { (required, optional + 1) } else { (required + 1, optional) }
+                if param.optional {
+                    (required, optional + 1)
+                } else {
+                    (required + 1, optional)
+                }
             })
         };
-        overloads.iter().filter(knows_all).min_by_key(missing).or(overloads.first())
+        overloads
+            .iter()
+            .filter(knows_all)
+            .min_by_key(missing)
+            .or(overloads.first())
     }
 }

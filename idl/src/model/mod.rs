@@ -48,8 +48,11 @@ impl<T> Named<T> {
 
     fn insert(&mut self, name: &QualifiedName, definition: Arc<T>) {
         self.ordered.push(Arc::clone(&definition));
-        self.by_name.insert(name.to_string(), Arc::clone(&definition));
-        self.by_name.entry(name.name().to_owned()).or_insert(definition);
+        self.by_name
+            .insert(name.to_string(), Arc::clone(&definition));
+        self.by_name
+            .entry(name.name().to_owned())
+            .or_insert(definition);
     }
 
     fn get(&self, name: &str) -> Option<&Arc<T>> {
@@ -119,7 +122,9 @@ impl Model {
     /// The merged descriptor of a module, by its own name (`elements`, not `kurento`).
     #[must_use]
     pub fn descriptor(&self, module: &str) -> Option<&Descriptor> {
-        self.modules.iter().find(|descriptor| descriptor.name() == module)
+        self.modules
+            .iter()
+            .find(|descriptor| descriptor.name() == module)
     }
 }
 

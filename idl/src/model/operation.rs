@@ -57,29 +57,46 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    pub(super) fn new(methods: &[Arc<Method>], properties: &[Arc<Property>], events: &[ClassEvent]) -> Self {
+    pub(super) fn new(
+        methods: &[Arc<Method>],
+        properties: &[Arc<Property>],
+        events: &[ClassEvent],
+    ) -> Self {
         let mut by_name: HashMap<String, Vec<Operation>> = HashMap::new();
         let mut add = |name: String, operation| by_name.entry(name).or_default().push(operation);
         for method in methods {
             add(method.name.clone(), Operation::Method(Arc::clone(method)));
         }
         for property in properties {
-            add(getter_name(&property.name), Operation::Getter(Arc::clone(property)));
+            add(
+                getter_name(&property.name),
+                Operation::Getter(Arc::clone(property)),
+            );
             if property.is_writable() {
-                add(setter_name(&property.name), Operation::Setter(Arc::clone(property)));
+                add(
+                    setter_name(&property.name),
+                    Operation::Setter(Arc::clone(property)),
+                );
             }
         }
-        let properties = properties.iter().map(|property| (property.name.clone(), Arc::clone(property)));
+        let properties = properties
+            .iter()
+            .map(|property| (property.name.clone(), Arc::clone(property)));
         let events = events.iter().map(|declared| &declared.event);
         Self {
             by_name,
             properties: properties.collect(),
-            events: events.map(|event| (event.name.name().to_owned(), Arc::clone(event))).collect(),
+            events: events
+                .map(|event| (event.name.name().to_owned(), Arc::clone(event)))
+                .collect(),
         }
     }
 
     pub(super) fn named(&self, name: &str) -> &[Operation] {
-        self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()
+        self.by_name
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     pub(super) fn property(&self, name: &str) -> Option<&Arc<Property>> {

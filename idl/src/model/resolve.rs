@@ -7,7 +7,8 @@ use super::value::{Param, QualifiedName, Type};
 use super::{Model, Named};
 use crate::check::fitting;
 use crate::descriptor::{
-    ComplexTypeDefinition, Descriptor, EventDefinition, MethodDefinition, PropertyDefinition, RemoteClass, TypeFormat,
+    ComplexTypeDefinition, Descriptor, EventDefinition, MethodDefinition, PropertyDefinition,
+    RemoteClass, TypeFormat,
 };
 use crate::error::{Error, Location, Problem};
 use crate::symbols::{Definition, Symbol, Symbols};
@@ -36,9 +37,19 @@ pub(super) fn resolve(modules: Vec<Descriptor>) -> Result<Model, Error> {
             resolver.class(Symbol { module, definition })?;
         }
     }
-    let Resolver { classes, complex_types, events, .. } = resolver;
+    let Resolver {
+        classes,
+        complex_types,
+        events,
+        ..
+    } = resolver;
     let classes = in_order(classes, &modules);
-    Ok(Model { modules, classes, complex_types, events })
+    Ok(Model {
+        modules,
+        classes,
+        complex_types,
+        events,
+    })
 }
 
 /// Ancestors are resolved when first needed, so classes come out of order; this restores it.
@@ -70,7 +81,10 @@ fn unresolved(at: &Location, message: String) -> Error {
 }
 
 impl<'a> Resolver<'a> {
-    fn complex_type(&mut self, symbol: Symbol<'a, ComplexTypeDefinition>) -> Result<Arc<ComplexType>, Error> {
+    fn complex_type(
+        &mut self,
+        symbol: Symbol<'a, ComplexTypeDefinition>,
+    ) -> Result<Arc<ComplexType>, Error> {
         let name = name_of(symbol);
         if let Some(known) = self.complex_types.by_name.get(&*name) {
             return Ok(Arc::clone(known));
@@ -85,7 +99,12 @@ impl<'a> Resolver<'a> {
             TypeFormat::Register => {
                 let (mut fields, ancestors) = self.inherited_fields(symbol)?;
                 fields.extend(self.params(symbol, &symbol.definition.properties)?);
-                ComplexType::Register(Register { name: name.clone(), doc, fields, ancestors })
+                ComplexType::Register(Register {
+                    name: name.clone(),
+                    doc,
+                    fields,
+                    ancestors,
+                })
             }
         });
         self.complex_types.insert(&name, Arc::clone(&resolved));
@@ -102,7 +121,10 @@ impl<'a> Resolver<'a> {
         let found = self.symbols.complex_types.find(symbol.module, parent);
         let parent = self.complex_type(found.ok_or_else(|| unknown(symbol, parent))?)?;
         match &*parent {
-            ComplexType::Register(register) => Ok((register.fields.clone(), chain(&register.name, &register.ancestors))),
+            ComplexType::Register(register) => Ok((
+                register.fields.clone(),
+                chain(&register.name, &register.ancestors),
+            )),
             ComplexType::Enum(enumeration) => Err(unknown(symbol, &enumeration.name)),
         }
     }
@@ -156,19 +178,31 @@ impl<'a> Resolver<'a> {
         parent: Option<Arc<Class>>,
     ) -> Result<Class, Error> {
         let definition = symbol.definition;
-        let mut methods = parent.as_ref().map(|parent| parent.methods.clone()).unwrap_or_default();
+        let mut methods = parent
+            .as_ref()
+            .map(|parent| parent.methods.clone())
+            .unwrap_or_default();
         for method in &definition.methods {
             methods.push(Arc::new(self.method(symbol, qualified_name, method)?));
         }
-        let mut properties = parent.as_ref().map(|parent| parent.properties.clone()).unwrap_or_default();
+        let mut properties = parent
+            .as_ref()
+            .map(|parent| parent.properties.clone())
+            .unwrap_or_default();
         for property in &definition.properties {
             properties.push(Arc::new(self.property(symbol, qualified_name, property)?));
         }
-        let mut events = parent.as_ref().map(|parent| parent.events.clone()).unwrap_or_default();
+        let mut events = parent
+            .as_ref()
+            .map(|parent| parent.events.clone())
+            .unwrap_or_default();
         for name in &definition.events {
             let found = self.symbols.events.find(symbol.module, name);
             let event = self.event(found.ok_or_else(|| unknown(symbol, name))?)?;
-            events.push(ClassEvent { declared_by: qualified_name.clone(), event });
+            events.push(ClassEvent {
+                declared_by: qualified_name.clone(),
+                event,
+            });
         }
         let constructor = definition.constructor.clone().unwrap_or_default();
         Ok(Class {
@@ -181,7 +215,10 @@ impl<'a> Resolver<'a> {
             constructor_doc: constructor.doc,
             qualified_name: qualified_name.clone(),
             operations: Operations::new(&methods, &properties, &events),
-            ancestors: parent.into_iter().flat_map(|parent| [vec![Arc::clone(&parent)], parent.ancestors.clone()].concat()).collect(),
+            ancestors: parent
+                .into_iter()
+                .flat_map(|parent| [vec![Arc::clone(&parent)], parent.ancestors.clone()].concat())
+                .collect(),
             methods,
             properties,
             events,
@@ -199,9 +236,13 @@ impl<'a> Resolver<'a> {
             name: method.name.clone(),
             declared_by: class.clone(),
             params: self.params(symbol, &method.params)?,
-            returns: returns.map(|returns| self.ty(symbol, &returns.ty)).transpose()?,
+            returns: returns
+                .map(|returns| self.ty(symbol, &returns.ty))
+                .transpose()?,
             doc: method.doc.clone(),
-            returns_doc: returns.map(|returns| returns.doc.clone()).unwrap_or_default(),
+            returns_doc: returns
+                .map(|returns| returns.doc.clone())
+                .unwrap_or_default(),
         })
     }
 
@@ -221,7 +262,11 @@ impl<'a> Resolver<'a> {
             optional: value.optional,
             default: value.default.clone(),
             doc: value.doc.clone(),
-            setter_params: vec![Param { optional: false, default: None, ..value }],
+            setter_params: vec![Param {
+                optional: false,
+                default: None,
+                ..value
+            }],
         })
     }
 
@@ -230,14 +275,22 @@ impl<'a> Resolver<'a> {
         symbol: Symbol<'a, T>,
         definitions: &[PropertyDefinition],
     ) -> Result<Vec<Param>, Error> {
-        definitions.iter().map(|definition| self.param(symbol, definition)).collect()
+        definitions
+            .iter()
+            .map(|definition| self.param(symbol, definition))
+            .collect()
     }
 
-    fn param<T: Definition>(&self, symbol: Symbol<'a, T>, definition: &PropertyDefinition) -> Result<Param, Error> {
+    fn param<T: Definition>(
+        &self,
+        symbol: Symbol<'a, T>,
+        definition: &PropertyDefinition,
+    ) -> Result<Param, Error> {
         let misfit = |message| unresolved(symbol.definition.location(), message);
         let reference: TypeReference = definition.ty.parse().map_err(misfit)?;
         let default = definition.default_value.as_ref();
-        let default = default.map(|default| fitting(self.symbols, symbol.module, &reference, default));
+        let default =
+            default.map(|default| fitting(self.symbols, symbol.module, &reference, default));
         Ok(Param {
             name: definition.name.clone(),
             ty: self.ty(symbol, &definition.ty)?,
@@ -249,11 +302,16 @@ impl<'a> Resolver<'a> {
 
     fn ty<T: Definition>(&self, symbol: Symbol<'a, T>, text: &str) -> Result<Type, Error> {
         let reference = text.parse::<TypeReference>();
-        let reference = reference.map_err(|message| unresolved(symbol.definition.location(), message))?;
+        let reference =
+            reference.map_err(|message| unresolved(symbol.definition.location(), message))?;
         self.resolved(symbol, &reference)
     }
 
-    fn resolved<T: Definition>(&self, symbol: Symbol<'a, T>, reference: &TypeReference) -> Result<Type, Error> {
+    fn resolved<T: Definition>(
+        &self,
+        symbol: Symbol<'a, T>,
+        reference: &TypeReference,
+    ) -> Result<Type, Error> {
         Ok(match reference {
             TypeReference::String => Type::String,
             TypeReference::Boolean => Type::Boolean,
@@ -281,5 +339,8 @@ fn chain(name: &QualifiedName, ancestors: &[QualifiedName]) -> Vec<QualifiedName
 }
 
 fn unknown<T: Definition>(symbol: Symbol<'_, T>, name: &str) -> Error {
-    unresolved(symbol.definition.location(), format!("'{name}' is not known"))
+    unresolved(
+        symbol.definition.location(),
+        format!("'{name}' is not known"),
+    )
 }

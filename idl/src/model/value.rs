@@ -21,13 +21,17 @@ impl QualifiedName {
     /// `kurento` for the standard modules, else the module's name. This is the wire's `__module__`.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.text.split_once('.').map_or("", |(namespace, _)| namespace)
+        self.text
+            .split_once('.')
+            .map_or("", |(namespace, _)| namespace)
     }
 
     /// The name without the namespace. This is the wire's `__type__`.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.text.split_once('.').map_or(&self.text, |(_, name)| name)
+        self.text
+            .split_once('.')
+            .map_or(&self.text, |(_, name)| name)
     }
 
     /// Whether `name`, plain or qualified, means this.

@@ -15,22 +15,31 @@ use quote::quote;
 use std::collections::HashSet;
 
 pub(super) fn items(selection: &Selection) -> Result<TokenStream, Error> {
-    let types = selection.complex_types.iter().map(|complex| match &**complex {
-        ComplexType::Enum(enumeration) => enumeration_item(enumeration),
-        ComplexType::Register(register) => register_items(selection, register),
-    });
+    let types = selection
+        .complex_types
+        .iter()
+        .map(|complex| match &**complex {
+            ComplexType::Enum(enumeration) => enumeration_item(enumeration),
+            ComplexType::Register(register) => register_items(selection, register),
+        });
     types.collect()
 }
 
 fn enumeration_item(enumeration: &Enumeration) -> Result<TokenStream, Error> {
     let name = identifier(enumeration.name.name());
-    let text = doc(&enumeration.doc, &format!("`{}` of the descriptor.", enumeration.name));
+    let text = doc(
+        &enumeration.doc,
+        &format!("`{}` of the descriptor.", enumeration.name),
+    );
     let mut taken = HashSet::new();
     let mut variants = Vec::new();
     for value in &enumeration.values {
         let variant = variant_name(value);
         if !taken.insert(variant.clone()) {
-            let message = format!("two values of {} would both be '{variant}' in Rust", enumeration.name);
+            let message = format!(
+                "two values of {} would both be '{variant}' in Rust",
+                enumeration.name
+            );
             return Err(Error::Generate(message));
         }
         variants.push(identifier(&variant));
@@ -68,13 +77,20 @@ fn register_items(selection: &Selection, register: &Register) -> Result<TokenStr
 
 fn structure_item(register: &Register) -> TokenStream {
     let name = identifier(register.name.name());
-    let text = doc(&register.doc, &format!("`{}` of the descriptor.", register.name));
+    let text = doc(
+        &register.doc,
+        &format!("`{}` of the descriptor.", register.name),
+    );
     let fields = register.fields.iter().map(|field| {
         let text = value_doc(field);
         let member = snake_identifier(&field.name);
         let wire_name = &field.name;
         let ty = rust_type(&field.ty);
-        let ty = if field.optional { quote!(Option<#ty>) } else { ty };
+        let ty = if field.optional {
+            quote!(Option<#ty>)
+        } else {
+            ty
+        };
         quote! {
             #text
             #[serde(rename = #wire_name)]
@@ -110,28 +126,33 @@ fn serialize_impl(register: &Register) -> TokenStream {
 fn entry(field: &Param) -> TokenStream {
     let member = snake_identifier(&field.name);
     let wire_name = &field.name;
-    let value = match (field.optional, holds_floats(&field.ty)) {
-        (false, false) => return quote!(fields.serialize_entry(#wire_name, &self.#member)?;),
-        (false, true) => {
-            let value = exact(&field.ty, owned(&field.ty, quote!(self.#member)));
-            return quote!(fields.serialize_entry(#wire_name, &#value)?;);
-        }
-        (true, false) => quote!(value),
-        (true, true) => {
-            let value = exact(&field.ty, owned(&field.ty, quote!((*value))));
-            quote!(&#value)
-        }
+    // A number is copied, a list or map of numbers cloned, anything else lent.
+    let copied = field.ty == Type::Float;
+    let (own, found) = match (holds_floats(&field.ty), copied) {
+        (false, _) => (quote!(&self.#member), quote!(value)),
+        (true, true) => (
+            exact_reference(field, quote!(self.#member)),
+            exact_reference(field, quote!(*value)),
+        ),
+        (true, false) => (
+            exact_reference(field, quote!(self.#member.clone())),
+            exact_reference(field, quote!(value.clone())),
+        ),
     };
-    quote! {
-        if let Some(value) = &self.#member {
-            fields.serialize_entry(#wire_name, #value)?;
+    if field.optional {
+        quote! {
+            if let Some(value) = &self.#member {
+                fields.serialize_entry(#wire_name, #found)?;
+            }
         }
+    } else {
+        quote!(fields.serialize_entry(#wire_name, #own)?;)
     }
 }
 
-/// The value behind a place: numbers are copied, lists and maps cloned.
-fn owned(ty: &Type, place: TokenStream) -> TokenStream {
-    if *ty == Type::Float { place } else { quote!(#place.clone()) }
+fn exact_reference(field: &Param, value: TokenStream) -> TokenStream {
+    let value = exact(&field.ty, value);
+    quote!(&#value)
 }
 
 /// Where every field can be left out, the value that then counts.

@@ -21,7 +21,11 @@ pub(super) fn is_rust_default(ty: &Type, value: &Value) -> bool {
 }
 
 /// An expression for a default value, which the model has fitted to its type.
-pub(super) fn expression(selection: &Selection, ty: &Type, value: &Value) -> Result<TokenStream, Error> {
+pub(super) fn expression(
+    selection: &Selection,
+    ty: &Type,
+    value: &Value,
+) -> Result<TokenStream, Error> {
     let misfit = || Error::Generate(format!("{value} is no {ty}"));
     Ok(match (ty, value) {
         (Type::String, Value::String(text)) if text.is_empty() => quote!(String::new()),
@@ -30,25 +34,36 @@ pub(super) fn expression(selection: &Selection, ty: &Type, value: &Value) -> Res
         (Type::Int | Type::Int64, value) => integer(value.as_i64().ok_or_else(misfit)?),
         (Type::Float | Type::Double, value) => number(value.as_f64().ok_or_else(misfit)?),
         (Type::List(item), Value::Array(values)) => {
-            let values: Result<Vec<_>, _> = values.iter().map(|value| expression(selection, item, value)).collect();
+            let values: Result<Vec<_>, _> = values
+                .iter()
+                .map(|value| expression(selection, item, value))
+                .collect();
             let values = values?;
             quote!(vec![#(#values),*])
         }
         (Type::Map(item), Value::Object(members)) => {
             let keys = members.keys();
-            let values: Result<Vec<_>, _> = members.values().map(|value| expression(selection, item, value)).collect();
+            let values: Result<Vec<_>, _> = members
+                .values()
+                .map(|value| expression(selection, item, value))
+                .collect();
             let values = values?;
             quote!(BTreeMap::from([#((#keys.to_owned(), #values)),*]))
         }
         (Type::Complex(name), value) => {
-            let complex = selection.complex_types.iter().find(|complex| complex.name() == name);
+            let complex = selection
+                .complex_types
+                .iter()
+                .find(|complex| complex.name() == name);
             match (complex.map(|complex| &**complex), value) {
                 (Some(ComplexType::Enum(_)), Value::String(text)) => {
                     let name = identifier(name.name());
                     let variant = identifier(&variant_name(text));
                     quote!(#name::#variant)
                 }
-                (Some(ComplexType::Register(register)), Value::Object(members)) => structure(selection, register, members)?,
+                (Some(ComplexType::Register(register)), Value::Object(members)) => {
+                    structure(selection, register, members)?
+                }
                 _ => return Err(misfit()),
             }
         }
@@ -56,12 +71,19 @@ pub(super) fn expression(selection: &Selection, ty: &Type, value: &Value) -> Res
     })
 }
 
-fn structure(selection: &Selection, register: &Register, members: &Map<String, Value>) -> Result<TokenStream, Error> {
+fn structure(
+    selection: &Selection,
+    register: &Register,
+    members: &Map<String, Value>,
+) -> Result<TokenStream, Error> {
     let name = identifier(register.name.name());
     let mut fields = Vec::new();
     for field in &register.fields {
         let member = snake_identifier(&field.name);
-        let value = members.get(&field.name).map(|value| expression(selection, &field.ty, value)).transpose()?;
+        let value = members
+            .get(&field.name)
+            .map(|value| expression(selection, &field.ty, value))
+            .transpose()?;
         fields.push(match value {
             None => quote!(#member: None),
             Some(value) if field.optional => quote!(#member: Some(#value)),
@@ -80,5 +102,9 @@ fn number(value: f64) -> TokenStream {
 }
 
 fn signed(negative: bool, magnitude: Literal) -> TokenStream {
-    if negative { quote!(-#magnitude) } else { quote!(#magnitude) }
+    if negative {
+        quote!(-#magnitude)
+    } else {
+        quote!(#magnitude)
+    }
 }

@@ -11,7 +11,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 pub(super) fn items(selection: &Selection) -> Result<TokenStream, Error> {
-    let created = selection.classes.iter().filter(|class| selection.is_created(class));
+    let created = selection
+        .classes
+        .iter()
+        .filter(|class| selection.is_created(class));
     created.map(|class| class_items(selection, class)).collect()
 }
 
@@ -54,16 +57,27 @@ fn field(param: &Param, default: &TokenStream) -> TokenStream {
 }
 
 /// The serde argument of a field, and the function that it names where the default is not that of the Rust type.
-fn default_of(selection: &Selection, class: &Class, param: &Param) -> Result<(TokenStream, TokenStream), Error> {
+fn default_of(
+    selection: &Selection,
+    class: &Class,
+    param: &Param,
+) -> Result<(TokenStream, TokenStream), Error> {
     let Some(default) = param.default.as_ref().filter(|_| param.optional) else {
         return Ok((TokenStream::new(), TokenStream::new()));
     };
     if is_rust_default(&param.ty, default) {
         return Ok((quote!(default), TokenStream::new()));
     }
-    let function = format!("default_{}_{}", snake_case(&class.name), snake_case(&param.name));
+    let function = format!(
+        "default_{}_{}",
+        snake_case(&class.name),
+        snake_case(&param.name)
+    );
     let name = identifier(&function);
     let ty = rust_type(&param.ty);
     let value = expression(selection, &param.ty, default)?;
-    Ok((quote!(default = #function), quote!(fn #name() -> #ty { #value })))
+    Ok((
+        quote!(default = #function),
+        quote!(fn #name() -> #ty { #value }),
+    ))
 }

@@ -9,23 +9,34 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 pub(super) fn items(selection: &Selection) -> TokenStream {
-    let with_operations = selection.classes.iter().filter(|class| has_operations(class));
+    let with_operations = selection
+        .classes
+        .iter()
+        .filter(|class| has_operations(class));
     with_operations.map(|class| dispatcher(class)).collect()
 }
 
 /// The function that runs the operations of a class: its own, or that of the nearest ancestor with operations.
 pub(super) fn dispatcher_for(class: &Class) -> Option<Ident> {
-    if has_operations(class) { Some(dispatcher_name(class)) } else { inherited(class) }
+    if has_operations(class) {
+        Some(dispatcher_name(class))
+    } else {
+        inherited(class)
+    }
 }
 
 fn inherited(class: &Class) -> Option<Ident> {
-    let ancestors = class.ancestors().iter().filter(|ancestor| !super::selection::is_of_host(ancestor));
+    let ancestors = class
+        .ancestors()
+        .iter()
+        .filter(|ancestor| !super::selection::is_of_host(ancestor));
     let mut with_operations = ancestors.filter(|ancestor| has_operations(ancestor));
-    with_operations.next().map(|ancestor| dispatcher_name(ancestor))
+    with_operations
+        .next()
+        .map(|ancestor| dispatcher_name(ancestor))
 }
 
-fn has_operations(class: &Class) -> bool
-{
+fn has_operations(class: &Class) -> bool {
     class.own_methods().next().is_some() || class.own_properties().next().is_some()
 }
 
@@ -36,10 +47,19 @@ fn dispatcher_name(class: &Class) -> Ident {
 fn dispatcher(class: &Class) -> TokenStream {
     let name = dispatcher_name(class);
     let class_trait = identifier(&class.name);
-    let text = format!(" Runs an operation that `{}` or a class it extends declares.", class.name);
+    let text = format!(
+        " Runs an operation that `{}` or a class it extends declares.",
+        class.name
+    );
     let mut methods = own_methods(class);
     // Among overloads the one with the fewest parameters that knows all that are given is meant.
-    methods.sort_by_key(|method| if method.is_overloaded { method.params.len() } else { 0 });
+    methods.sort_by_key(|method| {
+        if method.is_overloaded {
+            method.params.len()
+        } else {
+            0
+        }
+    });
     let arms = methods.iter().map(|method| arm(&class_trait, method));
     let otherwise = match inherited(class) {
         Some(parent) => quote!(#parent(element, operation, arguments)),
@@ -87,5 +107,9 @@ fn arm(class_trait: &Ident, method: &RustMethod) -> TokenStream {
 /// The host has filled in defaults already, so that whatever cannot be absent is there.
 fn argument(param: &Param) -> TokenStream {
     let name = &param.name;
-    if is_absentable(param) { quote!(arguments.optional(#name)?) } else { quote!(arguments.required(#name)?) }
+    if is_absentable(param) {
+        quote!(arguments.optional(#name)?)
+    } else {
+        quote!(arguments.required(#name)?)
+    }
 }

@@ -9,14 +9,33 @@ const WIDTH: usize = 90;
 
 /// Doc attributes, one for each line. An empty text is replaced by `fallback`.
 pub(super) fn doc(text: &str, fallback: &str) -> TokenStream {
-    let text = if text.trim().is_empty() { fallback } else { text };
+    let text = if text.trim().is_empty() {
+        fallback
+    } else {
+        text
+    };
     lines(&filled(text, WIDTH))
 }
 
 /// The text of an operation: what it does, its parameters as far as they have texts, its answer.
-pub(super) fn operation_doc(text: &str, fallback: &str, params: &[Param], returns: &str) -> TokenStream {
-    let mut all = filled(if text.trim().is_empty() { fallback } else { text }, WIDTH);
-    let described: Vec<&Param> = params.iter().filter(|param| !param.doc.is_empty()).collect();
+pub(super) fn operation_doc(
+    text: &str,
+    fallback: &str,
+    params: &[Param],
+    returns: &str,
+) -> TokenStream {
+    let mut all = filled(
+        if text.trim().is_empty() {
+            fallback
+        } else {
+            text
+        },
+        WIDTH,
+    );
+    let described: Vec<&Param> = params
+        .iter()
+        .filter(|param| !param.doc.is_empty())
+        .collect();
     if !described.is_empty() {
         all.push(String::new());
     }
@@ -51,13 +70,23 @@ fn param_item(param: &Param) -> Vec<String> {
     let name = super::naming::snake_identifier(&param.name);
     let mut lines = filled(&format!("`{name}`: {}", value_text(param)), WIDTH - 2).into_iter();
     let first = lines.next().map(|line| format!("* {line}"));
-    let rest = lines.map(|line| if line.is_empty() { line } else { format!("  {line}") });
+    let rest = lines.map(|line| {
+        if line.is_empty() {
+            line
+        } else {
+            format!("  {line}")
+        }
+    });
     first.into_iter().chain(rest).collect()
 }
 
 /// Breaks each line of `text` at blanks. Indented lines (Markdown code) stay as they are.
 fn filled(text: &str, width: usize) -> Vec<String> {
-    text.trim().lines().flat_map(|line| fill_line(line, width)).collect()
+    text.trim_end()
+        .trim_start_matches('\n')
+        .lines()
+        .flat_map(|line| fill_line(line, width))
+        .collect()
 }
 
 fn fill_line(line: &str, width: usize) -> Vec<String> {
@@ -79,7 +108,13 @@ fn fill_line(line: &str, width: usize) -> Vec<String> {
 }
 
 fn lines(lines: &[String]) -> TokenStream {
-    let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    let lines = lines.iter().map(|line| {
+        if line.is_empty() {
+            String::new()
+        } else {
+            format!(" {line}")
+        }
+    });
     quote! { #(#[doc = #lines])* }
 }
 
@@ -89,8 +124,11 @@ mod tests {
 
     #[test]
     fn texts_are_filled_and_paragraphs_kept() {
-        assert_eq!(filled("one two three\n\nfour", 8), ["one two", "three", "", "four"]);
-        assert_eq!(filled("    code  stays", 4), ["code  stays"]);
+        assert_eq!(
+            filled("one two three\n\nfour", 8),
+            ["one two", "three", "", "four"]
+        );
+        assert_eq!(filled("    code  stays", 4), ["    code  stays"]);
         assert_eq!(filled("a\n    code  stays", 4), ["a", "    code  stays"]);
     }
 }

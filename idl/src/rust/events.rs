@@ -10,7 +10,10 @@ use quote::quote;
 use std::sync::Arc;
 
 pub(super) fn items(selection: &Selection) -> TokenStream {
-    let raising = selection.classes.iter().filter(|class| class.own_events().next().is_some());
+    let raising = selection
+        .classes
+        .iter()
+        .filter(|class| class.own_events().next().is_some());
     raising.map(|class| emitters(class)).collect()
 }
 
@@ -34,7 +37,12 @@ fn emitters(class: &Class) -> TokenStream {
 
 fn declaration(event: &Event) -> TokenStream {
     let params: Vec<Param> = raised_properties(event).cloned().collect();
-    let text = operation_doc(&event.doc, &format!("`{}` of the descriptor.", event.name), &params, "");
+    let text = operation_doc(
+        &event.doc,
+        &format!("`{}` of the descriptor.", event.name),
+        &params,
+        "",
+    );
     let signature = signature(event);
     quote!(#text #signature;)
 }
@@ -42,7 +50,7 @@ fn declaration(event: &Event) -> TokenStream {
 fn body(event: &Event) -> TokenStream {
     let name = event.name.name();
     let signature = signature(event);
-    let members = raised_properties(event).map(|property| member(property));
+    let members = raised_properties(event).map(member);
     quote! {
         #signature {
             self.emit(#name, wire::object([#(#members),*]));
@@ -59,17 +67,29 @@ fn signature(event: &Event) -> TokenStream {
 
 /// Clients read events with all their numbers, flags and strings, so that only structures and objects can be absent.
 fn is_absentable(property: &Param) -> bool {
-    property.optional && !matches!(property.ty, Type::Boolean | Type::Int | Type::Int64 | Type::Float | Type::Double | Type::String)
+    property.optional
+        && !matches!(
+            property.ty,
+            Type::Boolean | Type::Int | Type::Int64 | Type::Float | Type::Double | Type::String
+        )
 }
 
 fn property_type(property: &Param) -> TokenStream {
     let ty = rust_type(&property.ty);
-    if is_absentable(property) { quote!(Option<#ty>) } else { ty }
+    if is_absentable(property) {
+        quote!(Option<#ty>)
+    } else {
+        ty
+    }
 }
 
 fn member(property: &Param) -> TokenStream {
     let name: Ident = snake_identifier(&property.name);
     let wire_name = &property.name;
-    let value = if is_absentable(property) { quote!(#name) } else { exact(&property.ty, quote!(#name)) };
+    let value = if is_absentable(property) {
+        quote!(#name)
+    } else {
+        exact(&property.ty, quote!(#name))
+    };
     quote!((#wire_name, wire::value(&#value)))
 }

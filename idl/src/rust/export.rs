@@ -8,7 +8,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 pub(super) fn items(selection: &Selection) -> TokenStream {
-    let created = selection.classes.iter().filter(|class| selection.is_created(class));
+    let created = selection
+        .classes
+        .iter()
+        .filter(|class| selection.is_created(class));
     created.map(|class| class_items(class)).collect()
 }
 

@@ -5,7 +5,8 @@ use proc_macro2::TokenStream;
 
 /// Formats a file, with blank lines between items.
 pub(super) fn formatted(file: TokenStream) -> Result<String, Error> {
-    let file = syn::parse2(file).map_err(|error| Error::Generate(format!("the generated code is no Rust: {error}")))?;
+    let file = syn::parse2(file)
+        .map_err(|error| Error::Generate(format!("the generated code is no Rust: {error}")))?;
     Ok(spaced(&prettyplease::unparse(&file)))
 }
 
@@ -30,8 +31,12 @@ fn ends_item(line: &str) -> bool {
 }
 
 fn begins_item(line: &str) -> bool {
-    const BEGINNINGS: [&str; 8] = ["///", "#[", "pub", "fn ", "impl", "struct ", "mod ", "trait "];
-    BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+    const BEGINNINGS: [&str; 8] = [
+        "///", "#[", "pub", "fn ", "impl", "struct ", "mod ", "trait ",
+    ];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| line.starts_with(beginning))
 }
 
 fn indentation(line: &str) -> usize {

@@ -24,7 +24,11 @@ pub(super) fn variant_name(value: &str) -> String {
         let mut characters = word.chars();
         name.extend(characters.next().map(|first| first.to_ascii_uppercase()));
         let rest = characters.as_str();
-        name.push_str(&if shouted { rest.to_lowercase() } else { rest.to_owned() });
+        name.push_str(&if shouted {
+            rest.to_lowercase()
+        } else {
+            rest.to_owned()
+        });
     }
     name
 }
@@ -35,7 +39,9 @@ pub(super) fn identifier(name: &str) -> Ident {
         return Ident::new(name, Span::call_site());
     }
     match name {
-        "self" | "Self" | "super" | "crate" | "_" => Ident::new(&format!("{name}_"), Span::call_site()),
+        "self" | "Self" | "super" | "crate" | "_" => {
+            Ident::new(&format!("{name}_"), Span::call_site())
+        }
         keyword => Ident::new_raw(keyword, Span::call_site()),
     }
 }
@@ -62,7 +68,11 @@ fn first_word_length(text: &str) -> usize {
         return whole.len();
     }
     let bytes = text.as_bytes();
-    let is_upper = |index: usize| bytes.get(index).is_some_and(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_upper = |index: usize| {
+        bytes
+            .get(index)
+            .is_some_and(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
     let is_lower = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_lowercase);
     let mut length = 1;
     while is_upper(length) {
@@ -72,7 +82,9 @@ fn first_word_length(text: &str) -> usize {
         // The last capital of a run begins the next word: `ICE|Candidate`.
         return length - 1;
     }
-    while length < bytes.len() && !bytes.get(length).is_some_and(u8::is_ascii_uppercase) && bytes.get(length) != Some(&b'_')
+    while length < bytes.len()
+        && !bytes.get(length).is_some_and(u8::is_ascii_uppercase)
+        && bytes.get(length) != Some(&b'_')
     {
         length += 1;
     }

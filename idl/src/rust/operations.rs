@@ -37,9 +37,21 @@ pub(super) fn own_methods(class: &Class) -> Vec<RustMethod> {
         let name = unique_name(&mut taken, snake_case(&property.name), &[]);
         methods.push(getter(class, property, name));
         if property.is_writable() {
-            let getter_name = methods.last().map(|getter| getter.name.to_string()).unwrap_or_default();
-            let name = unique_name(&mut taken, format!("set_{}", snake_case(&property.name)), &[]);
-            methods.push(setter(class, property, name, getter_name.trim_start_matches("r#")));
+            let getter_name = methods
+                .last()
+                .map(|getter| getter.name.to_string())
+                .unwrap_or_default();
+            let name = unique_name(
+                &mut taken,
+                format!("set_{}", snake_case(&property.name)),
+                &[],
+            );
+            methods.push(setter(
+                class,
+                property,
+                name,
+                getter_name.trim_start_matches("r#"),
+            ));
         }
     }
     methods
@@ -47,9 +59,16 @@ pub(super) fn own_methods(class: &Class) -> Vec<RustMethod> {
 
 /// Names in supertraits; the same name again would be ambiguous for who calls it.
 fn inherited_names(class: &Class) -> Vec<String> {
-    let ancestors = class.ancestors().iter().filter(|ancestor| !super::selection::is_of_host(ancestor));
-    let names = ancestors.flat_map(|ancestor| own_methods(ancestor)).map(|method| method.name.to_string());
-    names.map(|name| name.trim_start_matches("r#").to_owned()).collect()
+    let ancestors = class
+        .ancestors()
+        .iter()
+        .filter(|ancestor| !super::selection::is_of_host(ancestor));
+    let names = ancestors
+        .flat_map(|ancestor| own_methods(ancestor))
+        .map(|method| method.name.to_string());
+    names
+        .map(|name| name.trim_start_matches("r#").to_owned())
+        .collect()
 }
 
 /// Overloads are told apart by their parameters: `focus`, `focus_with_speed`.
@@ -95,7 +114,13 @@ fn getter(class: &Class, property: &Arc<Property>, name: Ident) -> RustMethod {
 fn setter(class: &Class, property: &Arc<Property>, name: Ident, getter: &str) -> RustMethod {
     let operation = crate::model::setter_name(&property.name);
     let params = Operation::Setter(Arc::clone(property)).params().to_vec();
-    let params = params.into_iter().map(|param| Param { doc: String::new(), ..param }).collect();
+    let params = params
+        .into_iter()
+        .map(|param| Param {
+            doc: String::new(),
+            ..param
+        })
+        .collect();
     RustMethod {
         name,
         params,

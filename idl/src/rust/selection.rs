@@ -21,9 +21,33 @@ const HOST_CLASSES: [&str; 8] = [
 
 /// Names that generated code uses with their usual meaning.
 const RESERVED_NAMES: [&str; 27] = [
-    "BTreeMap", "Box", "Class", "Clone", "Copy", "Debug", "Default", "Deserialize", "Element", "ElementContext", "Eq",
-    "Err", "Error", "Hash", "None", "Object", "ObjectRef", "Ok", "Option", "PartialEq", "Result", "Self", "Serialize",
-    "Some", "String", "Value", "Vec",
+    "BTreeMap",
+    "Box",
+    "Class",
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "Element",
+    "ElementContext",
+    "Eq",
+    "Err",
+    "Error",
+    "Hash",
+    "None",
+    "Object",
+    "ObjectRef",
+    "Ok",
+    "Option",
+    "PartialEq",
+    "Result",
+    "Self",
+    "Serialize",
+    "Some",
+    "String",
+    "Value",
+    "Vec",
 ];
 
 /// All that code is made for, in the order in which it is written.
@@ -53,7 +77,9 @@ impl Selection {
             selection.add_types_of(model, &class);
         }
         for name in &request.types {
-            let complex = model.complex_type(name).ok_or_else(|| unknown("complex type", name))?;
+            let complex = model
+                .complex_type(name)
+                .ok_or_else(|| unknown("complex type", name))?;
             selection.add_type(model, &Type::Complex(complex.name().clone()));
         }
         selection.version = selection.versions(model);
@@ -63,18 +89,28 @@ impl Selection {
 
     /// Whether objects of the class are made by this module.
     pub(super) fn is_created(&self, class: &Class) -> bool {
-        self.created.iter().any(|name| **name == **class.qualified_name())
+        self.created
+            .iter()
+            .any(|name| **name == **class.qualified_name())
     }
 
     /// The nearest ancestor that has a trait.
     pub(super) fn supertrait<'a>(&self, class: &'a Class) -> Option<&'a Arc<Class>> {
-        class.ancestors().iter().find(|ancestor| !is_of_host(ancestor))
+        class
+            .ancestors()
+            .iter()
+            .find(|ancestor| !is_of_host(ancestor))
     }
 
     /// For the head of the file: the classes asked for and where they come from.
     pub(super) fn title(&self) -> String {
         let classes: Vec<&str> = match self.created.as_slice() {
-            [] => self.classes.last().map(|class| class.name.as_str()).into_iter().collect(),
+            [] => self
+                .classes
+                .last()
+                .map(|class| class.name.as_str())
+                .into_iter()
+                .collect(),
             created => created.iter().map(String::as_str).collect(),
         };
         format!("{} ({})", classes.join(", "), self.version)
@@ -82,9 +118,16 @@ impl Selection {
 
     fn add_class(&mut self, class: &Arc<Class>) -> Result<(), Error> {
         if is_of_host(class) {
-            return Err(Error::Generate(format!("{} is implemented by the host", class.qualified_name())));
+            return Err(Error::Generate(format!(
+                "{} is implemented by the host",
+                class.qualified_name()
+            )));
         }
-        let chain = class.ancestors().iter().rev().filter(|ancestor| !is_of_host(ancestor));
+        let chain = class
+            .ancestors()
+            .iter()
+            .rev()
+            .filter(|ancestor| !is_of_host(ancestor));
         for class in chain.chain([class]) {
             if !self.classes.iter().any(|known| Arc::ptr_eq(known, class)) {
                 self.classes.push(Arc::clone(class));
@@ -123,9 +166,17 @@ impl Selection {
     }
 
     fn add_type(&mut self, model: &Model, ty: &Type) {
-        let Type::Complex(name) = ty.innermost() else { return };
-        let Some(complex) = model.complex_type(name) else { return };
-        if self.complex_types.iter().any(|known| Arc::ptr_eq(known, complex)) {
+        let Type::Complex(name) = ty.innermost() else {
+            return;
+        };
+        let Some(complex) = model.complex_type(name) else {
+            return;
+        };
+        if self
+            .complex_types
+            .iter()
+            .any(|known| Arc::ptr_eq(known, complex))
+        {
             return;
         }
         self.complex_types.push(Arc::clone(complex));
@@ -136,10 +187,19 @@ impl Selection {
 
     fn versions(&self, model: &Model) -> String {
         let used = model.modules().iter().filter(|module| {
-            let has_class = self.classes.iter().any(|class| class.module == module.name());
+            let has_class = self
+                .classes
+                .iter()
+                .any(|class| class.module == module.name());
             has_class || (self.classes.is_empty() && module.name() == "core")
         });
-        let versions = used.map(|module| format!("{} {}", module.name(), module.version.as_deref().unwrap_or_default()));
+        let versions = used.map(|module| {
+            format!(
+                "{} {}",
+                module.name(),
+                module.version.as_deref().unwrap_or_default()
+            )
+        });
         versions.collect::<Vec<_>>().join(", ")
     }
 
@@ -156,14 +216,21 @@ impl Selection {
             names.push((snake_case(&class.name), owner));
         }
         for complex in &self.complex_types {
-            names.push((complex.name().name().to_owned(), format!("complex type {}", complex.name())));
+            names.push((
+                complex.name().name().to_owned(),
+                format!("complex type {}", complex.name()),
+            ));
         }
         for (name, owner) in names {
             if RESERVED_NAMES.contains(&name.as_str()) {
-                return Err(Error::Generate(format!("{owner}: Rust code already has a meaning for '{name}'")));
+                return Err(Error::Generate(format!(
+                    "{owner}: Rust code already has a meaning for '{name}'"
+                )));
             }
             if let Some(other) = owners.insert(name.clone(), owner.clone()) {
-                return Err(Error::Generate(format!("{owner} and {other} would both be '{name}' in Rust")));
+                return Err(Error::Generate(format!(
+                    "{owner} and {other} would both be '{name}' in Rust"
+                )));
             }
         }
         Ok(())
@@ -177,9 +244,17 @@ pub(super) fn is_of_host(class: &Class) -> bool {
 
 /// The properties that who raises an event has to give; the host adds those of RaiseBase and Media.
 pub(super) fn raised_properties(event: &Event) -> impl Iterator<Item = &Param> {
-    let is_media = event.ancestors.iter().any(|ancestor| &**ancestor == "kurento.Media");
-    let added = move |name: &str| ["source", "timestampMillis", "tags"].contains(&name) || (is_media && name == "type");
-    event.properties.iter().filter(move |property| !added(&property.name))
+    let is_media = event
+        .ancestors
+        .iter()
+        .any(|ancestor| &**ancestor == "kurento.Media");
+    let added = move |name: &str| {
+        ["source", "timestampMillis", "tags"].contains(&name) || (is_media && name == "type")
+    };
+    event
+        .properties
+        .iter()
+        .filter(move |property| !added(&property.name))
 }
 
 fn unknown(kind: &str, name: &str) -> Error {

@@ -11,12 +11,19 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 pub(super) fn items(selection: &Selection) -> TokenStream {
-    selection.classes.iter().map(|class| class_trait(selection, class)).collect()
+    selection
+        .classes
+        .iter()
+        .map(|class| class_trait(selection, class))
+        .collect()
 }
 
 fn class_trait(selection: &Selection, class: &Class) -> TokenStream {
     let name = identifier(&class.name);
-    let text = doc(&class.doc, &format!("`{}` of the descriptor.", class.qualified_name()));
+    let text = doc(
+        &class.doc,
+        &format!("`{}` of the descriptor.", class.qualified_name()),
+    );
     let supertrait = match selection.supertrait(class) {
         Some(parent) => {
             let parent = identifier(&parent.name);
@@ -55,9 +62,15 @@ fn signature(method: &RustMethod) -> TokenStream {
         &method.returns_doc,
     );
     let name = &method.name;
-    let names = method.params.iter().map(|param| snake_identifier(&param.name));
+    let names = method
+        .params
+        .iter()
+        .map(|param| snake_identifier(&param.name));
     let types = method.params.iter().map(param_type);
-    let returns = method.returns.as_ref().map_or_else(|| quote!(()), rust_type);
+    let returns = method
+        .returns
+        .as_ref()
+        .map_or_else(|| quote!(()), rust_type);
     quote! {
         #text
         fn #name(&self #(, #names: #types)*) -> Result<#returns>;

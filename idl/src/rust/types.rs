@@ -33,7 +33,11 @@ pub(super) fn rust_type(ty: &Type) -> TokenStream {
 /// The Rust type of a parameter: an `Option` where leaving it out means something of its own.
 pub(super) fn param_type(param: &Param) -> TokenStream {
     let ty = rust_type(&param.ty);
-    if is_absentable(param) { quote!(Option<#ty>) } else { ty }
+    if is_absentable(param) {
+        quote!(Option<#ty>)
+    } else {
+        ty
+    }
 }
 
 /// Whether a parameter can be absent for the module: it is optional, and no default takes its place.
@@ -50,6 +54,9 @@ pub(super) fn holds_floats(ty: &Type) -> bool {
 pub(super) fn exact(ty: &Type, value: TokenStream) -> TokenStream {
     match ty {
         Type::Float => quote!(f64::from(#value)),
+        Type::List(item) if **item == Type::Float => {
+            quote!(#value.into_iter().map(f64::from).collect::<Vec<_>>())
+        }
         Type::List(item) if holds_floats(item) => {
             let item = exact(item, quote!(item));
             quote!(#value.into_iter().map(|item| #item).collect::<Vec<_>>())

@@ -1,5 +1,60 @@
-fn main() {
-    let model = rivero_idl::Model::standard().unwrap();
-    let request = rivero_idl::rust::Request { classes: std::env::args().skip(1).collect(), types: vec![] };
-    print!("{}", rivero_idl::rust::generate(&model, &request).unwrap_or_else(|error| error.to_string()));
+//! `kmd`: checks module descriptors, prints them, documents them and generates code from them.
+
+mod check;
+mod docs;
+mod generate;
+mod inputs;
+mod output;
+mod show;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Works with Kurento module descriptors (*.kmd.json): what a module offers, in classes, complex types and events.
+///
+/// The standard modules (core, elements, filters) are built in and can be named instead of a file. Where files are
+/// expected, a directory stands for all *.kmd.json files directly in it. The files of a split module are joined.
+#[derive(Debug, Parser)]
+#[command(name = "kmd", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Show(show::Arguments),
+    Docs(docs::Arguments),
+    /// Generates code.
+    #[command(subcommand)]
+    Gen(generate::Target),
+}
+
+/// Why the command failed, for the last line on standard error; nothing when everything was said.
+#[derive(Debug)]
+struct Failure(Option<String>);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Some(error.to_string()))
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
+        Command::Gen(target) => generate::run(&target),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(message)) => {
+            if let Some(message) = message {
+                eprintln!("{message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
