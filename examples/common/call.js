@@ -23,6 +23,14 @@ export async function connectToServer() {
 }
 
 /**
+ * Calls an operation of a media object. The client's own promises resolve even
+ * when the server refuses the call; only its callbacks tell.
+ */
+export function invoke(object, operation, ...parameters) {
+  return asPromise((done) => object[operation](...parameters, done));
+}
+
+/**
  * Makes a WebRtcPeer. `mode` is 'Sendrecv', 'Sendonly' or 'Recvonly', `options`
  * are kurento-utils' own. No STUN server is asked unless `options` name one.
  */
@@ -40,9 +48,9 @@ export async function negotiate(peer, endpoint) {
   endpoint.on('IceCandidateFound', ({ candidate }) => peer.addIceCandidate(candidate));
 
   const offer = await asPromise((done) => peer.generateOffer(done));
-  const answer = await endpoint.processOffer(offer);
+  const answer = await invoke(endpoint, 'processOffer', offer);
   await asPromise((done) => peer.processAnswer(answer, done));
-  await endpoint.gatherCandidates();
+  await invoke(endpoint, 'gatherCandidates');
 }
 
 function asPromise(start) {

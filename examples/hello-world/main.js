@@ -1,4 +1,4 @@
-import { connectToServer, createPeer, negotiate, watchConnection } from '../common/call.js';
+import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
 import { Cleanup } from '../common/cleanup.js';
 import { showError, showFacts, showState } from '../common/page.js';
 
@@ -32,7 +32,7 @@ async function loopback(cleanup) {
   const pipeline = await client.create('MediaPipeline');
   cleanup.add(() => pipeline.release());
   const endpoint = await pipeline.create('WebRtcEndpoint');
-  await endpoint.connect(endpoint);
+  await invoke(endpoint, 'connect', endpoint);
   if (cleanup.over) return;
 
   watchConnection(peer, onConnection);

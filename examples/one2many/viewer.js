@@ -1,4 +1,4 @@
-import { connectToServer, createPeer, negotiate, watchConnection } from '../common/call.js';
+import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
 import { Cleanup } from '../common/cleanup.js';
 import { presenter } from './notice.js';
 
@@ -39,7 +39,7 @@ async function show(client, presenterId, video, cleanup, report) {
   const endpoint = await pipeline.create('WebRtcEndpoint');
   cleanup.add(() => endpoint.release());
   if (cleanup.over) return;
-  await source.connect(endpoint);
+  await invoke(source, 'connect', endpoint);
 
   const peer = await createPeer('Recvonly', { remoteVideo: video });
   cleanup.add(() => peer.dispose());

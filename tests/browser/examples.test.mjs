@@ -1,15 +1,16 @@
 // The example pages as a person uses them: clicks in, states and pictures out.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
 import { live } from '../lib/live.mjs';
 import { PATIENCE_MS, until } from '../lib/wait.mjs';
 
-const rivero = live();
 let examples;
-before(async () => (examples = await serveExamples({ port: 0, server: rivero.server.url })));
+const rivero = live({}, async ({ server }) => {
+  examples = await serveExamples({ port: 0, server: server.url });
+});
 after(() => examples?.close());
 
 async function open(path) {

@@ -2,9 +2,10 @@
 // one taking over.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
+import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, decodesFrames, hearsTone, seesColour, seesMotion } from '../lib/media.mjs';
 import { until, within } from '../lib/wait.mjs';
@@ -13,11 +14,16 @@ const FIRST_PICTURE_MS = 1000;
 const EARLY = ['viewer1', 'viewer2', 'viewer3', 'viewer4', 'viewer5'];
 const LATE = ['viewer6', 'viewer7', 'viewer8', 'viewer9', 'viewer10'];
 
-const rivero = live();
 let pipeline;
 let presenter;
 const audience = {};
 const viewers = new Map();
+const rivero = live({}, async ({ client, browser }) => {
+  pipeline = await client.create('MediaPipeline');
+  presenter = await present(COLOURS.red, 800);
+  audience.page = await browser.openProbe();
+  audience.calls = await Calls.on(audience.page);
+});
 
 /** A page with a camera of one colour that sends to a new endpoint. */
 async function present(colour, toneHz) {
@@ -32,17 +38,10 @@ async function present(colour, toneHz) {
 /** One more viewer of `source` in the viewers' page; its endpoint. */
 async function watch(name, source) {
   const endpoint = await pipeline.create('WebRtcEndpoint');
-  await source.connect(endpoint);
+  await invoke(source, 'connect', endpoint);
   await audience.calls.open(name, endpoint, {});
   viewers.set(name, endpoint);
 }
-
-before(async () => {
-  pipeline = await rivero.client.create('MediaPipeline');
-  presenter = await present(COLOURS.red, 800);
-  audience.page = await rivero.browser.openProbe();
-  audience.calls = await Calls.on(audience.page);
-});
 
 test('viewers who are there early see and hear the presenter', async () => {
   for (const name of EARLY) await watch(name, presenter.endpoint);
@@ -80,7 +79,7 @@ test('when the presenter leaves, viewers keep their connection and see the next 
   }
 
   const successor = await present(COLOURS.blue, 1200);
-  for (const endpoint of viewers.values()) await successor.endpoint.connect(endpoint);
+  for (const endpoint of viewers.values()) await invoke(successor.endpoint, 'connect', endpoint);
   for (const name of viewers.keys()) await seesColour(audience.page, name, COLOURS.blue);
   await hearsTone(audience.page, LATE[0], 1200);
 });

@@ -3,7 +3,7 @@
 // has to be given back.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
 import { live } from '../lib/live.mjs';
@@ -16,9 +16,10 @@ const IDLE_CPU = 0.05; // of one core
 const RSS_GROWTH = 1.2;
 
 // Sessions whose connection is gone are collected after one to two periods.
-const rivero = live({ config: { resources: { garbageCollectorPeriod: 1 } } });
 let examples;
-before(async () => (examples = await serveExamples({ port: 0, server: rivero.server.url })));
+const rivero = live({ config: { resources: { garbageCollectorPeriod: 1 } } }, async ({ server }) => {
+  examples = await serveExamples({ port: 0, server: server.url });
+});
 after(() => examples?.close());
 
 test('fifty reloads in a row leave CPU, memory, threads and sockets as they were', async (t) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { connectClient } from '../lib/client.mjs';
+import { connectClient, invoke } from '../lib/client.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 
 let server;
@@ -44,11 +44,11 @@ test('an element knows its pipeline, a pipeline its children', async () => {
 test('connections can be asked for on both sides, and end with disconnect', async () => {
   const source = await pipeline.create('PassThrough');
   const sink = await pipeline.create('PassThrough');
-  await source.connect(sink);
+  await invoke(source, 'connect', sink);
   const types = (connections) => connections.map(({ type }) => type).sort();
   assert.deepEqual(types(await source.getSinkConnections()), ['AUDIO', 'DATA', 'VIDEO']);
   assert.deepEqual(types(await sink.getSourceConnections()), ['AUDIO', 'DATA', 'VIDEO']);
-  await source.disconnect(sink);
+  await invoke(source, 'disconnect', sink);
   assert.deepEqual(await source.getSinkConnections(), []);
   await pipeline.release();
 });

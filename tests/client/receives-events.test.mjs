@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { connectClient } from '../lib/client.mjs';
+import { connectClient, invoke } from '../lib/client.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 import { nextEvent } from '../lib/wait.mjs';
 
@@ -45,7 +45,7 @@ test('ElementConnected comes once per media type, from the source', async () => 
     types.push(event.mediaType);
   });
   const all = nextEvent(source, 'ElementConnected', () => types.length === 3);
-  await source.connect(sink);
+  await invoke(source, 'connect', sink);
   await all;
   assert.deepEqual(types.sort(), ['AUDIO', 'DATA', 'VIDEO']);
   await pipeline.release();

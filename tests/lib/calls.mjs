@@ -1,8 +1,7 @@
 // Calls between the peers of a probe page and WebRtcEndpoints: offer, answer and
 // candidates trickling both ways, as an application server would do it.
 
-import { iceCandidate } from './client.mjs';
-import { within } from './wait.mjs';
+import { iceCandidate, invoke } from './client.mjs';
 
 export class Calls {
   #page;
@@ -28,9 +27,9 @@ export class Calls {
     this.#endpoints.set(name, endpoint);
     endpoint.on('IceCandidateFound', ({ candidate }) => this.#addCandidate(name, candidate));
     const offer = await this.#page.evaluate(([peer, settings]) => probe.offer(peer, settings), [name, options]);
-    const answer = await within(endpoint.processOffer(offer), `processOffer for ${name}`);
+    const answer = await invoke(endpoint, 'processOffer', offer);
     await this.#page.evaluate(([peer, sdp]) => probe.acceptAnswer(peer, sdp), [name, answer]);
-    await within(endpoint.gatherCandidates(), `gatherCandidates for ${name}`);
+    await invoke(endpoint, 'gatherCandidates');
     return { offer, answer };
   }
 

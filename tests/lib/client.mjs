@@ -10,7 +10,8 @@ export const kurentoClient = createRequire(import.meta.url)('kurento-client');
 export function connectClient(url, options = {}) {
   const connected = new Promise((resolve, reject) => {
     // Retries do not end by themselves: a server that is not there is a failure here.
-    const settings = { failAfter: 3, ...options };
+    // Remembering answered requests for 20 s would keep the process alive as long.
+    const settings = { failAfter: 3, duplicates_timeout: 100, response_timeout: 100, ...options };
     const client = kurentoClient(url, settings, (error, ready) => (error ? reject(error) : resolve(ready)));
     // reconnect-core emits each refused attempt as an 'error' that nobody listens to.
     client._re.on('error', () => {});
@@ -23,4 +24,15 @@ const IceCandidate = kurentoClient.getComplexType('IceCandidate');
 /** A browser's candidate as the complex type that `addIceCandidate` takes. */
 export function iceCandidate({ candidate, sdpMid, sdpMLineIndex }) {
   return IceCandidate({ candidate, sdpMid, sdpMLineIndex });
+}
+
+/**
+ * Calls `object[operation](...parameters)`. kurento-client's own promises resolve
+ * even when the server refuses the call; only its callbacks tell.
+ */
+export function invoke(object, operation, ...parameters) {
+  const answered = new Promise((resolve, reject) => {
+    object[operation](...parameters, (error, value) => (error ? reject(error) : resolve(value)));
+  });
+  return within(answered, operation);
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Calls } from './calls.mjs';
+import { invoke } from './client.mjs';
 import { live } from './live.mjs';
 import { COLOURS, decodesFrames, hearsTone, isConnected, seesColour, seesMotion } from './media.mjs';
 
@@ -18,7 +19,7 @@ export function loopbackTest({ video, audio }) {
     const calls = await Calls.on(page);
     const pipeline = await rivero.client.create('MediaPipeline');
     const endpoint = await pipeline.create('WebRtcEndpoint');
-    await endpoint.connect(endpoint);
+    await invoke(endpoint, 'connect', endpoint);
 
     await page.evaluate(([colour, toneHz]) => probe.createSource('camera', { colour, toneHz }), [COLOURS.red, TONE_HZ]);
     await calls.open('me', endpoint, { send: 'camera', codecs: { video, audio } });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { connectClient } from '../lib/client.mjs';
+import { connectClient, invoke } from '../lib/client.mjs';
 import { builtModules, startRivero } from '../lib/rivero.mjs';
 
 let server;
@@ -21,7 +21,7 @@ test('other elements work', async () => {
   const pipeline = await client.create('MediaPipeline');
   const source = await pipeline.create('PassThrough');
   const sink = await pipeline.create('PassThrough');
-  await source.connect(sink);
+  await invoke(source, 'connect', sink);
   await pipeline.release();
 });
 
