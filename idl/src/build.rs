@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Two files come into `OUT_DIR`: `api.rs` with the code of [`crate::rust`], to be included with
-//! `mod api { include!(concat!(env!("OUT_DIR"), "/api.rs")); }`, and `module.json`, the manifest that
-//! `export_module!` puts into the library for the host to read without loading it.
+//! `mod api { include!(concat!(env!("OUT_DIR"), "/api.rs")); }`, and `module.json`, the manifest
+//! that `export_module!` puts into the library for the host to read without loading it.
 
 use crate::descriptor::Descriptor;
 use crate::error::Error;
@@ -29,7 +29,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a module offers. Paths are relative to the directory that `build.rs` runs in, which is the crate's.
+/// What a module offers. Paths are relative to the directory that `build.rs` runs in, which is the
+/// crate's.
 #[derive(Debug, Clone)]
 pub struct Module {
     name: String,
@@ -80,7 +81,8 @@ impl Module {
         self
     }
 
-    /// Complex types that the sources need besides those in the signatures of the classes, such as statistics.
+    /// Complex types that the sources need besides those in the signatures of the classes, such as
+    /// statistics.
     #[must_use]
     pub fn types(mut self, names: &[&str]) -> Self {
         self.types
@@ -147,7 +149,8 @@ impl Module {
         };
         let manifest =
             serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
-        write(&directory.join("api.rs"), &generate(&model, &request)?)?;
+        let code = generate(&model, &request)?;
+        write(&directory.join("api.rs"), &code)?;
         write(&directory.join("module.json"), &manifest)
     }
 

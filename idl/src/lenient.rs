@@ -1,12 +1,14 @@
-//! The JSON dialect of descriptors: `//` and `/* */` comments anywhere between tokens, and strings that span lines.
+//! The JSON dialect of descriptors: `//` and `/* */` comments anywhere between tokens, and strings
+//! that span lines.
 //!
-//! The text is rewritten to plain JSON, and positions in the result can be traced back, so that error messages
-//! show what the author sees in the editor.
+//! The text is rewritten to plain JSON, and positions in the result can be traced back, so that
+//! error messages show what the author sees in the editor.
 
 /// Plain JSON made from lenient text.
 pub(crate) struct PlainJson {
     text: String,
-    /// Offsets in `text` after which one byte more was written than read: each line break inside a string.
+    /// Offsets in `text` after which one byte more was written than read: each line break inside a
+    /// string.
     widened_at: Vec<usize>,
     original: String,
 }
@@ -28,7 +30,8 @@ enum State {
 }
 
 impl PlainJson {
-    /// Blanks out comments and escapes line breaks and tabs inside strings. Never fails: what is not JSON stays so.
+    /// Blanks out comments and escapes line breaks and tabs inside strings. Never fails: what is
+    /// not JSON stays so.
     pub(crate) fn new(original: &str) -> Self {
         let mut text = String::with_capacity(original.len());
         let mut widened_at = Vec::new();
@@ -82,7 +85,8 @@ impl PlainJson {
         &self.text
     }
 
-    /// Where a line and column of [`Self::as_str`], as serde_json counts them, lie in the original text.
+    /// Where a line and column of [`Self::as_str`], as serde_json counts them, lie in the original
+    /// text.
     pub(crate) fn original_position(&self, line: usize, column: usize) -> Position {
         let line_start: usize = self
             .text

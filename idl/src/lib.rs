@@ -1,14 +1,17 @@
 //! Kurento module descriptors (KMD): parse, check, generate.
 //!
-//! A descriptor (`*.kmd.json`) says what a module offers: classes with constructor, operations, properties and events,
-//! and the structures and enumerations these use. Everything else is derived from it. The stages:
+//! A descriptor (`*.kmd.json`) says what a module offers: classes with constructor, operations,
+//! properties and events, and the structures and enumerations these use. Everything else is derived
+//! from it. The stages:
 //!
-//! 1. [`Descriptor::parse`] reads one file, [`Descriptor::merge`] joins the files of one module. Names are still text.
+//! 1. [`Descriptor::parse`] reads one file, [`Descriptor::merge`] joins the files of one module.
+//!    Names are still text.
 //! 2. [`check`] lists what is wrong with a set of descriptors, as `kmd check` prints it.
-//! 3. [`Model::new`] resolves them: classes know their ancestors, types are [`Type`]s, operations are found by name.
-//!    [`Model::standard`] holds what every Kurento server has (modules core, elements and filters).
-//! 4. [`rust`] turns classes of a model into Rust traits and types, [`build`] does so from a module's `build.rs`,
-//!    [`markdown`] into a reference for people.
+//! 3. [`Model::new`] resolves them: classes know their ancestors, types are [`Type`]s, operations
+//!    are found by name. [`Model::standard`] holds what every Kurento server has (modules core,
+//!    elements and filters).
+//! 4. [`rust`] turns classes of a model into Rust traits and types, [`build`] does so from a
+//!    module's `build.rs`, [`markdown`] into a reference for people.
 
 mod check;
 mod descriptor;

@@ -1,52 +1,72 @@
 //! A reference for people, in Markdown.
 
-use crate::model::{Class, ComplexType, Event, Method, Model, Param, Property, Type};
+use crate::descriptor::Descriptor;
+use crate::model::{
+    Class, ComplexType, Event, Method, Model, Param, Property, QualifiedName, Type,
+};
+use std::collections::HashSet;
 use std::fmt::Write;
 
-/// The page of one module, by its own name; `None` when the model does not have it.
+/// A page with these modules, by their own names; `None` when the model lacks one of them.
 ///
-/// Classes come first, then events and complex types, each in the order of the descriptor. A class lists what it
-/// declares itself and names the classes it inherits from. Names of the same module are links.
+/// Of each module classes come first, then events and complex types, in the order of the
+/// descriptor. A class lists what it declares itself and names the classes it inherits from. Names
+/// that are explained on the page are links.
 #[must_use]
-pub fn reference(model: &Model, module: &str) -> Option<String> {
-    let descriptor = model.descriptor(module)?;
+pub fn reference(model: &Model, modules: &[&str]) -> Option<String> {
+    let descriptors: Option<Vec<&Descriptor>> = modules
+        .iter()
+        .map(|module| model.descriptor(module))
+        .collect();
+    let descriptors = descriptors?;
     let mut page = Page {
-        namespace: descriptor.namespace().to_owned(),
+        explained: descriptors
+            .iter()
+            .flat_map(|descriptor| names_in(descriptor))
+            .collect(),
         text: String::new(),
     };
-    page.line(&format!(
-        "# Module {module} {}",
-        descriptor.version.as_deref().unwrap_or_default()
-    ));
-    let classes = model
-        .classes()
-        .iter()
-        .filter(|class| class.module == module);
-    page.section("Classes", classes, |page, class| page.class(class));
-    let events = descriptor
-        .events
-        .iter()
-        .filter_map(|event| model.event(&qualified(descriptor.namespace(), &event.name)));
-    page.section("Events", events, |page, event| page.event(event));
-    let complex_types = descriptor.complex_types.iter();
-    let complex_types = complex_types
-        .filter_map(|ty| model.complex_type(&qualified(descriptor.namespace(), &ty.name)));
-    page.section("Complex types", complex_types, |page, ty| {
-        page.complex_type(ty)
-    });
+    for descriptor in descriptors {
+        page.module(model, descriptor);
+    }
     Some(page.text)
 }
 
-fn qualified(namespace: &str, name: &str) -> String {
-    format!("{namespace}.{name}")
+fn names_in(descriptor: &Descriptor) -> impl Iterator<Item = QualifiedName> {
+    let classes = descriptor.remote_classes.iter().map(|class| &class.name);
+    let events = descriptor.events.iter().map(|event| &event.name);
+    let complex_types = descriptor.complex_types.iter().map(|complex| &complex.name);
+    let names = classes.chain(events).chain(complex_types);
+    names.map(|name| QualifiedName::new(descriptor.namespace(), name))
 }
 
 struct Page {
-    namespace: String,
+    /// What has a heading on the page.
+    explained: HashSet<QualifiedName>,
     text: String,
 }
 
 impl Page {
+    fn module(&mut self, model: &Model, descriptor: &Descriptor) {
+        let module = descriptor.name();
+        let qualified = |name: &str| QualifiedName::new(descriptor.namespace(), name);
+        let version = descriptor.version.as_deref().unwrap_or_default();
+        self.line(&format!("# Module {module} {version}"));
+        let classes = model
+            .classes()
+            .iter()
+            .filter(|class| class.module == module);
+        self.section("Classes", classes, |page, class| page.class(class));
+        let events = descriptor.events.iter();
+        let events = events.filter_map(|event| model.event(&qualified(&event.name)));
+        self.section("Events", events, |page, event| page.event(event));
+        let complex_types = descriptor.complex_types.iter();
+        let complex_types = complex_types.filter_map(|ty| model.complex_type(&qualified(&ty.name)));
+        self.section("Complex types", complex_types, |page, ty| {
+            page.complex_type(ty)
+        });
+    }
+
     /// A paragraph; empty ones leave no trace.
     fn line(&mut self, text: &str) {
         let text = text.trim();
@@ -75,8 +95,7 @@ impl Page {
     }
 
     fn class(&mut self, class: &Class) {
-        let kind = if class.is_abstract { " (abstract)" } else { "" };
-        self.line(&format!("### {}{kind}", class.name));
+        self.line(&format!("### {}", class.name));
         self.line(&class.doc);
         let ancestors: Vec<String> = class
             .ancestors()
@@ -86,7 +105,9 @@ impl Page {
         if !ancestors.is_empty() {
             self.line(&format!("Extends {}.", ancestors.join(", ")));
         }
-        if !class.is_abstract {
+        if class.is_abstract {
+            self.line("Abstract: only classes that extend it can be created.");
+        } else {
             self.line(&format!(
                 "**create** `{}({})`",
                 class.name,
@@ -208,9 +229,9 @@ impl Page {
         }
     }
 
-    /// A link where the name's section is likely on the page, else just the name.
-    fn link(&self, name: &crate::model::QualifiedName) -> String {
-        if name.namespace() == self.namespace {
+    /// A link if the name has a heading on the page.
+    fn link(&self, name: &QualifiedName) -> String {
+        if self.explained.contains(name) {
             format!("[{0}](#{1})", name.name(), name.name().to_lowercase())
         } else {
             format!("`{name}`")
@@ -233,14 +254,14 @@ mod tests {
     #[test]
     fn a_class_is_documented_with_all_it_declares() {
         let model = Model::standard().unwrap();
-        let page = reference(&model, "elements").unwrap();
+        let page = reference(&model, &["elements"]).unwrap();
         assert!(
             page.starts_with("# Module elements 7.3.0\n\n## Classes\n\n### "),
             "{page}"
         );
         for expected in [
             "### WebRtcEndpoint\n",
-            "Extends [BaseRtpEndpoint](#basertpendpoint), ",
+            "Extends `kurento.BaseRtpEndpoint`, ",
             "**property** `iceTcp`: boolean\n",
             "**property** `IceConnectionState`: list of [IceConnection](#iceconnection), read-only\n",
             "**method** `addIceCandidate(candidate: IceCandidate)`\n",
@@ -252,7 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_explained_on_the_page_is_a_link() {
+        let model = Model::standard().unwrap();
+        let page = reference(&model, &["core", "elements"]).unwrap();
+        assert!(page.contains("Extends [BaseRtpEndpoint](#basertpendpoint), "));
+        for link in page.split("](#").skip(1) {
+            let anchor = link.split(')').next().unwrap();
+            let heading = |line: &str| line.to_lowercase() == format!("### {anchor}");
+            assert!(page.lines().any(heading), "no heading for {anchor}");
+        }
+    }
+
+    #[test]
     fn an_unknown_module_has_no_page() {
-        assert!(reference(&Model::standard().unwrap(), "kurento").is_none());
+        assert!(reference(&Model::standard().unwrap(), &["core", "kurento"]).is_none());
     }
 }

@@ -7,7 +7,8 @@ use crate::error::{Location, Problem};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// A class, complex type or event: something with a name that is unique among its kind in its namespace.
+/// A class, complex type or event: something with a name that is unique among its kind in its
+/// namespace.
 pub(crate) trait Definition: Serialize {
     /// For messages.
     const KIND: &'static str;
@@ -83,7 +84,8 @@ impl<'a, T: Definition> Table<'a, T> {
         Self { by_name }
     }
 
-    /// What `name` means in the descriptor of `module`: its own definition, that of an import, a standard one.
+    /// What `name` means in the descriptor of `module`: its own definition, that of an import, a
+    /// standard one.
     pub(crate) fn find(&self, module: &Descriptor, name: &str) -> Option<Symbol<'a, T>> {
         if name.contains('.') {
             return self.by_name.get(name).copied();
@@ -118,7 +120,8 @@ impl<'a> Symbols<'a> {
     }
 }
 
-/// Joins descriptors of the same module. An identical definition in two files is kept once, a different one is a problem.
+/// Joins descriptors of the same module. An identical definition in two files is kept once, a
+/// different one is a problem.
 pub(crate) fn unify(descriptors: Vec<Descriptor>, problems: &mut Vec<Problem>) -> Vec<Descriptor> {
     let mut modules: Vec<Descriptor> = Vec::new();
     for mut descriptor in descriptors {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The text of a type, parsed but not yet resolved against the classes and complex types of a [`crate::Model`].
+/// The text of a type, parsed but not yet resolved against the classes and complex types of a
+/// [`crate::Model`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TypeReference {
     String,

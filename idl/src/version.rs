@@ -1,8 +1,8 @@
 //! Module versions and the ranges in which a module accepts its imports.
 //!
-//! Ranges: `1.2.3`, `<`, `<=`, `>`, `>=` with a version, `^1.2.3` (same major), `~1.2.3` (same minor), combined with
-//! `AND` (or `&`) and `OR` (or `|`), `AND` binding tighter. A version ending in `-dev` is a development version and
-//! sorts before the release.
+//! Ranges: `1.2.3`, `<`, `<=`, `>`, `>=` with a version, `^1.2.3` (same major), `~1.2.3` (same
+//! minor), combined with `AND` (or `&`) and `OR` (or `|`), `AND` binding tighter. A version ending
+//! in `-dev` is a development version and sorts before the release.
 
 use semver::Version;
 

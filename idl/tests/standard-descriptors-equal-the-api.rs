@@ -1,5 +1,6 @@
-//! The descriptors of core, elements and filters say exactly what the Kurento 7.3 API does: names, types, order, flags
-//! and defaults. Only the texts are our own, and every definition and member has one.
+//! The descriptors of core, elements and filters say exactly what the Kurento 7.3 API does: names,
+//! types, order, flags and defaults. Only the texts are our own, and every definition and member
+//! has one.
 
 #![allow(
     clippy::unwrap_used,

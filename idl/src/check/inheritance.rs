@@ -30,7 +30,8 @@ impl Extends for ComplexTypeDefinition {
 /// Longest chain of ancestors; bounds the work that a hostile descriptor can cause.
 const MAX_ANCESTORS: usize = 32;
 
-/// The definitions that `symbol` extends, nearest first; ends before an unknown one, at a cycle, and when too long.
+/// The definitions that `symbol` extends, nearest first; ends before an unknown one, at a cycle,
+/// and when too long.
 pub(super) fn ancestors<'a, T: Extends>(
     table: &Table<'a, T>,
     symbol: Symbol<'a, T>,

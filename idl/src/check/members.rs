@@ -84,7 +84,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Operations of one name must differ in their number of parameters, inherited ones and getters and setters included.
+    /// Operations of one name must differ in their number of parameters, inherited ones and getters
+    /// and setters included.
     fn check_operations(&mut self, class: &RemoteClass, chain: &[Symbol<'_, RemoteClass>]) {
         let mut taken: Vec<(String, usize, &str)> = Vec::new();
         for ancestor in chain.iter().rev() {

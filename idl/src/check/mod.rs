@@ -1,6 +1,7 @@
 //! What is wrong with a set of descriptors.
 //!
-//! Every rule looks at one aspect and adds to one list, so that an author sees all problems of a file at once.
+//! Every rule looks at one aspect and adds to one list, so that an author sees all problems of a
+//! file at once.
 
 mod constants;
 mod inheritance;
@@ -17,8 +18,8 @@ pub(crate) use constants::fitting;
 
 /// Lists what is wrong with these modules, errors and warnings, ordered by module and place.
 ///
-/// The descriptors must be complete, that is [merged](Descriptor::merge), and must include the modules that they import;
-/// those of a server start with [`crate::standard_descriptors`].
+/// The descriptors must be complete, that is [merged](Descriptor::merge), and must include the
+/// modules that they import; those of a server start with [`crate::standard_descriptors`].
 #[must_use]
 pub fn check(descriptors: &[Descriptor]) -> Vec<Problem> {
     unify_and_check(descriptors.to_vec()).1

@@ -6,8 +6,8 @@ use crate::type_reference::is_identifier;
 use std::collections::HashSet;
 
 impl Checker<'_> {
-    /// Module and class names end up in object ids (`…_module.Class`), which clients split at the last underscore and
-    /// the dot.
+    /// Module and class names end up in object ids (`…_module.Class`), which clients split at the
+    /// last underscore and the dot.
     pub(super) fn check_id_name(&mut self, at: &Location, kind: &str, name: &str) {
         if !is_identifier(name) || name.contains('_') {
             self.error(

@@ -56,10 +56,15 @@ impl Checker<'_> {
                     self.error(&at.below("defaultValue"), message);
                 }
             }
-            None if value.optional && omission == Omission::NeedsDefault => {
+            // The standard modules have such parameters; what a published API says is no mistake of
+            // its descriptor.
+            None if value.optional
+                && omission == Omission::NeedsDefault
+                && module.namespace() != "kurento" =>
+            {
                 let message = format!(
-                    "optional '{}' has no defaultValue: modules see it as absent, but Kurento's own server cannot be \
-                     built with it",
+                    "optional '{}' has no defaultValue: the module gets it as absent, but Kurento's tools cannot build \
+                     such a module",
                     value.name
                 );
                 self.warning(at, message);

@@ -7,8 +7,9 @@ use serde::Serialize;
 impl Descriptor {
     /// Joins the files of one module, in the given order.
     ///
-    /// `name`, `version` and `kurentoVersion` stand in one of the files; repeating the same value is fine. The same
-    /// class, type or event in two files is kept twice here and reported by [`crate::check`] unless identical.
+    /// `name`, `version` and `kurentoVersion` stand in one of the files; repeating the same value
+    /// is fine. The same class, type or event in two files is kept twice here and reported by
+    /// [`crate::check`] unless identical.
     ///
     /// # Errors
     /// [`Error::Invalid`] when two files give different values for what a module has once.

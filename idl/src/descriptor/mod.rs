@@ -1,6 +1,7 @@
 //! A descriptor as it stands in its file: names are text, nothing is resolved.
 //!
-//! Serialising gives the members in Kurento's order, without defaults, which is also what `getKmd` answers.
+//! Serialising gives the members in Kurento's order, without defaults, which is also what `getKmd`
+//! answers.
 
 mod files;
 mod merge;
@@ -237,7 +238,8 @@ impl Descriptor {
             .map(|location| &*location.file)
     }
 
-    /// What precedes the class in qualified names and in `__module__`: `kurento` for the standard modules.
+    /// What precedes the class in qualified names and in `__module__`: `kurento` for the standard
+    /// modules.
     #[must_use]
     pub fn namespace(&self) -> &str {
         namespace_of(self.name())

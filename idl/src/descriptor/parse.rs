@@ -10,8 +10,9 @@ const MAX_LENGTH: usize = 4 << 20;
 impl Descriptor {
     /// Reads one `*.kmd.json` file. `file_name` is only for messages.
     ///
-    /// Comments and strings that span lines are accepted. The result may be part of a split module, see
-    /// [`Descriptor::merge`]; whether it makes sense is what [`crate::check`] and [`crate::Model::new`] find out.
+    /// Comments and strings that span lines are accepted. The result may be part of a split module,
+    /// see [`Descriptor::merge`]; whether it makes sense is what [`crate::check`] and
+    /// [`crate::Model::new`] find out.
     ///
     /// # Errors
     /// [`Error::Syntax`] with line, column and, where it applies, the place in the tree.
@@ -99,7 +100,8 @@ fn read(plain: &PlainJson, unknown: &mut Vec<String>) -> Result<Descriptor, Fail
     Ok(descriptor)
 }
 
-/// `events.3.name` as `events[3].name`; `?` marks an optional value on the way and is no part of the place.
+/// `events.3.name` as `events[3].name`; `?` marks an optional value on the way and is no part of
+/// the place.
 fn bracketed(path: &str) -> String {
     let mut place = String::new();
     for part in path.split('.').filter(|part| *part != "?") {

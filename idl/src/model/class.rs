@@ -170,20 +170,22 @@ impl Class {
         self.operations.event(name)
     }
 
-    /// The operation of this name: a method, or getter or setter of a property. With overloads, the first declared.
+    /// The operation of this name: a method, or getter or setter of a property. With overloads, the
+    /// first declared.
     #[must_use]
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations(name).first()
     }
 
-    /// All operations of this name, which differ in their number of parameters. Empty if there is none.
+    /// All operations of this name, which differ in their number of parameters. Empty if there is
+    /// none.
     #[must_use]
     pub fn operations(&self, name: &str) -> &[Operation] {
         self.operations.named(name)
     }
 
-    /// The operation that a call with these parameters means: among the overloads that know every given name, the one
-    /// with the fewest names not given; if none knows all, the first declared.
+    /// The operation that a call with these parameters means: among the overloads that know every
+    /// given name, the one with the fewest names not given; if none knows all, the first declared.
     #[must_use]
     pub fn operation_for<'p>(
         &self,

@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 /// Classes, complex types and events of a set of modules.
 ///
-/// Everything is found by its plain name (`WebRtcEndpoint`) and by its qualified one (`kurento.WebRtcEndpoint`). Plain
-/// names of classes are unique; of complex types and events that are in several namespaces, the plain name means the
-/// one of the first module.
+/// Everything is found by its plain name (`WebRtcEndpoint`) and by its qualified one
+/// (`kurento.WebRtcEndpoint`). Plain names of classes are unique; of complex types and events that
+/// are in several namespaces, the plain name means the one of the first module.
 #[derive(Debug, Clone)]
 pub struct Model {
     modules: Vec<Descriptor>,
@@ -63,11 +63,11 @@ impl<T> Named<T> {
 impl Model {
     /// Resolves these modules, which must include those that they import.
     ///
-    /// Descriptors of the same module are joined: a definition that is identical (texts aside) in both is fine. Of its
-    /// other members (version, code, …) the first descriptor's count.
+    /// Descriptors of the same module are joined: a definition that is identical (texts aside) in
+    /// both is fine. Of its other members (version, code, …) the first descriptor's count.
     ///
-    /// # Errors
-    /// [`Error::Invalid`] with all errors. Warnings are no obstacle and not told; [`crate::check`] lists them.
+    /// # Errors [`Error::Invalid`] with all errors. Warnings are no obstacle and not told;
+    /// [`crate::check`] lists them.
     pub fn new(descriptors: Vec<Descriptor>) -> Result<Self, Error> {
         let (modules, mut problems) = unify_and_check(descriptors);
         problems.retain(|problem| problem.severity == Severity::Error);
@@ -113,7 +113,8 @@ impl Model {
         &self.events.ordered
     }
 
-    /// The modules: core, elements, filters as far as present, then the others in the order they were given.
+    /// The modules: core, elements, filters as far as present, then the others in the order they
+    /// were given.
     #[must_use]
     pub fn modules(&self) -> &[Descriptor] {
         &self.modules

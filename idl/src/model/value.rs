@@ -125,8 +125,8 @@ pub struct Param {
     pub optional: bool,
     /// What counts when an optional value is left out, as JSON of exactly [`Self::ty`].
     ///
-    /// A value that is not optional can have a default too; it is information for people then, and the value must be
-    /// given.
+    /// A value that is not optional can have a default too; it is information for people then, and
+    /// the value must be given.
     pub default: Option<Value>,
     /// Markdown.
     pub doc: String,

@@ -1,7 +1,8 @@
 //! Enumerations and structures.
 //!
-//! Structures are read with serde's derive, which skips `__type__` and `__module__`, and written by hand, because those
-//! two are mandatory on the wire, fields left out must not appear, and 32-bit numbers are printed exactly.
+//! Structures are read with serde's derive, which skips `__type__` and `__module__`, and written by
+//! hand, because those two are mandatory on the wire, fields left out must not appear, and 32-bit
+//! numbers are printed exactly.
 
 use super::constants::expression;
 use super::documentation::{doc, value_doc};

@@ -56,7 +56,8 @@ fn field(param: &Param, default: &TokenStream) -> TokenStream {
     }
 }
 
-/// The serde argument of a field, and the function that it names where the default is not that of the Rust type.
+/// The serde argument of a field, and the function that it names where the default is not that of
+/// the Rust type.
 fn default_of(
     selection: &Selection,
     class: &Class,

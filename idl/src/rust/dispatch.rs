@@ -16,7 +16,8 @@ pub(super) fn items(selection: &Selection) -> TokenStream {
     with_operations.map(|class| dispatcher(class)).collect()
 }
 
-/// The function that runs the operations of a class: its own, or that of the nearest ancestor with operations.
+/// The function that runs the operations of a class: its own, or that of the nearest ancestor with
+/// operations.
 pub(super) fn dispatcher_for(class: &Class) -> Option<Ident> {
     if has_operations(class) {
         Some(dispatcher_name(class))

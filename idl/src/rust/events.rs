@@ -65,7 +65,8 @@ fn signature(event: &Event) -> TokenStream {
     quote!(fn #name(&self #(, #names: #types)*))
 }
 
-/// Clients read events with all their numbers, flags and strings, so that only structures and objects can be absent.
+/// Clients read events with all their numbers, flags and strings, so that only structures and
+/// objects can be absent.
 fn is_absentable(property: &Param) -> bool {
     property.optional
         && !matches!(

@@ -1,13 +1,12 @@
 //! Rust code for the author of a module.
 //!
-//! For each class: a trait with its operations, whose supertraits are the classes it extends as far as they are not
-//! the host's own; a structure with its constructor parameters; a trait with which [`ElementContext`] raises its
-//! events; and a function that makes the `Class` to export. Complex types become structures and enumerations.
+//! For each class: a trait with its operations, whose supertraits are the classes it extends as far
+//! as they are not the host's own; a structure with its constructor parameters; a trait with which
+//! `ElementContext` raises its events; and a function that makes the `Class` to export. Complex
+//! types become structures and enumerations.
 //!
-//! The code needs the crates `rivero_plugin_api`, `serde` (with `derive`) and `serde_json`. It carries no inner
-//! attributes, so that it can be included in a module of the author's crate.
-//!
-//! [`ElementContext`]: https://docs.rs/rivero-plugin-api
+//! The code needs the crates `rivero_plugin_api`, `serde` (with `derive`) and `serde_json`. It
+//! carries no inner attributes, so that it can be included in a module of the author's crate.
 
 mod complex_types;
 mod constants;
@@ -40,8 +39,8 @@ pub struct Request {
 
 /// Generates the code; the same request always gives the same text.
 ///
-/// # Errors
-/// [`Error::Generate`] when a name is not known, a class belongs to the host, or two things would have one Rust name.
+/// # Errors [`Error::Generate`] when a name is not known, a class belongs to the host, or two
+/// things would have one Rust name.
 pub fn generate(model: &Model, request: &Request) -> Result<String, Error> {
     let selection = Selection::new(model, request)?;
     let wire = wire::support_module();

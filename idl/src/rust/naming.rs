@@ -5,14 +5,15 @@ use proc_macro2::{Ident, Span};
 /// Words that the rules below would tear apart.
 const WHOLE_WORDS: [&str; 4] = ["IPv4", "IPv6", "GStreamer", "OpenCV"];
 
-/// `sdpMLineIndex` as `sdp_m_line_index`, `ICECandidatePairs` as `ice_candidate_pairs`, `externalIPv4` as
-/// `external_ipv4`. Digits belong to the word before them.
+/// `sdpMLineIndex` as `sdp_m_line_index`, `ICECandidatePairs` as `ice_candidate_pairs`,
+/// `externalIPv4` as `external_ipv4`. Digits belong to the word before them.
 pub(super) fn snake_case(name: &str) -> String {
     words(name).join("_").to_lowercase()
 }
 
-/// `SHOW_MEDIA_TYPE` as `ShowMediaType`; a name without lower-case letters loses its capitals, another keeps them.
-/// Underscores between digits stay, so that `SHA1_32` and `SHA13_2` remain different.
+/// `SHOW_MEDIA_TYPE` as `ShowMediaType`; a name without lower-case letters loses its capitals,
+/// another keeps them. Underscores between digits stay, so that `SHA1_32` and `SHA13_2` remain
+/// different.
 pub(super) fn variant_name(value: &str) -> String {
     let shouted = !value.contains(|c: char| c.is_ascii_lowercase());
     let mut name = String::new();

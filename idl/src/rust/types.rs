@@ -40,12 +40,14 @@ pub(super) fn param_type(param: &Param) -> TokenStream {
     }
 }
 
-/// Whether a parameter can be absent for the module: it is optional, and no default takes its place.
+/// Whether a parameter can be absent for the module: it is optional, and no default takes its
+/// place.
 pub(super) fn is_absentable(param: &Param) -> bool {
     param.optional && param.default.is_none()
 }
 
-/// Whether serde alone would print this with too few digits: clients need the exact decimal of a 32-bit number.
+/// Whether serde alone would print this with too few digits: clients need the exact decimal of a
+/// 32-bit number.
 pub(super) fn holds_floats(ty: &Type) -> bool {
     *ty.innermost() == Type::Float
 }

@@ -1,5 +1,5 @@
-//! A module's own descriptor, with what the standard classes do not have: overloads, numbers of 32 bits in lists and
-//! maps, names that are Rust keywords, defaults of every kind.
+//! A module's own descriptor, with what the standard classes do not have: overloads, numbers of 32
+//! bits in lists and maps, names that are Rust keywords, defaults of every kind.
 
 use crate::api::lens::{self, Lens, LensEvents, LensParams, Marker, Mode, Point};
 use crate::{Element, ElementContext, Object, ObjectRef, Result};

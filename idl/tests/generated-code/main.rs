@@ -1,5 +1,5 @@
-//! What `rivero_idl::rust` generates compiles under the lints of a module, and behaves: calls arrive at the right method
-//! with the right values, answers and events have their wire form.
+//! What `rivero_idl::rust` generates compiles under the lints of a module, and behaves: calls
+//! arrive at the right method with the right values, answers and events have their wire form.
 
 #![allow(
     missing_docs,

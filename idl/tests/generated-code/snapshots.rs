@@ -1,4 +1,5 @@
-//! The generated code is committed, so that a change of the generator shows in review, and so that it is compiled here.
+//! The generated code is committed, so that a change of the generator shows in review, and so that
+//! it is compiled here.
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p rivero-idl --test generated-code` rewrites the files.
 

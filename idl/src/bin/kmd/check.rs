@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 /// Checks descriptors; prints one line for each problem and exits with 1 if there is an error.
 ///
-/// A line says file, place in the file's tree and what is wrong: `lens.kmd.json: remoteClasses[0].extends: class
-/// 'Filtr' is not known`.
+/// A line says file, place in the file's tree and what is wrong: `lens.kmd.json:
+/// remoteClasses[0].extends: class 'Filtr' is not known`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Descriptor files, or directories with them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Descriptor of a module that is imported; its own problems are not told. The standard modules are known.
+    /// Descriptor of a module that is imported; its own problems are not told. The standard modules
+    /// are known.
     #[arg(short, long, value_name = "FILE")]
     dependency: Vec<PathBuf>,
     /// Take warnings for errors.

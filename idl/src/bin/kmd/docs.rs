@@ -4,10 +4,12 @@ use crate::{Failure, inputs, output};
 use rivero_idl::{Descriptor, Model, markdown};
 use std::path::PathBuf;
 
-/// Writes a reference of modules in Markdown: their classes with all members, events and complex types.
+/// Writes a reference of modules in Markdown: their classes with all members, events and complex
+/// types.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// core, elements or filters, descriptor files, or directories with them. Nothing stands for all standard modules.
+    /// core, elements or filters, descriptor files, or directories with them. Nothing stands for
+    /// all standard modules.
     #[arg(value_name = "NAME|FILE")]
     modules: Vec<String>,
     /// Descriptor of a module that is imported but not to be documented.
@@ -31,9 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut all = inputs::read(&arguments.dependency)?;
     all.extend(modules);
     let model = Model::new(inputs::with_standard(all)?)?;
-    let pages: Vec<String> = names
-        .iter()
-        .filter_map(|name| markdown::reference(&model, name))
-        .collect();
-    output::write(&pages.join("\n"), arguments.output.as_deref())
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let page = markdown::reference(&model, &names).unwrap_or_default();
+    output::write(&page, arguments.output.as_deref())
 }

@@ -9,7 +9,8 @@ pub(crate) enum Target {
     Rust(RustArguments),
 }
 
-/// Generates traits, parameters, complex types and event emitters for the author of a module in Rust.
+/// Generates traits, parameters, complex types and event emitters for the author of a module in
+/// Rust.
 ///
 /// It is the text that rivero_idl::build writes from a module's build.rs; use this to look at it.
 #[derive(Debug, clap::Args)]

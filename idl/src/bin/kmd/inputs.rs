@@ -39,7 +39,8 @@ fn descriptor_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// These modules together with the standard ones. A standard module among them takes the built-in one's place.
+/// These modules together with the standard ones. A standard module among them takes the built-in
+/// one's place.
 pub(crate) fn with_standard(modules: Vec<Descriptor>) -> Result<Vec<Descriptor>, Failure> {
     let given = |standard: &Descriptor| {
         modules

@@ -10,10 +10,12 @@ mod show;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Works with Kurento module descriptors (*.kmd.json): what a module offers, in classes, complex types and events.
+/// Works with Kurento module descriptors (*.kmd.json): what a module offers, in classes, complex
+/// types and events.
 ///
-/// The standard modules (core, elements, filters) are built in and can be named instead of a file. Where files are
-/// expected, a directory stands for all *.kmd.json files directly in it. The files of a split module are joined.
+/// The standard modules (core, elements, filters) are built in and can be named instead of a file.
+/// Where files are expected, a directory stands for all *.kmd.json files directly in it. The files
+/// of a split module are joined.
 #[derive(Debug, Parser)]
 #[command(name = "kmd", version)]
 struct Cli {

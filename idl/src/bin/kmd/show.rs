@@ -5,7 +5,8 @@ use crate::{Failure, inputs, output};
 /// Prints merged descriptors as JSON.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// core, elements or filters, descriptor files, or directories with them. Several modules give an array.
+    /// core, elements or filters, descriptor files, or directories with them. Several modules give
+    /// an array.
     #[arg(required = true, value_name = "NAME|FILE")]
     modules: Vec<String>,
 }

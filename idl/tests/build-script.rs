@@ -1,0 +1,103 @@
+//! What a module's `build.rs` gets from `rivero_idl::build`.
+
+#![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
+
+use rivero_idl::build::Module;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// An empty directory of this name, in the place of `OUT_DIR`.
+fn out_dir(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("build-script")
+        .join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn manifest(directory: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(directory.join("module.json")).unwrap()).unwrap()
+}
+
+fn lens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/lens.kmd.json")
+}
+
+#[test]
+fn a_module_of_standard_classes_names_them_and_has_no_descriptor() {
+    let out = out_dir("hubs");
+    let module = Module::new("hubs")
+        .version("0.2.0")
+        .classes(&["Composite", "kurento.Mixer"]);
+    module.generate_into(&out).unwrap();
+    let expected = serde_json::json!({
+        "name": "hubs", "version": "0.2.0", "classes": ["Composite", "Mixer"], "descriptor": null
+    });
+    assert_eq!(manifest(&out), expected);
+    let code = fs::read_to_string(out.join("api.rs")).unwrap();
+    assert!(
+        code.contains("pub trait Composite: Element") && code.contains("pub trait Mixer: Element")
+    );
+}
+
+#[test]
+fn a_module_with_a_descriptor_carries_it() {
+    let out = out_dir("lens");
+    Module::new("lens")
+        .descriptor(lens())
+        .generate_into(&out)
+        .unwrap();
+    let manifest = manifest(&out);
+    assert_eq!(manifest.pointer("/version"), Some(&"1.2.3".into()));
+    assert_eq!(
+        manifest.pointer("/classes"),
+        Some(&serde_json::json!(["Lens"]))
+    );
+    assert_eq!(manifest.pointer("/descriptor/name"), Some(&"lens".into()));
+    // The host reads it with the same parser, without the file.
+    let descriptor = manifest.get("descriptor").unwrap().to_string();
+    let descriptor = rivero_idl::Descriptor::parse("lens.so", &descriptor).unwrap();
+    assert!(
+        rivero_idl::Model::with_standard(vec![descriptor])
+            .unwrap()
+            .class("lens.Lens")
+            .is_some()
+    );
+}
+
+#[test]
+fn mistakes_are_told_and_nothing_is_written() {
+    let out = out_dir("mistakes");
+    for (module, message) in [
+        (
+            Module::new("x").classes(&["Nope"]),
+            "there is no class 'Nope'",
+        ),
+        (
+            Module::new("x").classes(&["SdpEndpoint"]),
+            "class 'SdpEndpoint' is abstract, nothing can implement it alone",
+        ),
+        (
+            Module::new("x").classes(&["HubPort"]),
+            "kurento.HubPort is implemented by the host",
+        ),
+        (
+            Module::new("x").classes(&["Mixer"]).types(&["Nope"]),
+            "there is no complex type 'Nope'",
+        ),
+    ] {
+        assert_eq!(module.generate_into(&out).unwrap_err().to_string(), message);
+    }
+    let error = Module::new("x")
+        .descriptor(lens())
+        .generate_into(&out)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("the descriptor is of module 'lens', build.rs says 'x'"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+}

@@ -1,0 +1,130 @@
+//! `kmd` from the outside: exit codes, and what stands on which stream.
+
+#![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn kmd(arguments: &[&str]) -> (bool, String, String) {
+    let output: Output = Command::new(env!("CARGO_BIN_EXE_kmd"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn lens() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/lens.kmd.json");
+    path.to_str().unwrap().to_owned()
+}
+
+/// A file below cargo's directory for the temporary files of tests.
+fn file(name: &str, text: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kmd-commands");
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn check_is_silent_about_the_standard_descriptors() {
+    let interfaces = Path::new(env!("CARGO_MANIFEST_DIR")).join("interfaces");
+    let result = kmd(&["check", "--strict", interfaces.to_str().unwrap()]);
+    assert_eq!(result, (true, String::new(), String::new()));
+}
+
+#[test]
+fn check_tells_each_problem_on_a_line_and_fails() {
+    let text = r#"{"name": "m", "version": "1.0.0", "kurentoVersion": "^7.0.0",
+        "remoteClasses": [{"name": "A", "extends": "Filtr", "events": ["Nope"]}]}"#;
+    let path = file("wrong.kmd.json", text);
+    let path = path.to_str().unwrap();
+    let (success, _, told) = kmd(&["check", path]);
+    assert!(!success);
+    let expected = [
+        format!("{path}: remoteClasses[0].extends: class 'Filtr' is not known"),
+        format!("{path}: remoteClasses[0].events[0]: event 'Nope' is not known"),
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn warnings_fail_only_when_asked_for() {
+    let (success, _, told) = kmd(&["check", &lens()]);
+    assert!(
+        success && told.contains("warning: optional 'partner' has no defaultValue"),
+        "{told}"
+    );
+    assert!(!kmd(&["check", "--strict", &lens()]).0);
+}
+
+#[test]
+fn check_knows_dependencies_without_judging_them() {
+    let text = r#"{"name": "user", "version": "1.0.0", "kurentoVersion": "^7.0.0",
+        "imports": [{"name": "lens", "version": "^1.0.0"}],
+        "remoteClasses": [{"name": "Telescope", "extends": "lens.Lens"}]}"#;
+    let path = file("user.kmd.json", text);
+    let path = path.to_str().unwrap();
+    let result = kmd(&["check", "--strict", path, "--dependency", &lens()]);
+    assert_eq!(result, (true, String::new(), String::new()));
+    assert!(!kmd(&["check", path]).0);
+}
+
+#[test]
+fn show_prints_the_merged_descriptor() {
+    let (success, printed, _) = kmd(&["show", "elements"]);
+    let shown: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(success && shown.get("name").unwrap() == "elements");
+    assert_eq!(
+        shown
+            .get("remoteClasses")
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len(),
+        11
+    );
+}
+
+#[test]
+fn docs_and_code_of_a_file_are_printed() {
+    let (success, page, _) = kmd(&["docs", &lens()]);
+    assert!(success && page.contains("### Lens\n"), "{page}");
+    let (success, code, _) = kmd(&["gen", "rust", &lens()]);
+    assert!(
+        success && code.contains("pub trait Lens: Element {"),
+        "{code}"
+    );
+    let (success, code, _) = kmd(&["gen", "rust", "--class", "SdpEndpoint", "--type", "Tag"]);
+    assert!(success && code.contains("pub trait SdpEndpoint") && code.contains("pub struct Tag"));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_on_standard_error() {
+    for (arguments, message) in [
+        (
+            &["gen", "rust", "--class", "Hub"][..],
+            "kurento.Hub is implemented by the host\n",
+        ),
+        (
+            &["gen", "rust", "--class", "Nope"],
+            "there is no class 'Nope'\n",
+        ),
+        (
+            &["show", "no-such-file"],
+            "no-such-file: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let (success, printed, told) = kmd(arguments);
+        assert_eq!(
+            (success, printed.as_str(), told.as_str()),
+            (false, "", message)
+        );
+    }
+}
