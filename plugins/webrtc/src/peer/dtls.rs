@@ -1,16 +1,16 @@
 //! The DTLS side of a transport: `rtc-dtls`, supervised.
 //!
 //! The association is bound to the ICE transport and not to an address, so `rtc-dtls` sees one
-//! fixed pair of placeholder addresses. Retransmission backs off here, because `rtc-dtls` has one
-//! interval and seven attempts: a second to wait for the first is long, seven short ones are soon
-//! used up. What arrives before authentication is budgeted.
+//! fixed pair of placeholder addresses. Retransmission happens here ([`flight`], [`backoff`]), and
+//! what arrives before authentication is budgeted.
 
 mod backoff;
+mod flight;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
@@ -25,6 +25,7 @@ use super::event::DtlsState;
 use super::fingerprint::Fingerprint;
 use super::srtp::{MasterKeys, SrtpProfile};
 use backoff::Backoff;
+use flight::FlightLog;
 
 /// The exporter label of RFC 5764 §4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
@@ -36,6 +37,10 @@ const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2);
 const HANDSHAKE_BUDGET: u32 = 96;
 /// Unencrypted datagrams taken after the handshake: repetitions of the peer's last flight.
 const REPETITION_BUDGET: u32 = 32;
+/// What `rtc-dtls` is told of retransmission; it acts when it is called.
+const ENDPOINT_INTERVAL: Duration = Duration::from_millis(1);
+/// Between two answers to a peer that repeats its flight.
+const REPETITION_SPACING: Duration = Duration::from_millis(50);
 /// Room for records in a datagram.
 const MTU: usize = 1200;
 
@@ -73,9 +78,14 @@ pub(super) struct DtlsTransport {
     endpoint: Endpoint,
     /// The client's configuration until it has connected.
     client_config: Option<Arc<HandshakeConfig>>,
+    role: DtlsRole,
+    remote_fingerprint: Fingerprint,
     state: DtlsState,
+    flight: FlightLog,
+    last_sent: Option<Instant>,
     backoff: Backoff,
     budget: u32,
+    transmits: VecDeque<Bytes>,
     events: VecDeque<DtlsEvent>,
 }
 
@@ -86,7 +96,7 @@ impl DtlsTransport {
         role: DtlsRole,
         profiles: &[SrtpProfile],
     ) -> Result<Self, DtlsError> {
-        let config = configure(certificate, remote_fingerprint, role, profiles)?;
+        let config = configure(certificate, remote_fingerprint.clone(), role, profiles)?;
         let (client_config, server_config) = match role {
             DtlsRole::Client => (Some(config), None),
             DtlsRole::Server => (None, Some(config)),
@@ -94,9 +104,14 @@ impl DtlsTransport {
         Ok(Self {
             endpoint: Endpoint::new(LOCAL, TransportProtocol::UDP, server_config),
             client_config,
+            role,
+            remote_fingerprint,
             state: DtlsState::New,
+            flight: FlightLog::default(),
+            last_sent: None,
             backoff: Backoff::default(),
             budget: HANDSHAKE_BUDGET,
+            transmits: VecDeque::new(),
             events: VecDeque::new(),
         })
     }
@@ -110,7 +125,7 @@ impl DtlsTransport {
         if let Err(error) = self.endpoint.connect(now, REMOTE, config, None) {
             self.fail(&error);
         }
-        self.follow_timer(now);
+        self.collect_flight(now);
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
@@ -120,10 +135,26 @@ impl DtlsTransport {
         if self.state == DtlsState::New && self.client_config.is_none() {
             self.set_state(DtlsState::Connecting);
         }
-        let result = self
-            .endpoint
-            .read(now, REMOTE, None, BytesMut::from(datagram));
-        match result {
+        // A client that has sent its last flight waits for encrypted records only. Others say
+        // that the server still misses that flight.
+        let waits_for_last_flight = self.state == DtlsState::Connecting
+            && self.role == DtlsRole::Client
+            && self.flight.is_last();
+        if waits_for_last_flight {
+            let (rest, is_repetition) = flight::without_plain_handshake(datagram);
+            if is_repetition {
+                self.answer_repetition(now);
+            }
+            if !rest.is_empty() {
+                self.read(now, rest);
+            }
+        } else {
+            self.read(now, BytesMut::from(datagram));
+        }
+    }
+
+    fn read(&mut self, now: Instant, datagram: BytesMut) {
+        match self.endpoint.read(now, REMOTE, None, datagram) {
             Ok(events) => {
                 for event in events {
                     self.handle_event(event);
@@ -131,7 +162,16 @@ impl DtlsTransport {
             }
             Err(error) => self.handle_error(&error),
         }
-        self.follow_timer(now);
+        self.collect_flight(now);
+    }
+
+    fn answer_repetition(&mut self, now: Instant) {
+        let is_spaced = self
+            .last_sent
+            .is_none_or(|last| now.saturating_duration_since(last) >= REPETITION_SPACING);
+        if is_spaced {
+            self.repeat_flight(now);
+        }
     }
 
     /// Spends the budget for datagrams that no key vouches for.
@@ -154,10 +194,15 @@ impl DtlsTransport {
                 let keys = self
                     .endpoint
                     .get_connection_state(REMOTE)
+                    .filter(|state| {
+                        let leaf = state.peer_certificates.first();
+                        leaf.is_some_and(|leaf| self.remote_fingerprint.matches(leaf))
+                    })
                     .and_then(export_keys);
                 match keys {
                     Some((profile, keys)) => {
                         self.budget = REPETITION_BUDGET;
+                        self.flight.begin();
                         self.set_state(DtlsState::Connected);
                         self.events.push_back(DtlsEvent::Keys(profile, keys));
                     }
@@ -203,27 +248,64 @@ impl DtlsTransport {
         if !self.backoff.take_due(now) {
             return;
         }
-        if let Err(error) = self.endpoint.handle_timeout(REMOTE, now) {
-            self.fail(&error);
+        if self.backoff.is_exhausted() {
+            tracing::debug!("DTLS handshake unanswered");
+            self.set_state(DtlsState::Failed);
+            self.backoff.stop();
+        } else {
+            self.repeat_flight(now);
         }
-        let armed = self.endpoint.poll_timeout(&REMOTE);
-        self.backoff.retransmitted(now, armed);
     }
 
-    /// A timer that the endpoint set anew means that a flight was sent.
-    fn follow_timer(&mut self, now: Instant) {
-        let armed = match self.state {
-            DtlsState::Connecting => self.endpoint.poll_timeout(&REMOTE),
-            _ => None,
-        };
-        self.backoff.observe(now, armed);
+    /// Sends the present flight again: freshly made where `rtc-dtls` can, as a copy otherwise.
+    fn repeat_flight(&mut self, now: Instant) {
+        if self.endpoint.poll_timeout(&REMOTE).is_some()
+            && let Err(error) = self.endpoint.handle_timeout(REMOTE, now)
+        {
+            self.fail(&error);
+            return;
+        }
+        let made = self.transmits.len();
+        self.take_transmits();
+        if self.transmits.len() == made {
+            self.transmits.extend(self.flight.repeat());
+        }
+        self.last_sent = Some(now);
+    }
+
+    /// After the endpoint was given something: what it wants to send is a new flight.
+    fn collect_flight(&mut self, now: Instant) {
+        let before = self.transmits.len();
+        self.take_transmits();
+        if self.transmits.len() > before {
+            self.last_sent = Some(now);
+            if self.state == DtlsState::Connecting {
+                self.backoff.flight_sent(now);
+            }
+        }
+        if self.state != DtlsState::Connecting {
+            self.backoff.stop();
+        }
+    }
+
+    fn take_transmits(&mut self) {
+        let is_flight = self.state == DtlsState::Connecting;
+        let mut is_first = true;
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            if std::mem::take(&mut is_first) && is_flight {
+                self.flight.begin();
+            }
+            self.transmits.push_back(if is_flight {
+                self.flight.add(transmit.message)
+            } else {
+                self.flight.renumber(transmit.message)
+            });
+        }
     }
 
     /// The next datagram to send.
     pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
-        self.endpoint
-            .poll_transmit()
-            .map(|transmit| transmit.message.freeze())
+        self.transmits.pop_front()
     }
 
     pub(super) fn poll_event(&mut self) -> Option<DtlsEvent> {
@@ -236,14 +318,17 @@ impl DtlsTransport {
         }
         self.endpoint
             .write(now, REMOTE, data)
-            .map_err(|error| DtlsError::Send(error.to_string()))
+            .map_err(|error| DtlsError::Send(error.to_string()))?;
+        self.collect_flight(now);
+        Ok(())
     }
 
     /// Queues a `close_notify` if there is an association.
     pub(super) fn close(&mut self, now: Instant) {
         let _ = self.endpoint.close(now);
+        self.take_transmits();
         self.client_config = None;
-        self.backoff = Backoff::default();
+        self.backoff.stop();
         if self.state != DtlsState::Failed {
             self.set_state(DtlsState::Closed);
         }
@@ -270,7 +355,7 @@ fn configure(
             Some(leaf) if remote_fingerprint.matches(leaf) => Ok(()),
             Some(_) => Err(RtcError::ErrNoMatchingCertificateFingerprint),
         })))
-        .with_flight_interval(backoff::ENDPOINT_INTERVAL)
+        .with_flight_interval(ENDPOINT_INTERVAL)
         .with_mtu(MTU)
         .build(role == DtlsRole::Client, Some(REMOTE))
         .map_err(|error| refused(&error))?;

@@ -258,6 +258,12 @@ impl IceTransport {
         self.paths.current()
     }
 
+    /// Whether this side nominates; role conflicts may change it.
+    #[cfg(test)]
+    pub(super) fn is_controlling(&self) -> bool {
+        self.agent.role()
+    }
+
     /// Takes a STUN datagram; false if it was not acceptable.
     pub(super) fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
         let Some(summary) = self.admit(path, datagram) else {

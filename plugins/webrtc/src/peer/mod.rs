@@ -393,7 +393,9 @@ impl Peer {
             dtls.close(now);
         }
         self.drain(now);
-        self.finish();
+        if !self.closed {
+            self.finish();
+        }
     }
 
     /// Moves what ICE and DTLS produced to where the owner and the other layer find it.

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn full_descriptor() {
-        let payload = [0x90, 0xf0, 0x92, 0x34, 7, 0b10_1_00001, 0x10];
+        let payload = [0x90, 0xf0, 0x92, 0x34, 7, 0b1010_0001, 0x10];
         let descriptor = Descriptor::parse(&payload).unwrap();
         assert_eq!(descriptor.picture_id, Some(0x1234));
         assert_eq!(descriptor.tl0_picture_index, Some(7));

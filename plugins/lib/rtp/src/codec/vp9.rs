@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn non_flexible_mode_with_layers() {
-        let descriptor = Descriptor::parse(&[0xa8, 0x81, 0x02, 0b010_1_001_1, 9, 0]).unwrap();
+        let descriptor = Descriptor::parse(&[0xa8, 0x81, 0x02, 0b0101_0011, 9, 0]).unwrap();
         assert_eq!(descriptor.picture_id, Some(0x102));
         assert_eq!(
             (descriptor.temporal_layer, descriptor.spatial_layer),

@@ -60,19 +60,18 @@ pub enum SrtpError {
 
 /// Keys and cipher of one direction.
 enum Cipher {
-    Aead(aead::AeadCipher),
-    CounterMode(counter_mode::CounterModeCipher),
+    Aead(Box<aead::AeadCipher>),
+    CounterMode(Box<counter_mode::CounterModeCipher>),
 }
 
 impl Cipher {
     fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
         match profile {
             SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {
-                aead::AeadCipher::new(profile, key).map(Self::Aead)
+                aead::AeadCipher::new(profile, key).map(|cipher| Self::Aead(Box::new(cipher)))
             }
-            SrtpProfile::Aes128CmHmacSha1_80 => {
-                counter_mode::CounterModeCipher::new(key).map(Self::CounterMode)
-            }
+            SrtpProfile::Aes128CmHmacSha1_80 => counter_mode::CounterModeCipher::new(key)
+                .map(|cipher| Self::CounterMode(Box::new(cipher))),
         }
     }
 }

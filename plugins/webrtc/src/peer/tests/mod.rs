@@ -1,4 +1,8 @@
-//! Two peers, or a peer and another implementation, over a simulated network in virtual time.
+//! Two peers, or a peer and a hand-made counterpart, over a simulated network in virtual time.
 
+mod hostile;
+mod lifetime;
+mod media;
 mod network;
+mod nomination;
 mod setup;

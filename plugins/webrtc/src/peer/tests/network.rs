@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::*;
+use crate::peer::*;
 
 /// What the network does to datagrams; probabilities in percent.
 #[derive(Clone, Copy)]
@@ -55,8 +55,27 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn has(&self, event: &PeerEvent) -> bool {
-        self.time_of(event).is_some()
+    pub(super) fn ice_states(&self) -> Vec<IceState> {
+        let states = self.events.iter().filter_map(|(_, event)| match event {
+            PeerEvent::IceState(state) => Some(*state),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    pub(super) fn dtls_states(&self) -> Vec<DtlsState> {
+        let states = self.events.iter().filter_map(|(_, event)| match event {
+            PeerEvent::DtlsState(state) => Some(*state),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    pub(super) fn profile(&self) -> Option<SrtpProfile> {
+        self.events.iter().find_map(|(_, event)| match event {
+            PeerEvent::Connected { profile } => Some(*profile),
+            _ => None,
+        })
     }
 
     pub(super) fn time_of(&self, event: &PeerEvent) -> Option<Duration> {
@@ -86,6 +105,8 @@ pub(super) struct Network {
     /// Rewrites the source address of what the first side sends.
     pub(super) nat: Option<SocketAddr>,
     pub(super) cut: bool,
+    /// Percentage of datagrams with one byte changed.
+    pub(super) damage: u64,
 }
 
 pub(super) const ADDRESSES: [&str; 2] = ["192.0.2.1:1000", "198.51.100.2:2000"];
@@ -122,6 +143,7 @@ impl Network {
             chance: Chance(seed),
             nat: None,
             cut: false,
+            damage: 0,
         }
     }
 
@@ -139,25 +161,19 @@ impl Network {
     }
 
     pub(super) fn exchange_parameters(&mut self) {
-        let parameters = [DtlsRole::Server, DtlsRole::Client].map(|role| (role, 0));
-        for (side, (other, (dtls_role, _))) in [(0, 1), (1, 0)].into_iter().zip([
-            (1usize, (parameters[1].0, 0)),
-            (0usize, (parameters[0].0, 0)),
-        ]) {
-            let remote = RemoteParameters {
-                credentials: self.sides[other].peer.credentials().clone(),
-                fingerprint: self.sides[other]
-                    .peer
-                    .config
-                    .certificate
-                    .fingerprint()
-                    .clone(),
-                dtls_role,
-            };
-            self.sides[side.0]
-                .peer
-                .set_remote(self.now, remote)
-                .unwrap();
+        for (side, dtls_role) in [(0, DtlsRole::Client), (1, DtlsRole::Server)] {
+            let remote = self.parameters_of(1 - side, dtls_role);
+            self.sides[side].peer.set_remote(self.now, remote).unwrap();
+        }
+    }
+
+    /// What `side` signals to the other one, whose DTLS role is `dtls_role`.
+    pub(super) fn parameters_of(&self, side: usize, dtls_role: DtlsRole) -> RemoteParameters {
+        let peer = &self.sides[side].peer;
+        RemoteParameters {
+            credentials: peer.credentials().clone(),
+            fingerprint: peer.config.certificate.fingerprint().clone(),
+            dtls_role,
         }
     }
 
@@ -263,13 +279,18 @@ impl Network {
                 .below(self.impairment.jitter.as_micros() as u64 + 1);
             let arrival = self.now + self.impairment.one_way + Duration::from_micros(jitter);
             self.sequence += 1;
+            let mut bytes = bytes.clone();
+            if self.chance.below(100) < self.damage {
+                let position = self.chance.below(bytes.len() as u64) as usize;
+                bytes[position] = self.chance.below(256) as u8;
+            }
             let flying = Flying {
                 to: 1 - from,
                 path: Path {
                     local: remote,
                     remote: local,
                 },
-                bytes: bytes.clone(),
+                bytes,
             };
             self.flying.insert((arrival, self.sequence), flying);
         }
