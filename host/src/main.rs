@@ -66,7 +66,10 @@ fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
         eprintln!("{warning}");
     }
     match configuration.warnings.len() {
-        0 => Ok(println!("The configuration is fine.")),
+        0 => {
+            println!("The configuration is fine.");
+            Ok(())
+        }
         count => Err(format!("{count} problem(s) found.").into()),
     }
 }

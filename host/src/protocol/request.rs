@@ -113,13 +113,13 @@ pub fn as_text(value: Value) -> Option<String> {
     }
 }
 
-/// The `sessionId` that the request itself names, if any.
+/// The `sessionId` that the request itself names, if any; null names none.
 ///
 /// # Errors
 /// -32000 when it is an array or an object.
 pub fn session_id(params: Option<&Params>) -> Result<Option<Arc<str>>, CallError> {
     match params.and_then(|params| params.get("sessionId")) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(Arc::from(text.as_str()))),
         Some(other) => as_text(other.clone())
             .map(|text| Some(Arc::from(text)))

@@ -1,0 +1,87 @@
+//! A server on a free port of the loopback address, a client, and modules made of thin air.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is the failure of a test"
+)]
+
+pub mod client;
+pub mod toys;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rivero::core::{self, Core};
+use rivero::media::Plane;
+use rivero::protocol::listener::Binding;
+use rivero::server::{Options, Server};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use client::Client;
+pub use toys::Toys;
+
+/// A running server.
+pub struct Bench {
+    pub address: SocketAddr,
+    pub core: Arc<Core>,
+    pub toys: Arc<Toys>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Bench {
+    pub async fn start() -> Bench {
+        Bench::with(Toys::new(), |_| {}).await
+    }
+
+    pub async fn with(toys: Arc<Toys>, change: impl FnOnce(&mut Options)) -> Bench {
+        let core = Core::new(
+            toys.clone(),
+            Plane::start().unwrap(),
+            core::Options::default(),
+        )
+        .unwrap();
+        let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let mut options = Options {
+            binding: Binding {
+                address,
+                port: 0,
+                ipv6: false,
+                backlog: 128,
+            },
+            path: "kurento".into(),
+            collector_period: Duration::from_secs(240),
+            caches_replies: true,
+        };
+        change(&mut options);
+        let server = Server::open(core.clone(), options).unwrap();
+        let address = server.address().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        Bench {
+            address,
+            core,
+            toys,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address, "/kurento").await
+    }
+
+    /// Ends the server in an orderly way.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        self.task.await.unwrap();
+    }
+}

@@ -1,0 +1,171 @@
+//! Objects as modules would make them: every operation answers the zero value of its type,
+//! unless a test scripts something else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+
+use parking_lot::Mutex;
+use rivero::core::factories::Factories;
+use rivero::error::CallError;
+use rivero::media::{MediaKind, Node};
+use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Reply};
+use rivero_idl::{Class, ComplexType, Model, Type};
+use serde_json::{Map, Value, json};
+
+/// What a scripted operation does with its parameters.
+pub type Script = Arc<dyn Fn(&Toy, Value) -> Result<Value, CallError> + Send + Sync>;
+
+/// The factories of a server.
+pub struct Toys {
+    model: Arc<Model>,
+    scripts: Mutex<HashMap<String, Script>>,
+    /// Calls in their order: `<Class>.<operation> <params>`.
+    pub log: Arc<Mutex<Vec<String>>>,
+}
+
+/// One object.
+pub struct Toy {
+    pub class: Arc<Class>,
+    pub sink: Arc<dyn ObjectEvents>,
+    model: Arc<Model>,
+    scripts: HashMap<String, Script>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Toys {
+    pub fn new() -> Arc<Toys> {
+        let model = Arc::new(Model::standard().unwrap());
+        Arc::new(Toys {
+            model,
+            scripts: Mutex::default(),
+            log: Arc::default(),
+        })
+    }
+
+    /// Scripts an operation of objects made later; `create` is the constructor.
+    pub fn script(
+        &self,
+        operation: &str,
+        script: impl Fn(&Toy, Value) -> Result<Value, CallError> + Send + Sync + 'static,
+    ) {
+        self.scripts
+            .lock()
+            .insert(operation.to_owned(), Arc::new(script));
+    }
+
+    /// Scripts an operation that waits until the sender is used or dropped.
+    pub fn block(&self, operation: &str) -> mpsc::Sender<()> {
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        self.script(operation, move |_, _| {
+            let _ = receiver.lock().recv();
+            Ok(Value::Null)
+        });
+        sender
+    }
+
+    pub fn calls(&self) -> Vec<String> {
+        self.log.lock().clone()
+    }
+}
+
+impl Factories for Toys {
+    fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    fn installed(&self) -> &[Installed] {
+        &[]
+    }
+
+    fn provides(&self, class: &str) -> bool {
+        !class.contains("Missing")
+    }
+
+    fn create(
+        &self,
+        class: &str,
+        context: ObjectContext,
+        params: Value,
+    ) -> Result<Arc<dyn Instance>, CallError> {
+        let scripts = self.scripts.lock().clone();
+        let toy = Toy {
+            class: context.class,
+            sink: context.sink,
+            model: self.model.clone(),
+            scripts,
+            log: self.log.clone(),
+        };
+        toy.note("create", &params);
+        if let Some(script) = toy.scripts.get("create") {
+            script(&toy, params)?;
+        }
+        assert_eq!(toy.class.name, class);
+        Ok(Arc::new(toy))
+    }
+}
+
+impl Toy {
+    fn note(&self, what: &str, params: &Value) {
+        self.log
+            .lock()
+            .push(format!("{}.{what} {params}", self.class.name));
+    }
+
+    fn zero(&self, ty: &Type) -> Value {
+        match ty {
+            Type::String => json!(""),
+            Type::Boolean => json!(false),
+            Type::Int | Type::Int64 => json!(0),
+            Type::Float | Type::Double => json!(0.0),
+            Type::Class(_) => Value::Null,
+            Type::List(_) => json!([]),
+            Type::Map(_) => json!({}),
+            Type::Complex(name) => match &**self.model.complex_type(name).unwrap() {
+                ComplexType::Enum(enumeration) => json!(enumeration.values[0]),
+                ComplexType::Register(register) => {
+                    let fields = register
+                        .fields
+                        .iter()
+                        .map(|field| (field.name.clone(), self.zero(&field.ty)));
+                    Value::Object(fields.collect())
+                }
+            },
+        }
+    }
+}
+
+impl Instance for Toy {
+    fn invoke(&self, operation: &str, params: Value, reply: Reply) {
+        self.note(operation, &params);
+        if let Some(script) = self.scripts.get(operation) {
+            return reply(script(self, params));
+        }
+        let returns = self.class.operation(operation).unwrap().returns().cloned();
+        reply(Ok(returns.map_or(Value::Null, |ty| self.zero(&ty))));
+    }
+
+    fn stats(&self, _kind: Option<MediaKind>) -> Result<Map<String, Value>, CallError> {
+        match self.scripts.get("stats") {
+            Some(script) => {
+                script(self, Value::Null).map(|stats| stats.as_object().unwrap().clone())
+            }
+            None => Ok(Map::new()),
+        }
+    }
+
+    fn port_added(&self, port: &str, _node: &Arc<Node>) {
+        self.note("port_added", &json!(port));
+    }
+
+    fn port_removed(&self, port: &str) {
+        self.note("port_removed", &json!(port));
+    }
+
+    fn release(&self) {
+        self.note("release", &Value::Null);
+        if let Some(script) = self.scripts.get("release") {
+            let _ = script(self, Value::Null);
+        }
+    }
+}
