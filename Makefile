@@ -76,8 +76,8 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	@[ -x $(RELEASE)/rivero ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/rivero $(DESTDIR)$(PREFIX)/bin/rivero
 	ln -sf rivero $(DESTDIR)$(PREFIX)/bin/kurento-media-server
-	install -d $(DESTDIR)$(PREFIX)/lib/kurento/modules
-	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/modules/
+	install -d $(DESTDIR)$(PREFIX)/lib/kurento
+	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
 
 .PHONY: demo
 demo: deps build ## build, start the server and the example gallery on http://localhost:8080
