@@ -119,14 +119,19 @@ impl SinkPad {
         self.0.set_accepted(RSlice::from_slice(formats));
     }
 
+    /// Takes whatever comes; [`SinkHandler::format`] tells what it is.
+    pub fn accept_any(&self) {
+        self.set_accepted(&[traits::ANY_FORMAT]);
+    }
+
     /// Sends a message towards the source.
     pub fn upstream(&self, message: Upstream) {
         self.0.upstream(AbiUpstream::from(message));
     }
 
-    /// A recent packet of the source, for retransmission (RFC 4585 NACK).
-    pub fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> Option<Packet> {
-        match self.0.history(origin, ssrc, sequence) {
+    /// A recent packet of what feeds this pad now, for retransmission (RFC 4585 NACK).
+    pub fn history(&self, ssrc: u32, sequence: u16) -> Option<Packet> {
+        match self.0.history(ssrc, sequence) {
             ROption::RSome(packet) => Some(packet),
             ROption::RNone => None,
         }

@@ -12,7 +12,7 @@ use std::{
 
 use rivero_plugin_api::{
     MediaKind,
-    abi::traits::{SinkGroup, SinkHandler, SourceHandler},
+    abi::traits::{ANY_FORMAT, SinkGroup, SinkHandler, SourceHandler},
 };
 
 use super::{
@@ -485,7 +485,7 @@ impl Locked<'_> {
         if format == 0 || accepted.is_empty() {
             return false;
         }
-        if accepted.contains(&format) {
+        if accepted.contains(&format) || accepted.contains(&ANY_FORMAT) {
             return true;
         }
         self.tell_unconvertible(link, format, &accepted);

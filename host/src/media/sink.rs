@@ -112,9 +112,8 @@ impl Sink {
     }
 
     /// A recent packet of the present feed, for retransmission.
-    pub fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> Option<Packet> {
+    pub fn history(&self, ssrc: u32, sequence: u16) -> Option<Packet> {
         let feed = self.feed.load();
-        let source = &feed.as_ref()?.source;
-        (source.id() == origin).then(|| source.history().find(ssrc, sequence))?
+        feed.as_ref()?.source.history().find(ssrc, sequence)
     }
 }

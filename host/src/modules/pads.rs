@@ -144,8 +144,8 @@ impl AbiSinkPad for OpenSink {
         });
     }
 
-    fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> ROption<Packet> {
-        match guard::contain(|| self.sink.history(origin, ssrc, sequence)) {
+    fn history(&self, ssrc: u32, sequence: u16) -> ROption<Packet> {
+        match guard::contain(|| self.sink.history(ssrc, sequence)) {
             Ok(Some(packet)) => ROption::RSome(packet),
             _ => ROption::RNone,
         }

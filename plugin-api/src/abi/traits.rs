@@ -20,6 +20,9 @@ use super::{
     types::{AbiEncoding, AbiError, AbiFormat, AbiUpstream, MediaKind, SinkSelection},
 };
 
+/// Among accepted formats: every format.
+pub const ANY_FORMAT: u32 = u32::MAX;
+
 pub type Host = AbiHost_TO<'static, RArc<()>>;
 pub type ElementHost = AbiElementHost_TO<'static, RArc<()>>;
 pub type SourcePad = AbiSourcePad_TO<'static, RArc<()>>;
@@ -102,11 +105,11 @@ pub trait AbiSourcePad: Send + Sync {
 
 #[sabi_trait]
 pub trait AbiSinkPad: Send + Sync {
-    /// In order of preference; empty = nothing yet, links wait.
+    /// In order of preference; empty = nothing yet, links wait; `ANY_FORMAT` = whatever comes.
     fn set_accepted(&self, formats: RSlice<'_, u32>);
     fn upstream(&self, message: AbiUpstream);
     /// A packet that was pushed to this sink a moment ago.
-    fn history(&self, origin: u32, ssrc: u32, sequence: u16) -> ROption<Packet>;
+    fn history(&self, ssrc: u32, sequence: u16) -> ROption<Packet>;
     fn close(&self);
 }
 

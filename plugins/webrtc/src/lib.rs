@@ -1,2 +1,27 @@
-//! WebRtcEndpoint: a full-ICE DTLS-SRTP peer
-pub mod peer;
+//! WebRtcEndpoint: a full-ICE DTLS-SRTP peer that forwards media as RTP.
+//!
+//! * [`peer`]: one transport without I/O: ICE, DTLS, SRTP.
+//! * [`track`]: media of one kind on a transport, pure logic as well.
+//! * [`transport`]: a peer with its tracks, driven by
+//! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
+//! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
+
+mod certificates;
+mod endpoint;
+mod interfaces;
+mod peer;
+mod settings;
+mod shard;
+mod track;
+mod transport;
+
+mod api {
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+rivero_plugin_api::export_module! { classes: [web_rtc_endpoint()] }
+
+fn web_rtc_endpoint() -> rivero_plugin_api::Class {
+    certificates::prepare();
+    api::web_rtc_endpoint::<endpoint::Endpoint>()
+}

@@ -200,6 +200,13 @@ impl StreamRewriter {
         Some((*source, origin.input))
     }
 
+    /// The outgoing timestamp of a packet of the present source, for sending it again under
+    /// the number that [`Self::origin`] was asked about.
+    #[must_use]
+    pub fn timestamp(&self, timestamp: u32) -> u32 {
+        timestamp.wrapping_add(self.timestamp_offset)
+    }
+
     /// The source of the latest packet.
     #[must_use]
     pub fn source(&self) -> Option<u64> {

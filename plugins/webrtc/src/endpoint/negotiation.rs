@@ -1,0 +1,294 @@
+//! From session descriptions to transports and tracks.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use rand::Rng;
+use rivero_plugin_api::{
+    DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Result, SinkHandler,
+    SourceHandler, host,
+};
+use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
+use rivero_sdp::{
+    CodecCapability, Connection, Direction, Features, IceCredentials, LocalConfig, LocalMedia,
+    LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec, NegotiatedMedia,
+    RtcpFeedback, SdpError,
+};
+
+use super::properties::Properties;
+use crate::{
+    api::WebRtcEndpointParams,
+    peer::{self, Certificate},
+    settings::{self, CodecSettings},
+    shard::{Shard, Token},
+    track::{Inbound, Outbound, ReceivedFormat, SentFormat},
+    transport::Track,
+};
+
+/// Printable characters of ICE credentials (RFC 8839 §5.4 `ice-char`).
+const ICE_CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// What we are able and willing to do, with fresh random values.
+pub(super) fn local_config(
+    params: &WebRtcEndpointParams,
+    properties: &Properties,
+    certificate: &Certificate,
+) -> Result<LocalConfig> {
+    let mut random = rand::rng();
+    let cname = format!("{:016x}", random.random::<u64>());
+    let direction = match (params.recvonly, params.sendonly) {
+        (true, false) => Direction::RecvOnly,
+        (false, true) => Direction::SendOnly,
+        _ => Direction::SendRecv,
+    };
+    let codecs: CodecSettings = settings::of("SdpEndpoint");
+    let mut media = |codecs: Vec<CodecCapability>, bandwidth: i32| LocalMedia {
+        direction,
+        max_receive_bandwidth: u32::try_from(bandwidth).unwrap_or(0),
+        ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
+    };
+    let audio = media(codecs.audio(), properties.max_audio_recv_bandwidth);
+    let video = media(codecs.video(), properties.max_video_recv_bandwidth);
+    let fingerprint = certificate.fingerprint().to_string();
+    Ok(LocalConfig {
+        session_id: random.random_range(1..u64::from(u32::MAX)),
+        session_version: 1,
+        session_name: "Rivero".to_owned(),
+        connection: Connection::unspecified(),
+        audio: Some(audio),
+        video: Some(video),
+        data: None,
+        transport: LocalTransport {
+            ice: std::array::from_fn(|_| credentials(&mut random)),
+            fingerprint: fingerprint
+                .parse()
+                .map_err(|_| Error::unexpected(format!("unusable fingerprint {fingerprint}")))?,
+            trickle: true,
+        },
+        features: Features {
+            reduced_size_rtcp: true,
+            ..Features::default()
+        },
+    })
+}
+
+fn credentials(random: &mut impl Rng) -> IceCredentials {
+    let mut text = |length: usize| -> String {
+        let pick = |_| {
+            let index = random.random_range(0..ICE_CHARACTERS.len());
+            char::from(ICE_CHARACTERS.get(index).copied().unwrap_or(b'a'))
+        };
+        (0..length).map(pick).collect()
+    };
+    IceCredentials {
+        ufrag: text(8),
+        password: text(24),
+    }
+}
+
+/// ICE credentials as the peer takes them.
+pub(super) fn peer_credentials(credentials: &IceCredentials) -> peer::IceCredentials {
+    peer::IceCredentials {
+        ufrag: credentials.ufrag.clone(),
+        password: credentials.password.clone(),
+    }
+}
+
+/// Kurento's codes for what can be wrong with a description.
+pub(super) fn sdp_error(error: &SdpError, of_answer: bool) -> Error {
+    match error {
+        SdpError::Empty | SdpError::TooLarge { .. } | SdpError::Parse { .. } => {
+            Error::new(40201, "SDP_PARSE_ERROR", format!("Invalid SDP: {error}"))
+        }
+        SdpError::SectionCount { .. } | SdpError::SectionMismatch { .. } => Error::new(
+            40206,
+            "SDP_END_POINT_PROCESS_ANSWER_ERROR",
+            error.to_string(),
+        ),
+        SdpError::NoCommonTransport { .. } if of_answer => Error::new(
+            40206,
+            "SDP_END_POINT_PROCESS_ANSWER_ERROR",
+            error.to_string(),
+        ),
+        SdpError::NoCommonTransport { .. } => Error::new(
+            40205,
+            "SDP_END_POINT_PROCESS_OFFER_ERROR",
+            error.to_string(),
+        ),
+        _ => Error::new(40207, "SDP_CONFIGURATION_ERROR", error.to_string()),
+    }
+}
+
+/// Opens the pads of a negotiated section and makes its track.
+pub(super) struct TrackMaker<'a> {
+    pub(super) context: &'a ElementContext,
+    pub(super) shard: &'a Shard,
+    pub(super) token: Token,
+    pub(super) properties: &'a Properties,
+    pub(super) cname: Arc<str>,
+}
+
+impl TrackMaker<'_> {
+    /// The tracks of one transport, in the order of their sections.
+    pub(super) fn tracks<S, K>(
+        &self,
+        negotiated: &Negotiated,
+        transport: usize,
+        source: impl Fn(usize, MediaKind) -> S,
+        sink: impl Fn(MediaKind) -> K,
+    ) -> Result<Vec<Track>>
+    where
+        S: SourceHandler,
+        K: SinkHandler,
+    {
+        let sections = negotiated
+            .media
+            .iter()
+            .filter(|media| media.transport == transport);
+        let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
+        media
+            .enumerate()
+            .map(|(number, (media, kind))| {
+                Ok(Track {
+                    kind,
+                    inbound: self.inbound(media, kind, source(number, kind))?,
+                    outbound: self.outbound(media, kind, number, sink(kind))?,
+                })
+            })
+            .collect()
+    }
+
+    fn inbound(
+        &self,
+        media: &NegotiatedMedia,
+        kind: MediaKind,
+        handler: impl SourceHandler,
+    ) -> Result<Option<Inbound>> {
+        if !media.receive {
+            return Ok(None);
+        }
+        let pad = self
+            .context
+            .source_pad(kind, DEFAULT_DESCRIPTION, handler)?;
+        let formats = media.codecs.iter().map(received_format).collect();
+        let bounds = self.properties.receive_bounds();
+        Ok(Some(Inbound::new(
+            Arc::new(pad),
+            kind,
+            formats,
+            extensions(media),
+            bounds,
+        )))
+    }
+
+    fn outbound(
+        &self,
+        media: &NegotiatedMedia,
+        kind: MediaKind,
+        number: usize,
+        handler: impl SinkHandler,
+    ) -> Result<Option<Outbound>> {
+        let (true, Some(ssrc)) = (media.send, media.local_ssrc) else {
+            return Ok(None);
+        };
+        let number = u8::try_from(number).unwrap_or(u8::MAX);
+        let token = self.token.sink(number);
+        let group = self.shard.group();
+        let pad =
+            self.context
+                .grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
+        let formats: Vec<SentFormat> = media.codecs.iter().map(sent_format).collect();
+        let accepted: Vec<u32> = formats.iter().map(|format| format.format).collect();
+        pad.set_accepted(&accepted);
+        let mut random = rand::rng();
+        let begin = (random.random_range(0..0x4000), random.random());
+        let outbound = Outbound::new(
+            Arc::new(pad),
+            ssrc,
+            self.cname.clone(),
+            formats,
+            extensions(media),
+            begin,
+            epoch(),
+        );
+        Ok(Some(outbound))
+    }
+}
+
+fn kind(kind: &SdpKind) -> Option<MediaKind> {
+    match kind {
+        SdpKind::Audio => Some(MediaKind::Audio),
+        SdpKind::Video => Some(MediaKind::Video),
+        _ => None,
+    }
+}
+
+fn format_id(codec: &NegotiatedCodec) -> u32 {
+    let channels = codec
+        .channels
+        .and_then(|channels| u8::try_from(channels).ok());
+    let mut format = Format::rtp(codec.name.as_str(), codec.clock_rate, channels.unwrap_or(0));
+    for (name, value) in codec.match_parameters.canonical() {
+        format = format.with(name, value);
+    }
+    host().map_or(0, |host| host.format_id(&format))
+}
+
+fn sent_format(codec: &NegotiatedCodec) -> SentFormat {
+    SentFormat {
+        format: format_id(codec),
+        payload_type: codec.payload_type,
+        clock_rate: codec.clock_rate,
+    }
+}
+
+fn received_format(codec: &NegotiatedCodec) -> ReceivedFormat {
+    ReceivedFormat {
+        payload_type: codec.payload_type,
+        format: format_id(codec),
+        clock_rate: codec.clock_rate,
+        codec: VideoCodec::from_encoding_name(&codec.name),
+        nack: codec.allows(&RtcpFeedback::Nack),
+        pli: codec.allows(&RtcpFeedback::NackPli),
+        fir: codec.allows(&RtcpFeedback::CcmFir),
+        remb: codec.allows(&RtcpFeedback::GoogRemb),
+    }
+}
+
+fn extensions(media: &NegotiatedMedia) -> ExtensionMap {
+    let mut map = ExtensionMap::default();
+    for extmap in &media.extensions {
+        let known = HeaderExtension::from_uri(&extmap.uri);
+        if let (Some(extension), Ok(id)) = (known, u8::try_from(extmap.id)) {
+            map.insert(id, extension);
+        }
+    }
+    map
+}
+
+/// The wall clock at pipeline time 0, the same for all streams of the process.
+fn epoch() -> SystemTime {
+    static EPOCH: OnceLock<SystemTime> = OnceLock::new();
+    *EPOCH.get_or_init(|| {
+        let since = host()
+            .and_then(|host| u64::try_from(host.now()).ok())
+            .unwrap_or(0);
+        let now = SystemTime::now();
+        now.checked_sub(Duration::from_nanos(since)).unwrap_or(now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_long_enough_and_differ() {
+        let mut random = rand::rng();
+        let (first, second) = (credentials(&mut random), credentials(&mut random));
+        assert!(first.ufrag.len() >= 4 && first.password.len() >= 22);
+        assert_ne!(first, second);
+    }
+}

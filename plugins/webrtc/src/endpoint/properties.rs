@@ -1,0 +1,141 @@
+//! What a client may set on an endpoint before it negotiates.
+
+use rivero_plugin_api::{Error, Result};
+
+use crate::{
+    api,
+    settings::{self, BaseRtpSettings, WebRtcSettings},
+};
+
+/// The properties of one endpoint, from the configuration at first.
+#[derive(Debug, Clone)]
+pub(super) struct Properties {
+    /// Kbit/s, 0 = unlimited; written as `b=AS`.
+    pub(super) max_audio_recv_bandwidth: i32,
+    /// Kbit/s, 0 = unlimited; written as `b=AS`.
+    pub(super) max_video_recv_bandwidth: i32,
+    /// Kbit/s, floor of what we ask the peer for.
+    pub(super) min_video_recv_bandwidth: i32,
+    /// Kbit/s, floor of what is asked of the source on behalf of the peer.
+    pub(super) min_video_send_bandwidth: i32,
+    /// Kbit/s, 0 = unlimited.
+    pub(super) max_video_send_bandwidth: i32,
+    /// Whether the client has set the two above: the defaults are Kurento's
+    /// numbers and limit nothing.
+    pub(super) send_bandwidth_is_set: bool,
+    pub(super) mtu: i32,
+    pub(super) remb: api::RembParams,
+    pub(super) network_interfaces: String,
+    pub(super) ice_tcp: bool,
+    pub(super) stun_server_address: String,
+    pub(super) stun_server_port: i32,
+    pub(super) turn_url: String,
+    pub(super) external_ipv4: String,
+    pub(super) external_ipv6: String,
+}
+
+impl Properties {
+    pub(super) fn from_configuration() -> Self {
+        let base: BaseRtpSettings = settings::of("BaseRtpEndpoint");
+        let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
+        Self {
+            max_audio_recv_bandwidth: 0,
+            max_video_recv_bandwidth: 0,
+            min_video_recv_bandwidth: 100,
+            min_video_send_bandwidth: 100,
+            max_video_send_bandwidth: 500,
+            send_bandwidth_is_set: false,
+            mtu: i32::from(base.mtu),
+            remb: api::RembParams {
+                packets_recv_interval_top: None,
+                exponential_factor: None,
+                lineal_factor_min: None,
+                lineal_factor_grade: None,
+                decrement_factor: None,
+                threshold_factor: None,
+                up_losses: None,
+                remb_on_connect: None,
+            },
+            network_interfaces: webrtc.network_interfaces,
+            ice_tcp: true,
+            stun_server_address: webrtc.stun_server_address,
+            stun_server_port: i32::from(webrtc.stun_server_port.unwrap_or(3478)),
+            turn_url: webrtc.turn_url,
+            external_ipv4: webrtc.external_ipv4,
+            external_ipv6: webrtc.external_ipv6,
+        }
+    }
+
+    /// Bounds of what we ask the peer to send, bit/s, 0 = none.
+    pub(super) fn receive_bounds(&self) -> (u64, u64) {
+        (
+            bits(self.min_video_recv_bandwidth),
+            bits(self.max_video_recv_bandwidth),
+        )
+    }
+
+    /// Names of the interfaces to use; empty = all.
+    pub(super) fn interfaces(&self) -> Vec<String> {
+        let names = self.network_interfaces.split(',').map(str::trim);
+        names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Bounds of what a viewer's estimate asks of the source, bit/s; 0 as the
+    /// upper one = none.
+    pub(super) fn send_bounds(&self) -> (u64, u64) {
+        if !self.send_bandwidth_is_set {
+            return (0, 0);
+        }
+        (
+            bits(self.min_video_send_bandwidth),
+            bits(self.max_video_send_bandwidth),
+        )
+    }
+}
+
+fn bits(kilobits: i32) -> u64 {
+    u64::try_from(kilobits).unwrap_or(0) * 1000
+}
+
+/// A bandwidth or size that a client sets.
+pub(super) fn not_negative(name: &str, value: i32) -> Result<i32> {
+    if value < 0 {
+        return Err(Error::illegal_parameter(format!(
+            "{name} is {value}, but must not be negative"
+        )));
+    }
+    Ok(value)
+}
+
+/// An address that replaces that of host candidates; empty = none.
+pub(super) fn address<T: std::str::FromStr>(name: &str, value: &str) -> Result<()> {
+    if value.is_empty() || value.parse::<T>().is_ok() {
+        return Ok(());
+    }
+    Err(Error::illegal_parameter(format!(
+        "{name} is {value:?}, which is no address of that family"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kurentos_default_of_500_kbps_limits_nothing_until_it_is_set() {
+        let mut properties = Properties::from_configuration();
+        assert_eq!(properties.send_bounds(), (0, 0));
+        properties.send_bandwidth_is_set = true;
+        assert_eq!(properties.send_bounds(), (100_000, 500_000));
+    }
+
+    #[test]
+    fn interfaces_are_named_with_commas() {
+        let mut properties = Properties::from_configuration();
+        properties.network_interfaces = " lo, eth0,,".to_owned();
+        assert_eq!(properties.interfaces(), ["lo", "eth0"]);
+    }
+}

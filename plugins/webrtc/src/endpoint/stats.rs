@@ -1,0 +1,143 @@
+//! Statistics in Kurento's structures.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rivero_plugin_api::MediaKind;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::Shared;
+use crate::{
+    track::StreamSnapshot,
+    transport::{SentSnapshot, Snapshot},
+};
+
+/// A shard that does not answer within this time is too busy to be asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The statistics of all streams of an endpoint, by ids that stay the same.
+pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String, Value> {
+    let mut stats = Map::new();
+    let legs = endpoint.session().legs.clone();
+    for leg in legs {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        endpoint.shard.with(leg.token, move |transport, _| {
+            // Nobody waits any more after the patience is over.
+            let _ = sender.try_send(transport.snapshot());
+        });
+        if let Ok(snapshot) = receiver.recv_timeout(PATIENCE) {
+            add(&mut stats, endpoint.context.id(), kind, &snapshot);
+        }
+    }
+    stats
+}
+
+fn add(
+    stats: &mut Map<String, Value>,
+    endpoint: &str,
+    kind: Option<MediaKind>,
+    snapshot: &Snapshot,
+) {
+    let wanted = |of: &MediaKind| kind.is_none_or(|kind| kind == *of);
+    for (_, stream) in snapshot.received.iter().filter(|(of, _)| wanted(of)) {
+        let id = id(endpoint, "received", stream.ssrc);
+        stats.insert(id.clone(), received(&id, stream));
+    }
+    for (_, stream) in snapshot
+        .sent
+        .iter()
+        .filter(|(of, stream)| wanted(of) && stream.packets > 0)
+    {
+        let id = id(endpoint, "sent", stream.ssrc);
+        stats.insert(id.clone(), sent(&id, stream));
+    }
+}
+
+/// The same for a stream as long as it lasts.
+fn id(endpoint: &str, direction: &str, ssrc: u32) -> String {
+    let name = format!("{endpoint}/{direction}/{ssrc}");
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+}
+
+fn milliseconds() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn received(id: &str, stream: &StreamSnapshot) -> Value {
+    let mut entry = common(id, "inboundrtp", "RTCInboundRTPStreamStats", stream.ssrc);
+    let counters = &stream.counters;
+    let own = json!({
+        "firCount": counters.fir,
+        "pliCount": counters.pli,
+        "nackCount": counters.nack,
+        "remb": counters.remb,
+        "packetsLost": stream.lost,
+        "fractionLost": f64::from(stream.fraction_lost),
+        "packetsReceived": stream.packets,
+        "bytesReceived": stream.bytes,
+        "jitter": stream.jitter.as_secs_f64(),
+    });
+    extend(&mut entry, own)
+}
+
+fn sent(id: &str, stream: &SentSnapshot) -> Value {
+    let mut entry = common(id, "outboundrtp", "RTCOutboundRTPStreamStats", stream.ssrc);
+    let (feedback, remote) = (&stream.feedback, stream.remote.unwrap_or_default());
+    let own = json!({
+        "firCount": feedback.fir,
+        "pliCount": feedback.pli,
+        "nackCount": feedback.nack,
+        "remb": feedback.remb,
+        "packetsLost": remote.cumulative_lost,
+        "fractionLost": f64::from(remote.fraction_lost),
+        "packetsSent": stream.packets,
+        "bytesSent": stream.bytes,
+        "retransmittedPacketsSent": feedback.retransmitted,
+        "targetBitrate": 0.0,
+        "roundTripTime": stream.round_trip.unwrap_or_default().as_secs_f64(),
+    });
+    extend(&mut entry, own)
+}
+
+/// What every stream's entry has. The links between entries stay empty, as in Kurento.
+fn common(id: &str, kind: &str, class: &str, ssrc: u32) -> Value {
+    json!({
+        "__module__": "kurento",
+        "__type__": class,
+        "id": id,
+        "type": kind,
+        "timestampMillis": milliseconds(),
+        "ssrc": ssrc.to_string(),
+        "associateStatsId": "",
+        "isRemote": false,
+        "mediaTrackId": "",
+        "transportId": "",
+        "codecId": "",
+        "sliCount": 0,
+    })
+}
+
+fn extend(entry: &mut Value, own: Value) -> Value {
+    if let (Value::Object(entry), Value::Object(own)) = (&mut *entry, own) {
+        entry.extend(own);
+    }
+    entry.take()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_last_as_long_as_a_stream_and_differ_between_streams() {
+        assert_eq!(id("endpoint", "sent", 7), id("endpoint", "sent", 7));
+        assert_ne!(id("endpoint", "sent", 7), id("endpoint", "received", 7));
+        assert_ne!(id("endpoint", "sent", 7), id("endpoint", "sent", 8));
+    }
+}

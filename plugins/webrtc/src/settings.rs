@@ -1,0 +1,179 @@
+//! Settings of the server for this module's classes.
+
+use rivero_plugin_api::{Result, host};
+use rivero_sdp::{CodecCapability, MediaKind};
+use serde::{Deserialize, Deserializer};
+
+/// `BaseRtpEndpoint` in the configuration. Numbers may be written as text, as
+/// INI files have them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct BaseRtpSettings {
+    /// Lowest port for media, at least 1024.
+    #[serde(deserialize_with = "number")]
+    pub(crate) min_port: u16,
+    /// Highest port for media.
+    #[serde(deserialize_with = "number")]
+    pub(crate) max_port: u16,
+    /// Bytes of an IP packet.
+    #[serde(deserialize_with = "number")]
+    pub(crate) mtu: u16,
+}
+
+impl Default for BaseRtpSettings {
+    fn default() -> Self {
+        Self {
+            min_port: 1024,
+            max_port: 65_535,
+            mtu: 1200,
+        }
+    }
+}
+
+impl BaseRtpSettings {
+    /// The ports of a range, if one is configured at all.
+    pub(crate) fn port_range(&self) -> Option<std::ops::RangeInclusive<u16>> {
+        let whole = self.min_port <= 1024 && self.max_port == 65_535;
+        (!whole && self.min_port <= self.max_port).then(|| self.min_port.max(1024)..=self.max_port)
+    }
+}
+
+/// `WebRtcEndpoint` in the configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct WebRtcSettings {
+    /// Comma-separated names; empty = all.
+    pub(crate) network_interfaces: String,
+    /// Address of a STUN server.
+    pub(crate) stun_server_address: String,
+    /// Its port.
+    #[serde(deserialize_with = "optional_number")]
+    pub(crate) stun_server_port: Option<u16>,
+    /// `user:password@address:port[?transport=udp|tcp|tls]`.
+    #[serde(rename = "turnURL")]
+    pub(crate) turn_url: String,
+    /// Replaces the address of IPv4 host candidates.
+    #[serde(rename = "externalIPv4")]
+    pub(crate) external_ipv4: String,
+    /// Replaces the address of IPv6 host candidates.
+    #[serde(rename = "externalIPv6")]
+    pub(crate) external_ipv6: String,
+    /// PEM file with an RSA key and certificate.
+    #[serde(rename = "pemCertificateRSA")]
+    pub(crate) pem_certificate_rsa: String,
+    /// PEM file with an ECDSA key and certificate.
+    #[serde(rename = "pemCertificateECDSA")]
+    pub(crate) pem_certificate_ecdsa: String,
+}
+
+/// `SdpEndpoint` in the configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct CodecSettings {
+    audio_codecs: Option<Vec<CodecName>>,
+    video_codecs: Option<Vec<CodecName>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct CodecName {
+    /// Such as `opus/48000/2`.
+    name: String,
+}
+
+/// Codecs of the configuration that a WebRTC endpoint has no use for.
+const NOT_FOR_WEBRTC: [&str; 2] = ["AMR", "H265"];
+
+impl CodecSettings {
+    /// Audio codecs in the order of preference.
+    pub(crate) fn audio(&self) -> Vec<CodecCapability> {
+        match &self.audio_codecs {
+            Some(names) => capabilities(&MediaKind::Audio, names),
+            None => CodecCapability::webrtc_audio(),
+        }
+    }
+
+    /// Video codecs in the order of preference.
+    pub(crate) fn video(&self) -> Vec<CodecCapability> {
+        match &self.video_codecs {
+            Some(names) => capabilities(&MediaKind::Video, names),
+            None => CodecCapability::webrtc_video(),
+        }
+    }
+}
+
+/// A name that is not known is named in the log and left out.
+fn capabilities(kind: &MediaKind, names: &[CodecName]) -> Vec<CodecCapability> {
+    let useful = names.iter().filter(|codec| {
+        let encoding = codec.name.split('/').next().unwrap_or_default();
+        !NOT_FOR_WEBRTC
+            .iter()
+            .any(|unused| unused.eq_ignore_ascii_case(encoding))
+    });
+    useful
+        .filter_map(|codec| {
+            CodecCapability::from_config_name(kind, &codec.name)
+                .inspect_err(|error| tracing::warn!("SdpEndpoint configuration: {error}"))
+                .ok()
+        })
+        .collect()
+}
+
+/// The configuration of a class, or its defaults with a warning when it does not fit.
+pub(crate) fn of<T: for<'de> Deserialize<'de> + Default>(class: &str) -> T {
+    let read: Option<Result<T>> = host().map(|host| host.configuration(class));
+    match read {
+        Some(Ok(settings)) => settings,
+        Some(Err(error)) => {
+            tracing::warn!("{error}; defaults are used");
+            T::default()
+        }
+        None => T::default(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u16),
+    Text(String),
+}
+
+impl NumberOrText {
+    fn value<E: serde::de::Error>(self) -> std::result::Result<u16, E> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Text(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| E::custom(format!("{text:?} is no number from 0 to 65535"))),
+        }
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u16, D::Error> {
+    NumberOrText::deserialize(deserializer)?.value()
+}
+
+fn optional_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<u16>, D::Error> {
+    number(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_be_text() {
+        let settings: BaseRtpSettings =
+            serde_json::from_str(r#"{"minPort": "50000", "maxPort": 51000}"#).unwrap();
+        assert_eq!(settings.port_range(), Some(50_000..=51_000));
+        assert!(serde_json::from_str::<BaseRtpSettings>(r#"{"mtu": "many"}"#).is_err());
+    }
+
+    #[test]
+    fn the_default_is_no_range() {
+        assert_eq!(BaseRtpSettings::default().port_range(), None);
+    }
+}

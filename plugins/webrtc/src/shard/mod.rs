@@ -1,0 +1,216 @@
+//! Shards: a thread with its sockets and the transports that it alone touches.
+
+mod group;
+mod outgoing;
+mod routes;
+mod socket;
+mod token;
+mod worker;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{self, Sender},
+    },
+    thread,
+    time::Instant,
+};
+
+use mio::{Poll, Waker};
+use rivero_plugin_api::{Error, Result, SinkGroupHandle};
+
+pub(crate) use outgoing::{Outgoing, SendCounters};
+pub(crate) use token::Token;
+
+use crate::transport::Transport;
+use group::{BurstQueue, ShardGroup};
+use socket::MediaSocket;
+use token::MAX_PLACES;
+use worker::Worker;
+
+/// Something to do with a transport, on its thread.
+pub(crate) type Action = Box<dyn FnOnce(&mut Transport, Instant) + Send>;
+
+/// What a shard is told.
+pub(crate) enum Command {
+    /// A new transport.
+    Open(Token, Box<Transport>),
+    /// Something to do with one; nothing if it is gone.
+    With(Token, Action),
+    /// The end of one.
+    Close(Token),
+    /// The end of the shard.
+    Stop,
+}
+
+/// All shards of the module. Their threads end with the last endpoint.
+pub(crate) struct Shards {
+    shards: Vec<Arc<Shard>>,
+    next: AtomicUsize,
+}
+
+impl Shards {
+    /// The running shards, or new ones: one per core.
+    pub(crate) fn obtain(ports: Option<RangeInclusive<u16>>) -> Result<Arc<Self>> {
+        static RUNNING: Mutex<Weak<Shards>> = Mutex::new(Weak::new());
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shards) = running.upgrade() {
+            return Ok(shards);
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let shards: Result<Vec<_>> = (0..cores).map(|_| Shard::start(ports.as_ref())).collect();
+        let shards = Arc::new(Self {
+            shards: shards?,
+            next: AtomicUsize::new(0),
+        });
+        *running = Arc::downgrade(&shards);
+        Ok(shards)
+    }
+
+    /// A shard for a new endpoint: each in turn.
+    pub(crate) fn assign(&self) -> Result<Arc<Shard>> {
+        let turn = self.next.fetch_add(1, Relaxed) % self.shards.len().max(1);
+        self.shards
+            .get(turn)
+            .cloned()
+            .ok_or_else(|| Error::unexpected("there is no shard"))
+    }
+}
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        self.shards
+            .iter()
+            .for_each(|shard| shard.send(Command::Stop));
+    }
+}
+
+/// A thread with its sockets, as the rest of the module sees it.
+pub(crate) struct Shard {
+    commands: Mutex<Sender<Command>>,
+    waker: Arc<Waker>,
+    group: SinkGroupHandle,
+    queue: Arc<BurstQueue>,
+    v4: Option<u16>,
+    v6: Option<u16>,
+    places: Mutex<Places>,
+}
+
+/// Places for transports; a free one is used again under a new generation.
+#[derive(Default)]
+struct Places {
+    free: Vec<u32>,
+    used: u32,
+    generation: u32,
+}
+
+impl Shard {
+    fn start(ports: Option<&RangeInclusive<u16>>) -> Result<Arc<Self>> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let failed = |error: std::io::Error| {
+            Error::new(
+                40009,
+                "NOT_ENOUGH_RESOURCES",
+                format!("no socket or thread for media: {error}"),
+            )
+        };
+        let number = NUMBERS.fetch_add(1, Relaxed) + 1;
+        let v4 = MediaSocket::bind(false, ports);
+        let v6 = MediaSocket::bind(true, ports);
+        let (v4, v6) = match (v4, v6) {
+            (Err(error), Err(_)) => return Err(failed(error)),
+            (v4, v6) => (v4.ok(), v6.ok()),
+        };
+        let poll = Poll::new().map_err(failed)?;
+        let waker = Arc::new(Waker::new(poll.registry(), worker::WAKE).map_err(failed)?);
+        let queue = Arc::new(BurstQueue::new(number, waker.clone()));
+        let (commands, receiver) = mpsc::channel();
+        let shard = Arc::new(Self {
+            commands: Mutex::new(commands),
+            waker,
+            group: SinkGroupHandle::new(ShardGroup(queue.clone())),
+            queue: queue.clone(),
+            v4: v4.as_ref().map(MediaSocket::port),
+            v6: v6.as_ref().map(MediaSocket::port),
+            places: Mutex::default(),
+        });
+        let worker = Worker::new(poll, v4, v6, receiver, queue).map_err(failed)?;
+        let name = format!("webrtc-{number}");
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || worker.run())
+            .map_err(failed)?;
+        Ok(shard)
+    }
+
+    /// Tells the shard's thread something.
+    pub(crate) fn send(&self, command: Command) {
+        // A shard that stopped has no transports any more.
+        let _ = self
+            .commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send(command);
+        let _ = self.waker.wake();
+    }
+
+    /// Does something with a transport, on the shard's thread.
+    pub(crate) fn with(
+        &self,
+        token: Token,
+        action: impl FnOnce(&mut Transport, Instant) + Send + 'static,
+    ) {
+        self.send(Command::With(token, Box::new(action)));
+    }
+
+    /// A name for a new transport.
+    pub(crate) fn reserve(&self) -> Result<Token> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.generation = places.generation.wrapping_add(1);
+        let place = match places.free.pop() {
+            Some(place) => place,
+            None if places.used < MAX_PLACES => {
+                places.used += 1;
+                places.used - 1
+            }
+            None => {
+                return Err(Error::new(
+                    40009,
+                    "NOT_ENOUGH_RESOURCES",
+                    "too many transports",
+                ));
+            }
+        };
+        Ok(Token::new(places.generation, place))
+    }
+
+    /// Ends a transport; its name may be given to another one.
+    pub(crate) fn close(&self, token: Token) {
+        // In this order: the shard sees the end before a successor's beginning.
+        self.send(Command::Close(token));
+        self.places
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .free
+            .push(token.place);
+    }
+
+    /// Takes bursts for the sinks of this shard.
+    pub(crate) fn group(&self) -> &SinkGroupHandle {
+        &self.group
+    }
+
+    /// Packets that were lost on the way to this shard.
+    pub(crate) fn lost(&self) -> u64 {
+        self.queue.lost()
+    }
+
+    /// The shard's socket under one of this machine's addresses.
+    pub(crate) fn address(&self, ip: IpAddr) -> Option<SocketAddr> {
+        let port = if ip.is_ipv6() { self.v6 } else { self.v4 };
+        port.map(|port| SocketAddr::new(ip, port))
+    }
+}

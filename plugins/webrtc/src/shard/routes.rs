@@ -1,0 +1,123 @@
+//! Which transport a datagram belongs to: first by the ICE user name of a STUN
+//! request, from then on by address.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use super::token::Token;
+
+/// Addresses remembered per transport.
+const ADDRESSES: usize = 64;
+
+/// The transports of a shard by user fragment and by remote address.
+#[derive(Default)]
+pub(crate) struct Routes {
+    by_fragment: HashMap<String, Token>,
+    by_address: HashMap<SocketAddr, Token>,
+    addresses_of: HashMap<Token, Vec<SocketAddr>>,
+}
+
+impl Routes {
+    pub(crate) fn add_fragment(&mut self, fragment: &str, token: Token) {
+        self.by_fragment.insert(fragment.to_owned(), token);
+    }
+
+    /// Finds the transport that may want this datagram.
+    pub(crate) fn find(&self, remote: SocketAddr, datagram: &[u8]) -> Option<Token> {
+        if is_stun(datagram) {
+            // A request names its transport, whatever address it came from before.
+            if let Some(token) = self.fragment_of(datagram) {
+                return Some(token);
+            }
+        }
+        self.by_address.get(&remote).copied()
+    }
+
+    fn fragment_of(&self, datagram: &[u8]) -> Option<Token> {
+        self.by_fragment.get(local_fragment(datagram)?).copied()
+    }
+
+    /// Remembers where a transport's datagrams come from.
+    pub(crate) fn learn(&mut self, remote: SocketAddr, token: Token) {
+        if self.by_address.get(&remote) == Some(&token) {
+            return;
+        }
+        let addresses = self.addresses_of.entry(token).or_default();
+        if addresses.len() < ADDRESSES {
+            addresses.push(remote);
+            self.by_address.insert(remote, token);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, token: Token, fragment: &str) {
+        if self.by_fragment.get(fragment) == Some(&token) {
+            self.by_fragment.remove(fragment);
+        }
+        for address in self.addresses_of.remove(&token).unwrap_or_default() {
+            if self.by_address.get(&address) == Some(&token) {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// RFC 7983 §7 and the magic cookie of RFC 8489 §5.
+fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 4)
+        && datagram.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
+}
+
+/// The part of the USERNAME attribute before the colon: our user fragment
+/// (RFC 8445 §7.2.2).
+fn local_fragment(datagram: &[u8]) -> Option<&str> {
+    const USERNAME: u16 = 0x0006;
+    let mut rest = datagram.get(20..)?;
+    loop {
+        let (kind, after) = rest.split_first_chunk::<2>()?;
+        let (length, after) = after.split_first_chunk::<2>()?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let value = after.get(..length)?;
+        if u16::from_be_bytes(*kind) == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next();
+        }
+        rest = after.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(username: &str) -> Vec<u8> {
+        let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        message.extend_from_slice(&[7; 12]);
+        message.extend_from_slice(&[0x80, 0x22, 0, 2, b'x', b'y', 0, 0]);
+        message.extend_from_slice(&[0, 6, 0, username.len() as u8]);
+        message.extend_from_slice(username.as_bytes());
+        message.resize(message.len().next_multiple_of(4), 0);
+        message
+    }
+
+    #[test]
+    fn a_request_is_found_by_its_user_name_and_what_follows_by_address() {
+        let token = Token::new(1, 3);
+        let remote: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        let mut routes = Routes::default();
+        routes.add_fragment("ours", token);
+        assert_eq!(routes.find(remote, &request("ours:theirs")), Some(token));
+        assert_eq!(routes.find(remote, &request("other:theirs")), None);
+        assert_eq!(routes.find(remote, &[0x80, 0, 0]), None);
+        routes.learn(remote, token);
+        assert_eq!(routes.find(remote, &[0x80, 0, 0]), Some(token));
+        routes.forget(token, "ours");
+        assert_eq!(routes.find(remote, &request("ours:theirs")), None);
+        assert_eq!(routes.find(remote, &[0x80, 0, 0]), None);
+    }
+
+    #[test]
+    fn every_cut_of_a_request_is_survived() {
+        let message = request("ours:theirs");
+        (0..message.len()).for_each(|end| {
+            let _ = Routes::default().find("192.0.2.1:1".parse().unwrap(), &message[..end]);
+        });
+    }
+}

@@ -1,0 +1,190 @@
+//! A UDP socket with everything that makes it fast: GRO and recvmmsg on the
+//! way in, GSO on the way out, the local address of each datagram.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+};
+
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Receive calls take up to this many coalesced datagrams.
+const BATCH: usize = 8;
+/// Room for one coalesced datagram.
+const BUFFER: usize = 65_536;
+/// Asked of the system for each direction; it may give less.
+const SOCKET_BUFFER: usize = 4 << 20;
+
+/// One socket of a shard, bound to the unspecified address of a family.
+pub(crate) struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    port: u16,
+}
+
+/// Memory for received datagrams, used by all sockets of a shard in turn.
+pub(crate) struct ReceiveBuffers {
+    memory: Vec<u8>,
+    meta: [RecvMeta; BATCH],
+}
+
+impl Default for ReceiveBuffers {
+    fn default() -> Self {
+        Self {
+            memory: vec![0; BATCH * BUFFER],
+            meta: [RecvMeta::default(); BATCH],
+        }
+    }
+}
+
+impl MediaSocket {
+    /// Binds a port, the first free one of a range where one is given.
+    pub(crate) fn bind(v6: bool, ports: Option<&RangeInclusive<u16>>) -> io::Result<Self> {
+        match ports {
+            None => Self::bind_port(v6, 0),
+            Some(range) => range
+                .clone()
+                .find_map(|port| Self::bind_port(v6, port).ok())
+                .ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::AddrInUse, "no free port in the range")
+                }),
+        }
+    }
+
+    /// Binds one port, 0 = any.
+    pub(crate) fn bind_port(v6: bool, port: u16) -> io::Result<Self> {
+        let (domain, address): (_, IpAddr) = if v6 {
+            (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into())
+        } else {
+            (Domain::IPV4, Ipv4Addr::UNSPECIFIED.into())
+        };
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if v6 {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&SocketAddr::new(address, port).into())?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // Best effort: the system's limits may be lower.
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER);
+        let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER);
+        let socket = UdpSocket::from_std(socket.into());
+        let port = socket.local_addr()?.port();
+        Ok(Self {
+            socket,
+            state,
+            port,
+        })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn source(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// Datagrams that one send call may carry.
+    pub(crate) fn max_segments(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Receives what is there, up to one batch; `false` when there was nothing.
+    /// `handle` gets the local and the remote address and one datagram.
+    pub(crate) fn receive(
+        &self,
+        buffers: &mut ReceiveBuffers,
+        mut handle: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
+    ) -> io::Result<bool> {
+        let ReceiveBuffers { memory, meta } = buffers;
+        let mut chunks = memory.chunks_exact_mut(BUFFER);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let received = self.socket.try_io(|| {
+            self.state
+                .recv(UdpSockRef::from(&self.socket), &mut slices, meta)
+        });
+        let count = match received {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for (buffer, meta) in memory.chunks_exact_mut(BUFFER).zip(meta.iter()).take(count) {
+            let Some(local) = meta.dst_ip else { continue };
+            let local = SocketAddr::new(local, self.port);
+            let data = buffer.get_mut(..meta.len).unwrap_or_default();
+            for datagram in data.chunks_mut(meta.stride.max(1)) {
+                handle(local, meta.addr, datagram);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends one datagram, or several of `segment` bytes (the last may be
+    /// shorter). A full socket buffer loses them, as the network would.
+    pub(crate) fn send(
+        &self,
+        local: IpAddr,
+        remote: SocketAddr,
+        data: &[u8],
+        segment: Option<usize>,
+    ) -> bool {
+        let transmit = Transmit {
+            destination: remote,
+            ecn: None,
+            contents: data,
+            segment_size: segment,
+            src_ip: Some(local),
+        };
+        let sent = self.socket.try_io(|| {
+            self.state
+                .try_send(UdpSockRef::from(&self.socket), &transmit)
+        });
+        if let Err(error) = &sent {
+            tracing::trace!(%remote, %error, "a datagram was not sent");
+        }
+        sent.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn segments_sent_in_one_call_arrive_one_by_one_with_their_local_address() {
+        let sender = MediaSocket::bind(false, None).unwrap();
+        let receiver = MediaSocket::bind(false, None).unwrap();
+        let home: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let target = SocketAddr::new(home, receiver.port());
+        assert!(sender.send(home, target, b"aaaabbbbcc", Some(4)));
+        let mut buffers = ReceiveBuffers::default();
+        let mut got = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while got.len() < 3 && Instant::now() < deadline {
+            receiver
+                .receive(&mut buffers, |local, remote, data| {
+                    assert_eq!(
+                        (local, remote),
+                        (target, SocketAddr::new(home, sender.port()))
+                    );
+                    got.push(data.to_vec());
+                })
+                .unwrap();
+        }
+        assert_eq!(got, [b"aaaa".to_vec(), b"bbbb".to_vec(), b"cc".to_vec()]);
+    }
+
+    #[test]
+    fn a_range_gives_its_first_free_port() {
+        let first = MediaSocket::bind(false, None).unwrap();
+        let range = first.port()..=first.port().saturating_add(20);
+        let second = MediaSocket::bind(false, Some(&range)).unwrap();
+        assert!(range.contains(&second.port()) && second.port() != first.port());
+    }
+}

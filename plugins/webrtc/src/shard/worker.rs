@@ -1,0 +1,311 @@
+//! The thread of a shard: waits, receives, hands on, sends.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll};
+
+use super::{
+    Command, Outgoing, SendCounters, Token,
+    group::{BurstQueue, Waiting},
+    routes::Routes,
+    socket::{MediaSocket, ReceiveBuffers},
+};
+use crate::transport::Transport;
+
+pub(super) const WAKE: mio::Token = mio::Token(0);
+const V4: mio::Token = mio::Token(1);
+const V6: mio::Token = mio::Token(2);
+
+/// Receive calls on one socket before everything else gets its turn.
+const RECEIVE_TURNS: usize = 16;
+
+pub(super) struct Worker {
+    poll: Poll,
+    v4: Option<MediaSocket>,
+    v6: Option<MediaSocket>,
+    commands: Receiver<Command>,
+    queue: Arc<BurstQueue>,
+    transports: Transports,
+    routes: Routes,
+    timers: BTreeSet<(Instant, Token)>,
+    waiting: Waiting,
+    buffers: ReceiveBuffers,
+    scratch: Vec<u8>,
+    counters: SendCounters,
+    /// Transports that received media since it was last handed on.
+    fed: Vec<Token>,
+}
+
+/// Transports by place.
+#[derive(Default)]
+struct Transports(Vec<Option<(Token, Box<Transport>)>>);
+
+impl Transports {
+    fn get(&mut self, token: Token) -> Option<&mut Transport> {
+        match self.0.get_mut(token.place as usize)? {
+            Some((known, transport)) if *known == token => Some(transport),
+            _ => None,
+        }
+    }
+
+    fn insert(&mut self, token: Token, transport: Box<Transport>) {
+        let place = token.place as usize;
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, || None);
+        }
+        if let Some(slot) = self.0.get_mut(place) {
+            *slot = Some((token, transport));
+        }
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Box<Transport>> {
+        self.get(token)?;
+        self.0
+            .get_mut(token.place as usize)?
+            .take()
+            .map(|(_, transport)| transport)
+    }
+}
+
+impl Worker {
+    pub(super) fn new(
+        poll: Poll,
+        mut v4: Option<MediaSocket>,
+        mut v6: Option<MediaSocket>,
+        commands: Receiver<Command>,
+        queue: Arc<BurstQueue>,
+    ) -> io::Result<Self> {
+        for (socket, token) in [(&mut v4, V4), (&mut v6, V6)] {
+            if let Some(socket) = socket {
+                poll.registry()
+                    .register(socket.source(), token, Interest::READABLE)?;
+            }
+        }
+        Ok(Self {
+            poll,
+            v4,
+            v6,
+            commands,
+            queue,
+            transports: Transports::default(),
+            routes: Routes::default(),
+            timers: BTreeSet::new(),
+            waiting: Waiting::default(),
+            buffers: ReceiveBuffers::default(),
+            scratch: Vec::new(),
+            counters: SendCounters::default(),
+            fed: Vec::new(),
+        })
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        self.queue.enter_thread();
+        let mut events = Events::with_capacity(8);
+        let (mut read_v4, mut read_v6) = (true, true);
+        loop {
+            let patience = if read_v4 || read_v6 {
+                Some(Duration::ZERO)
+            } else {
+                self.patience()
+            };
+            match self.poll.poll(&mut events, patience) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return tracing::error!(%error, "a shard cannot wait for its sockets"),
+            }
+            for event in &events {
+                read_v4 |= event.token() == V4;
+                read_v6 |= event.token() == V6;
+            }
+            if !self.obey() {
+                return;
+            }
+            if read_v4 {
+                read_v4 = self.receive(V4);
+            }
+            if read_v6 {
+                read_v6 = self.receive(V6);
+            }
+            self.send_bursts();
+            self.run_timers();
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let (next, _) = self.timers.first()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Carries out commands; `false` at the end.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Open(token, transport)) => self.open(token, transport),
+                Ok(Command::With(token, action)) => {
+                    let now = Instant::now();
+                    if let Some(transport) = self.transports.get(token) {
+                        action(transport, now);
+                        self.settle(token);
+                    }
+                }
+                Ok(Command::Close(token)) => self.close(token),
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn open(&mut self, token: Token, transport: Box<Transport>) {
+        self.routes.add_fragment(transport.fragment(), token);
+        self.transports.insert(token, transport);
+        self.settle(token);
+    }
+
+    fn close(&mut self, token: Token) {
+        if let Some(transport) = self.transports.get(token) {
+            transport.close(Instant::now());
+            self.settle(token);
+        }
+        if let Some(transport) = self.transports.remove(token) {
+            self.routes.forget(token, transport.fragment());
+        }
+    }
+
+    /// Receives for a while; `true` when there may be more.
+    fn receive(&mut self, token: mio::Token) -> bool {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let mut more = true;
+        for _ in 0..RECEIVE_TURNS {
+            let socket = if token == V6 {
+                self.v6.take()
+            } else {
+                self.v4.take()
+            };
+            let Some(socket) = socket else { return false };
+            let received = socket.receive(&mut buffers, |local, remote, data| {
+                self.datagram(local, remote, data);
+            });
+            *(if token == V6 {
+                &mut self.v6
+            } else {
+                &mut self.v4
+            }) = Some(socket);
+            self.hand_on();
+            match received {
+                Ok(true) => {}
+                Ok(false) => {
+                    more = false;
+                    break;
+                }
+                // An ICMP error of an earlier datagram, say: the next call goes on.
+                Err(error) => tracing::trace!(%error, "receiving"),
+            }
+        }
+        self.buffers = buffers;
+        more
+    }
+
+    fn datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: &mut [u8]) {
+        let Some(token) = self.routes.find(remote, data) else {
+            return;
+        };
+        let Some(transport) = self.transports.get(token) else {
+            return;
+        };
+        let outcome = transport.datagram(Instant::now(), local, remote, data);
+        if outcome.authentic {
+            self.routes.learn(remote, token);
+        }
+        if outcome.media && !self.fed.contains(&token) {
+            self.fed.push(token);
+        }
+        if outcome.unsettled {
+            self.settle(token);
+        }
+    }
+
+    /// Pushes received media to its consumers.
+    fn hand_on(&mut self) {
+        while let Some(token) = self.fed.pop() {
+            if let Some(transport) = self.transports.get(token) {
+                transport.hand_on();
+            }
+            self.settle(token);
+        }
+    }
+
+    /// Sends what consumers of this shard are to get.
+    fn send_bursts(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.queue.take(&mut waiting);
+        let now = Instant::now();
+        for (packets, sinks) in waiting.bursts() {
+            for sink in sinks {
+                let (token, track) = Token::of_sink(sink.token);
+                let Some(transport) = self.transports.get(token) else {
+                    continue;
+                };
+                let Some(path) = transport.path() else {
+                    continue;
+                };
+                let socket = if path.local.is_ipv6() {
+                    &self.v6
+                } else {
+                    &self.v4
+                };
+                let Some(socket) = socket else { continue };
+                let outgoing = Outgoing::new(socket, path, &mut self.scratch, &mut self.counters);
+                transport.forward(now, track, packets, sink.packets, outgoing);
+            }
+        }
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    fn run_timers(&mut self) {
+        let now = Instant::now();
+        while let Some(&(due, token)) = self.timers.first() {
+            if due > now {
+                return;
+            }
+            self.timers.pop_first();
+            if let Some(transport) = self.transports.get(token) {
+                transport.forget_timer();
+                transport.timeout(now);
+                self.settle(token);
+            }
+        }
+    }
+
+    /// Sends what a transport has to say and notes when it wants to be called.
+    fn settle(&mut self, token: Token) {
+        let Some(transport) = self.transports.get(token) else {
+            return;
+        };
+        while let Some(transmit) = transport.poll_transmit() {
+            let path = transmit.path;
+            let socket = if path.local.is_ipv6() {
+                &self.v6
+            } else {
+                &self.v4
+            };
+            if let Some(socket) = socket {
+                socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
+            }
+        }
+        transport.report();
+        if let Some(due) = transport.earlier_timer() {
+            self.timers.insert((due, token));
+        }
+    }
+}

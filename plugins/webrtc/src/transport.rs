@@ -1,0 +1,591 @@
+//! One transport of an endpoint and the tracks it carries, on its shard's thread.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use rivero_plugin_api::{MediaKind, Packet, Upstream, host};
+use rivero_rtp::{
+    RtpHeader,
+    rtcp::{self, CompoundBuilder, ReportBlock, RtcpPacket},
+};
+
+use crate::{
+    peer::{Inbound as Arrival, Path, Peer, PeerEvent, Transmit},
+    shard::Outgoing,
+    track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, StreamSnapshot},
+};
+
+/// Between regular reports (RFC 3550 §6.2 for a session of two, RFC 4585 §3.4).
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// Without anything from the peer for this long its media counts as gone.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Hears what happens to a transport. Called on the shard's thread: must not block.
+pub(crate) trait TransportObserver: Send + Sync {
+    /// Something of ICE, DTLS or data channels.
+    fn peer_event(&self, event: PeerEvent);
+    /// RTP or RTCP comes from the peer, or has ceased to.
+    fn media_active(&self, active: bool);
+}
+
+/// A section of the session description: media of one kind.
+pub(crate) struct Track {
+    pub(crate) kind: MediaKind,
+    pub(crate) inbound: Option<Inbound>,
+    pub(crate) outbound: Option<Outbound>,
+}
+
+/// A peer with its tracks.
+pub(crate) struct Transport {
+    peer: Peer,
+    observer: Arc<dyn TransportObserver>,
+    fragment: String,
+    tracks: Vec<Track>,
+    /// Sender of our feedback where we send no media of our own.
+    feedback_ssrc: u32,
+    clock: SenderClock,
+    compound: CompoundBuilder,
+    protected: Vec<u8>,
+    queued: Vec<Transmit>,
+    next_report: Option<Instant>,
+    heard: Option<Instant>,
+    media_active: bool,
+    timer: Option<Instant>,
+    /// Bit/s that the viewers of what this peer sends can take.
+    viewers_limit: Option<u64>,
+    /// Bounds of what is asked of the source on behalf of this peer, bit/s; an
+    /// upper one of 0 is none.
+    send_bounds: (u64, u64),
+}
+
+/// What came of a datagram.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// It proved to be the peer's.
+    pub(crate) authentic: bool,
+    /// There is media to be handed on.
+    pub(crate) media: bool,
+    /// There may be something to send or to report, or another time to wait for.
+    pub(crate) unsettled: bool,
+}
+
+/// Counters of a transport for `getStats`.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) received: Vec<(MediaKind, StreamSnapshot)>,
+    pub(crate) sent: Vec<(MediaKind, SentSnapshot)>,
+}
+
+/// Counters of a sent stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentSnapshot {
+    pub(crate) ssrc: u32,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) remote: Option<ReportBlock>,
+    pub(crate) feedback: FeedbackCounters,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        peer: Peer,
+        observer: Arc<dyn TransportObserver>,
+        tracks: Vec<Track>,
+        feedback_ssrc: u32,
+    ) -> Self {
+        let fragment = peer.credentials().ufrag.clone();
+        Self {
+            peer,
+            observer,
+            fragment,
+            tracks,
+            feedback_ssrc,
+            clock: SenderClock::default(),
+            compound: CompoundBuilder::default(),
+            protected: Vec::new(),
+            queued: Vec::new(),
+            next_report: None,
+            heard: None,
+            media_active: false,
+            timer: None,
+            viewers_limit: None,
+            send_bounds: (0, 0),
+        }
+    }
+
+    /// Our ICE user fragment, which names this transport.
+    pub(crate) fn fragment(&self) -> &str {
+        &self.fragment
+    }
+
+    pub(crate) fn peer(&mut self) -> &mut Peer {
+        &mut self.peer
+    }
+
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.peer.path()
+    }
+
+    /// Tracks that a later negotiation added or changed.
+    pub(crate) fn set_tracks(&mut self, tracks: Vec<Track>) {
+        self.tracks = tracks;
+    }
+
+    /// Takes a datagram.
+    pub(crate) fn datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        data: &mut [u8],
+    ) -> Outcome {
+        match self.peer.handle_datagram(now, local, remote, data) {
+            Arrival::Rtp { header, len } => {
+                let media = self.receive(now, &header, data.get(..len).unwrap_or_default());
+                Outcome {
+                    authentic: true,
+                    media,
+                    unsettled: self.hear(now),
+                }
+            }
+            Arrival::Rtcp { len } => {
+                self.feedback(now, data.get(..len).unwrap_or_default());
+                self.hear(now);
+                Outcome {
+                    authentic: true,
+                    media: false,
+                    unsettled: true,
+                }
+            }
+            Arrival::Handled => Outcome {
+                authentic: true,
+                media: false,
+                unsettled: true,
+            },
+            Arrival::Dropped(reason) => {
+                tracing::trace!(%remote, ?reason, "datagram dropped");
+                Outcome {
+                    unsettled: true,
+                    ..Outcome::default()
+                }
+            }
+        }
+    }
+
+    /// Notes that the peer is alive; `true` when that is news.
+    fn hear(&mut self, now: Instant) -> bool {
+        self.heard = Some(now);
+        let news = !std::mem::replace(&mut self.media_active, true);
+        if news {
+            self.observer.media_active(true);
+        }
+        news
+    }
+
+    fn receive(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> bool {
+        let moment = moment(now);
+        let Self { tracks, clock, .. } = self;
+        let known = |track: &&mut Track| {
+            track
+                .inbound
+                .as_ref()
+                .is_some_and(|inbound| inbound.knows(header.ssrc))
+        };
+        let position = match tracks.iter_mut().find(known) {
+            Some(track) => Some(track),
+            None => tracks.iter_mut().find(|track| {
+                track
+                    .inbound
+                    .as_ref()
+                    .is_some_and(|inbound| inbound.accepts(header.payload_type))
+            }),
+        };
+        let inbound = position.and_then(|track| track.inbound.as_mut());
+        inbound.is_some_and(|inbound| inbound.receive(moment, header, packet, clock))
+    }
+
+    /// Pushes received media to its consumers.
+    pub(crate) fn hand_on(&mut self) {
+        for inbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut())
+        {
+            inbound.hand_on();
+        }
+    }
+
+    /// Sends the selected packets of a burst.
+    pub(crate) fn forward(
+        &mut self,
+        now: Instant,
+        track: u8,
+        packets: &[Packet],
+        selection: u64,
+        mut outgoing: Outgoing<'_>,
+    ) {
+        let track = self.tracks.get_mut(usize::from(track));
+        let Some(outbound) = track.and_then(|track| track.outbound.as_mut()) else {
+            return;
+        };
+        let moment = moment(now);
+        for (bit, packet) in packets.iter().enumerate() {
+            if selection >> bit & 1 == 0 {
+                outbound.skip(packet);
+            } else {
+                outgoing.add(|buffer| outbound.write(moment, &mut self.peer, packet, buffer));
+            }
+        }
+        self.next_report.get_or_insert(now + REPORT_INTERVAL);
+    }
+
+    fn feedback(&mut self, now: Instant, compound: &[u8]) {
+        let arrival = moment(now).pipeline;
+        for packet in rtcp::packets(compound) {
+            match packet {
+                RtcpPacket::SenderReport {
+                    ssrc,
+                    info,
+                    reports,
+                } => {
+                    self.clock.report(arrival, info.ntp);
+                    for track in &mut self.tracks {
+                        if let Some(inbound) = &mut track.inbound {
+                            inbound.sender_report(now, ssrc, &info);
+                        }
+                    }
+                    reports.for_each(|block| self.reported(now, &block));
+                }
+                RtcpPacket::ReceiverReport { reports, .. } => {
+                    reports.for_each(|block| self.reported(now, &block));
+                }
+                RtcpPacket::Nack { media_ssrc, lost } => self.send_again(media_ssrc, lost),
+                RtcpPacket::PictureLoss { media_ssrc } => {
+                    self.with_outbound(media_ssrc, |outbound| outbound.keyframe_wanted(false));
+                }
+                RtcpPacket::FullIntraRequest { entries } => entries.for_each(|(ssrc, _)| {
+                    self.with_outbound(ssrc, |outbound| outbound.keyframe_wanted(true));
+                }),
+                RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => self.estimated(bitrate),
+                RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.left(ssrc)),
+                _ => {}
+            }
+        }
+    }
+
+    fn with_outbound(&mut self, ssrc: u32, action: impl FnOnce(&mut Outbound)) {
+        let outbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut());
+        if let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) {
+            action(outbound);
+        }
+    }
+
+    fn reported(&mut self, now: Instant, block: &ReportBlock) {
+        self.with_outbound(block.ssrc, |outbound| outbound.reported(now, block));
+        let outbounds = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.outbound.as_ref());
+        let round_trip = { outbounds }.find_map(|outbound| outbound.statistics().round_trip());
+        if let Some(round_trip) = round_trip {
+            for inbound in self
+                .tracks
+                .iter_mut()
+                .filter_map(|track| track.inbound.as_mut())
+            {
+                inbound.set_round_trip(round_trip);
+            }
+        }
+    }
+
+    /// A receiver's estimate is about the whole path; video is what can follow it.
+    fn estimated(&mut self, bitrate: u64) {
+        let (lowest, highest) = self.send_bounds;
+        let highest = if highest == 0 { u64::MAX } else { highest };
+        let bitrate = bitrate.min(highest).max(lowest);
+        let videos = self
+            .tracks
+            .iter_mut()
+            .filter(|track| track.kind == MediaKind::Video);
+        videos
+            .filter_map(|track| track.outbound.as_mut())
+            .for_each(|o| o.estimated(bitrate));
+    }
+
+    fn left(&mut self, ssrc: u32) {
+        let mut inbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut());
+        if inbounds.any(|inbound| inbound.left(ssrc)) && std::mem::take(&mut self.media_active) {
+            self.observer.media_active(false);
+        }
+    }
+
+    fn send_again(&mut self, ssrc: u32, lost: rtcp::LostSequences<'_>) {
+        let outbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut());
+        let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) else {
+            return;
+        };
+        let Some(path) = self.peer.path() else { return };
+        for packet in outbound.missing(lost) {
+            self.protected.clear();
+            if outbound.write_again(&mut self.peer, &packet, &mut self.protected) {
+                self.queued.push(Transmit {
+                    path,
+                    bytes: self.protected.clone().into(),
+                });
+            }
+        }
+    }
+
+    /// A consumer of what this peer sends needs a keyframe.
+    pub(crate) fn request_keyframe(&mut self, track: usize) {
+        let sender = self.feedback_ssrc();
+        self.compound.clear();
+        let track = self.tracks.get_mut(track);
+        if let Some(inbound) = track.and_then(|track| track.inbound.as_mut()) {
+            inbound.request_keyframe(sender, &mut self.compound);
+        }
+        self.send_compound();
+    }
+
+    /// What the consumers of what this peer sends can take, bit/s.
+    pub(crate) fn limit_bitrate(&mut self, bits_per_second: u64) {
+        let lower = self
+            .viewers_limit
+            .is_none_or(|limit| bits_per_second < limit);
+        self.viewers_limit = Some(bits_per_second);
+        if lower {
+            // Less must be said at once; more can wait for the next report.
+            self.compound.clear();
+            self.add_estimate(Instant::now());
+            self.send_compound();
+        }
+    }
+
+    /// Bounds of what is asked of the source on behalf of this peer.
+    pub(crate) fn set_send_bounds(&mut self, bounds: (u64, u64)) {
+        self.send_bounds = bounds;
+    }
+
+    /// A message to what feeds the video that this peer gets.
+    pub(crate) fn ask_source(&mut self, message: Upstream) {
+        let videos = self
+            .tracks
+            .iter()
+            .filter(|track| track.kind == MediaKind::Video);
+        videos
+            .filter_map(|track| track.outbound.as_ref())
+            .for_each(|outbound| outbound.sink().upstream(message));
+    }
+
+    fn feedback_ssrc(&self) -> u32 {
+        let mut outbounds = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.outbound.as_ref());
+        outbounds.next().map_or(self.feedback_ssrc, Outbound::ssrc)
+    }
+
+    fn send_compound(&mut self) {
+        if self.compound.is_empty() {
+            return;
+        }
+        let Some(path) = self.peer.path() else { return };
+        self.protected.clear();
+        if self
+            .peer
+            .protect_rtcp(self.compound.as_bytes(), &mut self.protected)
+            .is_ok()
+        {
+            self.queued.push(Transmit {
+                path,
+                bytes: self.protected.clone().into(),
+            });
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, now: Instant) {
+        if self.peer.poll_timeout().is_some_and(|due| due <= now) {
+            self.peer.handle_timeout(now);
+        }
+        self.ask_for_lost(now);
+        if self.next_report.is_some_and(|due| due <= now) {
+            self.report_media(now);
+            self.next_report = Some(now + REPORT_INTERVAL);
+        }
+        let silent = self
+            .heard
+            .is_some_and(|heard| now.duration_since(heard) >= MEDIA_TIMEOUT);
+        if silent && std::mem::take(&mut self.media_active) {
+            self.observer.media_active(false);
+        }
+    }
+
+    fn ask_for_lost(&mut self, now: Instant) {
+        let sender = self.feedback_ssrc();
+        self.compound.clear();
+        for inbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut())
+        {
+            inbound.ask_for_lost(now, sender, &mut self.compound);
+        }
+        self.send_compound();
+    }
+
+    /// The regular reports: ours about what we send and what we receive.
+    fn report_media(&mut self, now: Instant) {
+        let moment = moment(now);
+        let mut blocks: Vec<ReportBlock> = Vec::new();
+        for inbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut())
+        {
+            inbound.report(now, &mut blocks);
+        }
+        self.compound.clear();
+        let mut rest = blocks.as_slice();
+        for outbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut())
+        {
+            if outbound.report(moment, rest, &mut self.compound) {
+                rest = &[];
+            }
+        }
+        if !rest.is_empty() {
+            let sender = self.feedback_ssrc();
+            self.compound.receiver_report(sender, rest);
+            let mut outbounds = self
+                .tracks
+                .iter()
+                .filter_map(|track| track.outbound.as_ref());
+            if let Some(cname) = outbounds.next().map(Outbound::cname) {
+                self.compound.cname(sender, cname);
+            }
+        }
+        self.add_estimate(now);
+        self.send_compound();
+    }
+
+    /// What the peer may send: our own estimate, lowered to what the viewers can take.
+    fn add_estimate(&mut self, now: Instant) {
+        let sender = self.feedback_ssrc();
+        let limit = self.viewers_limit;
+        for inbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut())
+        {
+            inbound.add_estimate(now, sender, limit, &mut self.compound);
+        }
+    }
+
+    /// The next time that [`timeout`](Self::timeout) has something to do, if it
+    /// is earlier than the one the worker waits for.
+    pub(crate) fn earlier_timer(&mut self) -> Option<Instant> {
+        let media = self
+            .media_active
+            .then_some(self.heard)
+            .flatten()
+            .map(|at| at + MEDIA_TIMEOUT);
+        let inbounds = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.inbound.as_ref());
+        let lost = inbounds.filter_map(Inbound::poll_timeout).min();
+        let due = [self.peer.poll_timeout(), self.next_report, media, lost];
+        let due = due.into_iter().flatten().min()?;
+        if self.timer.is_some_and(|timer| timer <= due) {
+            return None;
+        }
+        self.timer = Some(due);
+        Some(due)
+    }
+
+    /// The worker's timer fired.
+    pub(crate) fn forget_timer(&mut self) {
+        self.timer = None;
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(transmit) = self.peer.poll_transmit() {
+            return Some(transmit);
+        }
+        (!self.queued.is_empty()).then(|| self.queued.remove(0))
+    }
+
+    /// Tells the observer what happened.
+    pub(crate) fn report(&mut self) {
+        while let Some(event) = self.peer.poll_event() {
+            if matches!(event, PeerEvent::Connected { .. }) {
+                self.next_report
+                    .get_or_insert(Instant::now() + REPORT_INTERVAL);
+            }
+            self.observer.peer_event(event);
+        }
+    }
+
+    /// Says good-bye.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.peer.close(now);
+        self.next_report = None;
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for track in &self.tracks {
+            if let Some(inbound) = &track.inbound {
+                snapshot
+                    .received
+                    .extend(inbound.snapshot().map(|stream| (track.kind, stream)));
+            }
+            if let Some(outbound) = &track.outbound {
+                let statistics = outbound.statistics();
+                let sent = SentSnapshot {
+                    ssrc: outbound.ssrc(),
+                    packets: statistics.packets(),
+                    bytes: statistics.payload_bytes(),
+                    round_trip: statistics.round_trip(),
+                    remote: statistics.remote().copied(),
+                    feedback: outbound.feedback,
+                };
+                snapshot.sent.push((track.kind, sent));
+            }
+        }
+        snapshot
+    }
+}
+
+/// `now` on both clocks.
+fn moment(now: Instant) -> Moment {
+    // The pipeline clock and `Instant` are one clock with two origins.
+    static ORIGIN: OnceLock<(Instant, i64)> = OnceLock::new();
+    let (instant, pipeline) = *ORIGIN.get_or_init(|| {
+        (
+            Instant::now(),
+            host().map_or(0, rivero_plugin_api::Host::now),
+        )
+    });
+    let passed = i64::try_from(now.saturating_duration_since(instant).as_nanos()).unwrap_or(0);
+    Moment {
+        now,
+        pipeline: pipeline + passed,
+    }
+}
