@@ -159,10 +159,10 @@ fn shape(value: &Value) -> Value {
 /// What is wrong with a reply, if anything.
 fn complaint(record: &Value, ids: &Ids, reply: &Value) -> Option<String> {
     if let Some(error) = record.get("error") {
-        let expected = ids.replace(&error["message"].to_string());
+        let expected = ids.replace(error["message"].as_str().unwrap());
         let right = reply["error"]["code"] == error["code"]
             && reply["error"]["data"]["type"] == error["type"]
-            && reply["error"]["message"].to_string() == expected;
+            && reply["error"]["message"] == *expected;
         return (!right).then(|| format!("expected {error}, got {reply}"));
     }
     let expected = &record["result"];

@@ -195,7 +195,7 @@ mod tests {
         };
         let main = write(
             "main.conf.json",
-            r#"{"mediaServer": {"net": {"websocket": {"port": 1234, "paht": 1}}}}"#,
+            r#"{"mediaServer": {"net": {"websocket": {"port": 1234, "pathh": 1}}}}"#,
         );
         write(
             "modules/kurento/WebRtcEndpoint.conf.ini",
