@@ -1,7 +1,10 @@
 //! AES counter mode with HMAC-SHA1 for SRTP and SRTCP (RFC 3711 §4.1.1, §4.2.1).
 
-use ring::hmac;
-use rtc_crypto::{StreamCipher, StreamCipherAlgorithm};
+use aes::Aes128;
+use ctr::Ctr128BE;
+use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher};
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
 
 use super::index::rollover_counter;
 use super::key_derivation::{KeyPurpose, MasterKey};
@@ -20,8 +23,9 @@ pub(super) struct CounterModeCipher {
 }
 
 struct Half {
-    cipher: Box<dyn StreamCipher>,
-    authentication: hmac::Key,
+    cipher: Aes128,
+    /// Keyed once; every packet starts from a copy.
+    authentication: Hmac<Sha1>,
     /// The session salt times 2^16.
     salt: u128,
 }
@@ -40,44 +44,49 @@ impl Half {
             .iter()
             .fold(0u128, |salt, byte| salt << 8 | u128::from(*byte));
         Ok(Self {
-            cipher: crypto
-                .new_stream_cipher(StreamCipherAlgorithm::Aes128Ctr, &key)
+            cipher: Aes128::new_from_slice(&key).map_err(|_| SrtpError::Key)?,
+            authentication: <Hmac<Sha1> as Mac>::new_from_slice(&authentication)
                 .map_err(|_| SrtpError::Key)?,
-            authentication: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &authentication),
             salt: salt << 16,
         })
     }
 
     /// Encryption and decryption are the same. RFC 3711 §4.1.1 defines the counter's start.
-    fn apply_keystream(&mut self, ssrc: u32, index: u64, data: &mut [u8]) -> Result<(), SrtpError> {
+    fn apply_keystream(&self, ssrc: u32, index: u64, data: &mut [u8]) -> Result<(), SrtpError> {
         let start = self.salt ^ (u128::from(ssrc) << 64) ^ (u128::from(index) << 16);
-        self.cipher
-            .apply_keystream(&start.to_be_bytes(), data)
-            .map_err(|_| SrtpError::Key)
+        let core = ctr::CtrCore::inner_iv_slice_init(&self.cipher, &start.to_be_bytes())
+            .map_err(|_| SrtpError::Key)?;
+        let mut keystream: Ctr128BE<&Aes128> =
+            ctr::cipher::StreamCipherCoreWrapper::from_core(core);
+        keystream.apply_keystream(data);
+        Ok(())
     }
 
-    fn tag(&self, parts: [&[u8]; 2]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.authentication);
+    fn tag(&self, parts: [&[u8]; 2]) -> [u8; TAG_LEN] {
+        let mut context = self.authentication.clone();
         for part in parts {
             context.update(part);
         }
-        context.sign()
+        let full = context.finalize().into_bytes();
+        let mut tag = [0; TAG_LEN];
+        for (tag, byte) in tag.iter_mut().zip(full) {
+            *tag = byte;
+        }
+        tag
     }
 
     fn verify(&self, parts: [&[u8]; 2], received: &[u8]) -> Result<(), SrtpError> {
-        let expected = self.tag(parts);
-        let expected = expected.as_ref().get(..TAG_LEN).ok_or(SrtpError::Key)?;
-        // All differences are collected before the one decision, so that the time taken tells
-        // nothing about where they are.
-        let difference = expected
-            .iter()
-            .zip(received)
-            .fold(0u8, |sum, (a, b)| sum | (a ^ b));
-        if received.len() == TAG_LEN && difference == 0 {
-            Ok(())
-        } else {
-            Err(SrtpError::Authentication)
+        let mut context = self.authentication.clone();
+        for part in parts {
+            context.update(part);
         }
+        if received.len() != TAG_LEN {
+            return Err(SrtpError::Authentication);
+        }
+        // Compares in constant time.
+        context
+            .verify_truncated_left(received)
+            .map_err(|_| SrtpError::Authentication)
     }
 }
 
@@ -94,7 +103,7 @@ impl CounterModeCipher {
 
     /// Encrypts the packet that begins at `start` of `out` and appends the tag.
     pub(super) fn seal_rtp(
-        &mut self,
+        &self,
         ssrc: u32,
         index: u64,
         header_len: usize,
@@ -107,13 +116,13 @@ impl CounterModeCipher {
         let tag = self
             .rtp
             .tag([packet, &rollover_counter(index).to_be_bytes()]);
-        out.extend_from_slice(tag.as_ref().get(..TAG_LEN).ok_or(SrtpError::Key)?);
+        out.extend_from_slice(&tag);
         Ok(())
     }
 
     /// Opens `packet` in place and returns the length of the plain packet.
     pub(super) fn open_rtp(
-        &mut self,
+        &self,
         ssrc: u32,
         index: u64,
         header_len: usize,
@@ -134,7 +143,7 @@ impl CounterModeCipher {
 
     /// Encrypts the RTCP packet that begins at `start` of `out`; appends index and tag.
     pub(super) fn seal_rtcp(
-        &mut self,
+        &self,
         ssrc: u32,
         index: u32,
         start: usize,
@@ -147,7 +156,7 @@ impl CounterModeCipher {
         out.extend_from_slice(&(SRTCP_ENCRYPTED | index).to_be_bytes());
         let packet = out.get(start..).ok_or(SrtpError::TooShort)?;
         let tag = self.rtcp.tag([packet, &[]]);
-        out.extend_from_slice(tag.as_ref().get(..TAG_LEN).ok_or(SrtpError::Key)?);
+        out.extend_from_slice(&tag);
         Ok(())
     }
 
@@ -163,7 +172,7 @@ impl CounterModeCipher {
 
     /// Opens the SRTCP `packet` in place and returns the length of the plain packet.
     pub(super) fn open_rtcp(
-        &mut self,
+        &self,
         ssrc: u32,
         word: u32,
         packet: &mut [u8],
