@@ -8,7 +8,7 @@ use rivero::config::{self, CommandLine, Configuration};
 use rivero::core::{self, Core};
 use rivero::media::Plane;
 use rivero::modules::{Discovery, Modules, probe_file};
-use rivero::observe::logging;
+use rivero::observe::logging::{self, Files};
 use rivero::protocol::listener::Binding;
 use rivero::server::{self, Server};
 use tokio::signal::unix::{SignalKind, signal};
@@ -100,14 +100,10 @@ fn list_classes(command_line: &CommandLine) -> Outcome<()> {
 }
 
 fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
-    logging::start();
+    logging::start(log_files(command_line))
+        .map_err(|error| format!("Cannot write log files: {error}"))?;
     for option in ignored {
         tracing::warn!("option {option} is not known and ignored");
-    }
-    if command_line.logs_path.is_some() {
-        return Err(
-            "Log files are not supported: leave --logs-path out and redirect standard error".into(),
-        );
     }
     let configuration = config::load(command_line)?;
     for warning in &configuration.warnings {
@@ -125,6 +121,16 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     let runtime = runtime.build()?;
     let (modules, plane) = discover(command_line, &configuration)?;
     runtime.block_on(run(configuration, modules, plane))
+}
+
+fn log_files(command_line: &CommandLine) -> Option<Files> {
+    let directory = command_line.logs_path.clone()?;
+    let size = command_line.log_file_size.saturating_mul(1 << 20);
+    Some(Files {
+        directory,
+        size,
+        count: command_line.number_log_files,
+    })
 }
 
 async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) -> Outcome<()> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::convert::Converted;
 use super::{Core, Execution, usage};
 use crate::error::CallError;
+use crate::observe::civil_time::CivilTime;
 
 /// The protocol level that clients check.
 const PROTOCOL_VERSION: &str = "7.3.0";
@@ -138,66 +139,12 @@ fn build_time() -> String {
         .and_then(|file| file.metadata())
         .and_then(|file| file.modified());
     let since_epoch = built.unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH);
-    written_out(since_epoch.unwrap_or_default().as_secs())
-}
-
-/// A time in seconds since the epoch, in words.
-fn written_out(seconds: u64) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let (mut day, time) = (seconds / 86_400, seconds % 86_400);
-    let mut year = 1970;
-    while day >= 365 + u64::from(is_leap(year)) {
-        day -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let lengths = [
-        31,
-        28 + u64::from(is_leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let mut name = "Dec";
-    for (month, length) in MONTHS.into_iter().zip(lengths) {
-        if day < length {
-            name = month;
-            break;
-        }
-        day -= length;
-    }
-    format!(
-        "{name} {:02} {year} {:02}:{:02}:{:02}",
-        day + 1,
-        time / 3600,
-        time / 60 % 60,
-        time % 60
-    )
+    CivilTime::from_epoch(since_epoch.unwrap_or_default().as_secs()).in_words()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_out() {
-        assert_eq!(written_out(0), "Jan 01 1970 00:00:00");
-        assert_eq!(written_out(951_782_399), "Feb 28 2000 23:59:59");
-        assert_eq!(written_out(951_868_799), "Feb 29 2000 23:59:59");
-        assert_eq!(written_out(1_795_170_569), "Nov 20 2026 10:29:29");
-        assert_eq!(written_out(1_798_761_599), "Dec 31 2026 23:59:59");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn cpu_use_is_measured_without_blocking() {

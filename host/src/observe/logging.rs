@@ -1,22 +1,48 @@
-//! The server's log: one line per event on standard error.
+//! The server's log: one line per event, on standard error or in files.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
+
+use super::log_files::LogFiles;
+
+/// Log files in place of standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Made if it is missing.
+    pub directory: PathBuf,
+    /// Bytes after which the next file begins.
+    pub size: u64,
+    /// Files that are kept.
+    pub count: usize,
+}
 
 /// Starts logging, and logs panics from now on.
 ///
 /// `RUST_LOG` chooses what is logged (`info` without it); `GST_DEBUG` with a default level from 5
 /// on, known from Kurento, means `debug`, and from 6 on `trace`.
-pub fn start() {
+///
+/// # Errors
+/// When a log file cannot be made.
+pub fn start(files: Option<Files>) -> io::Result<()> {
     let gst_debug = std::env::var("GST_DEBUG").unwrap_or_default();
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level(&gst_debug)));
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(level(&gst_debug)));
+    let started = match files {
+        Some(files) => {
+            let writer = Mutex::new(LogFiles::open(files)?);
+            let log = tracing_subscriber::fmt().with_env_filter(filter);
+            log.with_writer(writer).with_ansi(false).try_init()
+        }
+        None => {
+            let log = tracing_subscriber::fmt().with_env_filter(filter);
+            log.with_writer(io::stderr)
+                .with_ansi(io::stderr().is_terminal())
+                .try_init()
+        }
+    };
     if started.is_err() {
         // Another subscriber is in place: the embedding program's.
         tracing::debug!("logging was started before");
@@ -33,6 +59,7 @@ pub fn start() {
             .to_owned();
         tracing::error!(thread, place, "panic: {message}");
     }));
+    Ok(())
 }
 
 /// The level that the default part of a `GST_DEBUG` value means.

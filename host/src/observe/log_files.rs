@@ -1,0 +1,142 @@
+//! A log in files of bounded size and number, named as Kurento names them:
+//! `YYYY-MM-DDTHHMMSS.NNNNN.pidPID.log`.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::civil_time::CivilTime;
+use super::logging::Files;
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// Writes to the newest file; begins another one when it is full or the day (UTC) ends.
+#[derive(Debug)]
+pub(super) struct LogFiles {
+    files: Files,
+    current: File,
+    written: u64,
+    day: u64,
+    next_number: u32,
+    /// Those of this process, oldest first.
+    kept: Vec<PathBuf>,
+    now: fn() -> u64,
+}
+
+impl LogFiles {
+    /// Begins the first file.
+    pub(super) fn open(files: Files) -> io::Result<LogFiles> {
+        LogFiles::open_at(files, now)
+    }
+
+    fn open_at(files: Files, now: fn() -> u64) -> io::Result<LogFiles> {
+        fs::create_dir_all(&files.directory)?;
+        let (path, current) = create(&files, 0, now())?;
+        Ok(LogFiles {
+            files,
+            current,
+            written: 0,
+            day: now() / SECONDS_PER_DAY,
+            next_number: 1,
+            kept: vec![path],
+            now,
+        })
+    }
+
+    fn begin_next(&mut self, now: u64) -> io::Result<()> {
+        let (path, file) = create(&self.files, self.next_number, now)?;
+        self.current = file;
+        self.written = 0;
+        self.day = now / SECONDS_PER_DAY;
+        self.next_number += 1;
+        self.kept.push(path);
+        let surplus = self.kept.len().saturating_sub(self.files.count.max(1));
+        for old in self.kept.drain(..surplus) {
+            // Somebody else may have removed it.
+            let _ = fs::remove_file(old);
+        }
+        Ok(())
+    }
+}
+
+impl Write for LogFiles {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let now = (self.now)();
+        let is_full = self.written > 0 && self.written + line.len() as u64 > self.files.size;
+        if is_full || now / SECONDS_PER_DAY != self.day {
+            self.begin_next(now)?;
+        }
+        let written = self.current.write(line)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.current.flush()
+    }
+}
+
+fn create(files: &Files, number: u32, now: u64) -> io::Result<(PathBuf, File)> {
+    let CivilTime {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    } = CivilTime::from_epoch(now);
+    let name = format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}{minute:02}{second:02}.{number:05}.pid{}.log",
+        std::process::id()
+    );
+    let path = files.directory.join(name);
+    let file = File::options().create(true).append(true).open(&path)?;
+    Ok((path, file))
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static CLOCK: AtomicU64 = AtomicU64::new(1_795_170_569);
+
+    #[test]
+    fn files_are_bounded_in_size_number_and_age() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            directory: directory.path().join("logs"),
+            size: 10,
+            count: 2,
+        };
+        let mut log = LogFiles::open_at(files.clone(), || CLOCK.load(Ordering::Relaxed)).unwrap();
+        for line in ["first\n", "2nd\n", "third\n", "4th\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        CLOCK.fetch_add(SECONDS_PER_DAY, Ordering::Relaxed);
+        log.write_all(b"5\n").unwrap();
+        let mut names: Vec<_> = fs::read_dir(&files.directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        let texts: Vec<_> = names
+            .iter()
+            .map(|file| fs::read_to_string(file).unwrap())
+            .collect();
+        assert_eq!(texts, ["third\n4th\n", "5\n"]);
+        let name = names[1].file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            name.starts_with("2026-11-21T102929.00002.pid") && name.ends_with(".log"),
+            "{name}"
+        );
+    }
+}
