@@ -7,8 +7,6 @@ use crate::sequence::{SequenceExtender, low_bits};
 
 /// Outgoing packets whose origin is remembered for retransmission.
 const REMEMBERED: u16 = 512;
-/// Sources whose packets may be among them.
-const REMEMBERED_SOURCES: usize = 4;
 /// Left-out packets that late packets are placed by.
 const REMEMBERED_SKIPS: usize = 256;
 
@@ -26,7 +24,7 @@ pub struct Rewritten {
 struct Origin {
     output: u16,
     input: u16,
-    /// Position in `sources`; 0 is nothing.
+    /// The section that it belongs to; 0 is none.
     section: u16,
 }
 
@@ -53,8 +51,8 @@ pub struct StreamRewriter {
     latest: Option<(Instant, u32)>,
     first_timestamp: u32,
     origins: Vec<Origin>,
-    /// The latest sources with the section numbers that `origins` knows them by.
-    sources: VecDeque<(u16, u64)>,
+    /// Number of the section between two switches, never 0 after the first packet.
+    section: u16,
 }
 
 impl StreamRewriter {
@@ -75,7 +73,7 @@ impl StreamRewriter {
             latest: None,
             first_timestamp: timestamp,
             origins: vec![Origin::default(); usize::from(REMEMBERED)],
-            sources: VecDeque::new(),
+            section: 0,
         }
     }
 
@@ -140,14 +138,7 @@ impl StreamRewriter {
         };
         self.timestamp_offset = target.wrapping_sub(timestamp);
         self.source = Some(source);
-        let section = self
-            .sources
-            .back()
-            .map_or(1, |(last, _)| last.wrapping_add(1).max(1));
-        if self.sources.len() >= REMEMBERED_SOURCES {
-            self.sources.pop_front();
-        }
-        self.sources.push_back((section, source));
+        self.section = self.section.wrapping_add(1).max(1);
     }
 
     fn units(&self, now: Instant, since: Instant) -> u32 {
@@ -159,12 +150,11 @@ impl StreamRewriter {
     }
 
     fn remember(&mut self, output: u16, input: u16) {
-        let section = self.sources.back().map_or(0, |(section, _)| *section);
         if let Some(slot) = self.origins.get_mut(usize::from(output % REMEMBERED)) {
             *slot = Origin {
                 output,
                 input,
-                section,
+                section: self.section,
             };
         }
     }
@@ -185,19 +175,15 @@ impl StreamRewriter {
     }
 
     /// Which packet was sent as `sequence`: its source, and its sequence number there. `None` if
-    /// nothing was, or if that is no longer known.
+    /// nothing was, if that is no longer known, or if it was sent before the latest switch: it
+    /// would get another timestamp now, and a retransmission has to be identical to the bit.
     #[must_use]
     pub fn origin(&self, sequence: u16) -> Option<(u64, u16)> {
         let distance = low_bits(self.highest).wrapping_sub(sequence);
         let origin = self.origins.get(usize::from(sequence % REMEMBERED))?;
-        if distance >= REMEMBERED || origin.output != sequence {
-            return None;
-        }
-        let (_, source) = self
-            .sources
-            .iter()
-            .find(|(section, _)| *section == origin.section)?;
-        Some((*source, origin.input))
+        let is_current = origin.output == sequence && origin.section == self.section;
+        let source = self.source?;
+        (distance < REMEMBERED && is_current).then_some((source, origin.input))
     }
 
     /// The outgoing timestamp of a packet of the present source, for sending it again under
@@ -276,9 +262,13 @@ mod tests {
                 timestamp: 5000 + 12_001
             }
         );
-        assert_eq!(r.origin(1000), Some((1, 50)));
-        assert_eq!(r.origin(1001), Some((2, 9000)));
         assert_eq!(r.origin(1003), Some((1, 60)));
+        assert_eq!(
+            r.origin(1000),
+            None,
+            "the same source, with another timestamp then"
+        );
+        assert_eq!(r.origin(1001), None);
         assert_eq!(r.origin(1004), None);
         assert_eq!(r.origin(999), None);
     }

@@ -25,6 +25,11 @@ impl PacketIndex {
             .filter(|index| *index < INDEX_LIMIT)
     }
 
+    /// The highest index so far, 0 before the first.
+    pub(super) fn highest(self) -> u64 {
+        self.highest.unwrap_or(0)
+    }
+
     /// Records that a packet with `index` was sent or accepted.
     pub(super) fn update(&mut self, index: u64) {
         self.highest = self.highest.max(Some(index));

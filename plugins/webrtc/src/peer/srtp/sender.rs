@@ -9,6 +9,9 @@ use super::{Cipher, RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
 /// Streams that we send to one peer.
 const MAX_STREAMS: usize = 128;
 
+/// How far back a retransmission may reach, in packets.
+const MAX_RETRANSMISSION_AGE: u64 = 2048;
+
 /// Protects what is sent to one peer.
 pub struct SrtpSender {
     cipher: Cipher,
@@ -33,13 +36,14 @@ impl SrtpSender {
     /// the tag. Returns how many bytes were appended; on an error `out` is as before.
     ///
     /// A stream begins with a sequence number below 32768, so that the receiver cannot miss the
-    /// first roll-over. Sequence numbers may go back by up to 32767 for retransmissions, but a
+    /// first roll-over. Sequence numbers may go back by up to 2048 for retransmissions, but a
     /// number must never be used again **for different bytes** (header extensions included): with
     /// AES-GCM two different packets under one number give the authentication key away. Repeating
     /// the identical packet yields identical bytes and is safe.
     ///
     /// # Errors
-    /// [`SrtpError::KeyExhausted`], [`SrtpError::TooManyStreams`].
+    /// [`SrtpError::KeyExhausted`], [`SrtpError::TooManyStreams`], and [`SrtpError::TooOld`] for a
+    /// sequence number from before the retransmission limit.
     pub fn protect_rtp(
         &mut self,
         header: &OutgoingHeader<'_>,
@@ -70,6 +74,10 @@ impl SrtpSender {
         let position = self.streams.iter().position(|(known, _)| *known == ssrc);
         if let Some((_, stream)) = position.and_then(|at| self.streams.get_mut(at)) {
             let index = stream.estimate(sequence).ok_or(SrtpError::KeyExhausted)?;
+            // A stream that begins anew under its old SSRC would use its numbers twice.
+            if stream.highest() > index + MAX_RETRANSMISSION_AGE {
+                return Err(SrtpError::TooOld);
+            }
             stream.update(index);
             return Ok(index);
         }

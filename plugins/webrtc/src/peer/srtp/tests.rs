@@ -224,13 +224,35 @@ fn streams_per_session_are_bounded() {
 }
 
 #[test]
+fn identical_retransmissions_are_identical_and_restarts_are_refused() {
+    let (mut sender, _) = pair(SrtpProfile::AeadAes128Gcm);
+    let mut packets = [Vec::new(), Vec::new()];
+    for packet in &mut packets {
+        protect(&mut sender, 5000, b"x", packet);
+        protect(&mut sender, 7000, b"y", &mut Vec::new());
+    }
+    assert_eq!(packets[0], packets[1]);
+    let extensions = ExtensionBlock::default();
+    let header = OutgoingHeader {
+        marker: false,
+        payload_type: 96,
+        sequence: 4000,
+        timestamp: 0,
+        ssrc: 0xcafe_f00d,
+        extensions: &extensions,
+    };
+    let again = sender.protect_rtp(&header, &[b"z"], &mut Vec::new());
+    assert_eq!(again, Err(SrtpError::TooOld));
+}
+
+#[test]
 fn rtc_srtp_opens_what_we_seal() {
     for profile in PROFILES {
         let Some(mut theirs) = rtc_context(profile) else {
             continue;
         };
         let (mut sender, _) = pair(profile);
-        for sequence in [65_000u16.wrapping_sub(40_000), 30_000, 50_000, 3, 20] {
+        for sequence in [25_000u16, 30_000, 50_000, 3, 20] {
             let mut packet = Vec::new();
             protect(&mut sender, sequence, b"over there", &mut packet);
             let plain = theirs.decrypt_rtp(&packet).unwrap();
