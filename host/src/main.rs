@@ -138,6 +138,7 @@ async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) 
     let options = core::Options {
         metadata: settings.metadata.clone(),
         element_settings: settings.element,
+        exception_limit: settings.exception_limit,
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
     };
     if settings.port == 0 {

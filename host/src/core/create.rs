@@ -94,6 +94,7 @@ impl Core {
         name: &str,
         params: Option<Value>,
     ) -> Result<Plan, CallError> {
+        self.resources.check()?;
         let class = self.model().class(name).filter(|class| self.creates(class));
         let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
         let incoming = Incoming {

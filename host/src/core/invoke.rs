@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::convert::{Converted, Incoming, Place, outgoing};
+use super::media_object::media_object;
 use super::{CALL_TIMEOUT, Core, Execution};
 use crate::error::CallError;
 use crate::modules::Instance;
@@ -14,7 +15,6 @@ use crate::registry::{Body, Object, Session};
 
 /// What the session calls.
 struct Call {
-    session: Arc<Session>,
     object: Arc<Object>,
     operation: Operation,
     name: String,
@@ -62,7 +62,6 @@ impl Core {
             self.registry.touch(session, referred)?;
         }
         Ok(Call {
-            session: session.clone(),
             object: object.clone(),
             operation,
             name,
@@ -112,7 +111,6 @@ impl Core {
 
     fn run_own(self: &Arc<Self>, call: &Call) -> Execution<Value> {
         let Call {
-            session,
             object,
             name,
             converted,
@@ -128,10 +126,8 @@ impl Core {
             }
             Body::Plain(_) => None,
         };
-        let outcome = outcome.or_else(|| {
-            self.media_object(session, object, name, converted)
-                .map(Execution::Done)
-        });
+        let outcome =
+            outcome.or_else(|| media_object(object, name, converted).map(Execution::Done));
         match outcome {
             Some(execution) => execution,
             None => CallError::no_operation(name, operation.params().len()).into(),
@@ -178,8 +174,9 @@ impl Core {
         let (sender, receiver) = oneshot::channel();
         self.pool.run(move || {
             let reply = Box::new(move |result| {
-                drop(turn);
                 let _ = sender.send(result);
+                // After the answer is on its way, so that those to later calls come after it.
+                drop(turn);
             });
             instance.invoke(&operation, params, reply);
         });

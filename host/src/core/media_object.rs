@@ -8,82 +8,70 @@ use super::convert::Converted;
 use super::{Core, dot};
 use crate::error::CallError;
 use crate::events::tag;
-use crate::registry::{Body, Object, Session};
+use crate::registry::{Body, Object};
 
 /// The outcome of an operation; `None` when the class has no operation of the name.
 pub(super) type Outcome = Option<Result<Value, CallError>>;
 
-impl Core {
-    /// The operations that every object has.
-    pub(super) fn media_object(
-        &self,
-        session: &Arc<Session>,
-        object: &Arc<Object>,
-        name: &str,
-        given: &Converted,
-    ) -> Outcome {
-        let text = |name| given.text(name).unwrap_or_default();
-        Some(Ok(match name {
-            "getId" => Value::from(&*object.id),
-            "getName" => Value::String(object.name()),
-            "setName" => {
-                let name = text("name");
-                object.labels.lock().name = (!name.is_empty()).then(|| name.to_owned());
-                Value::Null
-            }
-            "getMediaPipeline" => object.pipeline().map_or(Value::Null, Value::from),
-            "getParent" => object
-                .parent
-                .as_ref()
-                .map_or(Value::Null, |parent| Value::from(&*parent.id)),
-            "getChildren" => {
-                let children = object.children();
-                // Whoever learns of an object this way may use it: it holds it from now on.
-                for child in &children {
-                    let _ = self.registry.touch(session, child);
-                }
-                children
-                    .iter()
-                    .map(|child| Value::from(&*child.id))
-                    .collect()
-            }
-            "getCreationTime" => Value::from(object.creation_time),
-            "getSendTagsInEvents" => Value::Bool(object.labels.lock().send_tags_in_events),
-            "setSendTagsInEvents" => {
-                let send = given
-                    .params
-                    .get("sendTagsInEvents")
-                    .and_then(Value::as_bool);
-                object.labels.lock().send_tags_in_events = send.unwrap_or_default();
-                Value::Null
-            }
-            "addTag" => {
-                object
-                    .labels
-                    .lock()
-                    .tags
-                    .insert(text("key").to_owned(), text("value").to_owned());
-                Value::Null
-            }
-            "removeTag" => {
-                object.labels.lock().tags.remove(text("key"));
-                Value::Null
-            }
-            "getTag" => match object.labels.lock().tags.get(text("key")) {
-                Some(value) => Value::from(value.as_str()),
-                None => return Some(Err(CallError::tag_not_found("Tag key not found"))),
-            },
-            "getTags" => object
+/// The operations that every object has.
+pub(super) fn media_object(object: &Arc<Object>, name: &str, given: &Converted) -> Outcome {
+    let text = |name| given.text(name).unwrap_or_default();
+    Some(Ok(match name {
+        "getId" => Value::from(&*object.id),
+        "getName" => Value::String(object.name()),
+        "setName" => {
+            let name = text("name");
+            object.labels.lock().name = (!name.is_empty()).then(|| name.to_owned());
+            Value::Null
+        }
+        "getMediaPipeline" => object.pipeline().map_or(Value::Null, Value::from),
+        "getParent" => object
+            .parent
+            .as_ref()
+            .map_or(Value::Null, |parent| Value::from(&*parent.id)),
+        "getChildren" => object
+            .children()
+            .iter()
+            .map(|child| Value::from(&*child.id))
+            .collect(),
+        "getCreationTime" => Value::from(object.creation_time),
+        "getSendTagsInEvents" => Value::Bool(object.labels.lock().send_tags_in_events),
+        "setSendTagsInEvents" => {
+            let send = given
+                .params
+                .get("sendTagsInEvents")
+                .and_then(Value::as_bool);
+            object.labels.lock().send_tags_in_events = send.unwrap_or_default();
+            Value::Null
+        }
+        "addTag" => {
+            object
                 .labels
                 .lock()
                 .tags
-                .iter()
-                .map(|(key, value)| tag(key, value))
-                .collect(),
-            _ => return None,
-        }))
-    }
+                .insert(text("key").to_owned(), text("value").to_owned());
+            Value::Null
+        }
+        "removeTag" => {
+            object.labels.lock().tags.remove(text("key"));
+            Value::Null
+        }
+        "getTag" => match object.labels.lock().tags.get(text("key")) {
+            Some(value) => Value::from(value.as_str()),
+            None => return Some(Err(CallError::tag_not_found("Tag key not found"))),
+        },
+        "getTags" => object
+            .labels
+            .lock()
+            .tags
+            .iter()
+            .map(|(key, value)| tag(key, value))
+            .collect(),
+        _ => return None,
+    }))
+}
 
+impl Core {
     /// The operations of pipelines and hubs.
     pub(super) fn container(&self, object: &Arc<Object>, name: &str, given: &Converted) -> Outcome {
         let is_pipeline = matches!(object.body, Body::Pipeline { .. });

@@ -13,6 +13,7 @@ pub mod factories;
 mod invoke;
 mod media_element;
 mod media_object;
+mod resources;
 mod server_manager;
 pub mod usage;
 
@@ -32,19 +33,33 @@ use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Body, Object, Registry, Session, Settings};
 use call_pool::CallPool;
 use factories::Factories;
+use resources::Resources;
 
 /// How long a module may take to answer: less than the 10 s after which Java's client gives up.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// What the configuration says about the core.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// JSON text of the configuration's `metadata` node; empty without one.
     pub metadata: String,
     /// Defaults of the properties of elements.
     pub element_settings: Settings,
+    /// Fraction of the process limits above which `create` is refused.
+    pub exception_limit: f64,
     /// Where `dumpGstreamerDot` writes; nowhere if `None`.
     pub dot_directory: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            metadata: String::new(),
+            element_settings: Settings::default(),
+            exception_limit: 0.8,
+            dot_directory: None,
+        }
+    }
 }
 
 /// Everything that calls on objects need.
@@ -60,6 +75,7 @@ pub struct Core {
     /// From the configuration.
     pub options: Options,
     plane: Arc<Plane>,
+    resources: Resources,
     manager: Arc<Object>,
 }
 
@@ -90,6 +106,7 @@ impl Core {
             events: Arc::new(Events::new(model.clone())),
             factories,
             pool: CallPool::default(),
+            resources: Resources::within(options.exception_limit),
             options,
             plane,
             manager,

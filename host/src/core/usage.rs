@@ -21,6 +21,22 @@ pub fn memory_kib() -> u64 {
     resident(&status).unwrap_or_default()
 }
 
+/// Threads of the process; 0 where the system does not tell.
+#[must_use]
+pub fn threads() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let count = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok());
+    count.unwrap_or_default()
+}
+
+/// Open files and sockets of the process; 0 where the system does not tell.
+#[must_use]
+pub fn open_files() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)
+}
+
 fn resident(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -46,6 +62,7 @@ mod tests {
         );
         assert_eq!(resident("Name:\tx\n"), None);
         assert!(memory_kib() > 100 && cpu_count() >= 1);
+        assert!(threads() >= 1 && open_files() >= 3);
     }
 
     #[test]

@@ -1,0 +1,113 @@
+//! The limits of the process: `create` is refused before they are reached.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::process::{Resource, getrlimit};
+
+use super::usage;
+use crate::error::CallError;
+
+/// How long a look at the process counts; it costs a system call per open file.
+const VALIDITY: Duration = Duration::from_millis(100);
+
+/// Fractions of the system's limits, in numbers.
+#[derive(Debug)]
+pub(super) struct Resources {
+    max_threads: u64,
+    max_files: u64,
+    verdict: Mutex<Option<(Instant, Result<(), CallError>)>>,
+}
+
+impl Resources {
+    /// `fraction` of what the system allows this process (`RLIMIT_NPROC`, `RLIMIT_NOFILE`).
+    #[must_use]
+    pub(super) fn within(fraction: f64) -> Resources {
+        let part = |resource| {
+            getrlimit(resource)
+                .current
+                .map_or(u64::MAX, |limit| part_of(limit, fraction))
+        };
+        Resources::new(part(Resource::Nproc), part(Resource::Nofile))
+    }
+
+    fn new(max_threads: u64, max_files: u64) -> Resources {
+        Resources {
+            max_threads,
+            max_files,
+            verdict: Mutex::default(),
+        }
+    }
+
+    /// Looks whether another object may be made.
+    ///
+    /// # Errors
+    /// 40009 when the process has too many threads or open files.
+    pub(super) fn check(&self) -> Result<(), CallError> {
+        let mut verdict = self.verdict.lock();
+        if let Some((at, known)) = &*verdict
+            && at.elapsed() < VALIDITY
+        {
+            return known.clone();
+        }
+        let fresh = self.judge(usage::threads(), usage::open_files());
+        *verdict = Some((Instant::now(), fresh.clone()));
+        fresh
+    }
+
+    fn judge(&self, threads: u64, files: u64) -> Result<(), CallError> {
+        if threads > self.max_threads {
+            return Err(limit_reached("threads", self.max_threads));
+        }
+        if files > self.max_files {
+            return Err(limit_reached("files", self.max_files));
+        }
+        Ok(())
+    }
+}
+
+fn limit_reached(what: &str, limit: u64) -> CallError {
+    CallError::not_enough_resources(format!("Reached KMS {what} limit: {limit}"))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "limits need no precision, and casts from floats saturate"
+)]
+fn part_of(limit: u64, fraction: f64) -> u64 {
+    (limit as f64 * fraction.clamp(0.0, 1.0)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_named() {
+        let resources = Resources::new(10, 20);
+        assert!(resources.judge(10, 20).is_ok());
+        assert_eq!(
+            resources.judge(11, 0).unwrap_err().message,
+            "Reached KMS threads limit: 10"
+        );
+        let error = resources.judge(0, 21).unwrap_err();
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (40009, "Reached KMS files limit: 20")
+        );
+    }
+
+    #[test]
+    fn a_verdict_counts_for_a_moment() {
+        assert!(Resources::within(1.0).check().is_ok());
+        let none = Resources::new(0, 0);
+        assert_eq!(none.check(), none.check());
+        assert_eq!(none.check().unwrap_err().code, 40009);
+        assert_eq!(
+            (part_of(1000, 0.8), part_of(u64::MAX, 1.0)),
+            (800, u64::MAX)
+        );
+    }
+}
