@@ -20,7 +20,9 @@ RELEASE := $(RIVERO_RELEASE_DIR)
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT_INSTALL = $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
-NPM_CI := npm ci --no-progress --loglevel=error
+# kurento-client names a dependency by a git address; npm before 10 cannot replace such a one.
+NPM = $(shell [ "$$(npm --version | cut -d. -f1)" -ge 10 ] && echo npm || echo npx --yes npm@10)
+NPM_CI = $(NPM) ci --no-progress --loglevel=error
 # $(call absent,command=package …): the packages whose command is not there.
 absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(pair)))),,$(lastword $(subst =, ,$(pair)))))
 
