@@ -2,7 +2,7 @@
 // modules that the test names, and everything removed again afterwards.
 
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -46,7 +46,7 @@ export async function startRivero(options = {}) {
   const port = await freePort();
   const paths = layOut(home, port, options);
   const child = spawn(
-    artefacts.server,
+    paths.server,
     ['--conf-file', paths.configFile, '--modules-path', paths.modules, '--modules-config-path', paths.moduleConfig, ...(options.args ?? [])],
     { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -136,7 +136,9 @@ function layOut(home, port, { modules = builtModules(), extraFiles = {}, config 
     configFile: join(home, 'kurento.conf.json'),
     modules: join(home, 'modules'),
     moduleConfig: join(home, 'config'),
+    server: join(home, 'rivero'),
   };
+  placeServer(paths.server);
   mkdirSync(paths.modules);
   mkdirSync(paths.moduleConfig);
   for (const name of modules) copyModule(name, paths.modules);
@@ -152,6 +154,15 @@ function layOut(home, port, { modules = builtModules(), extraFiles = {}, config 
   delete main.mediaServer.websocket;
   writeFileSync(paths.configFile, JSON.stringify(main, null, 2));
   return paths;
+}
+
+/** The program looks for modules beside itself too: in the test's own folder there are none. */
+function placeServer(path) {
+  try {
+    linkSync(artefacts.server, path);
+  } catch {
+    copyFileSync(artefacts.server, path); // another file system
+  }
 }
 
 function copyModule(name, directory) {
