@@ -1,9 +1,10 @@
-//! `tracing` of a module goes to the host's subscriber.
+//! `tracing` of a module, and `log` of the libraries it uses, go to the host's subscriber.
 //!
 //! Every cdylib has its own dispatcher, so each installs this one at its start.
 
 use std::fmt::{Debug, Write};
 
+use ::log::{LevelFilter, Log};
 use serde_json::{Map, Value};
 use tracing_core::{
     Event, Level, Metadata, Subscriber,
@@ -20,11 +21,30 @@ pub(crate) fn install() {
     let dispatch = tracing_core::Dispatch::new(HostLog);
     // A second start of the same library finds the first one's dispatcher.
     let _ = tracing_core::dispatcher::set_global_default(dispatch);
+    if ::log::set_logger(&HostLog).is_ok() {
+        ::log::set_max_level(LevelFilter::Trace);
+    }
     std::panic::set_hook(Box::new(|panic| {
         if let Some(host) = host() {
             host.log(1, "panic", &panic.to_string(), "{}");
         }
     }));
+}
+
+impl Log for HostLog {
+    fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
+        host().is_some_and(|host| metadata.level() as usize <= usize::from(host.log_level()))
+    }
+
+    fn log(&self, record: &::log::Record<'_>) {
+        if let Some(host) = host().filter(|_| Log::enabled(self, record.metadata())) {
+            // The levels of `log` are numbered like ours.
+            let level = u8::try_from(record.level() as usize).unwrap_or(5);
+            host.log(level, record.target(), &record.args().to_string(), "{}");
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 fn number(level: &Level) -> u8 {

@@ -61,17 +61,6 @@ pub(crate) struct Transport {
     send_bounds: (u64, u64),
 }
 
-/// What came of a datagram.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    /// It proved to be the peer's.
-    pub(crate) authentic: bool,
-    /// There is media to be handed on.
-    pub(crate) media: bool,
-    /// There may be something to send or to report, or another time to wait for.
-    pub(crate) unsettled: bool,
-}
-
 /// Counters of a transport for `getStats`.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -135,58 +124,41 @@ impl Transport {
         self.tracks = tracks;
     }
 
-    /// Takes a datagram.
+    /// Takes a datagram; `true` when it proved to be the peer's.
     pub(crate) fn datagram(
         &mut self,
         now: Instant,
         local: SocketAddr,
         remote: SocketAddr,
         data: &mut [u8],
-    ) -> Outcome {
+    ) -> bool {
         match self.peer.handle_datagram(now, local, remote, data) {
             Arrival::Rtp { header, len } => {
-                let media = self.receive(now, &header, data.get(..len).unwrap_or_default());
-                Outcome {
-                    authentic: true,
-                    media,
-                    unsettled: self.hear(now),
-                }
+                self.receive(now, &header, data.get(..len).unwrap_or_default());
+                self.hear(now);
             }
             Arrival::Rtcp { len } => {
                 self.feedback(now, data.get(..len).unwrap_or_default());
                 self.hear(now);
-                Outcome {
-                    authentic: true,
-                    media: false,
-                    unsettled: true,
-                }
             }
-            Arrival::Handled => Outcome {
-                authentic: true,
-                media: false,
-                unsettled: true,
-            },
+            Arrival::Handled => {}
             Arrival::Dropped(reason) => {
                 tracing::trace!(%remote, ?reason, "datagram dropped");
-                Outcome {
-                    unsettled: true,
-                    ..Outcome::default()
-                }
+                return false;
             }
         }
+        true
     }
 
-    /// Notes that the peer is alive; `true` when that is news.
-    fn hear(&mut self, now: Instant) -> bool {
+    /// Notes that the peer is alive.
+    fn hear(&mut self, now: Instant) {
         self.heard = Some(now);
-        let news = !std::mem::replace(&mut self.media_active, true);
-        if news {
+        if !std::mem::replace(&mut self.media_active, true) {
             self.observer.media_active(true);
         }
-        news
     }
 
-    fn receive(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> bool {
+    fn receive(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) {
         let moment = moment(now);
         let Self { tracks, clock, .. } = self;
         let known = |track: &&mut Track| {
@@ -205,7 +177,9 @@ impl Transport {
             }),
         };
         let inbound = position.and_then(|track| track.inbound.as_mut());
-        inbound.is_some_and(|inbound| inbound.receive(moment, header, packet, clock))
+        if let Some(inbound) = inbound {
+            inbound.receive(moment, header, packet, clock);
+        }
     }
 
     /// Pushes received media to its consumers.

@@ -41,8 +41,8 @@ pub(super) struct Worker {
     buffers: ReceiveBuffers,
     scratch: Vec<u8>,
     counters: SendCounters,
-    /// Transports that received media since it was last handed on.
-    fed: Vec<Token>,
+    /// Transports that received something since they were last attended to.
+    touched: Vec<Token>,
 }
 
 /// Transports by place.
@@ -103,7 +103,7 @@ impl Worker {
             buffers: ReceiveBuffers::default(),
             scratch: Vec::new(),
             counters: SendCounters::default(),
-            fed: Vec::new(),
+            touched: Vec::new(),
         })
     }
 
@@ -200,7 +200,7 @@ impl Worker {
             } else {
                 &mut self.v4
             }) = Some(socket);
-            self.hand_on();
+            self.attend();
             match received {
                 Ok(true) => {}
                 Ok(false) => {
@@ -217,26 +217,23 @@ impl Worker {
 
     fn datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: &mut [u8]) {
         let Some(token) = self.routes.find(remote, data) else {
+            tracing::trace!(%local, %remote, length = data.len(), "datagram for nobody");
             return;
         };
         let Some(transport) = self.transports.get(token) else {
             return;
         };
-        let outcome = transport.datagram(Instant::now(), local, remote, data);
-        if outcome.authentic {
+        if transport.datagram(Instant::now(), local, remote, data) {
             self.routes.learn(remote, token);
         }
-        if outcome.media && !self.fed.contains(&token) {
-            self.fed.push(token);
-        }
-        if outcome.unsettled {
-            self.settle(token);
+        if !self.touched.contains(&token) {
+            self.touched.push(token);
         }
     }
 
-    /// Pushes received media to its consumers.
-    fn hand_on(&mut self) {
-        while let Some(token) = self.fed.pop() {
+    /// Pushes received media to its consumers and lets the transports answer.
+    fn attend(&mut self) {
+        while let Some(token) = self.touched.pop() {
             if let Some(transport) = self.transports.get(token) {
                 transport.hand_on();
             }
@@ -300,6 +297,8 @@ impl Worker {
                 &self.v4
             };
             if let Some(socket) = socket {
+                // Where a check went to, its answer will come from.
+                self.routes.learn(path.remote, token);
                 socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
             }
         }

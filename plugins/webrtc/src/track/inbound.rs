@@ -120,24 +120,24 @@ impl Inbound {
             .any(|format| format.payload_type == payload_type)
     }
 
-    /// Takes a plain RTP packet; `true` when there is something to hand on.
+    /// Takes a plain RTP packet.
     pub(crate) fn receive(
         &mut self,
         moment: Moment,
         header: &RtpHeader,
         packet: &[u8],
         clock: &SenderClock,
-    ) -> bool {
+    ) {
         let Ok(payload) = header.payload_range(packet) else {
-            return false;
+            return;
         };
         let known = self
             .formats
             .iter()
             .find(|format| format.payload_type == header.payload_type);
-        let Some(format) = known else { return false };
+        let Some(format) = known else { return };
         let Some(stream) = stream(&mut self.streams, header.ssrc, format.clock_rate) else {
-            return false;
+            return;
         };
         stream
             .statistics
@@ -145,7 +145,7 @@ impl Inbound {
         self.estimator.received(packet.len());
         if payload.is_empty() {
             // Padding that probes the path.
-            return false;
+            return;
         }
         let info = inspect(
             format.codec,
@@ -198,7 +198,6 @@ impl Inbound {
                 extensions: forwarded_extensions(&self.extensions, header, packet),
             },
         });
-        true
     }
 
     /// Pushes what was received to the consumers.
