@@ -7,7 +7,9 @@ import { until } from './wait.mjs';
 /** Colours that survive chroma subsampling and limited range well apart from each other. */
 export const COLOURS = { red: [200, 40, 40], green: [40, 160, 40], blue: [40, 40, 200], grey: [128, 128, 128] };
 
-const COLOUR_TOLERANCE = 24; // per channel, for lossy codecs at start-up bitrates
+// Per channel. VP8 does not say which colour matrix it was encoded with, and Chromium
+// decodes with another one unless both sides use its color-space header extension.
+const COLOUR_TOLERANCE = 45;
 const TONE_TOLERANCE_HZ = 20;
 
 /** Waits until the middle of sink `name` has `colour`. */
