@@ -5,6 +5,7 @@ import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
 import { live } from '../lib/live.mjs';
+import { noPipelineIsLeft } from '../lib/rpc.mjs';
 import { PATIENCE_MS, until } from '../lib/wait.mjs';
 
 let examples;
@@ -41,11 +42,6 @@ async function plays(page, selector) {
   assert.ok(await page.evaluate((video) => document.querySelector(video).videoWidth > 0, selector));
 }
 
-async function nothingIsLeft() {
-  const manager = await rivero.client.getServerManager();
-  await until(async () => (await manager.getPipelines()).length === 0, 'no pipeline is left');
-}
-
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
@@ -62,13 +58,13 @@ test('hello-world shows the camera coming back, and stops', async () => {
 
   await page.click('#stop');
   await reaches(page, 'idle');
-  await nothingIsLeft();
+  await noPipelineIsLeft(rivero.server.url);
 
   await page.click('#start');
   await reaches(page, 'live');
   assert.deepEqual(page.troubles, []);
   await page.click('#stop');
-  await nothingIsLeft();
+  await noPipelineIsLeft(rivero.server.url);
   await page.close();
 });
 
@@ -108,6 +104,6 @@ test('one2many: viewers wait, watch, lose the presenter and get the next one', a
 
   await early.click('#stop');
   await late.click('#stop');
-  await nothingIsLeft();
+  await noPipelineIsLeft(rivero.server.url);
   for (const page of [presenter, early, late]) await page.close();
 });

@@ -8,7 +8,8 @@ import { Calls } from '../lib/calls.mjs';
 import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, decodesFrames, hearsTone, seesColour, seesMotion } from '../lib/media.mjs';
-import { until, within } from '../lib/wait.mjs';
+import { noPipelineIsLeft } from '../lib/rpc.mjs';
+import { within } from '../lib/wait.mjs';
 
 const FIRST_PICTURE_MS = 1000;
 const EARLY = ['viewer1', 'viewer2', 'viewer3', 'viewer4', 'viewer5'];
@@ -86,8 +87,7 @@ test('when the presenter leaves, viewers keep their connection and see the next 
 
 test('releasing the pipeline leaves nothing behind', async () => {
   await pipeline.release();
-  const manager = await rivero.client.getServerManager();
-  await until(async () => (await manager.getPipelines()).length === 0, 'no pipeline is left');
+  await noPipelineIsLeft(rivero.server.url);
 });
 
 /** Resolves at the event by which a viewer's endpoint says that it gets no more video. */

@@ -2,7 +2,7 @@
 
 import WebSocket from 'ws';
 
-import { within } from './wait.mjs';
+import { until, within } from './wait.mjs';
 
 /** Opens a connection; see `Rpc`. */
 export async function connectRpc(url) {
@@ -62,5 +62,18 @@ class Rpc {
     const answer = this.#pending.get(message.id);
     this.#pending.delete(message.id);
     return answer?.(message);
+  }
+}
+
+/**
+ * Waits until the server has no pipeline. By ids only: kurento-client describes
+ * what it gets, and a session that has named an object keeps it alive.
+ */
+export async function noPipelineIsLeft(url) {
+  const rpc = await connectRpc(url);
+  try {
+    await until(async () => (await rpc.invoke('manager_ServerManager', 'getPipelines')).length === 0, 'no pipeline is left');
+  } finally {
+    await rpc.close();
   }
 }

@@ -1,0 +1,70 @@
+//! `rivero-bench`: what one publisher and many viewers cost a running Rivero.
+//!
+//! It starts `target/release/rivero` with its modules on one core, drives it over its WebSocket
+//! like any client, and sends and receives media with real DTLS-SRTP peers from another core:
+//!
+//! * [`forwarding`]: CPU per forwarded packet, latency, time to first media, memory;
+//! * [`floor`]: what encryption and the socket calls alone cost for the same packets;
+//! * [`control`]: requests per second.
+//!
+//! [`generator`] is the load: one thread that owns all peers ([`participant`]), few sockets and
+//! the connection to the server ([`rpc`]).
+
+mod affinity;
+mod control;
+mod error;
+mod floor;
+mod forwarding;
+mod generator;
+mod options;
+mod participant;
+mod process;
+mod reception;
+mod report;
+mod rpc;
+mod sdp;
+mod server;
+/// The sockets of the module under test, so that the floor makes the same calls.
+#[path = "../../../plugins/webrtc/src/shard/socket.rs"]
+mod socket;
+mod statistics;
+mod traffic;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use affinity::Cores;
+use error::Error;
+use options::Options;
+use report::Report;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match measure(&options) {
+        Ok(report) if options.json => report.print_json(),
+        Ok(report) => report.print_table(),
+        Err(error) => {
+            eprintln!("rivero-bench: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// All measurements, the repetitions of each spread over the whole time: A, B, A, B.
+fn measure(options: &Options) -> Result<Report, Error> {
+    let cores = Cores::choose(options.server_core, options.generator_core)?;
+    cores.enter_generator()?;
+    let mut report = Report::new(options, cores);
+    for _ in 0..options.runs {
+        for &viewers in &options.viewers {
+            let run = forwarding::measure(options, cores, viewers)?;
+            report.add_forwarding(viewers, run);
+        }
+        if options.control_seconds > 0.0 {
+            report.add_control(control::measure(options, cores)?);
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,96 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use crate::traffic::Traffic;
+
+/// Measures a release build of Rivero: 1 publisher to N real DTLS-SRTP viewers on loopback, beside
+/// the floor (AES-128-GCM and the same socket calls) in the same run, then the control side.
+#[derive(Debug, Clone, Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// Where `make build` left `rivero` and `modules/`
+    #[arg(
+        long,
+        env = "RIVERO_RELEASE_DIR",
+        default_value = "target/release",
+        value_name = "DIR"
+    )]
+    pub(crate) release_dir: PathBuf,
+    /// Numbers of viewers, with commas
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "10,40,100",
+        value_name = "N,..",
+        value_parser = clap::value_parser!(u32).range(1..=20_000)
+    )]
+    pub(crate) viewers: Vec<u32>,
+    /// Repetitions, of which the medians are shown
+    #[arg(long, default_value_t = 1, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) runs: u32,
+    /// Seconds of media that are measured, after every viewer receives
+    #[arg(long, default_value_t = 5.0, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Milliseconds between two viewers' processOffer; 0 = all at once
+    #[arg(long, default_value_t = 10, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub(crate) join_interval: u64,
+    /// Milliseconds over which the publisher spreads the packets of a frame, as a pacer does;
+    /// 0 = one burst
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=30))]
+    pub(crate) spread: u64,
+    /// Seconds for each kind of request on the control side; 0 = leave it out
+    #[arg(long, default_value_t = 2.0, value_name = "S", value_parser = seconds)]
+    pub(crate) control_seconds: f64,
+    /// Connections on the control side
+    #[arg(long, default_value_t = 8, value_name = "C", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) connections: u32,
+    /// Leave the floor out
+    #[arg(long)]
+    pub(crate) no_floor: bool,
+    /// The server's core; by default the first that is allowed
+    #[arg(long, value_name = "CPU")]
+    pub(crate) server_core: Option<usize>,
+    /// The load's core; by default the last that is allowed
+    #[arg(long, value_name = "CPU")]
+    pub(crate) generator_core: Option<usize>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Options {
+    /// The length of the measured window.
+    pub(crate) fn window(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    /// What the publisher sends.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            spread: Duration::from_millis(self.spread),
+            ..Traffic::VGA_1_MBPS
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=600.0).contains(&value) => Ok(value),
+        _ => Err("a number of seconds from 0 to 600 is expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_are_a_list() {
+        let options = Options::parse_from(["rivero-bench", "--viewers", "3,1000"]);
+        assert_eq!(options.viewers, [3, 1000]);
+        assert!(Options::try_parse_from(["rivero-bench", "--seconds", "-1"]).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! A server of its own for each measurement, pinned to its core, on loopback only.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{affinity::Cores, error::Error, process::Process};
+
+/// How long the server may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running server; it ends when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    home: TempDir,
+    address: SocketAddr,
+    start_time: Duration,
+}
+
+impl Server {
+    /// Starts the server of a release directory and waits until it accepts connections.
+    pub(crate) fn start(release: &Path, cores: Cores) -> Result<Self, Error> {
+        let binary = release.join("rivero");
+        let modules = release.join("modules");
+        for needed in [&binary, &modules.join("webrtc.so")] {
+            if !needed.exists() {
+                let needed = needed.display();
+                return Err(Error::Other(format!("{needed} is missing: run `make build`")));
+            }
+        }
+        let home = TempDir::new().map_err(Error::system("a temporary directory"))?;
+        let address = free_address().map_err(Error::system("a free port"))?;
+        lay_out(home.path(), address.port()).map_err(Error::system("the configuration"))?;
+        let log = File::create(home.path().join("log")).map_err(Error::system("the log"))?;
+        let mut command = Command::new(&binary);
+        command
+            .arg("--conf-file")
+            .arg(home.path().join("kurento.conf.json"))
+            .arg("--modules-path")
+            .arg(&modules)
+            .arg("--modules-config-path")
+            .arg(home.path().join("config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        // A child inherits the cores of the thread that starts it.
+        cores.enter_server()?;
+        let begin = Instant::now();
+        let child = command.spawn();
+        cores.enter_generator()?;
+        let mut server = Self {
+            child: child.map_err(Error::system(binary.display().to_string()))?,
+            home,
+            address,
+            start_time: Duration::ZERO,
+        };
+        server.wait_until_accepting(begin)?;
+        Ok(server)
+    }
+
+    fn wait_until_accepting(&mut self, begin: Instant) -> Result<(), Error> {
+        while TcpStream::connect(self.address).is_err() {
+            if !matches!(self.child.try_wait(), Ok(None)) || begin.elapsed() > PATIENCE {
+                let log = self.log();
+                return Err(Error::Other(format!("the server did not start:\n{log}")));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.start_time = begin.elapsed();
+        Ok(())
+    }
+
+    /// Where its WebSocket is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From starting the process to accepting connections.
+    pub(crate) fn start_time(&self) -> Duration {
+        self.start_time
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// A configuration in which nothing leaves the machine.
+fn lay_out(home: &Path, port: u16) -> io::Result<()> {
+    let websocket = serde_json::json!({"address": "127.0.0.1", "port": port, "path": "kurento"});
+    let main = serde_json::json!({"mediaServer": {"net": {"websocket": websocket}}});
+    fs::write(home.join("kurento.conf.json"), main.to_string())?;
+    let classes = home.join("config").join("kurento");
+    fs::create_dir_all(&classes)?;
+    fs::write(classes.join("WebRtcEndpoint.conf.ini"), "networkInterfaces=lo\n")
+}
