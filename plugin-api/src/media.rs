@@ -94,7 +94,7 @@ pub enum Upstream {
     KeyframeRequest,
     /// What the path to the consumer carries.
     BandwidthEstimate {
-        /// Bit/s.
+        /// Bit/s; `u64::MAX` when nothing limits (any more).
         bits_per_second: u64,
     },
     /// What the source should send.

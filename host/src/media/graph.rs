@@ -12,7 +12,10 @@ use std::{
 
 use rivero_plugin_api::{
     MediaKind,
-    abi::traits::{ANY_FORMAT, SinkGroup, SinkHandler, SourceHandler},
+    abi::{
+        guard,
+        traits::{ANY_FORMAT, SinkGroup, SinkHandler, SourceHandler},
+    },
 };
 
 use super::{
@@ -111,7 +114,10 @@ impl Graph {
                 return;
             };
             drop(deliveries);
-            delivery();
+            // One that panics must not keep the others from being delivered for ever.
+            if let Err(message) = guard::contain(delivery) {
+                tracing::error!(message, "a delivery of the media graph panicked");
+            }
         }
     }
 
@@ -473,6 +479,7 @@ impl Locked<'_> {
                     .handler()
                     .consumers(u32::try_from(count).unwrap_or(u32::MAX));
             }
+            source.estimates_changed();
             if needs_keyframe {
                 source.request_keyframe();
             }

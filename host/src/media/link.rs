@@ -48,7 +48,7 @@ pub(crate) struct Link {
     wanted: AtomicU8,
     spatial: AtomicU8,
     temporal: AtomicU8,
-    /// Bit/s that the path to the consumer carries, 0 = unknown.
+    /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     estimate: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl Link {
             wanted: AtomicU8::new(0),
             spatial: AtomicU8::new(u8::MAX),
             temporal: AtomicU8::new(u8::MAX),
-            estimate: AtomicU64::new(0),
+            estimate: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -90,8 +90,9 @@ impl Link {
         self.estimate.store(bits_per_second, Relaxed);
     }
 
-    pub(crate) fn estimate(&self) -> Option<u64> {
-        Some(self.estimate.load(Relaxed)).filter(|estimate| *estimate > 0)
+    /// Bit/s, `u64::MAX` where nothing limits.
+    pub(crate) fn estimate(&self) -> u64 {
+        self.estimate.load(Relaxed)
     }
 
     /// The packets of a burst that pass, one bit each.

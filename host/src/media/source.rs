@@ -55,7 +55,7 @@ impl Source {
             history: History::default(),
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
-            told_estimate: AtomicU64::new(0),
+            told_estimate: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -129,15 +129,10 @@ impl Source {
     /// All consumers share one encoding, so the weakest decides what is sent.
     pub(crate) fn estimates_changed(&self) {
         let fan_out = self.fan_out.load();
-        let lowest = fan_out
-            .links()
-            .filter_map(|link| link.estimate())
-            .min()
-            .unwrap_or(0);
-        if lowest > 0 && self.told_estimate.swap(lowest, Relaxed) != lowest {
-            self.tell(Upstream::BandwidthEstimate {
-                bits_per_second: lowest,
-            });
+        let estimates = fan_out.links().map(|link| link.estimate());
+        let bits_per_second = estimates.min().unwrap_or(u64::MAX);
+        if self.told_estimate.swap(bits_per_second, Relaxed) != bits_per_second {
+            self.tell(Upstream::BandwidthEstimate { bits_per_second });
         }
     }
 

@@ -248,6 +248,23 @@ fn a_sink_has_one_source_and_the_former_one_is_told() {
 }
 
 #[test]
+fn a_delivery_that_panics_does_not_keep_back_the_others() {
+    struct Panicking;
+    impl NodeObserver for Panicking {
+        fn notify(&self, _: NodeEvent) {
+            panic!("must not end the deliveries");
+        }
+    }
+    let bench = Bench::new();
+    let broken = Node::new("broken".into(), &bench.graph, Arc::new(Panicking));
+    let (camera, events) = bench.node("camera");
+    let (viewer, _) = bench.node("viewer");
+    broken.connect(&viewer, VIDEO, "default", "default");
+    camera.connect(&viewer, VIDEO, "default", "default");
+    assert!(matches!(&events.all()[..], [NodeEvent::Connected(_)]));
+}
+
+#[test]
 fn an_element_connected_to_itself_is_released_cleanly() {
     let bench = Bench::new();
     let (loopback, _) = bench.node("loopback");

@@ -244,7 +244,9 @@ impl Transport {
                 RtcpPacket::FullIntraRequest { entries } => entries.for_each(|(ssrc, _)| {
                     self.with_outbound(ssrc, |outbound| outbound.keyframe_wanted(true));
                 }),
-                RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => self.estimated(bitrate),
+                RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => {
+                    self.estimated(now, bitrate)
+                }
                 RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.left(ssrc)),
                 _ => {}
             }
@@ -280,17 +282,15 @@ impl Transport {
     }
 
     /// A receiver's estimate is about the whole path; video is what can follow it.
-    fn estimated(&mut self, bitrate: u64) {
-        let (lowest, highest) = self.send_bounds;
-        let highest = if highest == 0 { u64::MAX } else { highest };
-        let bitrate = bitrate.min(highest).max(lowest);
+    fn estimated(&mut self, now: Instant, bitrate: u64) {
+        let bounds = self.send_bounds;
         let videos = self
             .tracks
             .iter_mut()
             .filter(|track| track.kind == MediaKind::Video);
-        videos
-            .filter_map(|track| track.outbound.as_mut())
-            .for_each(|o| o.estimated(bitrate));
+        for outbound in videos.filter_map(|track| track.outbound.as_mut()) {
+            outbound.estimated(now, bitrate, bounds);
+        }
     }
 
     fn left(&mut self, ssrc: u32) {
@@ -334,13 +334,11 @@ impl Transport {
         self.send_compound();
     }
 
-    /// What the consumers of what this peer sends can take, bit/s.
+    /// What the consumers of what this peer sends can take, bit/s; `u64::MAX`
+    /// when nothing limits them.
     pub(crate) fn limit_bitrate(&mut self, bits_per_second: u64) {
-        let lower = self
-            .viewers_limit
-            .is_none_or(|limit| bits_per_second < limit);
-        self.viewers_limit = Some(bits_per_second);
-        if lower {
+        let former = self.viewers_limit.replace(bits_per_second);
+        if former.is_none_or(|former| bits_per_second < former) && bits_per_second != u64::MAX {
             // Less must be said at once; more can wait for the next report.
             self.compound.clear();
             self.add_estimate(Instant::now());

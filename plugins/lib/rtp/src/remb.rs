@@ -1,6 +1,7 @@
 //! The receiver's estimate of what a sender may send (REMB), from losses.
 //!
-//! The estimate starts from the rate that arrives. Below a threshold it grows exponentially, above
+//! The estimate starts from the rate that arrives, but not too low: what arrives at first is what
+//! the sender dares, not what the path carries. Below a threshold it grows exponentially, above
 //! it linearly; small losses hold it, larger ones halve it and set the threshold below the rate
 //! that failed. It never exceeds twice what was ever seen to arrive.
 
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Bits per second below which an estimate is of no use.
 const FLOOR: f64 = 30_000.0;
+/// What a path is believed to carry until it shows otherwise, in bits per second. Without it a
+/// sender that has little to send would be held down, and its next picture be coarse.
+const START: f64 = 1_000_000.0;
 /// Where growth changes from exponential to linear until the first loss.
 const FIRST_THRESHOLD: f64 = 2_000_000.0;
 /// Growth below the threshold, each time.
@@ -154,7 +158,7 @@ impl RembEstimator {
         let weight = (packets / SMOOTHING_PACKETS).min(1.0);
         self.loss += (lost / packets * 256.0 - self.loss) * weight;
 
-        let estimate = self.estimate.unwrap_or(rate);
+        let estimate = self.estimate.unwrap_or(rate.max(START));
         let next = if self.loss >= TOLERATED_LOSS {
             self.threshold = estimate * THRESHOLD_AFTER_LOSS;
             // The old losses have had their effect.
@@ -167,7 +171,7 @@ impl RembEstimator {
         } else {
             estimate + ((estimate - self.threshold) / LINEAR_GRADE).max(MIN_LINEAR_STEP)
         };
-        let ceiling = (self.highest_rate * HEADROOM).max(FLOOR);
+        let ceiling = (self.highest_rate * HEADROOM).max(START);
         self.estimate = Some(next.clamp(FLOOR, ceiling));
     }
 

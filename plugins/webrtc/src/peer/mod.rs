@@ -67,7 +67,11 @@ impl PeerConfig {
             credentials,
             controlling,
             certificate,
-            srtp_profiles: vec![SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmHmacSha1_80],
+            srtp_profiles: vec![
+                SrtpProfile::AeadAes128Gcm,
+                SrtpProfile::AeadAes256Gcm,
+                SrtpProfile::Aes128CmHmacSha1_80,
+            ],
         }
     }
 }

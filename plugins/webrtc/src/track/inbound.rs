@@ -12,6 +12,7 @@ use rivero_rtp::{
     nack::{NackGenerator, NackOutcome},
     receiver::ReceiverStatistics,
     remb::RembEstimator,
+    rewriter::StreamRewriter,
     rtcp::{CompoundBuilder, ReportBlock, SenderInfo},
 };
 
@@ -58,6 +59,8 @@ struct Stream {
     statistics: ReceiverStatistics,
     nack: NackGenerator,
     timeline: Timeline,
+    /// Numbers without the gaps that padding leaves.
+    numbers: StreamRewriter,
     counters: StreamCounters,
 }
 
@@ -143,19 +146,24 @@ impl Inbound {
             .statistics
             .received(moment.now, header, payload.len());
         self.estimator.received(packet.len());
+        if format.nack {
+            stream.nack.received(moment.now, header.sequence);
+        }
         if payload.is_empty() {
-            // Padding that probes the path.
+            // Padding that probes the path: for us alone, so its number is closed up.
+            stream.numbers.skipped(header.sequence);
             return;
         }
+        let numbers = stream
+            .numbers
+            .rewrite(moment.now, 0, header.sequence, header.timestamp);
+        let Some(numbers) = numbers else { return };
         let info = inspect(
             format.codec,
             packet.get(payload.clone()).unwrap_or_default(),
         );
-        if format.nack {
-            stream.nack.received(moment.now, header.sequence);
-            if info.keyframe_start && format.codec.is_some() {
-                stream.nack.keyframe(header.sequence);
-            }
+        if format.nack && info.keyframe_start {
+            stream.nack.keyframe(header.sequence);
         }
         let presentation_time =
             stream
@@ -191,7 +199,7 @@ impl Inbound {
             rtp: Rtp {
                 timestamp: header.timestamp,
                 ssrc: header.ssrc,
-                sequence: header.sequence,
+                sequence: numbers.sequence,
                 marker: header.marker,
                 payload_offset: u16::try_from(payload.start).unwrap_or(u16::MAX),
                 padding: u8::try_from(packet.len() - payload.end).unwrap_or(0),
@@ -343,6 +351,7 @@ fn stream(streams: &mut Vec<Stream>, ssrc: u32, clock_rate: u32) -> Option<&mut 
             statistics: ReceiverStatistics::new(ssrc, clock_rate),
             nack: NackGenerator::default(),
             timeline: Timeline::new(clock_rate),
+            numbers: StreamRewriter::new(clock_rate, 0, 0),
             counters: StreamCounters::default(),
         });
         return streams.last_mut();

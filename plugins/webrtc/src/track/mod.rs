@@ -1,6 +1,7 @@
 //! Media of one kind between us and one peer.
 
 mod inbound;
+mod limit;
 mod outbound;
 mod timeline;
 

@@ -13,7 +13,7 @@ use rivero_rtp::{
     sender::SenderStatistics,
 };
 
-use super::extension_of;
+use super::{extension_of, limit::ViewerLimit};
 use crate::peer::Peer;
 
 /// A format that the peer accepts.
@@ -40,6 +40,7 @@ pub(crate) struct Outbound {
     /// must be the same to the bit.
     epoch: SystemTime,
     block: ExtensionBlock,
+    limit: ViewerLimit,
     pub(crate) feedback: FeedbackCounters,
 }
 
@@ -95,6 +96,7 @@ impl Outbound {
             statistics: SenderStatistics::new(clock_rate),
             epoch,
             block: ExtensionBlock::default(),
+            limit: ViewerLimit::default(),
             feedback: FeedbackCounters::default(),
         }
     }
@@ -121,13 +123,15 @@ impl Outbound {
         packet: &Packet,
         out: &mut Vec<u8>,
     ) -> bool {
+        if !self.accepts(packet) {
+            self.skip(packet);
+            return false;
+        }
         let (source, rtp) = (source_of(packet), &packet.rtp);
         let numbers = self
             .rewriter
             .rewrite(moment.now, source, rtp.sequence, rtp.timestamp);
-        let Some(numbers) = numbers.filter(|_| self.accepts(packet)) else {
-            return false;
-        };
+        let Some(numbers) = numbers else { return false };
         if !self.protect(peer, packet, numbers, out) {
             return false;
         }
@@ -235,9 +239,17 @@ impl Outbound {
         self.sink.upstream(Upstream::KeyframeRequest);
     }
 
-    /// The peer's estimate of what it can receive.
-    pub(crate) fn estimated(&mut self, bits_per_second: u64) {
-        self.feedback.remb = bits_per_second;
+    /// The peer's estimate of what it can receive, and the bounds of what is
+    /// passed on to the source (bit/s; an upper one of 0 is none).
+    pub(crate) fn estimated(&mut self, now: Instant, estimate: u64, (low, high): (u64, u64)) {
+        self.feedback.remb = estimate;
+        let loss = self
+            .statistics
+            .remote()
+            .map_or(0, |block| block.fraction_lost);
+        let limit = self.limit.update(now, estimate, loss).unwrap_or(u64::MAX);
+        let high = if high == 0 { u64::MAX } else { high };
+        let bits_per_second = limit.min(high).max(low);
         self.sink
             .upstream(Upstream::BandwidthEstimate { bits_per_second });
     }
