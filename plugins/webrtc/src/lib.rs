@@ -9,6 +9,11 @@
 mod certificates;
 mod endpoint;
 mod interfaces;
+// The load generator in tests/bench builds this folder as a library of its own.
+#[expect(
+    unreachable_pub,
+    reason = "public to the library that tests/bench makes of it"
+)]
 mod peer;
 mod settings;
 mod shard;

@@ -29,10 +29,6 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bursts.is_empty()
-    }
-
     /// The bursts in the order of their arrival.
     pub(crate) fn bursts(&self) -> impl Iterator<Item = (&[Packet], &[SinkSelection])> {
         let starts = std::iter::once(&(0, 0)).chain(&self.bursts);

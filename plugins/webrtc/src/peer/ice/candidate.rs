@@ -22,6 +22,7 @@ pub enum LocalCandidate {
     /// The address of one of our sockets, never the unspecified one.
     Host(SocketAddr),
     /// What a STUN server saw of one of our sockets.
+    #[allow(dead_code, reason = "next: gathering asks the configured STUN server")]
     ServerReflexive {
         /// The mapped address.
         address: SocketAddr,
@@ -30,6 +31,10 @@ pub enum LocalCandidate {
     },
     /// An allocation on a TURN server. Datagrams from and to it carry `address` as local address;
     /// wrapping them for the server is the caller's task.
+    #[allow(
+        dead_code,
+        reason = "next: gathering allocates on the configured TURN server"
+    )]
     Relayed {
         /// The relayed address.
         address: SocketAddr,

@@ -30,15 +30,6 @@ impl SrtpProfile {
         }
     }
 
-    /// Bytes that protection adds to an RTP packet.
-    #[must_use]
-    pub fn rtp_overhead(self) -> usize {
-        match self {
-            Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
-            Self::Aes128CmHmacSha1_80 => 10,
-        }
-    }
-
     /// Bytes that the DTLS exporter has to supply: two keys and two salts. RFC 5764 §4.2.
     #[must_use]
     pub fn keying_material_len(self) -> usize {
