@@ -31,15 +31,23 @@ pub(crate) fn install() {
     }));
 }
 
+/// What libraries say of themselves is detail here: only their errors keep their level.
+fn level_of(level: ::log::Level) -> u8 {
+    match level {
+        ::log::Level::Error => 1,
+        ::log::Level::Warn | ::log::Level::Info | ::log::Level::Debug => 4,
+        ::log::Level::Trace => 5,
+    }
+}
+
 impl Log for HostLog {
     fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
-        host().is_some_and(|host| metadata.level() as usize <= usize::from(host.log_level()))
+        host().is_some_and(|host| level_of(metadata.level()) <= host.log_level())
     }
 
     fn log(&self, record: &::log::Record<'_>) {
         if let Some(host) = host().filter(|_| Log::enabled(self, record.metadata())) {
-            // The levels of `log` are numbered like ours.
-            let level = u8::try_from(record.level() as usize).unwrap_or(5);
+            let level = level_of(record.level());
             host.log(level, record.target(), &record.args().to_string(), "{}");
         }
     }

@@ -53,6 +53,8 @@ pub(crate) struct Transport {
     next_report: Option<Instant>,
     heard: Option<Instant>,
     media_active: bool,
+    /// Media can be protected and sent.
+    connected: bool,
     timer: Option<Instant>,
     /// Bit/s that the viewers of what this peer sends can take.
     viewers_limit: Option<u64>,
@@ -100,6 +102,7 @@ impl Transport {
             next_report: None,
             heard: None,
             media_active: false,
+            connected: false,
             timer: None,
             viewers_limit: None,
             send_bounds: (0, 0),
@@ -122,6 +125,9 @@ impl Transport {
     /// Tracks that a later negotiation added or changed.
     pub(crate) fn set_tracks(&mut self, tracks: Vec<Track>) {
         self.tracks = tracks;
+        if self.connected {
+            self.set_connected(true);
+        }
     }
 
     /// Takes a datagram; `true` when it proved to be the peer's.
@@ -506,11 +512,27 @@ impl Transport {
     /// Tells the observer what happened.
     pub(crate) fn report(&mut self) {
         while let Some(event) = self.peer.poll_event() {
-            if matches!(event, PeerEvent::Connected { .. }) {
-                self.next_report
-                    .get_or_insert(Instant::now() + REPORT_INTERVAL);
+            match event {
+                PeerEvent::Connected { .. } => self.set_connected(true),
+                PeerEvent::Closed => self.set_connected(false),
+                _ => {}
             }
             self.observer.peer_event(event);
+        }
+    }
+
+    fn set_connected(&mut self, connected: bool) {
+        self.connected = connected;
+        let outbounds = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.outbound.as_ref());
+        if connected {
+            outbounds.for_each(Outbound::open);
+            self.next_report
+                .get_or_insert(Instant::now() + REPORT_INTERVAL);
+        } else {
+            outbounds.for_each(Outbound::shut);
         }
     }
 

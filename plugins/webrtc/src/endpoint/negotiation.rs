@@ -200,8 +200,6 @@ impl TrackMaker<'_> {
             self.context
                 .grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
         let formats: Vec<SentFormat> = media.codecs.iter().map(sent_format).collect();
-        let accepted: Vec<u32> = formats.iter().map(|format| format.format).collect();
-        pad.set_accepted(&accepted);
         let mut random = rand::rng();
         let begin = (random.random_range(0..0x4000), random.random());
         let outbound = Outbound::new(

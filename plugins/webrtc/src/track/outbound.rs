@@ -109,6 +109,18 @@ impl Outbound {
         &self.statistics
     }
 
+    /// The peer can be sent media from now on: lets the source begin, with a
+    /// keyframe that does not come too early.
+    pub(crate) fn open(&self) {
+        let accepted: Vec<u32> = self.formats.iter().map(|format| format.format).collect();
+        self.sink.set_accepted(&accepted);
+    }
+
+    /// Nothing can be sent any more.
+    pub(crate) fn shut(&self) {
+        self.sink.set_accepted(&[]);
+    }
+
     /// The pad that feeds it.
     pub(crate) fn sink(&self) -> &SinkPad {
         &self.sink
