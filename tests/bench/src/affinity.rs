@@ -18,7 +18,9 @@ impl Cores {
     /// The wished ones, else the first and the last that this process may use.
     pub(crate) fn choose(server: Option<usize>, generator: Option<usize>) -> Result<Self, Error> {
         let allowed = sched_getaffinity(None).map_err(|e| failed(e.into()))?;
-        let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&c| allowed.is_set(c)).collect();
+        let allowed: Vec<usize> = (0..CpuSet::MAX_CPU)
+            .filter(|&c| allowed.is_set(c))
+            .collect();
         let (Some(&first), Some(&last)) = (allowed.first(), allowed.last()) else {
             return Err(Error::Other("this process may use no core".to_owned()));
         };

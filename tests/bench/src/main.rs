@@ -25,8 +25,10 @@ mod rpc;
 mod sdp;
 mod server;
 /// The sockets of the module under test, so that the floor makes the same calls.
+#[allow(dead_code, reason = "the module uses more of it than the load")]
 #[path = "../../../plugins/webrtc/src/shard/socket.rs"]
 mod socket;
+mod source;
 mod statistics;
 mod traffic;
 

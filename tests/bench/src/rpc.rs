@@ -69,7 +69,12 @@ impl<P> Rpc<P> {
     }
 
     /// Queues a request and sends what the connection takes.
-    pub(crate) fn request(&mut self, method: &str, mut params: Value, purpose: P) -> Result<(), Error> {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        mut params: Value,
+        purpose: P,
+    ) -> Result<(), Error> {
         if let (Some(session), Some(params)) = (&self.session, params.as_object_mut()) {
             params.insert("sessionId".to_owned(), session.as_str().into());
         }
@@ -125,7 +130,9 @@ impl<P> Rpc<P> {
         let unexpected = || Error::Refused(text.to_owned());
         let mut message: Value = serde_json::from_str(text).map_err(|_| unexpected())?;
         if message.get("method").is_some() {
-            let value = message.pointer_mut("/params/value").ok_or_else(unexpected)?;
+            let value = message
+                .pointer_mut("/params/value")
+                .ok_or_else(unexpected)?;
             return Ok(Incoming::Event(value.take()));
         }
         let id = message.get("id").and_then(Value::as_u64);

@@ -1,8 +1,6 @@
 //! The few lines of SDP that a peer of the load offers, and those it needs of the answer.
 
-use rivero_bench_peer::{
-    Certificate, DtlsRole, Fingerprint, IceCredentials, RemoteParameters,
-};
+use rivero_bench_peer::{Certificate, DtlsRole, Fingerprint, IceCredentials, RemoteParameters};
 
 use crate::error::Error;
 

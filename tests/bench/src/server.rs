@@ -34,7 +34,9 @@ impl Server {
         for needed in [&binary, &modules.join("webrtc.so")] {
             if !needed.exists() {
                 let needed = needed.display();
-                return Err(Error::Other(format!("{needed} is missing: run `make build`")));
+                return Err(Error::Other(format!(
+                    "{needed} is missing: run `make build`"
+                )));
             }
         }
         let home = TempDir::new().map_err(Error::system("a temporary directory"))?;
@@ -126,5 +128,8 @@ fn lay_out(home: &Path, port: u16) -> io::Result<()> {
     fs::write(home.join("kurento.conf.json"), main.to_string())?;
     let classes = home.join("config").join("kurento");
     fs::create_dir_all(&classes)?;
-    fs::write(classes.join("WebRtcEndpoint.conf.ini"), "networkInterfaces=lo\n")
+    fs::write(
+        classes.join("WebRtcEndpoint.conf.ini"),
+        "networkInterfaces=lo\n",
+    )
 }

@@ -104,7 +104,11 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, place: Place, stamp: Stamp, lengt
     const PARTITION_BYTES: u32 = 1000;
     const SYNC_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
 
-    let start = if place.position == 0 { PARTITION_START } else { 0 };
+    let start = if place.position == 0 {
+        PARTITION_START
+    } else {
+        0
+    };
     let [id_high, id_low] = (0x8000 | place.picture).to_be_bytes();
     out.clear();
     out.extend_from_slice(&[EXTENDED | start, HAS_PICTURE_ID, id_high, id_low]);
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn keyframes_look_like_keyframes() {
-        let starts = |payload: &[u8]| VideoCodec::Vp8.starts_keyframe(payload);
+        let starts = |payload: &[u8]| VideoCodec::Vp8.inspect(payload).keyframe_start;
         assert!(starts(&payload(0, true)));
         assert!(!starts(&payload(0, false)));
         assert!(!starts(&payload(1, true)));
@@ -159,7 +163,9 @@ mod tests {
     #[test]
     fn the_stream_has_1_mbps() {
         let traffic = Traffic::VGA_1_MBPS;
-        let frame: usize = (0..traffic.packets_per_frame).map(|p| traffic.payload_at(p)).sum();
+        let frame: usize = (0..traffic.packets_per_frame)
+            .map(|p| traffic.payload_at(p))
+            .sum();
         let bits = frame * 8 * traffic.frame_rate as usize;
         assert!((950_000..=1_050_000).contains(&bits), "{bits}");
         assert_eq!(traffic.delay_of(4), Duration::ZERO);

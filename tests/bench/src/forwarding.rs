@@ -1,0 +1,165 @@
+//! One publisher, N viewers: the server's costs and what the viewers see.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use crate::{
+    affinity::Cores,
+    error::Error,
+    floor::{self, Sending},
+    generator::Generator,
+    options::Options,
+    process::Process,
+    server::Server,
+    statistics::{percentile, sorted},
+};
+
+/// Media before the window, so that joining is over.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Media after the window, so that its last packets arrive.
+const DRAIN: Duration = Duration::from_millis(300);
+/// From releasing the pipeline to looking at what was given back.
+const RELEASE: Duration = Duration::from_secs(1);
+
+/// Figures of one run. Times per packet are µs of CPU, other times ms, memory KiB.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Forwarding {
+    /// CPU time of the server per packet that a viewer received.
+    pub(crate) cpu_us_per_packet: f64,
+    /// Share of its core that the server used, percent.
+    pub(crate) cpu_percent: f64,
+    /// CPU time per packet of encryption and segmented sending alone.
+    pub(crate) floor_gso_us: Option<f64>,
+    /// The same, each packet in a call of its own.
+    pub(crate) floor_single_us: Option<f64>,
+    /// From the publisher's send call to the viewer.
+    pub(crate) latency_p50_ms: f64,
+    /// As above.
+    pub(crate) latency_p99_ms: f64,
+    /// From processOffer to a viewer's first packet.
+    pub(crate) join_p50_ms: f64,
+    /// As above.
+    pub(crate) join_p95_ms: f64,
+    /// Resident memory under media beyond that with the publisher alone, per viewer.
+    pub(crate) memory_per_viewer_kib: f64,
+    /// Resident memory before the first object.
+    pub(crate) idle_kib: f64,
+    /// Resident memory under media.
+    pub(crate) media_kib: f64,
+    /// Resident memory a second after everything was released.
+    pub(crate) released_kib: f64,
+    /// Threads of the server under media.
+    pub(crate) threads: f64,
+    /// Open file descriptors of the server under media.
+    pub(crate) descriptors: f64,
+    /// Packets that the publisher sent in the window.
+    pub(crate) sent: f64,
+    /// Packets that viewers lacked, all together.
+    pub(crate) lost: f64,
+    /// Packets that came more than once or too late, all together.
+    pub(crate) repeated: f64,
+    /// Start of the process to accepting connections.
+    pub(crate) start_ms: f64,
+}
+
+/// One run with a server of its own, and the floor for as many viewers right after it.
+pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<Forwarding, Error> {
+    let server = Server::start(&options.release_dir, cores)?;
+    let run = measure_server(options, &server, viewers);
+    let (mut run, mut generator) =
+        run.inspect_err(|_| eprintln!("the server's log:\n{}", server.log()))?;
+    drop(server);
+    if !options.no_floor {
+        let mut floor = |sending| measure_floor(options, cores, &mut generator, sending).map(Some);
+        run.floor_gso_us = floor(Sending::Segmented)?;
+        run.floor_single_us = floor(Sending::Single)?;
+    }
+    Ok(run)
+}
+
+fn measure_server(
+    options: &Options,
+    server: &Server,
+    viewers: u32,
+) -> Result<(Forwarding, Generator), Error> {
+    let process = server.process();
+    let idle = kib(process)?;
+    let mut generator = Generator::new(server.address(), viewers as usize, options.traffic())?;
+    generator.start_publishing()?;
+    generator.run_for(SETTLE)?;
+    let publishing = kib(process)?;
+    generator.prepare_viewers()?;
+    generator.join_viewers(Duration::from_millis(options.join_interval))?;
+    generator.run_for(SETTLE)?;
+
+    generator.open_window();
+    let (cpu_before, begin) = (process.cpu_time()?, Instant::now());
+    generator.run_for(options.window())?;
+    let (cpu, time) = (process.cpu_time()? - cpu_before, begin.elapsed());
+    generator.close_window();
+    let media = kib(process)?;
+    generator.run_for(DRAIN)?;
+
+    let (sent, received, repeated) = generator.counted();
+    let joins = sorted(generator.join_times());
+    let latencies = sorted(generator.take_latencies());
+    let (threads, descriptors) = (process.threads()?, process.descriptors()?);
+    generator.release()?;
+    generator.run_for(RELEASE)?;
+    let run = Forwarding {
+        cpu_us_per_packet: micros(cpu) / count(received.max(1)),
+        cpu_percent: 100.0 * cpu.as_secs_f64() / time.as_secs_f64(),
+        floor_gso_us: None,
+        floor_single_us: None,
+        latency_p50_ms: percentile(&latencies, 0.5),
+        latency_p99_ms: percentile(&latencies, 0.99),
+        join_p50_ms: percentile(&joins, 0.5),
+        join_p95_ms: percentile(&joins, 0.95),
+        memory_per_viewer_kib: (media - publishing) / f64::from(viewers),
+        idle_kib: idle,
+        media_kib: media,
+        released_kib: kib(process)?,
+        threads: count(threads),
+        descriptors: count(descriptors),
+        sent: count(sent),
+        lost: count((sent * u64::from(viewers)).saturating_sub(received)),
+        repeated: count(repeated),
+        start_ms: server.start_time().as_secs_f64() * 1e3,
+    };
+    Ok((run, generator))
+}
+
+/// µs of CPU per packet.
+fn measure_floor(
+    options: &Options,
+    cores: Cores,
+    generator: &mut Generator,
+    sending: Sending,
+) -> Result<f64, Error> {
+    let (targets, traffic) = (generator.targets(), options.traffic());
+    let window = options.window();
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| floor::measure(cores, traffic, &targets, window, sending));
+        generator.discard_until(|| sender.is_finished())?;
+        let measured = sender.join();
+        let measured = measured.map_err(|_| Error::Other("the floor panicked".to_owned()))?;
+        Ok(micros(measured?))
+    })
+}
+
+fn kib(process: Process) -> Result<f64, Error> {
+    process.resident_kib().map(count)
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn count(number: u64) -> f64 {
+    number as f64
+}
