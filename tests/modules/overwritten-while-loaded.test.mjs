@@ -2,7 +2,7 @@
 // on, and nothing crashes, whatever the file contains by then.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -28,11 +28,14 @@ test('a call goes on while the file of its module is overwritten in place', asyn
   await seesColour(page, 'me', COLOURS.red);
 
   assert.deepEqual(mappedFiles(rivero.server.pid, (path) => path === file()), [], "the operator's file is not mapped");
-  for (const content of [Buffer.alloc(64 * 1024), Buffer.from('not a library')]) {
+  const another = readFileSync(join(artefacts.modules, 'passthrough.so'));
+  for (const content of [Buffer.alloc(64 * 1024), another, Buffer.from('not a library')]) {
     writeFileSync(file(), content);
     await progresses(page);
   }
   truncateSync(file());
+  await progresses(page);
+  unlinkSync(file());
   await page.evaluate((colour) => probe.setColour('camera', colour), COLOURS.blue);
   await seesColour(page, 'me', COLOURS.blue);
   await progresses(page);

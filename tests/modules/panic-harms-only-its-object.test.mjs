@@ -1,5 +1,5 @@
-// The fixture module panics in every callback. Its caller gets 40003, its object
-// an Error event, and everybody else notices nothing.
+// The fixture module panics in every callback that the host can make. The caller
+// gets 40003, the object an Error event, and everybody else notices nothing.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
@@ -9,6 +9,7 @@ import { connectRpc } from '../lib/rpc.mjs';
 import { until } from '../lib/wait.mjs';
 
 const UNEXPECTED_ERROR = 40003;
+const NOT_FOUND = 40101;
 
 let server;
 let rpc;
@@ -17,37 +18,202 @@ before(async () => {
   server = await startRivero({ modules: [...builtModules(), 'panics'] });
   rpc = await connectRpc(server.url);
 });
-beforeEach(async () => (pipeline = await rpc.create('MediaPipeline')));
+beforeEach(async () => {
+  rpc.events.length = 0;
+  pipeline = await rpc.create('MediaPipeline');
+});
 after(async () => {
   await rpc?.close();
   await server?.stop();
 });
 
-/** Everything else still answers: the process, the pipeline, its other elements. */
-async function othersAreWell(bystander) {
-  assert.ok(server.running);
-  assert.equal(await rpc.invoke(bystander, 'getName'), bystander);
-  const fresh = await rpc.create('PassThrough', { mediaPipeline: pipeline });
-  await rpc.invoke(bystander, 'connect', { sink: fresh });
+/** An element of the fixture with its Error events subscribed; without `where` it behaves. */
+async function panics(where = '') {
+  const element = await rpc.create('fixturepanics.Panics', { mediaPipeline: pipeline, where });
+  await rpc.value('subscribe', { object: element, type: 'Error' });
+  return element;
 }
 
-test('a panic is an error to the caller and an event on the object', async () => {
-  const bystander = await rpc.create('PassThrough', { mediaPipeline: pipeline });
-  const element = await rpc.create('fixturepanics.Panics', { mediaPipeline: pipeline });
-  await rpc.value('subscribe', { object: element, type: 'Error' });
+function connect(source, sink) {
+  return rpc.invoke(source, 'connect', { sink });
+}
 
-  const { error } = await rpc.request('invoke', { object: element, operation: 'panic', operationParams: {} });
-  assert.equal(error.code, UNEXPECTED_ERROR);
-  await until(() => rpc.events.some((event) => event.type === 'Error' && event.object === element), 'Error event on the object');
-  assert.ok(rpc.events.every((event) => event.object === element), 'no other object reports anything');
-  await othersAreWell(bystander);
+/** A way through which packets flow: source -> PassThrough -> sink, and a peer beside it. */
+async function neighbours() {
+  const [source, sink] = [await panics(), await panics()];
+  const between = await rpc.create('PassThrough', { mediaPipeline: pipeline });
+  const peer = await rpc.create('WebRtcEndpoint', { mediaPipeline: pipeline });
+  await connect(source, between);
+  await connect(between, sink);
+  return { source, sink, peer };
+}
+
+/** Packets get through, elements answer and can be made, and nobody but `culprit` raised an error. */
+async function areWell({ source, sink, peer }, culprit) {
+  assert.ok(server.running);
+  await rpc.invoke(source, 'send', { count: 5 });
+  await received(sink, 5);
+  assert.match(await rpc.invoke(peer, 'generateOffer'), /^v=0/);
+  const fresh = await rpc.create('PassThrough', { mediaPipeline: pipeline });
+  await connect(source, fresh);
+  const others = rpc.events.filter((event) => event.type === 'Error' && event.object !== culprit);
+  assert.deepEqual(others, []);
+}
+
+async function received(sink, count) {
+  await until(async () => (await rpc.invoke(sink, 'getReceived')) === count, `${count} packets at the sink`);
+}
+
+async function errorEvent(element, place) {
+  const isTold = (event) => event.type === 'Error' && event.object === element && event.data.description.includes(`panicked in ${place}`);
+  const event = await until(() => rpc.events.find(isTold), `Error event about ${place}`);
+  assert.equal(event.data.type, 'UNEXPECTED_ELEMENT_ERROR');
+}
+
+/** Log lines that have both texts: where the host met the panic, and what the fixture says of it. */
+const logLines = (place, told) => server.log.split('\n').filter((line) => line.includes(place) && line.includes(`told to, in ${told}`));
+
+/** There is no listener for the panic: the log tells it. */
+async function isLogged(place, told, count = 1) {
+  await until(() => logLines(place, told).length >= count, `${count} log lines about ${place}`);
+}
+
+/** Calls an operation that panics. */
+async function refused(object, operation, operationParams = {}) {
+  const { error } = await rpc.request('invoke', { object, operation, operationParams });
+  assert.equal(error?.code, UNEXPECTED_ERROR);
+  assert.equal(error.data.type, 'UNEXPECTED_ERROR');
+  assert.match(error.message, /the module panicked in /);
+}
+
+test('in its constructor: no object comes of it', async () => {
+  const others = await neighbours();
+  const constructorParams = { mediaPipeline: pipeline, where: 'create' };
+  const { error } = await rpc.request('create', { type: 'fixturepanics.Panics', constructorParams });
+  assert.equal(error?.code, UNEXPECTED_ERROR);
+  assert.match(error.message, /the module panicked in the constructor/);
+  const children = await rpc.invoke(pipeline, 'getChildren');
+  assert.equal(children.length, Object.keys(others).length + 1);
+  await areWell(others);
 });
 
-test('an element that panics when media is connected and released harms nobody', async () => {
-  const bystander = await rpc.create('PassThrough', { mediaPipeline: pipeline });
-  const element = await rpc.create('fixturepanics.Panics', { mediaPipeline: pipeline });
-  await rpc.request('invoke', { object: bystander, operation: 'connect', operationParams: { sink: element } });
-  await othersAreWell(bystander);
-  await rpc.request('release', { object: element });
-  await othersAreWell(bystander);
+test('in a method: the object goes on answering', async () => {
+  const others = await neighbours();
+  const element = await panics();
+  await refused(element, 'panic');
+  await errorEvent(element, 'panic');
+  assert.equal(await rpc.invoke(element, 'echo', { text: 'still here' }), 'still here');
+  await areWell(others, element);
+});
+
+test('in every method of an object', async () => {
+  const others = await neighbours();
+  const element = await panics('invoke');
+  await refused(element, 'echo', { text: 'x' });
+  await refused(element, 'getReceived');
+  await errorEvent(element, 'echo');
+  await areWell(others, element);
+});
+
+test('in statistics', async () => {
+  const others = await neighbours();
+  const element = await panics('stats');
+  await refused(element, 'getStats');
+  await errorEvent(element, 'stats');
+  await areWell(others, element);
+});
+
+for (const where of ['packets', 'group']) {
+  test(`when packets arrive (${where}): the producer and its other consumers go on`, async () => {
+    const others = await neighbours();
+    const element = await panics(where);
+    await connect(others.source, element);
+    const second = await panics();
+    await connect(others.source, second);
+    await rpc.invoke(others.source, 'send', { count: 3 });
+    if (where === 'packets') await errorEvent(element, 'packets');
+    else await isLogged('push_batch', 'Group');
+    await received(second, 3);
+    await received(others.sink, 3);
+    assert.equal(await rpc.invoke(element, 'getReceived'), 3);
+    await rpc.invoke(others.source, 'disconnect', { sink: others.sink });
+    others.sink = await panics();
+    await connect(others.source, others.sink);
+    await areWell(others, element);
+  });
+}
+
+test('when it is told the format that will arrive', async () => {
+  const others = await neighbours();
+  const element = await panics('format');
+  await connect(others.source, element);
+  await errorEvent(element, 'format');
+  await areWell(others, element);
+});
+
+for (const where of ['upstream', 'consumers']) {
+  test(`when it gets a consumer (${where})`, async () => {
+    const others = await neighbours();
+    const element = await panics(where);
+    const consumer = await panics();
+    await connect(element, consumer);
+    await errorEvent(element, where);
+    await rpc.invoke(element, 'send', { count: 2 });
+    await received(consumer, 2);
+    await areWell(others, element);
+  });
+}
+
+test('in a timer: later timers of the module run', async () => {
+  const others = await neighbours();
+  for (const count of [1, 2]) {
+    const element = await panics('timer');
+    await isLogged('a timer', 'Timer', count);
+    assert.equal(await rpc.invoke(element, 'echo', { text: 'x' }), 'x');
+  }
+  await areWell(others);
+});
+
+for (const [where, place, told] of [
+  ['released', 'place=released', 'Released'],
+  ['drop', 'in a destructor', 'Drop'],
+  ['handlerDrop', 'in a destructor', 'HandlerDrop'],
+]) {
+  test(`when it ends (${where}): it is gone, and its links with it`, async () => {
+    const others = await neighbours();
+    const element = await panics(where);
+    await connect(others.source, element);
+    await rpc.value('release', { object: element });
+    await isLogged(place, told);
+    const { error } = await rpc.request('invoke', { object: element, operation: 'getName', operationParams: {} });
+    assert.equal(error.code, NOT_FOUND);
+    const links = await rpc.invoke(others.source, 'getSinkConnections', { mediaType: 'VIDEO' });
+    assert.ok(links.every((link) => link.sink !== element));
+    await areWell(others, element);
+  });
+}
+
+for (const [where, place] of [
+  ['portAdded', 'port_added'],
+  ['portRemoved', 'port_removed'],
+]) {
+  test(`in a hub, when a port comes or goes (${where})`, async () => {
+    const others = await neighbours();
+    const hub = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, where });
+    await rpc.value('subscribe', { object: hub, type: 'Error' });
+    const port = await rpc.create('HubPort', { hub });
+    await rpc.value('release', { object: port });
+    await errorEvent(hub, place);
+    await areWell(others, hub);
+  });
+}
+
+test('the pipeline is released with all its objects', async () => {
+  for (const where of ['released', 'drop', 'handlerDrop', 'format', 'consumers']) await panics(where);
+  const others = await neighbours();
+  await rpc.value('release', { object: pipeline });
+  const { error } = await rpc.request('invoke', { object: others.source, operation: 'getName', operationParams: {} });
+  assert.equal(error.code, NOT_FOUND);
+  pipeline = await rpc.create('MediaPipeline');
+  await areWell(await neighbours());
 });
