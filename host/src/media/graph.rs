@@ -116,7 +116,7 @@ impl Graph {
             drop(deliveries);
             // One that panics must not keep the others from being delivered for ever.
             if let Err(message) = guard::contain(delivery) {
-                tracing::error!(message, "a delivery of the media graph panicked");
+                tracing::error!("a delivery of the media graph panicked: {message}");
             }
         }
     }
