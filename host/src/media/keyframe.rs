@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// Requests to one source are at least this far apart.
-pub(crate) const INTERVAL: Duration = Duration::from_millis(300);
+/// Requests to one source are at least this far apart. A little more than the
+/// 300 ms within which browsers ignore a second one.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(350);
 /// A request is repeated when no keyframe came for this long.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What to do about a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,18 +79,18 @@ mod tests {
         assert_eq!(requests.ask(0), Verdict::Now);
         assert_eq!(
             requests.ask(100 * MS),
-            Verdict::Later(Duration::from_millis(200))
+            Verdict::Later(Duration::from_millis(250))
         );
         assert_eq!(requests.ask(200 * MS), Verdict::Pending);
-        requests.sent(300 * MS);
-        assert_eq!(requests.ask(700 * MS), Verdict::Now);
+        requests.sent(350 * MS);
+        assert_eq!(requests.ask(750 * MS), Verdict::Now);
     }
 
     #[test]
     fn a_request_without_an_answer_is_overdue() {
         let mut requests = Requests::default();
         assert_eq!(requests.ask(0), Verdict::Now);
-        assert!(!requests.overdue(500 * MS));
+        assert!(!requests.overdue(400 * MS));
         assert!(requests.overdue(800 * MS));
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn local_config(
     Ok(LocalConfig {
         session_id: random.random_range(1..u64::from(u32::MAX)),
         session_version: 1,
-        session_name: "Rivero".to_owned(),
+        session_name: "Kurento Media Server".to_owned(),
         connection: Connection::unspecified(),
         audio: Some(audio),
         video: Some(video),
