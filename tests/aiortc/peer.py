@@ -2,7 +2,8 @@
 
 Speaks JSON lines with the test: writes {"offer": sdp}, reads {"answer": sdp},
 then writes {"colour": [r, g, b]} for every picture received, {"toneHz": f} for
-every half second of sound and {"state": s} for every change of the connection.
+every half second of sound and {"state": s, "srtp": profile} for every change of
+the connection.
 Its candidates are in the SDP. Ends when its standard input is closed.
 """
 
@@ -13,7 +14,7 @@ import math
 import sys
 
 import av
-from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 WIDTH, HEIGHT = 320, 240
@@ -66,6 +67,12 @@ def centre_colour(frame):
     return [round(sum(p[c] for p in pixels) / len(pixels)) for c in range(3)]
 
 
+def srtp_profile(connection):
+    """Name of the protection profile that DTLS has chosen; aiortc has no public word for it."""
+    ssl = connection.getSenders()[0].transport._ssl
+    return ssl.get_selected_srtp_profile().decode() if ssl else ""
+
+
 async def report_pictures(track):
     while True:
         frame = await track.recv()
@@ -90,7 +97,7 @@ async def report_tone(track):
 
 
 async def main(codec):
-    connection = RTCPeerConnection()
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))  # no STUN
     reports = []
 
     @connection.on("track")
@@ -100,7 +107,7 @@ async def main(codec):
 
     @connection.on("connectionstatechange")
     def on_state():
-        say(state=connection.connectionState)
+        say(state=connection.connectionState, srtp=srtp_profile(connection))
 
     connection.addTrack(Tone())
     connection.addTrack(RedPicture())

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { within } from './wait.mjs';
+import { invoke } from './client.mjs';
+import { nextEvent, within } from './wait.mjs';
 
 const python = fileURLToPath(new URL('../.venv/bin/python', import.meta.url));
 const script = fileURLToPath(new URL('../aiortc/peer.py', import.meta.url));
@@ -36,11 +37,17 @@ export class AiortcPeer {
     return within(arrived, what, timeoutMs).finally(() => this.#waiting.delete(check));
   }
 
-  async offer() {
-    return (await this.message('aiortc makes an offer', ({ offer }) => offer)).offer;
-  }
-
-  acceptAnswer(answer) {
+  /**
+   * Negotiates with `endpoint`. aiortc does not trickle: its offer has all its
+   * candidates, and it gets an answer that has all of the server's.
+   */
+  async negotiate(endpoint) {
+    const { offer } = await this.message('aiortc makes an offer', (message) => message.offer);
+    await invoke(endpoint, 'processOffer', offer);
+    const gathered = nextEvent(endpoint, 'IceGatheringDone');
+    await invoke(endpoint, 'gatherCandidates');
+    await gathered;
+    const answer = await invoke(endpoint, 'getLocalSessionDescriptor');
     this.#child.stdin.write(`${JSON.stringify({ answer })}\n`);
   }
 
