@@ -9,11 +9,12 @@ use rivero_plugin_api::{ElementContext, Error, Result, Upstream};
 use rivero_sdp::OfferOptions;
 
 use super::{
-    Endpoint, Session, Shared,
+    Endpoint, Shared,
     observer::{
         COMPONENT, candidate_pair, connection_id, connection_state, media_state, stream_id,
     },
     properties::{Properties, address, not_negative},
+    session::Session,
 };
 use crate::{
     api::{

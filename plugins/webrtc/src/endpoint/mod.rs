@@ -3,38 +3,35 @@
 //! It negotiates, hands transports to a shard and tells the client what
 //! happens to them; media never passes through here.
 
+mod candidates;
 mod methods;
 mod negotiation;
 mod observer;
 mod properties;
+mod session;
 mod stats;
 
-use std::net::IpAddr;
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 use std::time::Instant;
 
 use rivero_plugin_api::{Element, ElementContext, Error, MediaKind, Result};
-use rivero_sdp::{
-    Candidate, CandidateAddress, LocalConfig, Negotiated, OfferOptions, SessionDescription,
-};
+use rivero_sdp::{LocalConfig, Negotiated, OfferOptions};
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{IceCandidate, SessionEndpointEvents, WebRtcEndpointEvents, WebRtcEndpointParams},
-    interfaces,
-    peer::{
-        Certificate, DtlsRole, IceError, LocalCandidate, Peer, PeerConfig, PeerError,
-        RemoteParameters,
-    },
+    api::{SessionEndpointEvents, WebRtcEndpointParams},
+    peer::{Certificate, DtlsRole, Peer, PeerConfig, RemoteParameters},
     shard::{Shard, Shards, Token},
     transport::{Track, Transport},
 };
+use candidates::add_described_candidates;
 use negotiation::{TrackMaker, local_config, peer_credentials, sdp_error};
 use observer::{Change, LegObserver, LegState, TrackSink, TrackSource};
 use properties::Properties;
+use session::{Leg, Section, Session};
 
 /// A WebRTC peer of the server.
 pub(crate) struct Endpoint(Arc<Shared>);
@@ -52,37 +49,6 @@ pub(crate) struct Shared {
     legs: Mutex<Vec<LegState>>,
     /// A source feeds the video that is sent.
     video_fed: AtomicBool,
-}
-
-/// How far the negotiation is.
-#[derive(Default)]
-struct Session {
-    config: Option<LocalConfig>,
-    /// Our offer, while no answer has come.
-    offer: Option<SessionDescription>,
-    local: Option<SessionDescription>,
-    /// As the client gave it.
-    remote: Option<String>,
-    negotiated: Option<Negotiated>,
-    legs: Vec<Leg>,
-    /// Candidates that came before anything was negotiated.
-    early_candidates: Vec<IceCandidate>,
-    gathering: bool,
-    gathered: usize,
-    released: bool,
-}
-
-/// One transport, by its sections.
-#[derive(Clone)]
-struct Leg {
-    token: Token,
-    sections: Vec<Section>,
-}
-
-#[derive(Clone)]
-struct Section {
-    mid: String,
-    index: usize,
 }
 
 impl Shared {
@@ -335,120 +301,6 @@ impl Shared {
         }
     }
 
-    /// Gathers candidates once. Before a negotiation nothing happens, as in Kurento.
-    fn gather(self: &Arc<Self>) {
-        let mut session = self.session();
-        if !session.legs.is_empty() && !std::mem::replace(&mut session.gathering, true) {
-            self.start_gathering(&session);
-        }
-    }
-
-    fn start_gathering(self: &Arc<Self>, session: &Session) {
-        let properties = self.properties().clone();
-        if !properties.stun_server_address.is_empty() || !properties.turn_url.is_empty() {
-            self.context.error(
-                "RESOURCE_ERROR_OPEN",
-                0,
-                "this version gathers host candidates only: the STUN and TURN settings have no effect",
-            );
-        }
-        let addresses = interfaces::host_addresses(&properties.interfaces());
-        let sockets: Vec<_> = addresses
-            .into_iter()
-            .filter_map(|ip| self.shard.address(ip))
-            .collect();
-        for (number, leg) in session.legs.iter().enumerate() {
-            let (endpoint, sockets) = (Arc::downgrade(self), sockets.clone());
-            self.shard.with(leg.token, move |transport, now| {
-                let add = |socket: &std::net::SocketAddr| {
-                    let candidate = LocalCandidate::Host(*socket);
-                    transport.peer().add_local_candidate(now, candidate).ok()
-                };
-                let lines = sockets.iter().filter_map(add).collect();
-                gathered(&endpoint, number, lines);
-            });
-        }
-    }
-
-    /// Announces the candidates of a transport, once for each of its sections.
-    fn announce(&self, number: usize, lines: &[String]) {
-        let properties = self.properties().clone();
-        let mut session = self.session();
-        let Some(leg) = session.legs.get(number).cloned() else {
-            return;
-        };
-        let parsed = lines
-            .iter()
-            .filter_map(|line| line.parse::<Candidate>().ok());
-        let candidates: Vec<Candidate> = parsed
-            .map(|candidate| announced(candidate, &properties))
-            .collect();
-        let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
-        if let Some(local) = &mut session.local {
-            for candidate in &candidates {
-                local.add_candidate(&indexes, candidate);
-            }
-        }
-        session.gathered += 1;
-        let complete = session.gathered == session.legs.len();
-        drop(session);
-        for candidate in &candidates {
-            for section in &leg.sections {
-                self.context.ice_candidate_found(IceCandidate {
-                    candidate: candidate.to_string(),
-                    sdp_mid: section.mid.clone(),
-                    sdp_m_line_index: i32::try_from(section.index).unwrap_or(0),
-                });
-            }
-        }
-        if complete {
-            self.context.ice_gathering_done();
-        }
-    }
-
-    fn add_candidate(self: &Arc<Self>, candidate: &IceCandidate) -> Result<()> {
-        let mut session = self.session();
-        if session.negotiated.is_none() {
-            const LIMIT: usize = 256;
-            if session.early_candidates.len() < LIMIT {
-                session.early_candidates.push(candidate.clone());
-            }
-            return Ok(());
-        }
-        let text = candidate.candidate.trim();
-        if text.is_empty() {
-            // The end of the peer's candidates.
-            return Ok(());
-        }
-        let leg = session.leg_of(candidate)?;
-        drop(session);
-        let line = text
-            .trim_start_matches("a=")
-            .trim_start_matches("candidate:")
-            .to_owned();
-        let endpoint = Arc::downgrade(self);
-        self.shard.with(leg.token, move |transport, now| {
-            let added = transport.peer().add_remote_candidate(now, &line);
-            if let (Err(error), Some(endpoint)) = (added, endpoint.upgrade()) {
-                endpoint.candidate_refused(&line, &error);
-            }
-        });
-        Ok(())
-    }
-
-    /// Candidates that are of no use here are no errors: the peer has others.
-    fn candidate_refused(&self, line: &str, error: &PeerError) {
-        match error {
-            PeerError::Ice(IceError::Candidate(_)) => {
-                let text = format!("the ICE candidate {line:?} was refused: {error}");
-                self.context.error("STREAM_ERROR_FAILED", 40401, &text);
-            }
-            _ => {
-                tracing::debug!(endpoint = self.context.id(), line, %error, "candidate not used");
-            }
-        }
-    }
-
     fn local_description(&self) -> String {
         self.session()
             .local
@@ -464,57 +316,6 @@ impl Shared {
         drop(session);
         legs.iter().for_each(|leg| self.shard.close(leg.token));
     }
-}
-
-impl Session {
-    fn must_be_new(&self) -> Result<()> {
-        if self.local.is_none() && !self.released {
-            return Ok(());
-        }
-        Err(Error::new(
-            40208,
-            "SDP_END_POINT_ALREADY_NEGOTIATED",
-            "Endpoint already negotiated",
-        ))
-    }
-
-    /// The transport that a candidate is for: by its section's index, checked
-    /// against the description as Kurento does.
-    fn leg_of(&self, candidate: &IceCandidate) -> Result<Leg> {
-        let refused = || Error::new(40401, "ICE_ADD_CANDIDATE_ERROR", "Error adding candidate");
-        let index = usize::try_from(candidate.sdp_m_line_index).map_err(|_| refused())?;
-        let count = self.local.as_ref().map_or(0, |local| local.media.len());
-        if index >= count {
-            return Err(refused());
-        }
-        let has = |leg: &&Leg| leg.sections.iter().any(|section| section.index == index);
-        // A rejected section's candidates are for nothing, but harmless.
-        self.legs
-            .iter()
-            .find(has)
-            .or(self.legs.first())
-            .cloned()
-            .ok_or_else(refused)
-    }
-}
-
-fn gathered(endpoint: &Weak<Shared>, number: usize, lines: Vec<String>) {
-    if let Some(endpoint) = endpoint.upgrade() {
-        endpoint.announce(number, &lines);
-    }
-}
-
-/// The candidate as the peer is to see it.
-fn announced(mut candidate: Candidate, properties: &Properties) -> Candidate {
-    let external = match candidate.address {
-        CandidateAddress::Ip(IpAddr::V4(_)) => &properties.external_ipv4,
-        CandidateAddress::Ip(IpAddr::V6(_)) => &properties.external_ipv6,
-        _ => return candidate,
-    };
-    if let Ok(ip) = external.parse() {
-        candidate.address = CandidateAddress::Ip(ip);
-    }
-    candidate
 }
 
 fn unusable(error: impl std::fmt::Display) -> Error {
@@ -559,16 +360,6 @@ fn remote_parameters(transport: &rivero_sdp::NegotiatedTransport) -> Result<Remo
             rivero_sdp::DtlsRole::Passive => DtlsRole::Server,
         },
     })
-}
-
-fn add_described_candidates(peer: &mut Peer, transport: &rivero_sdp::NegotiatedTransport) {
-    for candidate in &transport.remote_candidates {
-        let line = candidate.to_string();
-        let line = line.trim_start_matches("candidate:");
-        if let Err(error) = peer.add_remote_candidate(Instant::now(), line) {
-            tracing::debug!(line, %error, "a candidate of the description is not used");
-        }
-    }
 }
 
 impl Element for Endpoint {

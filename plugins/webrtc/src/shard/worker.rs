@@ -201,6 +201,7 @@ impl Worker {
                 &mut self.v4
             }) = Some(socket);
             self.attend();
+            self.send_bursts();
             match received {
                 Ok(true) => {}
                 Ok(false) => {
@@ -276,8 +277,9 @@ impl Worker {
                 return;
             }
             self.timers.pop_first();
-            if let Some(transport) = self.transports.get(token) {
-                transport.forget_timer();
+            if let Some(transport) = self.transports.get(token)
+                && transport.timer_fired(due)
+            {
                 transport.timeout(now);
                 self.settle(token);
             }

@@ -1,6 +1,10 @@
 //! One transport of an endpoint and the tracks it carries, on its shard's thread.
 
+mod feedback;
+mod reports;
+
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -9,7 +13,7 @@ use std::{
 use rivero_plugin_api::{MediaKind, Packet, Upstream, host};
 use rivero_rtp::{
     RtpHeader,
-    rtcp::{self, CompoundBuilder, ReportBlock, RtcpPacket},
+    rtcp::{CompoundBuilder, ReportBlock},
 };
 
 use crate::{
@@ -49,7 +53,7 @@ pub(crate) struct Transport {
     clock: SenderClock,
     compound: CompoundBuilder,
     protected: Vec<u8>,
-    queued: Vec<Transmit>,
+    queued: VecDeque<Transmit>,
     next_report: Option<Instant>,
     heard: Option<Instant>,
     media_active: bool,
@@ -98,7 +102,7 @@ impl Transport {
             clock: SenderClock::default(),
             compound: CompoundBuilder::default(),
             protected: Vec::new(),
-            queued: Vec::new(),
+            queued: VecDeque::new(),
             next_report: None,
             heard: None,
             media_active: false,
@@ -223,135 +227,6 @@ impl Transport {
         self.next_report.get_or_insert(now + REPORT_INTERVAL);
     }
 
-    fn feedback(&mut self, now: Instant, compound: &[u8]) {
-        let arrival = moment(now).pipeline;
-        for packet in rtcp::packets(compound) {
-            match packet {
-                RtcpPacket::SenderReport {
-                    ssrc,
-                    info,
-                    reports,
-                } => {
-                    self.clock.report(arrival, info.ntp);
-                    for track in &mut self.tracks {
-                        if let Some(inbound) = &mut track.inbound {
-                            inbound.sender_report(now, ssrc, &info);
-                        }
-                    }
-                    reports.for_each(|block| self.reported(now, &block));
-                }
-                RtcpPacket::ReceiverReport { reports, .. } => {
-                    reports.for_each(|block| self.reported(now, &block));
-                }
-                RtcpPacket::Nack { media_ssrc, lost } => self.send_again(media_ssrc, lost),
-                RtcpPacket::PictureLoss { media_ssrc } => {
-                    self.with_outbound(media_ssrc, |outbound| outbound.keyframe_wanted(false));
-                }
-                RtcpPacket::FullIntraRequest { entries } => entries.for_each(|(ssrc, _)| {
-                    self.with_outbound(ssrc, |outbound| outbound.keyframe_wanted(true));
-                }),
-                RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => {
-                    self.estimated(now, bitrate)
-                }
-                RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.left(ssrc)),
-                _ => {}
-            }
-        }
-    }
-
-    fn with_outbound(&mut self, ssrc: u32, action: impl FnOnce(&mut Outbound)) {
-        let outbounds = self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.outbound.as_mut());
-        if let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) {
-            action(outbound);
-        }
-    }
-
-    fn reported(&mut self, now: Instant, block: &ReportBlock) {
-        self.with_outbound(block.ssrc, |outbound| outbound.reported(now, block));
-        let outbounds = self
-            .tracks
-            .iter()
-            .filter_map(|track| track.outbound.as_ref());
-        let round_trip = { outbounds }.find_map(|outbound| outbound.statistics().round_trip());
-        if let Some(round_trip) = round_trip {
-            for inbound in self
-                .tracks
-                .iter_mut()
-                .filter_map(|track| track.inbound.as_mut())
-            {
-                inbound.set_round_trip(round_trip);
-            }
-        }
-    }
-
-    /// A receiver's estimate is about the whole path; video is what can follow it.
-    fn estimated(&mut self, now: Instant, bitrate: u64) {
-        let bounds = self.send_bounds;
-        let videos = self
-            .tracks
-            .iter_mut()
-            .filter(|track| track.kind == MediaKind::Video);
-        for outbound in videos.filter_map(|track| track.outbound.as_mut()) {
-            outbound.estimated(now, bitrate, bounds);
-        }
-    }
-
-    fn left(&mut self, ssrc: u32) {
-        let mut inbounds = self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.inbound.as_mut());
-        if inbounds.any(|inbound| inbound.left(ssrc)) && std::mem::take(&mut self.media_active) {
-            self.observer.media_active(false);
-        }
-    }
-
-    fn send_again(&mut self, ssrc: u32, lost: rtcp::LostSequences<'_>) {
-        let outbounds = self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.outbound.as_mut());
-        let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) else {
-            return;
-        };
-        let Some(path) = self.peer.path() else { return };
-        for packet in outbound.missing(lost) {
-            self.protected.clear();
-            if outbound.write_again(&mut self.peer, &packet, &mut self.protected) {
-                self.queued.push(Transmit {
-                    path,
-                    bytes: self.protected.clone().into(),
-                });
-            }
-        }
-    }
-
-    /// A consumer of what this peer sends needs a keyframe.
-    pub(crate) fn request_keyframe(&mut self, track: usize) {
-        let sender = self.feedback_ssrc();
-        self.compound.clear();
-        let track = self.tracks.get_mut(track);
-        if let Some(inbound) = track.and_then(|track| track.inbound.as_mut()) {
-            inbound.request_keyframe(sender, &mut self.compound);
-        }
-        self.send_compound();
-    }
-
-    /// What the consumers of what this peer sends can take, bit/s; `u64::MAX`
-    /// when nothing limits them.
-    pub(crate) fn limit_bitrate(&mut self, bits_per_second: u64) {
-        let former = self.viewers_limit.replace(bits_per_second);
-        if former.is_none_or(|former| bits_per_second < former) && bits_per_second != u64::MAX {
-            // Less must be said at once; more can wait for the next report.
-            self.compound.clear();
-            self.add_estimate(Instant::now());
-            self.send_compound();
-        }
-    }
-
     /// Bounds of what is asked of the source on behalf of this peer.
     pub(crate) fn set_send_bounds(&mut self, bounds: (u64, u64)) {
         self.send_bounds = bounds;
@@ -366,32 +241,6 @@ impl Transport {
         videos
             .filter_map(|track| track.outbound.as_ref())
             .for_each(|outbound| outbound.sink().upstream(message));
-    }
-
-    fn feedback_ssrc(&self) -> u32 {
-        let mut outbounds = self
-            .tracks
-            .iter()
-            .filter_map(|track| track.outbound.as_ref());
-        outbounds.next().map_or(self.feedback_ssrc, Outbound::ssrc)
-    }
-
-    fn send_compound(&mut self) {
-        if self.compound.is_empty() {
-            return;
-        }
-        let Some(path) = self.peer.path() else { return };
-        self.protected.clear();
-        if self
-            .peer
-            .protect_rtcp(self.compound.as_bytes(), &mut self.protected)
-            .is_ok()
-        {
-            self.queued.push(Transmit {
-                path,
-                bytes: self.protected.clone().into(),
-            });
-        }
     }
 
     /// Does what is due.
@@ -409,69 +258,6 @@ impl Transport {
             .is_some_and(|heard| now.duration_since(heard) >= MEDIA_TIMEOUT);
         if silent && std::mem::take(&mut self.media_active) {
             self.observer.media_active(false);
-        }
-    }
-
-    fn ask_for_lost(&mut self, now: Instant) {
-        let sender = self.feedback_ssrc();
-        self.compound.clear();
-        for inbound in self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.inbound.as_mut())
-        {
-            inbound.ask_for_lost(now, sender, &mut self.compound);
-        }
-        self.send_compound();
-    }
-
-    /// The regular reports: ours about what we send and what we receive.
-    fn report_media(&mut self, now: Instant) {
-        let moment = moment(now);
-        let mut blocks: Vec<ReportBlock> = Vec::new();
-        for inbound in self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.inbound.as_mut())
-        {
-            inbound.report(now, &mut blocks);
-        }
-        self.compound.clear();
-        let mut rest = blocks.as_slice();
-        for outbound in self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.outbound.as_mut())
-        {
-            if outbound.report(moment, rest, &mut self.compound) {
-                rest = &[];
-            }
-        }
-        if !rest.is_empty() {
-            let sender = self.feedback_ssrc();
-            self.compound.receiver_report(sender, rest);
-            let mut outbounds = self
-                .tracks
-                .iter()
-                .filter_map(|track| track.outbound.as_ref());
-            if let Some(cname) = outbounds.next().map(Outbound::cname) {
-                self.compound.cname(sender, cname);
-            }
-        }
-        self.add_estimate(now);
-        self.send_compound();
-    }
-
-    /// What the peer may send: our own estimate, lowered to what the viewers can take.
-    fn add_estimate(&mut self, now: Instant) {
-        let sender = self.feedback_ssrc();
-        let limit = self.viewers_limit;
-        for inbound in self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.inbound.as_mut())
-        {
-            inbound.add_estimate(now, sender, limit, &mut self.compound);
         }
     }
 
@@ -497,16 +283,19 @@ impl Transport {
         Some(due)
     }
 
-    /// The worker's timer fired.
-    pub(crate) fn forget_timer(&mut self) {
-        self.timer = None;
+    /// The worker's timer for `due` fired; `false` when an earlier one took its place.
+    pub(crate) fn timer_fired(&mut self, due: Instant) -> bool {
+        let current = self.timer == Some(due);
+        if current {
+            self.timer = None;
+        }
+        current
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        if let Some(transmit) = self.peer.poll_transmit() {
-            return Some(transmit);
-        }
-        (!self.queued.is_empty()).then(|| self.queued.remove(0))
+        self.peer
+            .poll_transmit()
+            .or_else(|| self.queued.pop_front())
     }
 
     /// Tells the observer what happened.

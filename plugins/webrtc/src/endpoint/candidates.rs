@@ -1,0 +1,162 @@
+//! Candidates: ours are gathered and announced, the peer's handed on.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use rivero_plugin_api::Result;
+use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
+
+use super::{Shared, properties::Properties, session::Session};
+use crate::{
+    api::{IceCandidate, WebRtcEndpointEvents},
+    interfaces,
+    peer::{IceError, LocalCandidate, Peer, PeerError},
+};
+
+impl Shared {
+    /// Gathers candidates once. Before a negotiation nothing happens, as in Kurento.
+    pub(super) fn gather(self: &Arc<Self>) {
+        let mut session = self.session();
+        if !session.legs.is_empty() && !std::mem::replace(&mut session.gathering, true) {
+            self.start_gathering(&session);
+        }
+    }
+
+    fn start_gathering(self: &Arc<Self>, session: &Session) {
+        let properties = self.properties().clone();
+        if !properties.stun_server_address.is_empty() || !properties.turn_url.is_empty() {
+            self.context.error(
+                "RESOURCE_ERROR_OPEN",
+                0,
+                "this version gathers host candidates only: the STUN and TURN settings have no effect",
+            );
+        }
+        let addresses = interfaces::host_addresses(&properties.interfaces());
+        let sockets: Vec<_> = addresses
+            .into_iter()
+            .filter_map(|ip| self.shard.address(ip))
+            .collect();
+        for (number, leg) in session.legs.iter().enumerate() {
+            let (endpoint, sockets) = (Arc::downgrade(self), sockets.clone());
+            self.shard.with(leg.token, move |transport, now| {
+                let add = |socket: &std::net::SocketAddr| {
+                    let candidate = LocalCandidate::Host(*socket);
+                    transport.peer().add_local_candidate(now, candidate).ok()
+                };
+                let lines = sockets.iter().filter_map(add).collect();
+                gathered(&endpoint, number, lines);
+            });
+        }
+    }
+
+    /// Announces the candidates of a transport, once for each of its sections.
+    fn announce(&self, number: usize, lines: &[String]) {
+        let properties = self.properties().clone();
+        let mut session = self.session();
+        let Some(leg) = session.legs.get(number).cloned() else {
+            return;
+        };
+        let parsed = lines
+            .iter()
+            .filter_map(|line| line.parse::<Candidate>().ok());
+        let candidates: Vec<Candidate> = parsed
+            .map(|candidate| announced(candidate, &properties))
+            .collect();
+        let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
+        if let Some(local) = &mut session.local {
+            for candidate in &candidates {
+                local.add_candidate(&indexes, candidate);
+            }
+        }
+        session.gathered += 1;
+        let complete = session.gathered == session.legs.len();
+        drop(session);
+        for candidate in &candidates {
+            for section in &leg.sections {
+                self.context.ice_candidate_found(IceCandidate {
+                    candidate: candidate.to_string(),
+                    sdp_mid: section.mid.clone(),
+                    sdp_m_line_index: i32::try_from(section.index).unwrap_or(0),
+                });
+            }
+        }
+        if complete {
+            self.context.ice_gathering_done();
+        }
+    }
+
+    pub(super) fn add_candidate(self: &Arc<Self>, candidate: &IceCandidate) -> Result<()> {
+        let mut session = self.session();
+        if session.negotiated.is_none() {
+            const LIMIT: usize = 256;
+            if session.early_candidates.len() < LIMIT {
+                session.early_candidates.push(candidate.clone());
+            }
+            return Ok(());
+        }
+        let text = candidate.candidate.trim();
+        if text.is_empty() {
+            // The end of the peer's candidates.
+            return Ok(());
+        }
+        let leg = session.leg_of(candidate)?;
+        drop(session);
+        let line = text
+            .trim_start_matches("a=")
+            .trim_start_matches("candidate:")
+            .to_owned();
+        let endpoint = Arc::downgrade(self);
+        self.shard.with(leg.token, move |transport, now| {
+            let added = transport.peer().add_remote_candidate(now, &line);
+            if let (Err(error), Some(endpoint)) = (added, endpoint.upgrade()) {
+                endpoint.candidate_refused(&line, &error);
+            }
+        });
+        Ok(())
+    }
+
+    /// Candidates that are of no use here are no errors: the peer has others.
+    fn candidate_refused(&self, line: &str, error: &PeerError) {
+        match error {
+            PeerError::Ice(IceError::Candidate(_)) => {
+                let text = format!("the ICE candidate {line:?} was refused: {error}");
+                self.context.error("STREAM_ERROR_FAILED", 40401, &text);
+            }
+            _ => {
+                tracing::debug!(endpoint = self.context.id(), line, %error, "candidate not used");
+            }
+        }
+    }
+}
+
+fn gathered(endpoint: &Weak<Shared>, number: usize, lines: Vec<String>) {
+    if let Some(endpoint) = endpoint.upgrade() {
+        endpoint.announce(number, &lines);
+    }
+}
+
+/// The candidate as the peer is to see it.
+fn announced(mut candidate: Candidate, properties: &Properties) -> Candidate {
+    let external = match candidate.address {
+        CandidateAddress::Ip(IpAddr::V4(_)) => &properties.external_ipv4,
+        CandidateAddress::Ip(IpAddr::V6(_)) => &properties.external_ipv6,
+        _ => return candidate,
+    };
+    if let Ok(ip) = external.parse() {
+        candidate.address = CandidateAddress::Ip(ip);
+    }
+    candidate
+}
+
+pub(super) fn add_described_candidates(peer: &mut Peer, transport: &NegotiatedTransport) {
+    for candidate in &transport.remote_candidates {
+        let line = candidate.to_string();
+        let line = line.trim_start_matches("candidate:");
+        if let Err(error) = peer.add_remote_candidate(Instant::now(), line) {
+            tracing::debug!(line, %error, "a candidate of the description is not used");
+        }
+    }
+}

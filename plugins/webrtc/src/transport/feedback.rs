@@ -1,0 +1,118 @@
+//! What the peer's RTCP says.
+
+use std::time::Instant;
+
+use rivero_plugin_api::MediaKind;
+use rivero_rtp::rtcp::{self, ReportBlock, RtcpPacket};
+
+use super::{Transport, moment};
+use crate::{peer::Transmit, track::Outbound};
+
+impl Transport {
+    /// Takes a plain compound packet.
+    pub(super) fn feedback(&mut self, now: Instant, compound: &[u8]) {
+        let arrival = moment(now).pipeline;
+        for packet in rtcp::packets(compound) {
+            match packet {
+                RtcpPacket::SenderReport {
+                    ssrc,
+                    info,
+                    reports,
+                } => {
+                    self.clock.report(arrival, info.ntp);
+                    for track in &mut self.tracks {
+                        if let Some(inbound) = &mut track.inbound {
+                            inbound.sender_report(now, ssrc, &info);
+                        }
+                    }
+                    reports.for_each(|block| self.reported(now, &block));
+                }
+                RtcpPacket::ReceiverReport { reports, .. } => {
+                    reports.for_each(|block| self.reported(now, &block));
+                }
+                RtcpPacket::Nack { media_ssrc, lost } => self.send_again(media_ssrc, lost),
+                RtcpPacket::PictureLoss { media_ssrc } => {
+                    self.with_outbound(media_ssrc, |outbound| outbound.keyframe_wanted(false));
+                }
+                RtcpPacket::FullIntraRequest { entries } => entries.for_each(|(ssrc, _)| {
+                    self.with_outbound(ssrc, |outbound| outbound.keyframe_wanted(true));
+                }),
+                RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => {
+                    self.estimated(now, bitrate)
+                }
+                RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.left(ssrc)),
+                _ => {}
+            }
+        }
+    }
+
+    fn with_outbound(&mut self, ssrc: u32, action: impl FnOnce(&mut Outbound)) {
+        let outbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut());
+        if let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) {
+            action(outbound);
+        }
+    }
+
+    fn reported(&mut self, now: Instant, block: &ReportBlock) {
+        self.with_outbound(block.ssrc, |outbound| outbound.reported(now, block));
+        let outbounds = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.outbound.as_ref());
+        let round_trip = { outbounds }.find_map(|outbound| outbound.statistics().round_trip());
+        if let Some(round_trip) = round_trip {
+            for inbound in self
+                .tracks
+                .iter_mut()
+                .filter_map(|track| track.inbound.as_mut())
+            {
+                inbound.set_round_trip(round_trip);
+            }
+        }
+    }
+
+    /// A receiver's estimate is about the whole path; video is what can follow it.
+    fn estimated(&mut self, now: Instant, bitrate: u64) {
+        let bounds = self.send_bounds;
+        let videos = self
+            .tracks
+            .iter_mut()
+            .filter(|track| track.kind == MediaKind::Video);
+        for outbound in videos.filter_map(|track| track.outbound.as_mut()) {
+            outbound.estimated(now, bitrate, bounds);
+        }
+    }
+
+    fn left(&mut self, ssrc: u32) {
+        let mut inbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut());
+        if inbounds.any(|inbound| inbound.left(ssrc)) && std::mem::take(&mut self.media_active) {
+            self.observer.media_active(false);
+        }
+    }
+
+    fn send_again(&mut self, ssrc: u32, lost: rtcp::LostSequences<'_>) {
+        let outbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut());
+        let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) else {
+            return;
+        };
+        let Some(path) = self.peer.path() else { return };
+        for packet in outbound.missing(lost) {
+            self.protected.clear();
+            if outbound.write_again(&mut self.peer, &packet, &mut self.protected) {
+                self.queued.push_back(Transmit {
+                    path,
+                    bytes: self.protected.clone().into(),
+                });
+            }
+        }
+    }
+}
