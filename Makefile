@@ -110,5 +110,5 @@ fmt: ## format the Rust sources
 fuzz: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
-bench: build ## forwarding cost beside its floor, latency, memory, threads
-	tests/bench/run.sh $(RELEASE)
+bench: build ## forwarding cost beside its floor, latency, memory, threads (ARGS=--help: options)
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)

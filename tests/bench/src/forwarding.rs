@@ -13,7 +13,7 @@ use crate::{
     floor::{self, Sending},
     generator::Generator,
     options::Options,
-    process::Process,
+    process::{Process, core_time},
     server::Server,
     statistics::{percentile, sorted},
 };
@@ -40,7 +40,14 @@ pub(crate) struct Forwarding {
     pub(crate) latency_p50_ms: f64,
     /// As above.
     pub(crate) latency_p99_ms: f64,
-    /// From processOffer to a viewer's first packet.
+    /// Share of the server's core that other processes and the hypervisor used, percent: above
+    /// a few percent, times and latencies are not the server's alone.
+    pub(crate) others_percent: f64,
+    /// From processOffer to the end of the DTLS handshake.
+    pub(crate) connect_p50_ms: f64,
+    /// As above.
+    pub(crate) connect_p95_ms: f64,
+    /// From processOffer to a viewer's first packet, which begins a keyframe.
     pub(crate) join_p50_ms: f64,
     /// As above.
     pub(crate) join_p95_ms: f64,
@@ -69,7 +76,7 @@ pub(crate) struct Forwarding {
 /// One run with a server of its own, and the floor for as many viewers right after it.
 pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<Forwarding, Error> {
     let server = Server::start(&options.release_dir, cores)?;
-    let run = measure_server(options, &server, viewers);
+    let run = measure_server(options, cores, &server, viewers);
     let (mut run, mut generator) =
         run.inspect_err(|_| eprintln!("the server's log:\n{}", server.log()))?;
     drop(server);
@@ -83,6 +90,7 @@ pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<F
 
 fn measure_server(
     options: &Options,
+    cores: Cores,
     server: &Server,
     viewers: u32,
 ) -> Result<(Forwarding, Generator), Error> {
@@ -98,13 +106,16 @@ fn measure_server(
 
     generator.open_window();
     let (cpu_before, begin) = (process.cpu_time()?, Instant::now());
+    let core_before = core_time(cores.server)?;
     generator.run_for(options.window())?;
     let (cpu, time) = (process.cpu_time()? - cpu_before, begin.elapsed());
+    let others = (core_time(cores.server)? - core_before).saturating_sub(cpu);
     generator.close_window();
     let media = kib(process)?;
     generator.run_for(DRAIN)?;
 
     let (sent, received, repeated) = generator.counted();
+    let connects = sorted(generator.connect_times());
     let joins = sorted(generator.join_times());
     let latencies = sorted(generator.take_latencies());
     let (threads, descriptors) = (process.threads()?, process.descriptors()?);
@@ -112,7 +123,10 @@ fn measure_server(
     generator.run_for(RELEASE)?;
     let run = Forwarding {
         cpu_us_per_packet: micros(cpu) / count(received.max(1)),
-        cpu_percent: 100.0 * cpu.as_secs_f64() / time.as_secs_f64(),
+        cpu_percent: percent(cpu, time),
+        others_percent: percent(others, time),
+        connect_p50_ms: percentile(&connects, 0.5),
+        connect_p95_ms: percentile(&connects, 0.95),
         floor_gso_us: None,
         floor_single_us: None,
         latency_p50_ms: percentile(&latencies, 0.5),
@@ -153,6 +167,10 @@ fn measure_floor(
 
 fn kib(process: Process) -> Result<f64, Error> {
     process.resident_kib().map(count)
+}
+
+fn percent(part: Duration, whole: Duration) -> f64 {
+    100.0 * part.as_secs_f64() / whole.as_secs_f64()
 }
 
 fn micros(time: Duration) -> f64 {

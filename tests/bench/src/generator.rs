@@ -222,8 +222,8 @@ impl Generator {
             let path = transmit.path;
             socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
         }
-        if participant.drain_events() && number == PUBLISHER {
-            let now = Instant::now();
+        let now = Instant::now();
+        if participant.drain_events(now) && number == PUBLISHER {
             self.source = Some(Source::new(self.traffic, SSRC, self.epoch, now));
         }
         let due = participant.peer.poll_timeout();
@@ -264,9 +264,17 @@ impl Generator {
         self.window.take_latencies()
     }
 
+    /// From processOffer to the end of the DTLS handshake of each viewer, in milliseconds.
+    pub(crate) fn connect_times(&self) -> Vec<f64> {
+        milliseconds(self.viewers().filter_map(|viewer| viewer.connected))
+    }
+
     /// From processOffer to first media of each viewer, in milliseconds.
     pub(crate) fn join_times(&self) -> Vec<f64> {
-        let times = self.viewers().filter_map(|viewer| viewer.first_media);
-        times.map(|time| time.as_secs_f64() * 1e3).collect()
+        milliseconds(self.viewers().filter_map(|viewer| viewer.first_media))
     }
+}
+
+fn milliseconds(times: impl Iterator<Item = Duration>) -> Vec<f64> {
+    times.map(|time| time.as_secs_f64() * 1e3).collect()
 }

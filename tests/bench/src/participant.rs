@@ -54,8 +54,8 @@ pub(crate) struct Participant {
     pub(crate) candidate: String,
     /// When the timer in the generator's list is due.
     pub(crate) timer: Option<Instant>,
-    /// Whether it can send and receive media.
-    pub(crate) connected: bool,
+    /// From processOffer to the end of the DTLS handshake.
+    pub(crate) connected: Option<Duration>,
     /// When processOffer was sent.
     pub(crate) asked: Option<Instant>,
     /// From then to the first packet of media.
@@ -102,7 +102,7 @@ impl Participant {
             offer,
             candidate: format!("candidate:{candidate}"),
             timer: None,
-            connected: false,
+            connected: None,
             asked: None,
             first_media: None,
             reception: Reception::default(),
@@ -154,12 +154,14 @@ impl Participant {
     }
 
     /// Takes the peer's events; `true` when it has just become able to send media.
-    pub(crate) fn drain_events(&mut self) -> bool {
+    pub(crate) fn drain_events(&mut self, now: Instant) -> bool {
         let mut connected = false;
         while let Some(event) = self.peer.poll_event() {
             connected |= matches!(event, PeerEvent::Connected { .. });
         }
-        self.connected |= connected;
+        if connected {
+            self.connected = self.asked.map(|asked| now.saturating_duration_since(asked));
+        }
         connected
     }
 

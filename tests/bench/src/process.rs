@@ -54,6 +54,23 @@ impl Process {
     }
 }
 
+/// Time that a core was busy with anything since it started: the first eight columns of
+/// `/proc/stat` (proc(5)) but `idle` and `iowait`.
+pub(crate) fn core_time(core: usize) -> Result<Duration, Error> {
+    const TICK: Duration = Duration::from_millis(10);
+    let text = fs::read_to_string("/proc/stat").map_err(Error::system("/proc/stat"))?;
+    let name = format!("cpu{core}");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '));
+    let columns = line.unwrap_or_default().split_whitespace().take(8);
+    let busy = columns.enumerate().filter(|(at, _)| ![3, 4].contains(at));
+    let ticks: u32 = busy
+        .filter_map(|(_, ticks)| ticks.parse::<u32>().ok())
+        .sum();
+    Ok(TICK * ticks)
+}
+
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }

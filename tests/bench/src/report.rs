@@ -19,7 +19,7 @@ pub(crate) struct Report {
 /// A row of the table: caption, key of the figure, decimals.
 type Row = (&'static str, &'static str, usize);
 
-const FORWARDING: [Row; 18] = [
+const FORWARDING: [Row; 21] = [
     (
         "server CPU per forwarded packet, µs",
         "cpu_us_per_packet",
@@ -36,8 +36,19 @@ const FORWARDING: [Row; 18] = [
         2,
     ),
     ("server CPU, % of its core", "cpu_percent", 1),
+    ("other work on the server's core, %", "others_percent", 1),
     ("latency publisher to viewer p50, ms", "latency_p50_ms", 2),
     ("latency publisher to viewer p99, ms", "latency_p99_ms", 2),
+    (
+        "processOffer to DTLS connected p50, ms",
+        "connect_p50_ms",
+        1,
+    ),
+    (
+        "processOffer to DTLS connected p95, ms",
+        "connect_p95_ms",
+        1,
+    ),
     ("processOffer to first media p50, ms", "join_p50_ms", 1),
     ("processOffer to first media p95, ms", "join_p95_ms", 1),
     ("memory per viewer, KiB", "memory_per_viewer_kib", 0),

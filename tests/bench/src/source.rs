@@ -16,6 +16,9 @@ use crate::{
 /// VP8's RTP clock.
 const CLOCK_RATE: u32 = 90_000;
 
+/// Between two keyframes on request: browsers ignore what asks for more.
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);
+
 /// A stream that is being sent.
 pub(crate) struct Source {
     traffic: Traffic,
@@ -27,6 +30,7 @@ pub(crate) struct Source {
     position: u32,
     keyframe: bool,
     keyframe_wanted: bool,
+    last_keyframe: Instant,
     index: u64,
     octets: u32,
     payload: Vec<u8>,
@@ -45,6 +49,7 @@ impl Source {
             position: 0,
             keyframe: true,
             keyframe_wanted: false,
+            last_keyframe: now,
             index: 0,
             octets: 0,
             payload: Vec::new(),
@@ -52,9 +57,10 @@ impl Source {
         }
     }
 
-    /// Makes the next frame a keyframe.
-    pub(crate) fn request_keyframe(&mut self) {
-        self.keyframe_wanted = true;
+    /// Makes the next frame a keyframe, unless the last keyframe is too recent.
+    pub(crate) fn request_keyframe(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.last_keyframe);
+        self.keyframe_wanted |= since >= KEYFRAME_INTERVAL;
     }
 
     /// When the next packet is due.
@@ -85,7 +91,7 @@ impl Source {
         out: &mut Vec<u8>,
     ) -> Result<usize, PeerError> {
         if self.position == 0 && std::mem::take(&mut self.keyframe_wanted) {
-            self.keyframe = true;
+            (self.keyframe, self.last_keyframe) = (true, now);
         }
         let last = self.position + 1 == self.traffic.packets_per_frame;
         let stamp = Stamp {

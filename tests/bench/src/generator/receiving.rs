@@ -54,7 +54,7 @@ impl Generator {
                 Arrival::Media => {}
                 Arrival::KeyframeRequest => {
                     if let Some(source) = source {
-                        source.request_keyframe();
+                        source.request_keyframe(now);
                     }
                 }
                 Arrival::Transport => touched.push(number),
