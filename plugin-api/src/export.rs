@@ -82,10 +82,10 @@ impl ConverterOutput {
 /// ```
 #[macro_export]
 macro_rules! export_module {
-    (
-        $(classes: [$($class:expr),* $(,)?])? $(,)?
-        $(converters: [$($converter:expr),* $(,)?])? $(,)?
-    ) => {
+    (converters: [$($converter:expr),* $(,)?] $(,)?) => {
+        $crate::export_module! { classes: [], converters: [$($converter),*] }
+    };
+    (classes: [$($class:expr),* $(,)?] $(, converters: [$($converter:expr),* $(,)?])? $(,)?) => {
         #[allow(unsafe_code, missing_docs, unreachable_pub)]
         mod rivero_module_export {
             use super::*;
@@ -100,7 +100,7 @@ macro_rules! export_module {
 
             fn definition() -> $crate::Module {
                 $crate::Module {
-                    classes: vec![$($($class),*)?],
+                    classes: vec![$($class),*],
                     converters: vec![$($($converter),*)?],
                 }
             }

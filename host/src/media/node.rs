@@ -180,3 +180,10 @@ impl Node {
             .remove_sink(&self.id, &PadKey::new(kind, description));
     }
 }
+
+/// Whoever made it may have failed before it was released.
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -202,6 +202,7 @@ fn a_group_gets_a_burst_once_for_all_its_sinks() {
         .add_source(VIDEO, "default", source_handler(&Log::default()))
         .unwrap();
     camera.set_format(VIDEO, "default", bench.vp8);
+    let mut viewers = Vec::new();
     for (token, name) in (1..).zip(["a", "b", "c"]) {
         let (viewer, _) = bench.node(name);
         let handle = AbiSinkGroup_TO::from_sabi(shard.obj.shallow_clone());
@@ -216,6 +217,7 @@ fn a_group_gets_a_burst_once_for_all_its_sinks() {
             .unwrap();
         viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
         camera.connect(&viewer, VIDEO, "default", "default");
+        viewers.push(viewer);
     }
     source.push(&bench.packets(0..3, Some(1)));
     let selections = (1..4)
@@ -351,6 +353,7 @@ fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
         .add_source(MediaKind::Audio, "default", source_handler(&upstream))
         .unwrap();
     camera.set_format(MediaKind::Audio, "default", bench.vp8);
+    let mut viewers = Vec::new();
     let sinks: Vec<_> = ["a", "b"]
         .into_iter()
         .map(|name| {
@@ -361,6 +364,7 @@ fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
                 .unwrap();
             viewer.set_accepted(MediaKind::Audio, "default", &[bench.vp8]);
             camera.connect(&viewer, MediaKind::Audio, "default", "default");
+            viewers.push(viewer);
             sink
         })
         .collect();
@@ -372,4 +376,18 @@ fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
         told,
         [900_000, 300_000].map(|bits_per_second| Upstream::BandwidthEstimate { bits_per_second })
     );
+}
+
+#[test]
+fn an_element_whose_making_failed_leaves_nothing_in_the_graph() {
+    let bench = Bench::new();
+    let (camera, events) = bench.node("camera");
+    let (viewer, _) = bench.node("viewer");
+    camera.connect(&viewer, VIDEO, "default", "default");
+    drop(viewer);
+    assert!(camera.sink_connections(None, None).is_empty());
+    assert!(matches!(
+        &events.all()[..],
+        [NodeEvent::Connected(_), NodeEvent::Disconnected(_)]
+    ));
 }

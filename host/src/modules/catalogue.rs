@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -13,8 +13,8 @@ use rivero_plugin_api::abi::traits::Module;
 use super::{
     Discovery, Installed, Refused, discovery,
     discovery::Manifest,
-    loader::{self, LoadError},
-    probe::Probes,
+    loader::{self, LoadError, PrivateCopy},
+    probe::{Identity, Passed, Probes},
     services::Services,
 };
 use crate::error::CallError;
@@ -30,31 +30,74 @@ pub(super) struct Catalogue {
 /// A file, and its module once it is loaded.
 pub(super) struct Provider {
     file: PathBuf,
+    /// What the file said of itself at the start of the server.
+    manifest: Manifest,
     namespace: String,
-    module: OnceLock<Result<Arc<Module>, String>>,
+    /// The trial at the start of the server; `None` when files are trusted.
+    passed: Option<Passed>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Unloaded,
+    Loaded(Arc<Module>),
+    /// Not tried again before the file changes.
+    Failed(Option<Identity>, String),
 }
 
 impl Provider {
     /// The module, loaded now if it was not.
     pub(super) fn load(&self, services: &Arc<Services>) -> Result<Arc<Module>, CallError> {
-        let loaded = self
-            .module
-            .get_or_init(|| self.start(services).map_err(|e| e.to_string()));
-        loaded.clone().map_err(|reason| {
-            CallError::not_available(format!(
-                "module {} cannot be loaded: {reason}",
-                self.file.display()
-            ))
-        })
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = Identity::of(&self.file);
+        let reason = match &*state {
+            State::Loaded(module) => return Ok(module.clone()),
+            State::Failed(failed, reason) if *failed == identity => reason.clone(),
+            State::Failed(..) | State::Unloaded => match self.start(services) {
+                Ok(module) => {
+                    *state = State::Loaded(module.clone());
+                    return Ok(module);
+                }
+                Err(error) => error.to_string(),
+            },
+        };
+        let message = format!("module {} cannot be loaded: {reason}", self.file.display());
+        *state = State::Failed(identity, reason);
+        Err(CallError::not_available(message))
     }
 
     fn start(&self, services: &Arc<Services>) -> Result<Arc<Module>, LoadError> {
         let host = services.for_module(&self.namespace);
-        let module = loader::load(&self.file, host).inspect_err(|error| {
-            tracing::error!(file = %self.file.display(), "module cannot be loaded: {error}");
-        })?;
+        let module = self
+            .tried_copy()
+            .and_then(|copy| loader::load(&self.file, copy, host))
+            .inspect_err(|error| {
+                tracing::error!(file = %self.file.display(), "module cannot be loaded: {error}");
+            })?;
         tracing::info!(file = %self.file.display(), "module loaded");
         Ok(Arc::new(module))
+    }
+
+    /// A copy of the file. Where that was written to since its trial, the copy
+    /// is looked at and tried as a new file would be: it may be any other, or cut off.
+    fn tried_copy(&self) -> Result<PrivateCopy, LoadError> {
+        let copy = PrivateCopy::of(&self.file)?;
+        let Some(passed) = &self.passed else {
+            return Ok(copy);
+        };
+        if !passed.holds_for(&self.file) {
+            let path = copy.path_for_others();
+            let manifest = discovery::read_manifest(&path)
+                .map_err(|error| LoadError::Replaced(error.to_string()))?;
+            if !manifest.offers_the_same_as(&self.manifest) {
+                let reason = "it offers something else now; restart the server to use it";
+                return Err(LoadError::Replaced(reason.to_owned()));
+            }
+            passed
+                .repeat(&self.file, &path)
+                .map_err(LoadError::Replaced)?;
+        }
+        Ok(copy)
     }
 }
 
@@ -80,7 +123,8 @@ impl Catalogue {
         let verdicts = Probes::new(discovery).run(&files);
         let mut descriptors = Vec::new();
         for ((file, manifest), verdict) in candidates.into_iter().zip(verdicts) {
-            let taken = verdict.and_then(|()| catalogue.take(&file, manifest, &mut descriptors));
+            let taken = verdict
+                .and_then(|passed| catalogue.take(&file, manifest, passed, &mut descriptors));
             if let Err(reason) = taken {
                 catalogue.refuse(file, reason);
             }
@@ -97,6 +141,7 @@ impl Catalogue {
         &mut self,
         file: &Path,
         manifest: Manifest,
+        passed: Option<Passed>,
         descriptors: &mut Vec<Descriptor>,
     ) -> Result<(), String> {
         let own = self.own_descriptor(file, &manifest)?;
@@ -120,7 +165,14 @@ impl Catalogue {
                 classes.push(class.clone());
             }
         }
-        self.serve(file, manifest, name, namespace, classes);
+        let provider = Arc::new(Provider {
+            file: file.to_owned(),
+            manifest,
+            namespace,
+            passed,
+            state: Mutex::new(State::Unloaded),
+        });
+        self.serve(provider, name, classes);
         Ok(())
     }
 
@@ -140,29 +192,16 @@ impl Catalogue {
         Ok((known != Some(&descriptor)).then_some(descriptor))
     }
 
-    fn serve(
-        &mut self,
-        file: &Path,
-        manifest: Manifest,
-        name: String,
-        namespace: String,
-        classes: Vec<String>,
-    ) {
-        let module = OnceLock::new();
-        let provider = Arc::new(Provider {
-            file: file.to_owned(),
-            namespace,
-            module,
-        });
+    fn serve(&mut self, provider: Arc<Provider>, name: String, classes: Vec<String>) {
         for class in &classes {
             self.providers.insert(class.clone(), provider.clone());
         }
         self.installed.push(Installed {
             name,
-            version: manifest.version,
-            file: file.to_owned(),
+            version: provider.manifest.version.clone(),
+            file: provider.file.clone(),
             classes,
-            generation_time: generation_time(file),
+            generation_time: generation_time(&provider.file),
         });
     }
 }

@@ -30,6 +30,14 @@ pub(super) struct Manifest {
     pub(super) descriptor: Option<serde_json::Value>,
 }
 
+impl Manifest {
+    /// Whether clients of `other` find everything as it was, the version aside.
+    pub(super) fn offers_the_same_as(&self, other: &Self) -> bool {
+        (&self.name, &self.classes, &self.descriptor)
+            == (&other.name, &other.classes, &other.descriptor)
+    }
+}
+
 /// Why a file is no module.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ManifestError {

@@ -49,7 +49,7 @@ pub(super) fn connection(
 impl Connection {
     fn contained(&self, body: impl FnOnce()) {
         if let Err(message) = guard::contain(body) {
-            tracing::error!(object = %self.id, message, "the host panicked in a call of a module");
+            tracing::error!(object = %self.id, text = message, "the host panicked in a call of a module");
         }
     }
 

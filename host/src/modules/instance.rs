@@ -74,7 +74,7 @@ impl AbiResponder for Responder {
         let Some(reply) = reply else { return };
         let answered = guard::contain(|| reply(value(result)));
         if let Err(message) = answered {
-            tracing::error!(message, "the host panicked while it took an answer");
+            tracing::error!(text = message, "the host panicked while it took an answer");
         }
     }
 }

@@ -45,7 +45,7 @@ fn exists(kind: MediaKind, description: &str) -> Error {
 
 fn contained(body: impl FnOnce()) {
     if let Err(message) = guard::contain(body) {
-        tracing::error!(message, "the host panicked in a call of a module");
+        tracing::error!(text = message, "the host panicked in a call of a module");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A library can end the process that loads it: a constructor that crashes, a
 //! symbol that is missing. So each new file is loaded once in a child; the
-//! verdict is remembered for as long as the file stays the same.
+//! verdict is remembered for as long as the file stays the same. One that has
+//! changed by the time it is loaded is tried again.
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,28 @@ pub(super) struct Probes {
     known: Memory,
 }
 
+/// A trial that a file passed.
+pub(super) struct Passed {
+    prober: PathBuf,
+    identity: Identity,
+}
+
+impl Passed {
+    /// Whether the file is still what was tried.
+    pub(super) fn holds_for(&self, file: &Path) -> bool {
+        Identity::of(file) == Some(self.identity)
+    }
+
+    /// Tries `copy`, which is of `file`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn repeat(&self, file: &Path, copy: &Path) -> Result<(), String> {
+        let name = |path: &Path| path.display().to_string();
+        probe(&self.prober, copy).map_err(|reason| reason.replace(&name(copy), &name(file)))
+    }
+}
+
 #[derive(Default, Serialize, Deserialize)]
 struct Memory {
     /// The server that tried them; another one tries again.
@@ -44,8 +67,8 @@ struct Known {
 
 /// Tells one content of a file from another without reading it: the kernel
 /// changes ctime with every write.
-#[derive(Serialize, Deserialize, PartialEq, Eq, Clone, Copy)]
-struct Identity {
+#[derive(Serialize, Deserialize, PartialEq, Eq, Clone, Copy, Debug)]
+pub(super) struct Identity {
     device: u64,
     inode: u64,
     size: u64,
@@ -53,7 +76,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(file: &Path) -> Option<Self> {
+    pub(super) fn of(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         Some(Self {
             device: metadata.dev(),
@@ -88,10 +111,11 @@ impl Probes {
         }
     }
 
-    /// The verdict on each file, in order. Unknown ones are tried side by side.
-    pub(super) fn run(mut self, files: &[&Path]) -> Vec<Result<(), String>> {
+    /// The verdict on each file, in order; `None` where there is no prober and
+    /// files are trusted. Unknown ones are tried side by side.
+    pub(super) fn run(mut self, files: &[&Path]) -> Vec<Result<Option<Passed>, String>> {
         let Some(prober) = self.prober.clone() else {
-            return files.iter().map(|_| Ok(())).collect();
+            return files.iter().map(|_| Ok(None)).collect();
         };
         let new: Vec<&Path> = files
             .iter()
@@ -101,7 +125,14 @@ impl Probes {
         if !new.is_empty() {
             self.learn(&prober, &new);
         }
-        files.iter().map(|file| self.verdict(file)).collect()
+        let passed = |identity| Passed {
+            prober: prober.clone(),
+            identity,
+        };
+        let verdicts = files.iter().map(|file| self.verdict(file));
+        verdicts
+            .map(|verdict| verdict.map(|identity| Some(passed(identity))))
+            .collect()
     }
 
     fn knows(&self, file: &Path) -> bool {
@@ -112,13 +143,13 @@ impl Probes {
             .is_some_and(|known| Some(known.identity) == identity)
     }
 
-    fn verdict(&self, file: &Path) -> Result<(), String> {
+    fn verdict(&self, file: &Path) -> Result<Identity, String> {
         match self.known.files.get(file) {
             Some(Known {
                 refused: Some(reason),
                 ..
             }) => Err(reason.clone()),
-            Some(_) => Ok(()),
+            Some(Known { identity, .. }) => Ok(*identity),
             None => Err("it vanished while it was looked at".to_owned()),
         }
     }

@@ -56,7 +56,7 @@ struct ModuleServices {
 /// A panic of ours must not cross into the module.
 fn contained<T: Default>(body: impl FnOnce() -> T) -> T {
     guard::contain(body).unwrap_or_else(|message| {
-        tracing::error!(message, "a service of the host panicked");
+        tracing::error!(text = message, "a service of the host panicked");
         T::default()
     })
 }

@@ -35,7 +35,7 @@ impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
         let value = self.0.take();
         if let Err(message) = contain(move || drop(value)) {
-            tracing::error!(message, "the module panicked in a destructor");
+            tracing::error!(text = message, "the module panicked in a destructor");
         }
     }
 }

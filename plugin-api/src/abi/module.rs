@@ -292,7 +292,7 @@ fn contained(context: &ElementContext, place: &str, body: impl FnOnce()) {
 
 fn log_panic(place: &str, body: impl FnOnce()) {
     if let Err(message) = guard::contain(body) {
-        tracing::error!(place, message, "the module panicked");
+        tracing::error!(place, text = message, "the module panicked");
     }
 }
 

@@ -13,14 +13,31 @@ use std::{
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-/// A copy in memory, by a path that nothing else in this process will ever
-/// have: the loader knows libraries by name, so the descriptor stays open.
-pub(super) fn private_copy(file: &Path) -> io::Result<PathBuf> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let memory: OwnedFd = memfd_create(name.as_ref(), MemfdFlags::CLOEXEC)?;
-    let mut copy = File::from(memory);
-    io::copy(&mut File::open(file)?, &mut copy)?;
-    let path = PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd()));
-    let _stays_open = copy.into_raw_fd();
-    Ok(path)
+/// A copy in memory.
+pub(in crate::modules) struct PrivateCopy(File);
+
+impl PrivateCopy {
+    /// Copies what the file contains now.
+    ///
+    /// # Errors
+    /// When the file cannot be read or there is no memory for it.
+    pub(in crate::modules) fn of(file: &Path) -> io::Result<Self> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let memory: OwnedFd = memfd_create(name.as_ref(), MemfdFlags::CLOEXEC)?;
+        let mut copy = File::from(memory);
+        io::copy(&mut File::open(file)?, &mut copy)?;
+        Ok(Self(copy))
+    }
+
+    /// Where other processes of this user find it while it lives.
+    pub(in crate::modules) fn path_for_others(&self) -> PathBuf {
+        let (process, descriptor) = (std::process::id(), self.0.as_raw_fd());
+        PathBuf::from(format!("/proc/{process}/fd/{descriptor}"))
+    }
+
+    /// Keeps it for the life of the process, by a path that nothing else in
+    /// this process will ever have: the loader knows libraries by name.
+    pub(super) fn keep(self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.into_raw_fd()))
+    }
 }

@@ -10,6 +10,8 @@ use rivero_plugin_api::abi::{
     traits::{Host, Module, RootRef},
 };
 
+pub(super) use copy::PrivateCopy;
+
 /// Why a library does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -22,15 +24,18 @@ pub enum LoadError {
     /// It was built for another major version.
     #[error("it speaks ABI {0}, this server {ABI_MAJOR}")]
     Version(u16),
+    /// It is not the file that was tried out at the start, and failed a new trial.
+    #[error("it was replaced since the server started: {0}")]
+    Replaced(String),
     /// Its start function failed.
     #[error("its start failed: {0}")]
     Start(String),
 }
 
-/// Loads a private copy of `file` and starts the module in it. It stays loaded
+/// Loads `copy`, which is of `file`, and starts the module in it. It stays loaded
 /// for the life of the process.
-pub(super) fn load(file: &Path, host: Host) -> Result<Module, LoadError> {
-    let root = load_root(file)?;
+pub(super) fn load(file: &Path, copy: PrivateCopy, host: Host) -> Result<Module, LoadError> {
+    let root = load_root(file, copy)?;
     match root.start()(host) {
         RResult::ROk(module) => Ok(module),
         RResult::RErr(error) => Err(LoadError::Start(error.message.into_string())),
@@ -43,11 +48,11 @@ pub(super) fn load(file: &Path, host: Host) -> Result<Module, LoadError> {
 /// # Errors
 /// Why the file would not serve.
 pub fn probe_file(file: &Path) -> Result<(), LoadError> {
-    load_root(file).map(|_| ())
+    load_root(file, PrivateCopy::of(file)?).map(|_| ())
 }
 
-fn load_root(file: &Path) -> Result<RootRef, LoadError> {
-    let copy = copy::private_copy(file)?;
+fn load_root(file: &Path, copy: PrivateCopy) -> Result<RootRef, LoadError> {
+    let copy = copy.keep();
     let header = lib_header_from_path(&copy).map_err(|error| refused(file, &copy, &error))?;
     let root = header
         .init_root_module::<RootRef>()
