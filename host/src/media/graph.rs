@@ -383,9 +383,10 @@ impl Locked<'_> {
             .values()
             .flatten()
             .map(|link| link.connection.clone());
-        let mut connections: Vec<Connection> = inputs.chain(outputs).collect();
+        let mut connections = sorted(inputs.chain(outputs).collect());
+        // A link of the element to itself is both.
         connections.dedup();
-        for connection in sorted(connections) {
+        for connection in connections {
             self.unlink(&connection);
             self.tell(
                 &connection.source.clone(),

@@ -269,7 +269,7 @@ fn a_delivery_that_panics_does_not_keep_back_the_others() {
 #[test]
 fn an_element_connected_to_itself_is_released_cleanly() {
     let bench = Bench::new();
-    let (loopback, _) = bench.node("loopback");
+    let (loopback, events) = bench.node("loopback");
     let arrivals = Log::default();
     let source = loopback
         .add_source(VIDEO, "default", source_handler(&Log::default()))
@@ -282,6 +282,11 @@ fn an_element_connected_to_itself_is_released_cleanly() {
     loopback.connect(&loopback, VIDEO, "default", "default");
     source.push(&bench.packets(0..1, Some(0)));
     loopback.release();
+    let cut = events.all();
+    let cut = cut
+        .iter()
+        .filter(|event| matches!(event, NodeEvent::Disconnected(_)));
+    assert_eq!(cut.count(), 1);
     source.push(&bench.packets(1..2, Some(1)));
     assert_eq!(
         arrivals.all(),

@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
@@ -11,18 +11,27 @@ use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
 
 use super::{Shared, properties::Properties, session::Session};
 use crate::{
-    api::{IceCandidate, WebRtcEndpointEvents},
+    api::{IceCandidate, IceComponentState, WebRtcEndpointEvents},
     interfaces,
     peer::{IceError, LocalCandidate, Peer, PeerError},
 };
 
 impl Shared {
+    /// Whether our candidates are being, or were, announced.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.gathering.load(Relaxed)
+    }
+
     /// Gathers candidates once. Before a negotiation nothing happens, as in Kurento.
     pub(super) fn gather(self: &Arc<Self>) {
-        let mut session = self.session();
-        if !session.legs.is_empty() && !std::mem::replace(&mut session.gathering, true) {
-            self.start_gathering(&session);
+        let session = self.session();
+        if session.legs.is_empty() || self.gathering.swap(true, Relaxed) {
+            return;
         }
+        for leg in 0..session.legs.len() {
+            self.tell_ice_state(leg, IceComponentState::Gathering);
+        }
+        self.start_gathering(&session);
     }
 
     fn start_gathering(self: &Arc<Self>, session: &Session) {
@@ -85,6 +94,11 @@ impl Shared {
         }
         if complete {
             self.context.ice_gathering_done();
+        }
+        let mut connects = false;
+        self.change_leg(number, |leg| connects = std::mem::take(&mut leg.connects));
+        if connects {
+            self.tell_ice_state(number, IceComponentState::Connecting);
         }
     }
 

@@ -59,6 +59,7 @@ impl WebRtcEndpoint for Endpoint {
             properties: Mutex::new(Properties::from_configuration()),
             session: Mutex::new(Session::default()),
             legs: Mutex::default(),
+            gathering: AtomicBool::new(false),
             video_fed: AtomicBool::new(false),
             context,
             params,

@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     properties: Mutex<Properties>,
     session: Mutex<Session>,
     legs: Mutex<Vec<LegState>>,
+    /// `gatherCandidates` has had its effect.
+    gathering: AtomicBool,
     /// A source feeds the video that is sent.
     video_fed: AtomicBool,
 }

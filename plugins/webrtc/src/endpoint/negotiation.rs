@@ -12,8 +12,8 @@ use rivero_plugin_api::{
 };
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
 use rivero_sdp::{
-    CodecCapability, Connection, Direction, Features, IceCredentials, LocalConfig, LocalMedia,
-    LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec, NegotiatedMedia,
+    CodecCapability, Connection, Direction, ExtMap, Features, IceCredentials, LocalConfig,
+    LocalMedia, LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec, NegotiatedMedia,
     RtcpFeedback, SdpError,
 };
 
@@ -50,7 +50,10 @@ pub(super) fn local_config(
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
     let audio = media(codecs.audio(), properties.max_audio_recv_bandwidth);
-    let video = media(codecs.video(), properties.max_video_recv_bandwidth);
+    let mut video = media(codecs.video(), properties.max_video_recv_bandwidth);
+    // Without it a viewer has to guess the colour matrix, and guesses wrong.
+    let color_space = HeaderExtension::ColorSpace.uri();
+    video.extensions.push(ExtMap::new(4, color_space));
     let fingerprint = certificate.fingerprint().to_string();
     Ok(LocalConfig {
         session_id: random.random_range(1..u64::from(u32::MAX)),

@@ -26,6 +26,17 @@ pub(super) struct LegState {
     pub(super) pair: Option<(String, String)>,
     pub(super) connected: bool,
     pub(super) media: bool,
+    /// Checks run, which the client has not been told yet.
+    pub(super) connects: bool,
+}
+
+impl Shared {
+    /// Tells a transport's new ICE state.
+    pub(super) fn tell_ice_state(&self, leg: usize, state: IceComponentState) {
+        self.change_leg(leg, |leg| leg.ice = Some(state));
+        self.context
+            .ice_component_state_changed(stream_number(leg), COMPONENT, state);
+    }
 }
 
 /// One transport's reports to its endpoint.
@@ -45,10 +56,12 @@ impl LegObserver {
             IceState::Disconnected => IceComponentState::Disconnected,
             IceState::Failed => IceComponentState::Failed,
         };
-        endpoint.change_leg(self.leg, |leg| leg.ice = Some(state));
-        endpoint
-            .context
-            .ice_component_state_changed(stream_number(self.leg), COMPONENT, state);
+        if state == IceComponentState::Connecting && !endpoint.is_gathering() {
+            // Told once our own candidates are out.
+            endpoint.change_leg(self.leg, |leg| leg.connects = true);
+            return;
+        }
+        endpoint.tell_ice_state(self.leg, state);
         if matches!(
             state,
             IceComponentState::Disconnected | IceComponentState::Failed
@@ -65,9 +78,15 @@ impl LegObserver {
             DtlsState::Failed => DtlsConnectionState::Failed,
             DtlsState::Closed => DtlsConnectionState::Closed,
         };
+        if state == DtlsConnectionState::Connecting {
+            self.tell_dtls(endpoint, DtlsConnectionState::New);
+        }
+        self.tell_dtls(endpoint, state);
+    }
+
+    fn tell_dtls(&self, endpoint: &Shared, state: DtlsConnectionState) {
         endpoint.change_leg(self.leg, |leg| leg.dtls = Some(state));
-        let stream = stream_id(self.leg);
-        let connection = connection_id(self.leg);
+        let (stream, connection) = (stream_id(self.leg), connection_id(self.leg));
         let component = COMPONENT.to_string();
         endpoint
             .context

@@ -18,7 +18,6 @@ pub(super) struct Session {
     pub(super) legs: Vec<Leg>,
     /// Candidates that came before anything was negotiated.
     pub(super) early_candidates: Vec<IceCandidate>,
-    pub(super) gathering: bool,
     pub(super) gathered: usize,
     pub(super) released: bool,
 }

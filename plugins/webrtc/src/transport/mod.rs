@@ -145,7 +145,7 @@ impl Transport {
         match self.peer.handle_datagram(now, local, remote, data) {
             Arrival::Rtp { header, len } => {
                 self.receive(now, &header, data.get(..len).unwrap_or_default());
-                self.hear(now);
+                self.heard = Some(now);
             }
             Arrival::Rtcp { len } => {
                 self.feedback(now, data.get(..len).unwrap_or_default());
@@ -160,7 +160,7 @@ impl Transport {
         true
     }
 
-    /// Notes that the peer is alive.
+    /// RTCP came: the peer's media is alive. RTP alone keeps it so.
     fn hear(&mut self, now: Instant) {
         self.heard = Some(now);
         if !std::mem::replace(&mut self.media_active, true) {
