@@ -22,6 +22,12 @@ use crate::{
 const SETTLE: Duration = Duration::from_secs(1);
 /// Media after the window, so that its last packets arrive.
 const DRAIN: Duration = Duration::from_millis(300);
+/// Between two looks at whether the server still does what it does once after its start.
+const WARM_UP_STEP: Duration = Duration::from_millis(500);
+/// CPU time in a step above which it does.
+const WARM_UP_CPU: Duration = Duration::from_millis(25);
+/// Looks at most.
+const WARM_UP_STEPS: usize = 30;
 /// From releasing the pipeline to looking at what was given back.
 const RELEASE: Duration = Duration::from_secs(1);
 
@@ -98,7 +104,7 @@ fn measure_server(
     let idle = kib(process)?;
     let mut generator = Generator::new(server.address(), viewers as usize, options.traffic())?;
     generator.start_publishing()?;
-    generator.run_for(SETTLE)?;
+    warm_up(&mut generator, process)?;
     let publishing = kib(process)?;
     generator.prepare_viewers()?;
     generator.join_viewers(Duration::from_millis(options.join_interval))?;
@@ -145,6 +151,21 @@ fn measure_server(
         start_ms: server.start_time().as_secs_f64() * 1e3,
     };
     Ok((run, generator))
+}
+
+/// Waits until the server has done what it does once, such as filling its pool of RSA keys, whose
+/// generation takes half a second and more of CPU: neither joining nor forwarding is to pay for it.
+fn warm_up(generator: &mut Generator, process: Process) -> Result<(), Error> {
+    for _ in 0..WARM_UP_STEPS {
+        let before = process.cpu_time()?;
+        generator.run_for(WARM_UP_STEP)?;
+        if process.cpu_time()? - before < WARM_UP_CPU {
+            return Ok(());
+        }
+    }
+    Err(Error::Other(
+        "the server does not come to rest with one publisher".to_owned(),
+    ))
 }
 
 /// µs of CPU per packet.

@@ -1,6 +1,11 @@
 //! What a process uses, from `/proc`.
 
-use std::{fs, io, time::Duration};
+use std::{fs, time::Duration};
+
+use nix::{
+    time::{clock_getcpuclockid, clock_gettime},
+    unistd::Pid,
+};
 
 use crate::error::Error;
 
@@ -9,23 +14,17 @@ use crate::error::Error;
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
-    /// CPU time of all its present threads, in user space and in the kernel on their behalf.
+    /// CPU time of all its threads so far, in user space and in the kernel on their behalf.
     ///
-    /// `schedstat` counts nanoseconds, the `utime` and `stime` of `stat` the same time in ticks of
-    /// 10 ms. Threads that end between two calls are missing from the difference.
+    /// This is the process's CPU-time clock (POSIX `clock_getcpuclockid`), not the sum over
+    /// `/proc/<pid>/task`: that forgets threads that ended, and a difference of two such sums is
+    /// too small by all that they ever used. `utime` and `stime` of `/proc/<pid>/stat` are the same
+    /// time, in ticks of 10 ms.
     pub(crate) fn cpu_time(self) -> Result<Duration, Error> {
-        let directory = format!("/proc/{}/task", self.0);
-        let tasks = fs::read_dir(&directory).map_err(Error::system(directory.clone()))?;
-        let mut nanoseconds = 0;
-        for task in tasks {
-            let task = task.map_err(Error::system(directory.clone()))?;
-            match fs::read_to_string(task.path().join("schedstat")) {
-                Ok(text) => nanoseconds += first_number(&text).unwrap_or(0),
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(Error::system("reading schedstat")(error)),
-            }
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        let failed = |error: nix::Error| Error::system("reading a CPU clock")(error.into());
+        let pid = i32::try_from(self.0).map_err(|error| Error::Other(error.to_string()))?;
+        let clock = clock_getcpuclockid(Pid::from_raw(pid)).map_err(failed)?;
+        Ok(clock_gettime(clock).map_err(failed)?.into())
     }
 
     /// Resident memory in KiB.
@@ -75,11 +74,6 @@ fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// A thread that ended while the directory was read.
-fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(3)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,13 +81,28 @@ mod tests {
     #[test]
     fn this_process_is_visible() {
         let process = Process(std::process::id());
-        let before = process.cpu_time().unwrap();
-        let work: u64 = (0..3_000_000).fold(0, |sum, n| sum ^ std::hint::black_box(n));
-        std::hint::black_box(work);
-        std::thread::yield_now(); // accounts for what the thread used
-        assert!(process.cpu_time().unwrap() > before);
         assert!(process.resident_kib().unwrap() > 100);
         assert!(process.threads().unwrap() >= 1);
         assert!(process.descriptors().unwrap() >= 3);
+    }
+
+    /// What a thread used is not forgotten when it ends.
+    #[test]
+    fn ended_threads_count() {
+        let process = Process(std::process::id());
+        let work = || {
+            let before = clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+            let used = || {
+                let now = clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+                Duration::from(now) - Duration::from(before)
+            };
+            while used() < Duration::from_millis(30) {
+                std::hint::spin_loop();
+            }
+        };
+        let before = process.cpu_time().unwrap();
+        std::thread::spawn(work).join().unwrap();
+        let used = process.cpu_time().unwrap() - before;
+        assert!(used >= Duration::from_millis(30), "{used:?}");
     }
 }
