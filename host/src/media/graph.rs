@@ -14,11 +14,12 @@ use rivero_plugin_api::{
     MediaKind,
     abi::{
         guard,
-        traits::{ANY_FORMAT, SinkGroup, SinkHandler, SourceHandler},
+        traits::{SinkGroup, SinkHandler, SourceHandler},
     },
 };
 
 use super::{
+    changes::Locked,
     connection::{Connection, NodeEvent, NodeObserver, PadKey},
     fanout::FanOut,
     flow::Direction,
@@ -40,27 +41,22 @@ pub struct Graph {
     deliveries: Mutex<Deliveries>,
 }
 
-struct Element {
-    observer: Arc<dyn NodeObserver>,
-    sources: HashMap<PadKey, Arc<Source>>,
-    sinks: HashMap<PadKey, Arc<Sink>>,
-    inputs: HashMap<PadKey, Arc<Link>>,
-    outputs: HashMap<PadKey, Vec<Arc<Link>>>,
+/// One element's pads and links.
+pub(super) struct Element {
+    pub(super) observer: Arc<dyn NodeObserver>,
+    pub(super) sources: HashMap<PadKey, Arc<Source>>,
+    pub(super) sinks: HashMap<PadKey, Arc<Sink>>,
+    pub(super) inputs: HashMap<PadKey, Arc<Link>>,
+    pub(super) outputs: HashMap<PadKey, Vec<Arc<Link>>>,
 }
 
-type Delivery = Box<dyn FnOnce() + Send>;
+/// Something to tell once the lock is let go.
+pub(super) type Delivery = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Deliveries {
     queue: VecDeque<Delivery>,
     running: bool,
-}
-
-/// The graph while its lock is held.
-struct Locked<'a> {
-    elements: MutexGuard<'a, HashMap<Arc<str>, Element>>,
-    plane: &'a Arc<Plane>,
-    queue: Vec<Delivery>,
 }
 
 impl Graph {
@@ -303,217 +299,10 @@ impl Graph {
     }
 }
 
-fn sorted(mut connections: Vec<Connection>) -> Vec<Connection> {
+/// By kind, then by the elements' ids.
+pub(super) fn sorted(mut connections: Vec<Connection>) -> Vec<Connection> {
     connections.sort_by(|a, b| {
         (a.kind as u8, &a.source, &a.sink).cmp(&(b.kind as u8, &b.source, &b.sink))
     });
     connections
-}
-
-impl Locked<'_> {
-    fn tell(&mut self, id: &Arc<str>, event: NodeEvent) {
-        if let Some(element) = self.elements.get(id) {
-            let observer = element.observer.clone();
-            self.queue.push(Box::new(move || observer.notify(event)));
-        }
-    }
-
-    fn sink(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Sink>> {
-        self.elements.get(id)?.sinks.get(key).cloned()
-    }
-
-    fn connect(&mut self, connection: Connection) {
-        let key = connection.sink_key();
-        let former = self
-            .elements
-            .get(&connection.sink)
-            .and_then(|element| element.inputs.get(&key));
-        if let Some(former) = former.map(|link| link.connection.clone()) {
-            self.unlink(&former);
-            self.tell(&former.source.clone(), NodeEvent::Disconnected(former));
-        }
-        if !self.elements.contains_key(&connection.source) {
-            return;
-        }
-        let Some(sink) = self.elements.get_mut(&connection.sink) else {
-            return;
-        };
-        let link = Arc::new(Link::new(connection.clone()));
-        sink.inputs.insert(key, link.clone());
-        let source_key = connection.source_key();
-        if let Some(source) = self.elements.get_mut(&connection.source) {
-            source
-                .outputs
-                .entry(source_key.clone())
-                .or_default()
-                .push(link);
-        }
-        self.tell(&connection.source, NodeEvent::Connected(connection.clone()));
-        self.refresh(&connection.source, &source_key);
-    }
-
-    /// Removes a link if there is exactly this one.
-    fn unlink(&mut self, connection: &Connection) {
-        let key = connection.sink_key();
-        let Some(sink) = self.elements.get_mut(&connection.sink) else {
-            return;
-        };
-        if sink
-            .inputs
-            .get(&key)
-            .is_none_or(|link| link.connection != *connection)
-        {
-            return;
-        }
-        sink.inputs.remove(&key);
-        let source_key = connection.source_key();
-        let source = self.elements.get_mut(&connection.source);
-        if let Some(links) = source.and_then(|source| source.outputs.get_mut(&source_key)) {
-            links.retain(|link| link.connection != *connection);
-        }
-        self.refresh(&connection.source, &source_key);
-        self.silence(&connection.sink, &key);
-    }
-
-    fn leave(&mut self, id: &Arc<str>) -> Option<Element> {
-        let element = self.elements.get(id)?;
-        let inputs = element.inputs.values().map(|link| link.connection.clone());
-        let outputs = element
-            .outputs
-            .values()
-            .flatten()
-            .map(|link| link.connection.clone());
-        let mut connections = sorted(inputs.chain(outputs).collect());
-        // A link of the element to itself is both.
-        connections.dedup();
-        for connection in connections {
-            self.unlink(&connection);
-            self.tell(
-                &connection.source.clone(),
-                NodeEvent::Disconnected(connection),
-            );
-        }
-        let element = self.elements.remove(id)?;
-        for source in element.sources.values() {
-            source.set_consumers(FanOut::default());
-        }
-        element.sinks.values().for_each(|sink| sink.set_feed(None));
-        Some(element)
-    }
-
-    /// Brings the source that feeds a sink up to date.
-    fn refresh_feed_of(&mut self, id: &Arc<str>, key: &PadKey) {
-        let link = self
-            .elements
-            .get(id)
-            .and_then(|element| element.inputs.get(key));
-        if let Some(connection) = link.map(|link| link.connection.clone()) {
-            self.refresh(&connection.source, &connection.source_key());
-        }
-    }
-
-    /// The source pad of these links is gone.
-    fn silence_outputs(&mut self, id: &Arc<str>, key: &PadKey) {
-        let links = self
-            .elements
-            .get(id)
-            .and_then(|element| element.outputs.get(key))
-            .cloned();
-        for link in links.unwrap_or_default() {
-            link.set_active(false);
-            self.silence(&link.connection.sink, &link.connection.sink_key());
-        }
-    }
-
-    /// Nothing feeds this sink any more.
-    fn silence(&mut self, id: &Arc<str>, key: &PadKey) {
-        if let Some(sink) = self.sink(id, key) {
-            sink.set_feed(None);
-            self.announce(sink, 0);
-        }
-    }
-
-    fn announce(&mut self, sink: Arc<Sink>, format: u32) {
-        if sink.announce(format) {
-            self.queue
-                .push(Box::new(move || sink.handler().format(format)));
-        }
-    }
-
-    /// Decides anew which links of a source pad carry media.
-    fn refresh(&mut self, id: &Arc<str>, key: &PadKey) {
-        let Some(element) = self.elements.get(id) else {
-            return;
-        };
-        let Some(source) = element.sources.get(key).cloned() else {
-            return;
-        };
-        let links = element.outputs.get(key).cloned().unwrap_or_default();
-        let mut consumers = FanOut::default();
-        let mut fresh = false;
-        for link in links {
-            let sink = self.sink(&link.connection.sink, &link.connection.sink_key());
-            let Some(sink) = sink else {
-                link.set_active(false);
-                continue;
-            };
-            if self.agree(&source, &link, &sink) {
-                fresh |= link.set_active(true);
-                sink.set_feed(Some((source.clone(), link.clone())));
-                self.announce(sink.clone(), source.format());
-                consumers.add(link, sink);
-            } else {
-                link.set_active(false);
-                sink.set_feed(None);
-                self.announce(sink, 0);
-            }
-        }
-        self.install(source, consumers, fresh && key.kind == MediaKind::Video);
-    }
-
-    fn install(&mut self, source: Arc<Source>, consumers: FanOut, needs_keyframe: bool) {
-        let count = consumers.len();
-        let former = source.set_consumers(consumers);
-        self.queue.push(Box::new(move || {
-            if former != count {
-                source
-                    .handler()
-                    .consumers(u32::try_from(count).unwrap_or(u32::MAX));
-            }
-            source.estimates_changed();
-            if needs_keyframe {
-                source.request_keyframe();
-            }
-        }));
-    }
-
-    /// Whether both ends of a link have the same format in mind.
-    fn agree(&mut self, source: &Source, link: &Link, sink: &Sink) -> bool {
-        let (format, accepted) = (source.format(), sink.accepted());
-        if format == 0 || accepted.is_empty() {
-            return false;
-        }
-        if accepted.contains(&format) || accepted.contains(&ANY_FORMAT) {
-            return true;
-        }
-        self.tell_unconvertible(link, format, &accepted);
-        false
-    }
-
-    fn tell_unconvertible(&mut self, link: &Link, format: u32, accepted: &[u32]) {
-        let formats = self.plane.formats();
-        let accepted: Vec<String> = accepted.iter().map(|id| formats.describe(*id)).collect();
-        let reason = format!(
-            "{} sends {}, {} accepts {}, and no installed module converts between them",
-            link.connection.source,
-            formats.describe(format),
-            link.connection.sink,
-            accepted.join(" or "),
-        );
-        let kind = link.connection.kind;
-        self.tell(
-            &link.connection.sink.clone(),
-            NodeEvent::Unconvertible { kind, reason },
-        );
-    }
 }

@@ -8,6 +8,7 @@
 //!
 //! *Invariant:* nothing here knows an encoding by name, or parses a payload.
 
+mod changes;
 mod connection;
 mod fanout;
 mod flow;

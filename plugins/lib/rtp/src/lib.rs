@@ -9,7 +9,7 @@
 //!   (RFC 8285), parsed without copying and written into the caller's buffer.
 //! * [`rtcp`]: compound RTCP packets, parsed into one enum and built into one buffer.
 //! * [`receiver`], [`sender`]: the statistics that reports carry and that reports bring.
-//! * [`nack`], [`history`]: what to ask for again, and what can be sent again.
+//! * [`nack`]: what to ask for again.
 //! * [`rewriter`]: one continuous outgoing stream out of changing sources.
 //! * [`remb`]: the loss-based receiver bitrate estimate.
 //! * [`codec`]: what a forwarder must know of a payload: keyframe starts and layers.
@@ -18,7 +18,6 @@ pub mod codec;
 mod cursor;
 pub mod extension;
 pub mod header;
-pub mod history;
 pub mod nack;
 pub mod ntp;
 pub mod receiver;
