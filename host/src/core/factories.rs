@@ -16,6 +16,10 @@ pub trait Factories: Send + Sync {
     fn installed(&self) -> &[Installed];
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
+    /// What the modules measure, in the text format of Prometheus.
+    fn metrics(&self) -> String {
+        String::new()
+    }
     /// Creates an object; may block.
     ///
     /// # Errors
@@ -39,6 +43,10 @@ impl Factories for Modules {
 
     fn provides(&self, class: &str) -> bool {
         Modules::provides(self, class)
+    }
+
+    fn metrics(&self) -> String {
+        Modules::metrics(self)
     }
 
     fn create(

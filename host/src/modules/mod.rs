@@ -10,6 +10,7 @@ mod discovery;
 mod element;
 mod instance;
 mod loader;
+mod metrics;
 mod pads;
 mod probe;
 mod services;
@@ -148,6 +149,11 @@ impl Modules {
     /// Whether a module makes objects of this class (plain name).
     pub fn provides(&self, class: &str) -> bool {
         self.catalogue.providers.contains_key(class)
+    }
+
+    /// What the modules measure, in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.services.metrics()
     }
 
     /// Makes an object; loads the module's library if this is the first.

@@ -16,7 +16,10 @@ use rivero_plugin_api::{
 };
 use serde_json::Value;
 
-use super::Discovery;
+use super::{
+    Discovery,
+    metrics::{Kind, Metrics},
+};
 use crate::media::{Plane, Timers};
 
 /// Shared by all modules of a server.
@@ -26,6 +29,7 @@ pub(super) struct Services {
     plane: Arc<Plane>,
     /// Apart from those of the media plane: a module's action may be slow.
     timers: Timers,
+    metrics: Metrics,
 }
 
 impl Services {
@@ -35,7 +39,13 @@ impl Services {
             data_directory: discovery.data_directory.display().to_string(),
             plane: plane.clone(),
             timers: Timers::start("module-timers")?,
+            metrics: Metrics::default(),
         })
+    }
+
+    /// What the modules measure.
+    pub(super) fn metrics(&self) -> String {
+        self.metrics.text()
     }
 
     /// The services as one module sees them.
@@ -136,8 +146,13 @@ impl AbiHost for ModuleServices {
 
     fn metric(&self, kind: u8, name: RStr<'_>, labels: RStr<'_>, value: f64) {
         contained(|| {
-            let module = self.namespace.as_str();
-            tracing::trace!(target: "metric", module, kind, value, "{name} {labels}");
+            let kind = if kind == 0 {
+                Kind::Counter
+            } else {
+                Kind::Gauge
+            };
+            let (module, metrics) = (&self.namespace, &self.services.metrics);
+            metrics.record(module, kind, name.as_str(), labels.as_str(), value);
         });
     }
 

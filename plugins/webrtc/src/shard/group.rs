@@ -2,14 +2,12 @@
 
 use std::{
     cell::Cell,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use mio::Waker;
-use rivero_plugin_api::{Packet, SinkGroup, SinkSelection};
+use rivero_plugin_api::{Packet, SinkGroup, SinkSelection, host};
+use serde_json::json;
 
 /// Packets that may wait for a shard; further ones are lost, and counted.
 const LIMIT: usize = 16_384;
@@ -52,7 +50,6 @@ pub(crate) struct BurstQueue {
     shard: u64,
     waiting: Mutex<Waiting>,
     waker: Arc<Waker>,
-    lost: AtomicU64,
 }
 
 impl BurstQueue {
@@ -61,7 +58,6 @@ impl BurstQueue {
             shard,
             waiting: Mutex::default(),
             waker,
-            lost: AtomicU64::new(0),
         }
     }
 
@@ -70,17 +66,20 @@ impl BurstQueue {
         HERE.set(self.shard);
     }
 
+    /// Says in the metrics that the shard could not follow.
+    fn count_lost(&self, packets: usize) {
+        if let Some(host) = host() {
+            let labels = json!({ "shard": self.shard.to_string() });
+            host.count("packets_lost_before_shard_total", &labels, packets as f64);
+        }
+    }
+
     /// Exchanges what waits against an empty list.
     pub(crate) fn take(&self, empty: &mut Waiting) {
         std::mem::swap(
             &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
             empty,
         );
-    }
-
-    /// Packets that were lost because the shard could not follow.
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Relaxed)
     }
 }
 
@@ -92,8 +91,8 @@ impl SinkGroup for ShardGroup {
         let queue = &self.0;
         let mut waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.packets.len() + packets.len() > LIMIT {
-            queue.lost.fetch_add(packets.len() as u64, Relaxed);
-            return;
+            drop(waiting);
+            return queue.count_lost(packets.len());
         }
         let first = waiting.bursts.is_empty();
         waiting.packets.extend_from_slice(packets);

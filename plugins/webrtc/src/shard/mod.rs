@@ -93,7 +93,6 @@ pub(crate) struct Shard {
     commands: Mutex<Sender<Command>>,
     waker: Arc<Waker>,
     group: SinkGroupHandle,
-    queue: Arc<BurstQueue>,
     v4: Option<u16>,
     v6: Option<u16>,
     places: Mutex<Places>,
@@ -132,7 +131,6 @@ impl Shard {
             commands: Mutex::new(commands),
             waker,
             group: SinkGroupHandle::new(ShardGroup(queue.clone())),
-            queue: queue.clone(),
             v4: v4.as_ref().map(MediaSocket::port),
             v6: v6.as_ref().map(MediaSocket::port),
             places: Mutex::default(),
@@ -201,12 +199,6 @@ impl Shard {
     /// Takes bursts for the sinks of this shard.
     pub(crate) fn group(&self) -> &SinkGroupHandle {
         &self.group
-    }
-
-    /// Packets that were lost on the way to this shard.
-    #[expect(dead_code, reason = "next: /metrics publishes it for each shard")]
-    pub(crate) fn lost(&self) -> u64 {
-        self.queue.lost()
     }
 
     /// The shard's socket under one of this machine's addresses.
