@@ -2,6 +2,7 @@
 // one taking over.
 
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
@@ -51,6 +52,19 @@ test('viewers who are there early see and hear the presenter', async () => {
     await seesMotion(audience.page, name);
   }
   await hearsTone(audience.page, EARLY[0], 800);
+});
+
+test('viewers sit on other shards than the presenter, too', async () => {
+  // Each shard has a port of its own for each IP version.
+  const address = async (endpoint) => {
+    const [{ localCandidate }] = await invoke(endpoint, 'getICECandidatePairs');
+    const [, , , , ip, port] = localCandidate.split(' ');
+    return { ip, port };
+  };
+  const home = await address(presenter.endpoint);
+  const others = await Promise.all([...viewers.values()].map(address));
+  const elsewhere = others.some(({ ip, port }) => ip === home.ip && port !== home.port);
+  assert.ok(elsewhere || availableParallelism() === 1, `presenter on ${home.port}, viewers on ${others.map(({ port }) => port)}`);
 });
 
 test(`late joiners have a picture within ${FIRST_PICTURE_MS} ms`, async (t) => {
