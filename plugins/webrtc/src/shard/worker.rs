@@ -38,7 +38,8 @@ pub(super) struct Worker {
     routes: Routes,
     timers: BTreeSet<(Instant, Token)>,
     waiting: Waiting,
-    buffers: ReceiveBuffers,
+    /// `None` while something is being received.
+    buffers: Option<ReceiveBuffers>,
     scratch: Vec<u8>,
     counters: SendCounters,
     /// Transports that received something since they were last attended to.
@@ -100,7 +101,7 @@ impl Worker {
             routes: Routes::default(),
             timers: BTreeSet::new(),
             waiting: Waiting::default(),
-            buffers: ReceiveBuffers::default(),
+            buffers: None,
             scratch: Vec::new(),
             counters: SendCounters::default(),
             touched: Vec::new(),
@@ -183,7 +184,7 @@ impl Worker {
 
     /// Receives for a while; `true` when there may be more.
     fn receive(&mut self, token: mio::Token) -> bool {
-        let mut buffers = std::mem::take(&mut self.buffers);
+        let mut buffers = self.buffers.take().unwrap_or_default();
         let mut more = true;
         for _ in 0..RECEIVE_TURNS {
             let socket = if token == V6 {
@@ -212,7 +213,7 @@ impl Worker {
                 Err(error) => tracing::trace!(%error, "receiving"),
             }
         }
-        self.buffers = buffers;
+        self.buffers = Some(buffers);
         more
     }
 
