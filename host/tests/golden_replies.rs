@@ -50,6 +50,28 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("me.connect_sink_is_", "Kurento crashed"),
 ];
 
+/// Records of names that only generation 6 had: errors in Kurento 7.3, answered here.
+const GENERATION_6: &[&str] = &[
+    "mo.webrtc.getChilds",
+    "me.getMinOutputBitrate",
+    "me.setMinOutputBitrate",
+    "me.getMinOutputBitrate_after",
+    "me.getMaxOutputBitrate",
+    "me.setMaxOutputBitrate",
+    "me.getMaxOutputBitrate_after",
+    "me.setOutputBitrate",
+    "subscribe.webrtc.OnIceCandidate",
+    "subscribe.webrtc.OnIceGatheringDone",
+    "subscribe.webrtc.IceComponentStateChange",
+    "subscribe.webrtc.OnDataChannelOpened",
+    "subscribe.webrtc.DataChannelOpen",
+    "subscribe.webrtc.DataChannelClose",
+    "subscribe.webrtc.MediaFlowInStateChange",
+    "subscribe.webrtc.MediaFlowOutStateChange",
+    "subscribe.webrtc.MediaTranscodingStateChange",
+    "webrtc.initial.getExternalAddress",
+];
+
 struct Record {
     name: String,
     text: String,
@@ -217,7 +239,8 @@ async fn recorded_requests_get_the_recorded_replies() {
                 .unwrap(),
             false => client.send_text(&text).await,
         }
-        let is_different = DIFFERENT.iter().any(|(prefix, _)| name.starts_with(prefix));
+        let is_different = GENERATION_6.contains(&name.as_str())
+            || DIFFERENT.iter().any(|(prefix, _)| name.starts_with(prefix));
         if record["expect"] == "empty" {
             assert_eq!(client.receive_text().await.unwrap().unwrap(), "", "{name}");
             continue;

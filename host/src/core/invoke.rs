@@ -6,6 +6,7 @@ use rivero_idl::Operation;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::aliases::old_operation;
 use super::convert::{Converted, Incoming, Place, outgoing};
 use super::media_object::media_object;
 use super::{CALL_TIMEOUT, Core, Execution};
@@ -34,6 +35,9 @@ impl Core {
         name: String,
         params: Option<Value>,
     ) -> Execution<Value> {
+        if let Some(operation) = old_operation(&object.class, &name) {
+            return self.invoke_old(session, object, operation, params);
+        }
         match self.prepare(session, object, name, params) {
             Ok(call) => self.carry_out(call),
             Err(error) => error.into(),

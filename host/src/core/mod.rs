@@ -3,6 +3,7 @@
 //! Operations that the server itself carries out run at once on the caller's thread; those of
 //! modules run on the [`call_pool`]. Calls on one object start in the order of their arrival.
 
+pub mod aliases;
 pub mod call_pool;
 pub mod convert;
 mod create;
@@ -135,7 +136,7 @@ impl Core {
         object: &Object,
         event: &str,
     ) -> Result<Arc<str>, CallError> {
-        if object.class.event(event).is_none() {
+        if object.class.event(event).is_none() && !aliases::is_old_event(&object.class, event) {
             return Err(CallError::event_not_supported(format!(
                 "Event '{event}' not supported"
             )));

@@ -16,9 +16,10 @@ use rivero_idl::Model;
 use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::core::aliases::{old_event_data, old_event_names};
 use crate::core::convert;
 use crate::protocol::response;
-use crate::registry::Object;
+use crate::registry::{Object, Session};
 
 /// Raises events on objects.
 #[derive(Debug)]
@@ -36,15 +37,29 @@ impl Events {
     /// Sends an event to every session that subscribed to it.
     ///
     /// `data` holds the event's own properties; `source`, `timestampMillis`, `tags` and, for
-    /// events that have it, `type` are added here unless given.
+    /// events that have it, `type` are added here unless given. Who subscribed to an old name of
+    /// the event gets it under that one.
     pub fn raise(&self, object: &Object, event: &str, mut data: Map<String, Value>) {
         let sessions = object.subscriptions.sessions(event);
-        if sessions.is_empty() {
+        let under_old_names: Vec<_> = old_event_names(&object.class, event)
+            .map(|old| (old, object.subscriptions.sessions(old)))
+            .filter(|(_, sessions)| !sessions.is_empty())
+            .collect();
+        if sessions.is_empty() && under_old_names.is_empty() {
             return;
         }
+        self.complete(object, event, &mut data);
+        deliver(object, event, &data, sessions);
+        for (old, sessions) in under_old_names {
+            deliver(object, old, &old_event_data(old, &data), sessions);
+        }
+    }
+
+    /// Brings an event's data into the form that clients expect.
+    fn complete(&self, object: &Object, event: &str, data: &mut Map<String, Value>) {
         let definition = object.class.event(event);
         if let Some(definition) = definition {
-            convert::label_event(&self.model, definition, &mut data);
+            convert::label_event(&self.model, definition, data);
         }
         data.entry("source")
             .or_insert_with(|| Value::from(&*object.id));
@@ -60,10 +75,16 @@ impl Events {
         }) {
             data.entry("type").or_insert_with(|| Value::from(event));
         }
-        let text = Utf8Bytes::from(response::event(&object.id, event, &data));
-        for session in sessions {
-            session.deliver(text.clone());
-        }
+    }
+}
+
+fn deliver(object: &Object, event: &str, data: &Map<String, Value>, sessions: Vec<Arc<Session>>) {
+    if sessions.is_empty() {
+        return;
+    }
+    let text = Utf8Bytes::from(response::event(&object.id, event, data));
+    for session in sessions {
+        session.deliver(text.clone());
     }
 }
 

@@ -6,6 +6,7 @@ use rivero_idl::{ComplexType, Event, Model, QualifiedName, Register, Type};
 use serde_json::{Map, Value};
 
 use super::incoming::as_single;
+use crate::core::aliases::add_old_fields;
 
 /// A value that does not fit its declared type: the module has a defect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,6 +183,7 @@ fn register(
             }
         }
     }
+    add_old_fields(register, &mut members);
     members.insert("__type__".into(), Value::from(register.name.name()));
     members.insert("__module__".into(), Value::from(register.name.namespace()));
     Ok(Value::Object(members))
