@@ -1,17 +1,21 @@
 //! The server process.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rivero::config::{self, CommandLine, Configuration};
+use rivero::config::{self, CommandLine, Configuration, Settings};
 use rivero::core::{self, Core};
 use rivero::media::Plane;
 use rivero::modules::{Discovery, Modules, probe_file};
 use rivero::observe::logging::{self, Files};
 use rivero::protocol::listener::Binding;
+use rivero::protocol::registrar::Registrar;
+use rivero::protocol::tls;
 use rivero::server::{self, Server};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 fn main() -> ExitCode {
     let (command_line, ignored) = match CommandLine::parse_tolerantly(std::env::args_os()) {
@@ -134,54 +138,94 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
 }
 
 async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) -> Outcome<()> {
-    let settings = configuration.settings;
+    let settings = &configuration.settings;
     let options = core::Options {
         metadata: settings.metadata.clone(),
         element_settings: settings.element,
         exception_limit: settings.exception_limit,
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
     };
-    if settings.port == 0 {
-        return Err(
-            "mediaServer.net.websocket.port is 0 or missing: there is nothing to listen on".into(),
-        );
-    }
-    let binding = Binding {
-        address: settings.address,
-        port: settings.port,
-        ipv6: settings.ipv6,
-        backlog: settings.backlog.unwrap_or_else(system_backlog),
-    };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let core = Core::new(Arc::new(modules), plane, options)?;
-    let options = server::Options {
-        binding,
-        path: settings.path.clone(),
-        collector_period: settings.collector_period,
-        caches_replies: !settings.disable_request_cache,
-    };
-    let server = Server::open(core, options)
-        .map_err(|error| format!("Cannot listen on port {}: {error}", settings.port))?;
-    let address = server.address()?;
-    tracing::info!(
-        "Kurento Media Server started: Rivero {} on ws://{address}/{}",
-        env!("CARGO_PKG_VERSION"),
-        settings.path
-    );
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            "the server is open to the network, and the protocol knows no authentication"
-        );
-    }
+    let server = Server::open(core.clone(), server_options(&configuration)?)?;
+    announce_start(&server, &settings.path);
+    let exhausted = exhausted(core, settings.kill_limit);
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
             _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+            // The end is that of SIGTERM: whoever supervises the process starts it again.
+            reached = exhausted => tracing::error!("stopping without objects: {reached}"),
         }
     };
     server.run(stop).await;
     Ok(())
+}
+
+/// Which of the process's limits is too near with no objects left; never without `limit`.
+async fn exhausted(core: Arc<Core>, limit: Option<f64>) -> String {
+    match limit {
+        Some(fraction) => core.exhausted(fraction).await.message,
+        None => std::future::pending().await,
+    }
+}
+
+fn server_options(configuration: &Configuration) -> Outcome<server::Options> {
+    let settings = &configuration.settings;
+    let registrar = settings
+        .registrar
+        .clone()
+        .map(|address| Registrar::new(address, settings.local_address.clone(), tls::system_roots));
+    Ok(server::Options {
+        binding: binding(settings, settings.address, settings.port),
+        secure: secure_listener(configuration)?,
+        path: settings.path.clone(),
+        registrar: registrar.transpose()?,
+        collector_period: settings.collector_period,
+        caches_replies: !settings.disable_request_cache,
+    })
+}
+
+/// `None` with port 0, which disables a listener.
+fn binding(settings: &Settings, address: Option<IpAddr>, port: u16) -> Option<Binding> {
+    let binding = Binding {
+        address,
+        port,
+        ipv6: settings.ipv6,
+        backlog: settings.backlog.unwrap_or_else(system_backlog),
+    };
+    (port != 0).then_some(binding)
+}
+
+/// The TLS listener, on every address: the setting of an address is that of the plain one.
+fn secure_listener(configuration: &Configuration) -> Outcome<Option<(Binding, TlsAcceptor)>> {
+    let settings = &configuration.settings;
+    let Some(binding) = binding(settings, None, settings.secure_port) else {
+        return Ok(None);
+    };
+    let file = settings.secure_certificate.as_ref().ok_or(
+        "mediaServer.net.websocket.secure.port is set, and mediaServer.net.websocket.secure.certificate is missing",
+    )?;
+    let directory = configuration.directory.clone().unwrap_or_default();
+    let tls = tls::acceptor(&directory.join(file), &settings.secure_password)?;
+    Ok(Some((binding, tls)))
+}
+
+fn announce_start(server: &Server, path: &str) {
+    let secure = server.secure_address().map(|address| ("wss", address));
+    let plain = server.address().map(|address| ("ws", address));
+    for (scheme, address) in plain.into_iter().chain(secure) {
+        tracing::info!(
+            "Kurento Media Server started: Rivero {} on {scheme}://{address}/{path}",
+            env!("CARGO_PKG_VERSION")
+        );
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "the server is open to the network, and the protocol knows no authentication"
+            );
+        }
+    }
 }
 
 fn discover(

@@ -7,42 +7,74 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
 use crate::observe::pages;
 use crate::protocol::connection::Service;
 use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
+use crate::protocol::registrar::Registrar;
 
 /// How the server is reached, and how it treats sessions.
-#[derive(Debug, Clone)]
 pub struct Options {
     /// The plain WebSocket listener.
-    pub binding: Binding,
+    pub binding: Option<Binding>,
+    /// The TLS listener.
+    pub secure: Option<(Binding, TlsAcceptor)>,
     /// Path of the WebSocket, without leading slash.
     pub path: String,
+    /// Who is told where the server is: at the TLS listener if there is one.
+    pub registrar: Option<Registrar>,
     /// A session that is neither used nor connected ends after one to two of these.
     pub collector_period: Duration,
     /// Whether a repeated request gets the reply of the first.
     pub caches_replies: bool,
 }
 
-/// A server whose socket is open.
-#[derive(Debug)]
+/// Why a server has no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The options name no listener.
+    #[error(
+        "mediaServer.net.websocket.port and mediaServer.net.websocket.secure.port are 0 or missing: there is nothing to listen on"
+    )]
+    NoListener,
+    /// No listener can be opened; this is about the last one.
+    #[error("Cannot listen on port {port}: {error}")]
+    Listen {
+        /// TCP port.
+        port: u16,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// A server whose sockets are open.
 pub struct Server {
     core: Arc<Core>,
     service: Arc<Service>,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
+    registrar: Option<Registrar>,
     collector_period: Duration,
 }
 
+struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
 impl Server {
-    /// Opens the socket; clients can connect, and are answered once [`Server::run`] runs.
+    /// Opens the sockets; clients can connect, and are answered once [`Server::run`] runs.
     ///
     /// # Errors
-    /// When the address cannot be bound.
-    pub fn open(core: Arc<Core>, options: Options) -> io::Result<Server> {
-        let listener = listener::bind(&options.binding)?;
+    /// When no address can be bound. With two listeners of which one can be opened, the other
+    /// is only logged.
+    pub fn open(core: Arc<Core>, options: Options) -> Result<Server, OpenError> {
+        let plain = options.binding.map(|binding| (binding, None));
+        let secure = options.secure.map(|(binding, tls)| (binding, Some(tls)));
+        let listeners = open_listeners(plain.into_iter().chain(secure))?;
         let methods = Methods::new(core.clone(), options.caches_replies);
         let path = options.path.trim_start_matches('/').to_owned();
         let service = Arc::new(Service {
@@ -53,23 +85,39 @@ impl Server {
         Ok(Server {
             core,
             service,
-            listener,
+            listeners,
+            registrar: options.registrar,
             collector_period: options.collector_period,
         })
     }
 
-    /// Where the server listens.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// Where the plain listener is, if there is one.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address_of(false)
     }
 
-    /// Serves until `stop` is done, then closes the socket and destroys all objects.
+    /// Where the TLS listener is, if there is one.
+    #[must_use]
+    pub fn secure_address(&self) -> Option<SocketAddr> {
+        self.address_of(true)
+    }
+
+    fn address_of(&self, secure: bool) -> Option<SocketAddr> {
+        let mut listeners = self.listeners.iter();
+        let listener = listeners.find(|listener| listener.tls.is_some() == secure)?;
+        listener.socket.local_addr().ok()
+    }
+
+    /// Serves until `stop` is done, then closes the sockets and destroys all objects.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
-        tasks.spawn(listener::accept(self.listener, self.service.clone()));
+        if let Some((registrar, url)) = self.registration() {
+            tasks.spawn(registrar.run(url));
+        }
+        for Listener { socket, tls } in self.listeners {
+            tasks.spawn(listener::accept(socket, tls, self.service.clone()));
+        }
         tasks.spawn(collect(self.core.clone(), self.collector_period));
         stop.await;
         tasks.shutdown().await;
@@ -77,6 +125,36 @@ impl Server {
         // Destruction reports no errors; it only takes its time.
         let _ = self.core.destroy(dead).wait().await;
     }
+
+    /// The registrar and the URL that it is told.
+    fn registration(&self) -> Option<(Registrar, String)> {
+        let registrar = self.registrar.clone()?;
+        let secure = self.secure_address();
+        let port = secure.or(self.address())?.port();
+        let url = registrar.announced_url(secure.is_some(), port, &self.service.path);
+        Some((registrar, url))
+    }
+}
+
+fn open_listeners(
+    wanted: impl Iterator<Item = (Binding, Option<TlsAcceptor>)>,
+) -> Result<Vec<Listener>, OpenError> {
+    let mut listeners = Vec::new();
+    let mut failures = Vec::new();
+    for (binding, tls) in wanted {
+        let port = binding.port;
+        match listener::bind(&binding) {
+            Ok(socket) => listeners.push(Listener { socket, tls }),
+            Err(error) => failures.push(OpenError::Listen { port, error }),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(failures.pop().unwrap_or(OpenError::NoListener));
+    }
+    for failure in failures {
+        tracing::error!("{failure}");
+    }
+    Ok(listeners)
 }
 
 /// Ends sessions that went away, for as long as it is polled.

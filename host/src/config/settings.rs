@@ -1,11 +1,13 @@
 //! What the server itself takes from the configuration.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::protocol::registrar::Address;
 use crate::registry;
 
 /// The server's settings with their defaults.
@@ -13,11 +15,13 @@ use crate::registry;
 pub struct Settings {
     /// Fraction of the process limits above which `create` is refused.
     pub exception_limit: f64,
+    /// Fraction of the process limits above which the server ends once it has no objects left.
+    pub kill_limit: Option<f64>,
     /// Period of the garbage collector.
     pub collector_period: Duration,
     /// Whether repeated requests are executed again.
     pub disable_request_cache: bool,
-    /// Where to listen; every address if `None`.
+    /// Where the plain listener is; every address if `None`.
     pub address: Option<IpAddr>,
     /// Whether every address includes those of IPv6.
     pub ipv6: bool,
@@ -25,6 +29,14 @@ pub struct Settings {
     pub port: u16,
     /// Port of the TLS listener; 0 disables it.
     pub secure_port: u16,
+    /// PEM file with the certificate chain and the key of the TLS listener.
+    pub secure_certificate: Option<PathBuf>,
+    /// Password of that key, empty without one.
+    pub secure_password: String,
+    /// The registrar that is told where the server is.
+    pub registrar: Option<Address>,
+    /// The host name that the registrar is told.
+    pub local_address: String,
     /// Connections that may wait to be accepted; the system's maximum if `None`.
     pub backlog: Option<u32>,
     /// Path of the WebSocket.
@@ -41,12 +53,17 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             exception_limit: 0.8,
+            kill_limit: None,
             collector_period: Duration::from_secs(240),
             disable_request_cache: false,
             address: None,
             ipv6: true,
             port: 8888,
             secure_port: 0,
+            secure_certificate: None,
+            secure_password: String::new(),
+            registrar: None,
+            local_address: "localhost".into(),
             backlog: None,
             path: "kurento".into(),
             threads: None,
@@ -67,6 +84,8 @@ impl Settings {
         };
         let default = Settings::default();
         let socket = "/mediaServer/net/websocket";
+        let secure = "/mediaServer/net/websocket/secure";
+        let registrar = "/mediaServer/net/websocket/registrar";
         let resources = "/mediaServer/resources";
         let element = "/modules/kurento/MediaElement";
         let bitrates = default.element;
@@ -74,6 +93,7 @@ impl Settings {
             exception_limit: reader
                 .get(resources, "exceptionLimit")
                 .unwrap_or(default.exception_limit),
+            kill_limit: reader.get(resources, "killLimit"),
             collector_period: reader
                 .get(resources, "garbageCollectorPeriod")
                 .filter(|seconds| *seconds > 0)
@@ -85,9 +105,13 @@ impl Settings {
             ipv6: reader.flag(socket, "ipv6").unwrap_or(default.ipv6),
             // In a file that is there, a missing port disables the listener.
             port: reader.get(socket, "port").unwrap_or_default(),
-            secure_port: reader
-                .get(&format!("{socket}/secure"), "port")
-                .unwrap_or_default(),
+            secure_port: reader.get(secure, "port").unwrap_or_default(),
+            secure_certificate: reader.get(secure, "certificate"),
+            secure_password: reader.text(secure, "password").unwrap_or_default(),
+            registrar: reader.get(registrar, "address"),
+            local_address: reader
+                .get(registrar, "localAddress")
+                .unwrap_or(default.local_address),
             backlog: reader.get(socket, "connqueue"),
             path: reader.get(socket, "path").unwrap_or(default.path),
             threads: reader.get(socket, "threads").filter(|threads| *threads > 0),
@@ -184,6 +208,31 @@ mod tests {
         );
         assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
         assert_eq!(settings.element.encoder_bitrate, 500_000);
+    }
+
+    #[test]
+    fn tls_and_registrar_are_read() {
+        let (settings, problems) = Settings::read(&json!({"mediaServer": {
+            "resources": {"killLimit": 0.7},
+            "net": {"websocket": {
+                "secure": {"port": 8433, "certificate": "cert.pem", "password": " a b "},
+                "registrar": {"address": "wss://host:9090/r", "localAddress": "media.example"},
+            }},
+        }}));
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(
+            (settings.secure_port, settings.kill_limit),
+            (8433, Some(0.7))
+        );
+        assert_eq!(settings.secure_certificate, Some("cert.pem".into()));
+        assert_eq!(settings.secure_password, " a b ");
+        assert_eq!(settings.registrar, "wss://host:9090/r".parse().ok());
+        assert_eq!(settings.local_address, "media.example");
+
+        let tree =
+            json!({"mediaServer": {"net": {"websocket": {"registrar": {"address": "host"}}}}});
+        let (settings, problems) = Settings::read(&tree);
+        assert_eq!((settings.registrar, problems.len()), (None, 1));
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Core {
         };
         let left: Vec<_> = dead.into_iter().filter(in_modules).collect();
         if left.is_empty() {
+            self.note_whether_empty();
             return Execution::Done(Ok(()));
         }
         let core = self.clone();
@@ -36,6 +37,7 @@ impl Core {
             let releases = tokio::spawn(async move {
                 // Polled in order, so a hub hears of its ports' end before its own.
                 join_all(left.iter().map(|object| core.release_in_module(object))).await;
+                core.note_whether_empty();
             });
             if tokio::time::timeout(PATIENCE, releases).await.is_err() {
                 tracing::warn!(

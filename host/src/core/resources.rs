@@ -1,11 +1,13 @@
-//! The limits of the process: `create` is refused before they are reached.
+//! The limits of the process: `create` is refused before they are reached, and a server that
+//! has no objects left ends when it still is near them.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::Notify;
 
-use super::usage;
+use super::{Core, usage};
 use crate::error::CallError;
 
 /// How long a look at the process counts; it costs a system call per open file.
@@ -17,6 +19,35 @@ pub(super) struct Resources {
     max_threads: u64,
     max_files: u64,
     verdict: Mutex<Option<(Instant, Result<(), CallError>)>>,
+    /// Told whenever the last object has gone.
+    emptied: Notify,
+}
+
+impl Core {
+    /// Done when the last object has gone, its module has let go of it, and the process still
+    /// uses more threads or files than `fraction` of what the system allows it.
+    ///
+    /// Such a process has leaked something that only a restart gives back. Returns what it
+    /// uses too much of.
+    pub async fn exhausted(&self, fraction: f64) -> CallError {
+        let limits = Resources::within(fraction);
+        loop {
+            self.resources.emptied.notified().await;
+            if self.registry.object_count() > 0 {
+                continue;
+            }
+            if let Err(reached) = limits.check() {
+                return reached;
+            }
+        }
+    }
+
+    /// Lets [`Core::exhausted`] look at the process when no object is left.
+    pub(super) fn note_whether_empty(&self) {
+        if self.registry.object_count() == 0 {
+            self.resources.emptied.notify_one();
+        }
+    }
 }
 
 impl Resources {
@@ -36,6 +67,7 @@ impl Resources {
             max_threads,
             max_files,
             verdict: Mutex::default(),
+            emptied: Notify::new(),
         }
     }
 

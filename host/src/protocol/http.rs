@@ -148,7 +148,9 @@ pub async fn accept<S: AsyncWrite + Unpin>(stream: &mut S, key: &str) -> io::Res
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nServer: {SERVER}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes()).await
+    stream.write_all(answer.as_bytes()).await?;
+    // TLS may still hold what the socket did not take at once.
+    stream.flush().await
 }
 
 /// Sends an answer that ends the connection; `status` is code and reason.

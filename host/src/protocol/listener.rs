@@ -5,9 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Service, serve};
+
+/// How long a client may take to agree on the parameters of TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +63,18 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(backlog)
 }
 
-/// Accepts connections for as long as it is polled.
-pub async fn accept(listener: TcpListener, service: Arc<Service>) {
+/// Accepts connections for as long as it is polled; with `tls`, secure ones.
+pub async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Arc<Service>) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 // Replies are small and asked for: none of them should wait for another.
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(serve(stream, from, service.clone()));
+                let service = service.clone();
+                match tls.clone() {
+                    None => tokio::spawn(serve(stream, from, service)),
+                    Some(tls) => tokio::spawn(serve_securely(stream, tls, from, service)),
+                };
             }
             Err(error) => {
                 // Usually too many open files: connections that end make room.
@@ -74,5 +82,18 @@ pub async fn accept(listener: TcpListener, service: Arc<Service>) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+async fn serve_securely(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    from: SocketAddr,
+    service: Arc<Service>,
+) {
+    match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, from, service).await,
+        Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS connection"),
+        Err(_) => tracing::debug!(%from, "no TLS connection within 10 s"),
     }
 }

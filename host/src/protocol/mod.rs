@@ -1,9 +1,10 @@
 //! The Kurento protocol: JSON-RPC 2.0 requests in WebSocket messages.
 //!
-//! From the socket inwards: [`listener`] accepts, [`http`] reads the request head and
+//! From the socket inwards: [`listener`] accepts, with [`tls`] where it is wanted, [`http`] reads the request head and
 //! upgrades, [`connection`] exchanges messages, [`json`] and [`request`] turn text into
 //! a typed request, [`methods`] carries it out, [`response`] writes the answer into the
-//! connection's [`outbox`]. [`cache`] answers repeated requests.
+//! connection's [`outbox`]. [`cache`] answers repeated requests. Outwards, [`registrar`] tells a
+//! directory of servers where this one is.
 
 pub mod cache;
 pub mod connection;
@@ -12,6 +13,8 @@ pub mod json;
 pub mod listener;
 pub mod methods;
 pub mod outbox;
+pub mod registrar;
 pub mod request;
 pub mod response;
+pub mod tls;
 mod wire;

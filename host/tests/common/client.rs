@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -14,8 +15,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// Long enough for a loaded machine; nothing waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Client {
-    pub socket: WebSocketStream<TcpStream>,
+pub struct Client<S = TcpStream> {
+    pub socket: WebSocketStream<S>,
     pub events: VecDeque<Value>,
 }
 
@@ -25,7 +26,13 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 impl Client {
     pub async fn connect(address: SocketAddr, path: &str) -> Client {
         let stream = TcpStream::connect(address).await.unwrap();
-        let url = format!("ws://{address}{path}");
+        Client::over(stream, &format!("ws://{address}{path}")).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// A client on a connection that exists already.
+    pub async fn over(stream: S, url: &str) -> Client<S> {
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
         Client {
             socket,

@@ -9,6 +9,7 @@
     reason = "a failure here is the failure of a test"
 )]
 
+pub mod certificates;
 pub mod client;
 pub mod toys;
 
@@ -26,9 +27,21 @@ use tokio::task::JoinHandle;
 pub use client::Client;
 pub use toys::Toys;
 
+/// A free port of the loopback address.
+pub fn binding() -> Binding {
+    Binding {
+        address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        port: 0,
+        ipv6: false,
+        backlog: 128,
+    }
+}
+
 /// A running server.
 pub struct Bench {
+    /// The plain listener, or the secure one of a server without.
     pub address: SocketAddr,
+    pub secure_address: Option<SocketAddr>,
     pub core: Arc<Core>,
     pub toys: Arc<Toys>,
     stop: Option<oneshot::Sender<()>>,
@@ -47,27 +60,25 @@ impl Bench {
             core::Options::default(),
         )
         .unwrap();
-        let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let mut options = Options {
-            binding: Binding {
-                address,
-                port: 0,
-                ipv6: false,
-                backlog: 128,
-            },
+            binding: Some(binding()),
+            secure: None,
             path: "kurento".into(),
+            registrar: None,
             collector_period: Duration::from_secs(240),
             caches_replies: true,
         };
         change(&mut options);
         let server = Server::open(core.clone(), options).unwrap();
-        let address = server.address().unwrap();
+        let secure_address = server.secure_address();
+        let address = server.address().or(secure_address).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
         Bench {
             address,
+            secure_address,
             core,
             toys,
             stop: Some(stop),

@@ -1,0 +1,142 @@
+//! The process: what keeps it from starting, and when it ends by itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure here is the failure of a test"
+)]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program with a configuration file in `directory`.
+fn command(directory: &Path, configuration: &Value) -> Command {
+    let file = directory.join("rivero.conf.json");
+    std::fs::write(&file, configuration.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rivero"));
+    command
+        .arg("--conf-file")
+        .arg(file)
+        .arg("--data-path")
+        .arg(directory);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// A port that is free now, of the loopback address.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Waits for the line that tells of the start; the rest is read and dropped meanwhile.
+fn wait_for_start(child: &mut Child) {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let is_start = |line: String| line.contains("Kurento Media Server started");
+    assert!(lines.by_ref().map_while(Result::ok).any(is_start));
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+}
+
+fn refusal(directory: &Path, secure: &Value) -> String {
+    let configuration =
+        json!({"mediaServer": {"net": {"websocket": {"port": 0, "secure": secure}}}});
+    let output = command(directory, &configuration).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_unusable_certificate_is_one_line_and_exit_1() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let named = json!({"port": 8433, "certificate": "cert.pem"});
+    let file = directory.join("cert.pem");
+    let start = format!("Cannot use the certificate {}: ", file.display());
+    assert!(refusal(directory, &named).starts_with(&start));
+    std::fs::write(&file, "nothing of use").unwrap();
+    assert_eq!(
+        refusal(directory, &named),
+        format!("{start}it contains no certificate")
+    );
+    let unnamed = refusal(directory, &json!({"port": 8433}));
+    assert!(
+        unnamed.ends_with("secure.certificate is missing"),
+        "{unnamed}"
+    );
+    let nothing = refusal(directory, &json!({"port": 0}));
+    assert!(
+        nothing.ends_with("there is nothing to listen on"),
+        "{nothing}"
+    );
+}
+
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn start(resources: Value) -> Running {
+    let directory = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let configuration = json!({"mediaServer": {
+        "resources": resources,
+        "net": {"websocket": {"address": address.ip(), "port": address.port()}},
+    }});
+    let mut child = command(directory.path(), &configuration).spawn().unwrap();
+    let child = spawn_blocking(move || {
+        wait_for_start(&mut child);
+        child
+    });
+    let child = tokio::time::timeout(PATIENCE, child).await;
+    Running {
+        child: child.expect("no start").unwrap(),
+        address,
+        _directory: directory,
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_kill_limit_the_last_object_ends_the_process() {
+    let mut running = start(json!({"killLimit": 0.000_000_1})).await;
+    let mut client = Client::connect(running.address, "/kurento").await;
+    let first = client.create("MediaPipeline", json!({})).await;
+    let second = client.create("MediaPipeline", json!({})).await;
+    client.result("release", json!({"object": first})).await;
+    client.result("ping", json!({})).await;
+    client.send("release", json!({"object": second})).await;
+    while let Some(Ok(_)) = client.receive_text().await {}
+    let status = spawn_blocking(move || running.child.wait().unwrap()).await;
+    assert_eq!(status.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn within_the_kill_limit_the_process_goes_on() {
+    let running = start(json!({"killLimit": 1.0})).await;
+    let mut client = Client::connect(running.address, "/kurento").await;
+    for _ in 0..3 {
+        let pipeline = client.create("MediaPipeline", json!({})).await;
+        client.result("release", json!({"object": pipeline})).await;
+    }
+    client.result("ping", json!({})).await;
+}
