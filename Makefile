@@ -72,6 +72,7 @@ build: deps-system ## release build: target/release/rivero, target/release/modul
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures fixture
+	@tests/collect-modules.sh examples/modules $(RELEASE) example-modules rivero_example
 
 .PHONY: install
 install: ## install below DESTDIR and PREFIX (default /usr/local) what `make build` made
@@ -87,7 +88,7 @@ demo: deps build ## build, start the server and the example gallery on http://lo
 
 .PHONY: clean
 clean: ## remove everything built or installed below this folder
-	rm -rf $(TARGET_DIR) {tests,examples}/node_modules tests/.venv tests/.output examples/vendor
+	rm -rf $(TARGET_DIR) {tests,tests/kurento-client-6,examples}/node_modules tests/.venv tests/.output examples/vendor
 
 # --- Checking -------------------------------------------------------------
 

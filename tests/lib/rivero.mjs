@@ -19,6 +19,7 @@ export const artefacts = {
   server: join(release, 'rivero'),
   modules: join(release, 'modules'),
   fixtures: join(release, 'fixtures'),
+  examples: join(release, 'example-modules'),
 };
 
 /** Where each server's log stays after its test, for reading when one fails. */
@@ -167,7 +168,7 @@ function placeServer(path) {
 
 function copyModule(name, directory) {
   const file = `${name}.so`;
-  const built = [artefacts.modules, artefacts.fixtures].map((from) => join(from, file)).find((path) => existsSync(path));
+  const built = [artefacts.modules, artefacts.fixtures, artefacts.examples].map((from) => join(from, file)).find((path) => existsSync(path));
   if (!built) throw new Error(`module ${file} is not built: run 'make build'`);
   copyFileSync(built, join(directory, file));
 }
