@@ -130,8 +130,12 @@ impl Shared {
         let config = local_config(&self.params, &self.properties(), &self.certificate)?;
         let negotiated =
             rivero_sdp::answer(&config, &offer).map_err(|error| sdp_error(&error, false))?;
-        for number in 0..negotiated.transports.len() {
-            self.open_answered(&mut session, &config, &negotiated, number)?;
+        // Everything that the offer can spoil comes before anything is opened.
+        let peers = negotiated.transports.iter();
+        let peers = peers.map(|transport| self.answering_peer(&negotiated, transport));
+        let peers: Vec<Peer> = peers.collect::<Result<_>>()?;
+        for (number, peer) in peers.into_iter().enumerate() {
+            self.open_answered(&mut session, &config, &negotiated, number, peer)?;
         }
         let answer = negotiated.local.to_string();
         session.local = Some(negotiated.local.clone());
@@ -142,21 +146,29 @@ impl Shared {
         Ok(answer)
     }
 
+    fn answering_peer(
+        &self,
+        negotiated: &Negotiated,
+        transport: &rivero_sdp::NegotiatedTransport,
+    ) -> Result<Peer> {
+        let mut peer = self.peer(&transport.local_ice, negotiated.remote_ice_lite)?;
+        peer.set_remote(Instant::now(), remote_parameters(transport)?)
+            .map_err(unusable)?;
+        add_described_candidates(&mut peer, transport);
+        Ok(peer)
+    }
+
     fn open_answered(
         self: &Arc<Self>,
         session: &mut Session,
         config: &LocalConfig,
         negotiated: &Negotiated,
         number: usize,
+        peer: Peer,
     ) -> Result<()> {
         let Some(transport) = negotiated.transports.get(number) else {
             return Ok(());
         };
-        let controlling = negotiated.remote_ice_lite;
-        let mut peer = self.peer(&transport.local_ice, controlling)?;
-        peer.set_remote(Instant::now(), remote_parameters(transport)?)
-            .map_err(unusable)?;
-        add_described_candidates(&mut peer, transport);
         let token = self.shard.reserve()?;
         let tracks = self.tracks(config, negotiated, number, token)?;
         self.open(
