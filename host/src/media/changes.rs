@@ -172,7 +172,7 @@ impl Locked<'_> {
                 continue;
             };
             if self.agree(&source, &link, &sink) {
-                fresh |= link.set_active(true);
+                fresh |= link.set_active(true) && !source.can_greet(link.wanted());
                 sink.set_feed(Some((source.clone(), link.clone())));
                 self.announce(sink.clone(), source.format());
                 consumers.add(link, sink);

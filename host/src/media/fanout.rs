@@ -1,8 +1,15 @@
 //! A snapshot of a source's consumers, and the one loop that serves them.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
-use rivero_plugin_api::{SinkSelection, abi::traits::SinkGroup};
+use rivero_plugin_api::{Packet, SinkSelection, abi::traits::SinkGroup};
 
 use super::{
     link::{Burst, Link},
@@ -14,6 +21,8 @@ use super::{
 pub(crate) struct FanOut {
     groups: Vec<Group>,
     direct: Vec<Member>,
+    /// Some consumer has just joined and waits for its first keyframe.
+    newcomers: AtomicBool,
 }
 
 struct Group {
@@ -35,6 +44,7 @@ thread_local! {
 
 impl FanOut {
     pub(crate) fn add(&mut self, link: Arc<Link>, sink: Arc<Sink>) {
+        *self.newcomers.get_mut() |= link.is_newcomer();
         let Some(group) = sink.group() else {
             self.direct.push(Member { link, sink });
             return;
@@ -66,16 +76,39 @@ impl FanOut {
         grouped.chain(&self.direct).map(|member| &member.link)
     }
 
+    /// Whether consumers joined since the last call.
+    pub(crate) fn take_newcomers(&self) -> bool {
+        self.newcomers.load(Relaxed) && self.newcomers.swap(false, Relaxed)
+    }
+
+    /// Gives those that have just joined what `since_keyframe` finds of the
+    /// encoding they want.
+    pub(crate) fn greet(&self, since_keyframe: impl Fn(u8) -> Vec<Packet>) {
+        let newcomers = self.links().filter(|link| link.is_newcomer());
+        let encodings: BTreeSet<u8> = newcomers.map(|link| link.wanted()).collect();
+        for encoding in encodings {
+            for packets in since_keyframe(encoding).chunks(64) {
+                let wants = |link: &Link| link.is_newcomer() && link.wanted() == encoding;
+                self.push_to(&Burst::new(packets), wants);
+            }
+        }
+        self.links().for_each(|link| link.greeted());
+    }
+
     /// Serves everybody; `true` when somebody still waits for a keyframe.
     pub(crate) fn push(&self, burst: &Burst<'_>) -> bool {
+        self.push_to(burst, |_| true)
+    }
+
+    fn push_to(&self, burst: &Burst<'_>, wants: impl Fn(&Link) -> bool) -> bool {
         let mut starved = false;
-        for member in &self.direct {
+        for member in self.direct.iter().filter(|member| wants(&member.link)) {
             starved |= member.push(burst);
         }
         if !self.groups.is_empty() {
             let mut selections = SELECTIONS.take();
             for group in &self.groups {
-                starved |= group.push(burst, &mut selections);
+                starved |= group.push(burst, &wants, &mut selections);
             }
             SELECTIONS.set(selections);
         }
@@ -84,10 +117,15 @@ impl FanOut {
 }
 
 impl Group {
-    fn push(&self, burst: &Burst<'_>, selections: &mut Vec<SinkSelection>) -> bool {
+    fn push(
+        &self,
+        burst: &Burst<'_>,
+        wants: impl Fn(&Link) -> bool,
+        selections: &mut Vec<SinkSelection>,
+    ) -> bool {
         let mut starved = false;
         selections.clear();
-        for Member { link, sink } in &self.members {
+        for Member { link, sink } in self.members.iter().filter(|member| wants(&member.link)) {
             let packets = link.select(burst);
             if packets != 0 {
                 sink.flow().mark(u64::from(packets.count_ones()));

@@ -44,6 +44,8 @@ pub(crate) struct Link {
     active: AtomicBool,
     /// Nothing passes before a keyframe of the wanted encoding.
     waiting: AtomicBool,
+    /// Has become active and was not offered what came before.
+    newcomer: AtomicBool,
     encoding: AtomicU8,
     wanted: AtomicU8,
     spatial: AtomicU8,
@@ -58,6 +60,7 @@ impl Link {
             connection,
             active: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            newcomer: AtomicBool::new(false),
             encoding: AtomicU8::new(0),
             wanted: AtomicU8::new(0),
             spatial: AtomicU8::new(u8::MAX),
@@ -71,12 +74,26 @@ impl Link {
         let changed = self.active.swap(active, Relaxed) != active;
         if changed && active && self.connection.kind == MediaKind::Video {
             self.waiting.store(true, Relaxed);
+            self.newcomer.store(true, Relaxed);
         }
         changed
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.load(Relaxed)
+    }
+
+    pub(crate) fn is_newcomer(&self) -> bool {
+        self.newcomer.load(Relaxed)
+    }
+
+    pub(crate) fn greeted(&self) {
+        self.newcomer.store(false, Relaxed);
+    }
+
+    /// The encoding that the consumer asks for.
+    pub(crate) fn wanted(&self) -> u8 {
+        self.wanted.load(Relaxed)
     }
 
     /// The consumer wants these layers; the switch happens at a keyframe.

@@ -69,13 +69,27 @@ impl Source {
         for packets in packets.chunks(64) {
             let burst = Burst::new(packets);
             self.flow.mark(packets.len() as u64);
-            if self.keeps_history.load(Relaxed) {
-                self.history.store(packets);
+            let fan_out = self.fan_out.load();
+            if self.keeps_history.load(Relaxed)
+                && let Some(plane) = self.plane.upgrade()
+            {
+                let now = plane.now();
+                // Here, on the producer's thread, so that nothing overtakes it.
+                if fan_out.take_newcomers() {
+                    fan_out.greet(|encoding| self.history.since_keyframe(encoding, now));
+                }
+                self.history.store(packets, now);
             }
-            if self.fan_out.load().push(&burst) {
+            if fan_out.push(&burst) {
                 self.help_the_starved();
             }
         }
+    }
+
+    /// Whether a consumer that joins now will be shown something at once.
+    pub(crate) fn can_greet(&self, encoding: u8) -> bool {
+        let plane = self.plane.upgrade();
+        plane.is_some_and(|plane| self.history.has_keyframe(encoding, plane.now()))
     }
 
     /// Somebody waits for a keyframe: asks again when a request was lost.

@@ -350,6 +350,56 @@ fn a_viewer_finds_recent_packets_of_its_source_and_asks_for_keyframes() {
 }
 
 #[test]
+fn a_viewer_that_joins_is_shown_what_came_since_the_last_keyframe() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let upstream = Log::default();
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&upstream))
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    source.push(&bench.packets(0..8, Some(5)));
+
+    let shard = Log::default();
+    let arrivals = [Log::default(), Log::default()];
+    let mut viewers = Vec::new();
+    for (name, arrivals, next) in [("early", &arrivals[0], 8), ("late", &arrivals[1], 10)] {
+        let (viewer, _) = bench.node(name);
+        viewer
+            .add_sink(VIDEO, "default", sink_handler(arrivals), None, 0)
+            .unwrap();
+        viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+        camera.connect(&viewer, VIDEO, "default", "default");
+        source.push(&bench.packets(next..next + 2, None));
+        viewers.push(viewer);
+    }
+    let (grouped, _) = bench.node("grouped");
+    let handle = Some(group(&shard));
+    grouped
+        .add_sink(VIDEO, "default", sink_handler(&Log::default()), handle, 4)
+        .unwrap();
+    grouped.set_accepted(VIDEO, "default", &[bench.vp8]);
+    camera.connect(&grouped, VIDEO, "default", "default");
+    source.push(&bench.packets(12..13, None));
+
+    let packets = |log: &Log<Arrival>| -> Vec<u16> {
+        let of_one = |arrival| match arrival {
+            Arrival::Packets(packets) => packets,
+            _ => Vec::new(),
+        };
+        log.all().into_iter().flat_map(of_one).collect()
+    };
+    assert_eq!(packets(&arrivals[0]), [5, 6, 7, 8, 9, 10, 11, 12]);
+    assert_eq!(packets(&arrivals[1]), [5, 6, 7, 8, 9, 10, 11, 12]);
+    let selection = |packets| {
+        let token = 4;
+        Arrival::Batch(vec![SinkSelection { token, packets }])
+    };
+    assert_eq!(shard.all(), [selection(0b111_1111), selection(1)]);
+    assert_eq!(upstream.all(), [], "nobody needs another keyframe");
+}
+
+#[test]
 fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
     let bench = Bench::new();
     let (camera, _) = bench.node("camera");
