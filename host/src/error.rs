@@ -5,6 +5,7 @@
 //! Kurento protocol, misspellings included, because clients compare them.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// The `data.type` of codes without a name of their own.
 const UNDEFINED: &str = "UNDEFINED";
@@ -175,9 +176,10 @@ impl CallError {
 
     /// A module that did not answer within its time.
     #[must_use]
-    pub fn timed_out(what: &str, seconds: u64) -> CallError {
+    pub fn timed_out(what: &str, limit: Duration) -> CallError {
         CallError::unexpected(format!(
-            "{what} has not finished within {seconds} s; the object stays busy until it does"
+            "{what} has not finished within {} s; the object stays busy until it does",
+            limit.as_secs_f64()
         ))
     }
 }

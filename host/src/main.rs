@@ -144,6 +144,7 @@ async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) 
         element_settings: settings.element,
         exception_limit: settings.exception_limit,
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
+        ..core::Options::default()
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

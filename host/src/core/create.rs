@@ -6,7 +6,6 @@ use rivero_idl::{Class, Operation};
 use serde_json::{Map, Value};
 
 use super::convert::{Converted, Incoming, Place};
-use super::invoke::in_time;
 use super::{Core, Execution};
 use crate::error::CallError;
 use crate::events::Emitter;
@@ -51,8 +50,7 @@ impl Core {
         let core = self.clone();
         Execution::pending(async move {
             let session = plan.session.clone();
-            let what = format!("create {}", plan.class.name);
-            let object = in_time(what, core.make(plan)).await?;
+            let object = core.make_in_time(plan).await?;
             for (operation, params) in properties {
                 if let Err(error) = core
                     .invoke(&session, &object, operation, Some(params))
@@ -123,6 +121,25 @@ impl Core {
             emitter,
             session: session.clone(),
         })
+    }
+
+    /// Makes an object, unless its module takes too long; then it ends as soon as it is made,
+    /// since the client has been told that there is none.
+    async fn make_in_time(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
+        let what = format!("'create' of a {}", plan.class.name);
+        let limit = self.options.call_timeout;
+        let core = self.clone();
+        let mut making = Box::pin(async move { core.make(plan).await });
+        if let Ok(made) = tokio::time::timeout(limit, &mut making).await {
+            return made;
+        }
+        let core = self.clone();
+        tokio::spawn(async move {
+            if let Ok(late) = making.await {
+                let _ = core.destroy(core.registry.remove(&late)).wait().await;
+            }
+        });
+        Err(CallError::timed_out(&what, limit))
     }
 
     async fn make(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {

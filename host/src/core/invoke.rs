@@ -1,6 +1,7 @@
 //! `invoke`: finds the operation, converts its parameters, and has it carried out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rivero_idl::Operation;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 use super::aliases::old_operation;
 use super::convert::{Converted, Incoming, Place, outgoing};
 use super::media_object::media_object;
-use super::{CALL_TIMEOUT, Core, Execution};
+use super::{Core, Execution};
 use crate::error::CallError;
 use crate::modules::Instance;
 use crate::registry::{Body, Object, Session};
@@ -102,15 +103,19 @@ impl Core {
             return self.run_own(&call);
         }
         let core = self.clone();
-        Execution::pending(in_time(call.name.clone(), async move {
-            let turn = call.object.calls.clone().lock_owned().await;
-            if call.object.is_released() {
-                return Err(CallError::no_object(&call.object.id));
-            }
-            let execution = core.run_own(&call);
-            drop(turn);
-            execution.wait().await
-        }))
+        Execution::pending(in_time(
+            self.options.call_timeout,
+            call.name.clone(),
+            async move {
+                let turn = call.object.calls.clone().lock_owned().await;
+                if call.object.is_released() {
+                    return Err(CallError::no_object(&call.object.id));
+                }
+                let execution = core.run_own(&call);
+                drop(turn);
+                execution.wait().await
+            },
+        ))
     }
 
     fn run_own(self: &Arc<Self>, call: &Call) -> Execution<Value> {
@@ -144,23 +149,27 @@ impl Core {
         instance: Arc<dyn Instance>,
     ) -> Execution<Value> {
         let core = self.clone();
-        Execution::pending(in_time(call.name.clone(), async move {
-            let value = core
-                .invoke_instance(
-                    &call.object,
-                    instance,
-                    call.name,
-                    call.converted.params.into(),
-                )
-                .await?;
-            let Some(ty) = call.operation.returns() else {
-                return Ok(Value::Null);
-            };
-            outgoing(core.model(), ty, value).map_err(|mismatch| {
+        Execution::pending(in_time(
+            self.options.call_timeout,
+            call.name.clone(),
+            async move {
+                let value = core
+                    .invoke_instance(
+                        &call.object,
+                        instance,
+                        call.name,
+                        call.converted.params.into(),
+                    )
+                    .await?;
+                let Some(ty) = call.operation.returns() else {
+                    return Ok(Value::Null);
+                };
+                outgoing(core.model(), ty, value).map_err(|mismatch| {
                 tracing::error!(object = %call.object.id, %mismatch, "a module's answer does not fit its descriptor");
                 CallError::unexpected(format!("The module's answer does not fit its descriptor: {mismatch}"))
             })
-        }))
+            },
+        ))
     }
 
     /// Calls a module when it is the call's turn; later calls wait until the module answers.
@@ -200,17 +209,15 @@ const OWN_CLASSES: &[&str] = &[
     "kurento.ServerManager",
 ];
 
-/// Bounds a call to [`CALL_TIMEOUT`].
+/// Bounds a call that waits for a module.
 pub(super) async fn in_time<T>(
+    limit: Duration,
     what: String,
     call: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+    match tokio::time::timeout(limit, call).await {
         Ok(result) => result,
-        Err(_) => Err(CallError::timed_out(
-            &format!("'{what}'"),
-            CALL_TIMEOUT.as_secs(),
-        )),
+        Err(_) => Err(CallError::timed_out(&format!("'{what}'"), limit)),
     }
 }
 

@@ -69,13 +69,17 @@ impl Core {
             return Execution::Done(Ok(Value::Null));
         };
         let core = self.clone();
-        Execution::pending(in_time("getStats".into(), async move {
-            let entries = core.pool.call(move || instance.stats(kind)).await??;
-            if entries.is_empty() {
-                return Ok(Value::Null);
-            }
-            core.tidy_stats(entries)
-        }))
+        Execution::pending(in_time(
+            self.options.call_timeout,
+            "getStats".into(),
+            async move {
+                let entries = core.pool.call(move || instance.stats(kind)).await??;
+                if entries.is_empty() {
+                    return Ok(Value::Null);
+                }
+                core.tidy_stats(entries)
+            },
+        ))
     }
 
     fn tidy_stats(&self, entries: Map<String, Value>) -> Result<Value, CallError> {

@@ -36,7 +36,8 @@ use call_pool::CallPool;
 use factories::Factories;
 use resources::Resources;
 
-/// How long a module may take to answer: less than the 10 s after which Java's client gives up.
+/// How long a module may take to answer by default: less than the 10 s after which Java's client
+/// gives up.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// What the configuration says about the core.
@@ -50,6 +51,8 @@ pub struct Options {
     pub exception_limit: f64,
     /// Where `dumpGstreamerDot` writes; nowhere if `None`.
     pub dot_directory: Option<PathBuf>,
+    /// How long a module may take to answer.
+    pub call_timeout: Duration,
 }
 
 impl Default for Options {
@@ -59,6 +62,7 @@ impl Default for Options {
             element_settings: Settings::default(),
             exception_limit: 0.8,
             dot_directory: None,
+            call_timeout: CALL_TIMEOUT,
         }
     }
 }

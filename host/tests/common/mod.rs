@@ -54,12 +54,15 @@ impl Bench {
     }
 
     pub async fn with(toys: Arc<Toys>, change: impl FnOnce(&mut Options)) -> Bench {
-        let core = Core::new(
-            toys.clone(),
-            Plane::start().unwrap(),
-            core::Options::default(),
-        )
-        .unwrap();
+        Bench::of(core::Options::default(), toys, change).await
+    }
+
+    pub async fn of(
+        core_options: core::Options,
+        toys: Arc<Toys>,
+        change: impl FnOnce(&mut Options),
+    ) -> Bench {
+        let core = Core::new(toys.clone(), Plane::start().unwrap(), core_options).unwrap();
         let mut options = Options {
             binding: Some(binding()),
             secure: None,

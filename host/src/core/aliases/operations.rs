@@ -45,18 +45,22 @@ impl Core {
             return self.invoke(session, object, (*name).to_owned(), params.clone());
         }
         let (core, session, object) = (self.clone(), session.clone(), object.clone());
-        Execution::pending(in_time(operation.0.old.into(), async move {
-            let mut answer = Value::Null;
-            for (name, params) in steps {
-                let step = core.invoke(&session, &object, name.to_owned(), params);
-                answer = step.wait().await?;
-                // Setters answer null and are all carried out; getters until one has a value.
-                if answer.as_str().is_some_and(|text| !text.is_empty()) {
-                    break;
+        Execution::pending(in_time(
+            self.options.call_timeout,
+            operation.0.old.into(),
+            async move {
+                let mut answer = Value::Null;
+                for (name, params) in steps {
+                    let step = core.invoke(&session, &object, name.to_owned(), params);
+                    answer = step.wait().await?;
+                    // Setters answer null and are all carried out; getters until one has a value.
+                    if answer.as_str().is_some_and(|text| !text.is_empty()) {
+                        break;
+                    }
                 }
-            }
-            Ok(answer)
-        }))
+                Ok(answer)
+            },
+        ))
     }
 }
 
