@@ -18,6 +18,7 @@ use super::{
     services::Services,
 };
 use crate::error::CallError;
+use crate::observe::civil_time::CivilTime;
 
 /// What discovery found.
 pub(super) struct Catalogue {
@@ -206,34 +207,16 @@ impl Catalogue {
     }
 }
 
-/// The file's modification time, UTC, `YYYY-MM-DD HH:MM:SS`; empty where unknown.
+/// The file's modification time in UTC, as Kurento's modules say when they were generated; empty
+/// where unknown.
 fn generation_time(file: &Path) -> String {
     let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
-    modified.map(format_utc).unwrap_or_default()
+    modified.map(in_words).unwrap_or_default()
 }
 
-fn format_utc(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01, in eras of 400 years (proleptic Gregorian calendar).
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+fn in_words(time: SystemTime) -> String {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    CivilTime::from_epoch(since_epoch.as_secs()).in_words()
 }
 
 #[cfg(test)]
@@ -244,9 +227,8 @@ mod tests {
 
     #[test]
     fn times_are_written_in_utc() {
-        let at = |seconds| format_utc(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(0), "1970-01-01 00:00:00");
-        assert_eq!(at(951_826_154), "2000-02-29 12:09:14");
-        assert_eq!(at(1_700_000_000), "2023-11-14 22:13:20");
+        let at = |seconds| in_words(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(951_826_154), "Feb 29 2000 12:09:14");
+        assert_eq!(at(1_700_000_000), "Nov 14 2023 22:13:20");
     }
 }

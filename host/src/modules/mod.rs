@@ -53,7 +53,7 @@ pub struct Installed {
     pub file: PathBuf,
     /// Classes that this file serves.
     pub classes: Vec<String>,
-    /// When the file was built, `YYYY-MM-DD HH:MM:SS` in UTC, from its modification time.
+    /// When the file was built, `Nov 20 2026 10:29:29` in UTC, from its modification time.
     pub generation_time: String,
 }
 
