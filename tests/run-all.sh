@@ -55,7 +55,7 @@ node_file() {
 }
 
 crates
-for suite in harness examples client modules browser aiortc; do
+for suite in harness examples protocol client modules browser aiortc; do
     echo "== tests/$suite"
     for file in tests/"$suite"/*.test.mjs; do node_file "$file"; done
 done

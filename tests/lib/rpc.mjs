@@ -4,6 +4,9 @@ import WebSocket from 'ws';
 
 import { until, within } from './wait.mjs';
 
+/** Ids are not used again on a later connection: a session remembers the replies to them. */
+let nextId = 1;
+
 /** Opens a connection; see `Rpc`. */
 export async function connectRpc(url) {
   const socket = new WebSocket(url);
@@ -14,25 +17,49 @@ export async function connectRpc(url) {
 
 class Rpc {
   #socket;
-  #nextId = 1;
   #pending = new Map();
   #sessionId;
+  #unexpected;
 
   /** Every event's `params.value` so far, in the order of arrival. */
   events = [];
 
+  /** Replies that name no request: those with the id null, and empty messages as undefined. */
+  nameless = [];
+
   constructor(socket) {
     this.#socket = socket;
-    socket.on('message', (text) => this.#receive(JSON.parse(text)));
+    socket.on('message', (text) => this.#receive(text.length === 0 ? undefined : JSON.parse(text)));
   }
 
-  /** Sends a request; resolves to the whole response, be it `result` or `error`. */
+  /** The session that the server named last. */
+  get sessionId() {
+    return this.#sessionId;
+  }
+
+  /** Sends a message as it is. */
+  sendText(text) {
+    this.#socket.send(text);
+  }
+
+  /**
+   * Sends a request; resolves to the whole response, be it `result` or `error`.
+   * An object as `params` gets the session's id; anything else is sent as it is.
+   */
   request(method, params = {}) {
-    const id = this.#nextId++;
+    const id = nextId++;
     const session = this.#sessionId ? { sessionId: this.#sessionId } : {};
     const answered = new Promise((resolve) => this.#pending.set(id, resolve));
-    this.#socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...session, ...params } }));
+    const members = params?.constructor === Object ? { ...session, ...params } : params;
+    this.#socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params: members }));
     return within(answered, `answer to ${method}`);
+  }
+
+  /** The next `count` replies to requests that were not made by `request`. */
+  next(count) {
+    const replies = [];
+    const all = new Promise((resolve) => (this.#unexpected = (reply) => replies.push(reply) === count && resolve(replies)));
+    return within(all, `${count} replies`);
   }
 
   /** The `value` of a request's result; rejects with the server's error. */
@@ -57,11 +84,12 @@ class Rpc {
   }
 
   #receive(message) {
-    if (message.method === 'onEvent') return this.events.push(message.params.value);
+    if (message?.method === 'onEvent') return this.events.push(message.params.value);
+    if (message?.id === undefined || message.id === null) return this.nameless.push(message);
     this.#sessionId = message.result?.sessionId ?? this.#sessionId;
     const answer = this.#pending.get(message.id);
     this.#pending.delete(message.id);
-    return answer?.(message);
+    return (answer ?? this.#unexpected)?.(message);
   }
 }
 
