@@ -41,23 +41,41 @@ crates() {
     tally "$status" "$((ok))" "$((bad))"
 }
 
+# node_file FILE: runs in a process of its own, leaves `STATUS PASSED FAILED` in $results.
 node_file() {
-    local file=$1 log="$results/node" status=0
+    local file=$1 name=${1//\//-} status=0
     timeout --kill-after=15 "$FILE_LIMIT" tests/netns.sh node --test \
-        --test-reporter=spec --test-reporter-destination=stdout \
-        --test-reporter=tap --test-reporter-destination="$log" "$file" || status=$?
-    local ok bad cancelled
+        --test-reporter=spec --test-reporter-destination="$results/$name.out" \
+        --test-reporter=tap --test-reporter-destination="$results/$name.tap" "$file" \
+        >"$results/$name.err" 2>&1 || status=$?
+    local ok bad cancelled log="$results/$name.tap"
     ok=$(count "$log" '^# pass ([0-9]+)') bad=$(count "$log" '^# fail ([0-9]+)') cancelled=$(count "$log" '^# cancelled ([0-9]+)')
     # A file that runs no test is broken, whatever its status says.
     if [ $((ok + bad + cancelled)) -eq 0 ]; then status=1; fi
-    tally "$status" "$ok" "$((bad + cancelled))"
-    rm -f "$log"
+    echo "$status $ok $((bad + cancelled))" >"$results/$name.tally"
+    flock "$results/lock" cat <(echo "-- $file") <(sed '/^ℹ/d' "$results/$name.out") "$results/$name.err"
+}
+export -f node_file count
+export results FILE_LIMIT
+
+# suite NAME JOBS: every file of a suite, JOBS at a time.
+suite() {
+    echo "== tests/$1"
+    printf '%s\n' tests/"$1"/*.test.mjs | xargs -P "$2" -I {} bash -c 'node_file {}'
+    local file counts
+    for file in tests/"$1"/*.test.mjs; do
+        read -ra counts <"$results/${file//\//-}.tally" || counts=(1 0 0)
+        tally "${counts[@]}"
+    done
 }
 
 crates
-for suite in harness examples protocol client modules browser aiortc; do
-    echo "== tests/$suite"
-    for file in tests/"$suite"/*.test.mjs; do node_file "$file"; done
+# Two at a time: most of their time is waiting for media. Where smoothness itself is
+# measured, one file has the machine to itself.
+for name in $(find tests -mindepth 2 -maxdepth 2 -name '*.test.mjs' -printf '%h\n' | sort -u | xargs -n 1 basename); do
+    jobs=2
+    [ "$name" = quality ] && jobs=1
+    suite "$name" "$jobs"
 done
 
 echo "$passed passed, $failed failed"
