@@ -26,6 +26,11 @@ NPM_CI = $(NPM) ci --no-progress --loglevel=error
 # $(call absent,command=package …): the packages whose command is not there.
 absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(pair)))),,$(lastword $(subst =, ,$(pair)))))
 
+# What the media modules are built with, one element of each package that they run with, and the packages.
+GSTREAMER_LIBRARIES := gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0 gstreamer-pbutils-1.0
+GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264
+GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -39,6 +44,9 @@ deps-system:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
 	@missing="$(strip $(call absent,cc=build-essential pkg-config=pkg-config node=nodejs npm=npm))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
+	@complete=yes; pkg-config --exists $(GSTREAMER_LIBRARIES) || complete=no; \
+	for element in $(GSTREAMER_ELEMENTS); do gst-inspect-1.0 --exists $$element || complete=no; done 2>/dev/null; \
+	if [ $$complete = no ]; then $(APT_INSTALL) $(GSTREAMER_PACKAGES); fi
 
 deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, aiortc, cargo tools
 	@missing="$(strip $(call absent,chromium=chromium ip=iproute2 unshare=util-linux))"; \

@@ -1,0 +1,143 @@
+//! What can go wrong at the bridge.
+
+use gstreamer as gst;
+
+/// An error of GStreamer as Rivero tells it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// GStreamer does not start.
+    #[error("GStreamer cannot be initialised: {0}")]
+    Init(String),
+    /// An element's plugin is not installed.
+    #[error("the GStreamer element {element} is missing: install the package {package}")]
+    MissingElement {
+        /// Factory name.
+        element: String,
+        /// Debian package that has it.
+        package: &'static str,
+    },
+    /// Two elements do not fit.
+    #[error("{0} cannot be linked")]
+    Link(String),
+    /// An element refuses to start.
+    #[error("{0} does not start")]
+    State(String),
+    /// Media does not have the shape that its format says.
+    #[error("{0}")]
+    Media(String),
+    /// An element failed while media flowed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+/// An error that an element posted on its bus.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "Error code {code}: {text}, source: {source_name}, element: {element}, debug info: {debug}"
+)]
+pub struct StreamError {
+    /// The type of Kurento's Error event, such as `RESOURCE_ERROR_OPEN`.
+    pub kind: &'static str,
+    /// The number of the error in its GStreamer domain.
+    pub code: i32,
+    /// What happened.
+    pub text: String,
+    /// Name of the object that posted it.
+    pub source_name: String,
+    /// Name of the element's factory.
+    pub element: String,
+    /// GStreamer's additional text.
+    pub debug: String,
+}
+
+impl StreamError {
+    /// From an error or a warning, with the object that posted it.
+    pub fn new(
+        error: &gst::glib::Error,
+        source: Option<&gst::Object>,
+        debug: Option<String>,
+    ) -> Self {
+        use gst::prelude::*;
+        let factory = source
+            .and_then(|object| object.downcast_ref::<gst::Element>())
+            .and_then(gst::prelude::ElementExt::factory);
+        Self {
+            kind: kind(error),
+            code: code(error),
+            text: error.message().to_owned(),
+            source_name: source.map_or_else(String::new, |object| object.name().to_string()),
+            element: factory.map_or_else(String::new, |factory| factory.name().to_string()),
+            debug: debug.unwrap_or_default(),
+        }
+    }
+}
+
+/// The type of the Error event for what GStreamer tells apart.
+fn kind(error: &gst::glib::Error) -> &'static str {
+    use gst::{ResourceError, StreamError};
+    match error.kind::<ResourceError>() {
+        Some(
+            ResourceError::OpenRead
+            | ResourceError::OpenWrite
+            | ResourceError::OpenReadWrite
+            | ResourceError::NotFound
+            | ResourceError::NotAuthorized,
+        ) => return "RESOURCE_ERROR_OPEN",
+        Some(ResourceError::Write) => return "RESOURCE_ERROR_WRITE",
+        Some(ResourceError::NoSpaceLeft) => return "RESOURCE_ERROR_NO_SPACE_LEFT",
+        _ => {}
+    }
+    match error.kind::<StreamError>() {
+        Some(StreamError::Decode) => "STREAM_ERROR_DECODE",
+        Some(StreamError::Failed) => "STREAM_ERROR_FAILED",
+        _ => "UNEXPECTED_ELEMENT_ERROR",
+    }
+}
+
+/// The number in whichever domain the error belongs to.
+fn code(error: &gst::glib::Error) -> i32 {
+    use gst::glib::translate::IntoGlib;
+    use gst::{CoreError, LibraryError, ResourceError, StreamError};
+    None.or_else(|| error.kind::<ResourceError>().map(IntoGlib::into_glib))
+        .or_else(|| error.kind::<StreamError>().map(IntoGlib::into_glib))
+        .or_else(|| error.kind::<CoreError>().map(IntoGlib::into_glib))
+        .or_else(|| error.kind::<LibraryError>().map(IntoGlib::into_glib))
+        .unwrap_or(0)
+}
+
+impl From<Error> for rivero_plugin_api::Error {
+    /// 40003 with the text, the code of whatever has none of its own.
+    fn from(error: Error) -> Self {
+        Self::unexpected(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_types_and_codes_of_their_events() {
+        crate::init().unwrap();
+        let full = gst::glib::Error::new(gst::ResourceError::NoSpaceLeft, "disk full");
+        let error = StreamError::new(&full, None, Some("sink.c(7)".to_owned()));
+        assert_eq!(
+            (error.kind, error.code),
+            ("RESOURCE_ERROR_NO_SPACE_LEFT", 14)
+        );
+        assert_eq!(
+            error.to_string(),
+            "Error code 14: disk full, source: , element: , debug info: sink.c(7)"
+        );
+        let broken = gst::glib::Error::new(gst::StreamError::Decode, "no");
+        assert_eq!(
+            StreamError::new(&broken, None, None).kind,
+            "STREAM_ERROR_DECODE"
+        );
+        let other = gst::glib::Error::new(gst::CoreError::Negotiation, "no");
+        assert_eq!(
+            StreamError::new(&other, None, None).kind,
+            "UNEXPECTED_ELEMENT_ERROR"
+        );
+    }
+}

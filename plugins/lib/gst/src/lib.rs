@@ -1,0 +1,39 @@
+//! The bridge between modules and GStreamer.
+//!
+//! Media crosses it without being copied: a packet's bytes become the memory of a `GstBuffer`, a
+//! `GstBuffer` becomes the owner of a packet's bytes.
+//!
+//! * [`init`]: once for the process, from any thread, any number of times.
+//! * [`element`]: elements by name; a missing one is an error that names the package to install.
+//! * [`buffer`], [`caps`], [`time`]: bytes, formats and times, both ways.
+//! * [`chain`]: elements in a row, driven by the caller's thread.
+//! * [`app`]: `appsrc` and `appsink`, for pipelines that have threads of their own.
+//! * [`pipeline`], [`bus`]: a pipeline that ends with its owner, and what it reports.
+//!
+//! GStreamer's own crates are re-exported, so that all modules use the same version.
+
+pub mod app;
+pub mod buffer;
+pub mod bus;
+pub mod caps;
+pub mod chain;
+pub mod element;
+mod error;
+pub mod hex;
+pub mod pipeline;
+pub mod time;
+
+pub use gstreamer as gst;
+pub use gstreamer_app as gst_app;
+pub use gstreamer_audio as gst_audio;
+pub use gstreamer_video as gst_video;
+
+pub use error::{Error, StreamError};
+
+/// Initialises GStreamer; later calls only look whether the first one succeeded.
+///
+/// # Errors
+/// What GStreamer says.
+pub fn init() -> Result<(), Error> {
+    gst::init().map_err(|error| Error::Init(error.to_string()))
+}
