@@ -1,0 +1,91 @@
+//! Why a URI is not used.
+
+use std::{io, net::IpAddr, path::PathBuf};
+
+use rivero_plugin_api::Error;
+
+/// The policy of the server, or the URI itself, says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The text is no URI.
+    #[error("{uri:?} is no usable URI: {reason}")]
+    Malformed {
+        /// As given.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The scheme is not among the allowed ones.
+    #[error(
+        "URIs of scheme {scheme:?} are not allowed here (allowed: {allowed}); the setting is UriEndpoint.allowedSchemes"
+    )]
+    Scheme {
+        /// Lower case.
+        scheme: String,
+        /// With commas.
+        allowed: String,
+    },
+    /// The file lies where no endpoint may read or write.
+    #[error("{} lies below {}, where endpoints may not read or write", path.display(), directory.display())]
+    Protected {
+        /// After resolving `..` and symbolic links.
+        path: PathBuf,
+        /// The protected directory.
+        directory: PathBuf,
+    },
+    /// The file lies outside of the configured roots.
+    #[error("{} lies outside of the directories that are allowed for {access}; the setting is UriEndpoint.{access}Roots", path.display())]
+    OutsideRoots {
+        /// After resolving `..` and symbolic links.
+        path: PathBuf,
+        /// `readable` or `writable`.
+        access: &'static str,
+    },
+    /// The host is not among the allowed ones.
+    #[error("the host {host:?} is not allowed; the setting is UriEndpoint.allowedHosts")]
+    Host {
+        /// Lower case.
+        host: String,
+    },
+    /// The host has an address that no endpoint may talk to.
+    #[error("{address} is {reason}, which endpoints may not reach")]
+    Address {
+        /// After resolution.
+        address: IpAddr,
+        /// What kind of address that is.
+        reason: &'static str,
+    },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::illegal_parameter(refusal.to_string())
+    }
+}
+
+/// A file that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The policy says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The system says no.
+    #[error("{}: {error}", path.display())]
+    System {
+        /// What was to be opened or made.
+        path: PathBuf,
+        /// Its answer.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl OpenError {
+    /// What the system said, if it was asked.
+    pub fn system(&self) -> Option<&io::Error> {
+        match self {
+            Self::Refused(_) => None,
+            Self::System { error, .. } => Some(error),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! URIs of endpoints: where they lead, and whether the server may go there.
+//!
+//! [`Location`] is what a URI means, [`Policy`] says whether it may be used,
+//! [`Policy::create`] and [`Policy::open`] open files without a gap between the
+//! check and the use, [`UriEndpoint`] is what all endpoints with a URI have in
+//! common.
+
+mod address;
+mod endpoint;
+mod error;
+mod location;
+mod policy;
+mod settings;
+mod walk;
+
+pub use endpoint::{UriEndpoint, UriState};
+pub use error::{OpenError, Refusal};
+pub use location::Location;
+pub use policy::{Access, Policy};
+pub use settings::UriSettings;

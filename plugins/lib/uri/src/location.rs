@@ -1,0 +1,176 @@
+//! What a URI means.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::Refusal;
+
+/// Where a URI leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A file of the server; absolute, not resolved yet.
+    File(PathBuf),
+    /// Anything else, by its scheme.
+    Remote(Url),
+}
+
+impl Location {
+    /// Reads the URI of an endpoint. One without scheme is taken below
+    /// `default_path`, itself a URI such as `file:///var/lib/kurento/`.
+    ///
+    /// In `file` URIs slashes may be repeated or escaped (`%2F`).
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`]
+    pub fn parse(uri: &str, default_path: &str) -> Result<Self, Refusal> {
+        if scheme(uri).is_some() {
+            return Self::absolute(uri);
+        }
+        let base = default_path.trim_end_matches('/');
+        match scheme(base) {
+            Some(_) => Self::absolute(&format!("{base}/{uri}")),
+            None => Self::absolute(&format!("file://{base}/{uri}")),
+        }
+    }
+
+    fn absolute(uri: &str) -> Result<Self, Refusal> {
+        let malformed = |reason: &str| Refusal::Malformed {
+            uri: uri.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if let Some(("file", rest)) = scheme(uri) {
+            return file(rest).map_err(malformed);
+        }
+        let url = Url::parse(uri).map_err(|error| malformed(&error.to_string()))?;
+        Ok(Self::Remote(url))
+    }
+
+    /// The scheme in lower case.
+    pub fn scheme(&self) -> &str {
+        match self {
+            Self::File(_) => "file",
+            Self::Remote(url) => url.scheme(),
+        }
+    }
+}
+
+/// Scheme (RFC 3986 §3.1) and what follows its colon. A single letter is a
+/// relative name, as is one whose colon no slash follows: `12:30.webm`.
+fn scheme(uri: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = uri.split_once(':')?;
+    let letters = scheme
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !letters || !begins || !rest.starts_with('/') {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case("file") {
+        return Some(("file", rest));
+    }
+    rest.starts_with("//").then_some((scheme, rest))
+}
+
+/// `rest`: what follows `file:`.
+fn file(rest: &str) -> Result<Location, &'static str> {
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(authority) => match authority.find('/') {
+            Some(0) => authority,
+            Some(end) if authority.get(..end).is_some_and(is_local) => {
+                authority.get(end..).unwrap_or_default()
+            }
+            Some(_) => return Err("a file URI has three slashes, or the host localhost"),
+            None => return Err("it names no file"),
+        },
+    };
+    let bytes: Vec<u8> = percent_decode_str(path).collect();
+    if bytes.contains(&0) {
+        return Err("it contains a zero byte");
+    }
+    if bytes.ends_with(b"/") {
+        return Err("it names a directory");
+    }
+    Ok(Location::File(PathBuf::from(OsString::from_vec(bytes))))
+}
+
+fn is_local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DEFAULT: &str = "file:///var/lib/kurento/";
+
+    fn path(uri: &str) -> String {
+        match Location::parse(uri, DEFAULT).unwrap() {
+            Location::File(path) => path.to_str().unwrap().to_owned(),
+            Location::Remote(url) => panic!("{url}"),
+        }
+    }
+
+    #[test]
+    fn file_uris() {
+        assert_eq!(path("file:///tmp/a.webm"), "/tmp/a.webm");
+        assert_eq!(path("FILE:/tmp/a.webm"), "/tmp/a.webm");
+        assert_eq!(path("file://localhost/tmp/a.webm"), "/tmp/a.webm");
+        assert_eq!(path("file:////tmp///deep//a.webm"), "//tmp///deep//a.webm");
+        assert_eq!(path("file:///tmp%2Fa%20b.webm"), "/tmp/a b.webm");
+        assert_eq!(path("file:///tmp/a?b#c"), "/tmp/a?b#c");
+    }
+
+    #[test]
+    fn relative_uris_are_below_the_default_path() {
+        assert_eq!(path("a.webm"), "/var/lib/kurento/a.webm");
+        assert_eq!(path("dir/a.webm"), "/var/lib/kurento/dir/a.webm");
+        assert_eq!(path("12:30.webm"), "/var/lib/kurento/12:30.webm");
+        assert_eq!(path("/a.webm"), "/var/lib/kurento//a.webm");
+        let below_http = Location::parse("a.webm", "http://store/media").unwrap();
+        assert_eq!(
+            below_http,
+            Location::Remote("http://store/media/a.webm".parse().unwrap())
+        );
+        let plain = Location::parse("a.webm", "/srv").unwrap();
+        assert_eq!(plain, Location::File("/srv/a.webm".into()));
+    }
+
+    #[test]
+    fn remote_uris_keep_what_they_have() {
+        let location = Location::parse("http://user:pass@host:8080/a?b=c", DEFAULT).unwrap();
+        assert_eq!(location.scheme(), "http");
+        let Location::Remote(url) = location else {
+            panic!()
+        };
+        assert_eq!(
+            (url.username(), url.password(), url.port()),
+            ("user", Some("pass"), Some(8080))
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for uri in [
+            "file://server/share",
+            "file://",
+            "file:///tmp/%00",
+            "file:///tmp/",
+            "http://",
+        ] {
+            assert!(Location::parse(uri, DEFAULT).is_err(), "{uri}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(uri in ".*") {
+            if let Ok(Location::File(path)) = Location::parse(&uri, DEFAULT) {
+                prop_assert!(path.is_absolute());
+            }
+        }
+    }
+}
