@@ -235,14 +235,15 @@ fn discover(
 ) -> Outcome<(Modules, Arc<Plane>)> {
     let plane = Plane::start()?;
     let data_directory = data_directory(command_line)?;
+    let directories: Vec<PathBuf> = command_line
+        .modules_path
+        .iter()
+        .cloned()
+        .chain(built_in_directories())
+        .collect();
     let discovery = Discovery {
-        directories: command_line
-            .modules_path
-            .iter()
-            .cloned()
-            .chain(built_in_directories())
-            .collect(),
-        configuration: Arc::new(configuration.modules.clone()),
+        configuration: Arc::new(configuration.modules_beside(&directories)),
+        directories,
         data_directory,
         prober: std::env::current_exe().ok(),
     };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
@@ -21,8 +21,26 @@ pub struct Configuration {
     pub modules: Value,
     /// The directory of the main file, to which relative file names in it refer.
     pub directory: Option<PathBuf>,
+    /// The main file and the directories of the modules' files.
+    pub own_places: Vec<PathBuf>,
     /// What is wrong but no reason not to start.
     pub warnings: Vec<String>,
+}
+
+impl Configuration {
+    /// The `modules` tree of a server with these modules directories. Class
+    /// `UriEndpoint` gets all own places as `protected`: no URI may lead there.
+    #[must_use]
+    pub fn modules_beside(&self, directories: &[PathBuf]) -> Value {
+        let own = directories.iter().chain(&self.own_places);
+        let protected: Vec<PathBuf> = own
+            .filter_map(|place| std::path::absolute(place).ok())
+            .collect();
+        let mut modules = self.modules.clone();
+        let added = json!({"kurento": {"UriEndpoint": {"protected": protected}}});
+        merge(&mut modules, added);
+        modules
+    }
 }
 
 /// Why the server does not start.
@@ -62,8 +80,8 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
         ([], Some(directory)) => vec![directory.join("modules")],
         (given, _) => given.to_vec(),
     };
-    for directory in directories {
-        merge(&mut tree, read_modules(&directory, &mut warnings));
+    for directory in &directories {
+        merge(&mut tree, read_modules(directory, &mut warnings));
     }
     let (mut settings, problems) = Settings::read(&tree);
     warnings.extend(problems);
@@ -79,6 +97,7 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
         settings,
         modules,
         directory,
+        own_places: file.into_iter().chain(directories).collect(),
         warnings,
     })
 }
@@ -172,7 +191,6 @@ fn merge(tree: &mut Value, over: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use std::ffi::OsString;
 
     fn command_line(arguments: &[&Path]) -> CommandLine {
@@ -211,6 +229,12 @@ mod tests {
             "3478"
         );
         assert_eq!(loaded.modules["chroma"]["ChromaFilter"], json!({"a": [1]}));
+        let protected =
+            &loaded.modules_beside(&["/m".into()])["kurento"]["UriEndpoint"]["protected"];
+        assert_eq!(
+            protected,
+            &json!(["/m", main, directory.path().join("modules")])
+        );
         assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
         assert!(loaded.warnings[0].contains("'mediaServer.net.websocket.path'"));
         assert!(loaded.warnings[1].contains("Broken.conf.json: line 1"));
