@@ -13,13 +13,17 @@
 //! * [`rewriter`]: one continuous outgoing stream out of changing sources.
 //! * [`remb`]: the loss-based receiver bitrate estimate.
 //! * [`codec`]: what a forwarder must know of a payload: keyframe starts and layers.
+//! * [`jitter`]: packets back into order, and how long to wait for missing ones.
+//! * [`payload`]: frames out of packets and packets out of frames, one file for each payload format.
 
 pub mod codec;
 mod cursor;
 pub mod extension;
 pub mod header;
+pub mod jitter;
 pub mod nack;
 pub mod ntp;
+pub mod payload;
 pub mod receiver;
 pub mod remb;
 pub mod rewriter;

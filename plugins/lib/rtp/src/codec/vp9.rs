@@ -31,6 +31,8 @@ pub struct Descriptor {
     pub tl0_picture_index: Option<u8>,
     /// A scalability structure follows: stated at keyframes.
     pub has_scalability_structure: bool,
+    /// Bytes of the descriptor; those of all the payload if a scalability structure is cut off.
+    pub len: usize,
 }
 
 impl Descriptor {
@@ -53,6 +55,7 @@ impl Descriptor {
             inter_layer_dependency: false,
             tl0_picture_index: None,
             has_scalability_structure: has(0x02),
+            len: 0,
         };
         let flexible = has(0x10);
         if has(0x80) {
@@ -78,6 +81,13 @@ impl Descriptor {
                 }
             }
         }
+        let structure = descriptor.has_scalability_structure;
+        let complete = !structure || skip_scalability_structure(&mut cursor).is_some();
+        descriptor.len = if complete {
+            payload.len() - cursor.rest().len()
+        } else {
+            payload.len()
+        };
         Some(descriptor)
     }
 
@@ -88,6 +98,22 @@ impl Descriptor {
     pub fn is_keyframe_start(&self) -> bool {
         self.frame_start && !self.inter_predicted && self.spatial_layer == 0
     }
+}
+
+/// RFC 9628 §4.2.1.
+fn skip_scalability_structure(cursor: &mut Cursor<'_>) -> Option<()> {
+    let flags = cursor.u8()?;
+    let layers = usize::from(flags >> 5) + 1;
+    if flags & 0x10 != 0 {
+        cursor.take(layers * 4)?;
+    }
+    if flags & 0x08 != 0 {
+        for _ in 0..cursor.u8()? {
+            let references = (cursor.u8()? >> 2) & 3;
+            cursor.take(usize::from(references))?;
+        }
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -114,6 +140,18 @@ mod tests {
         assert!(!starts(&[0xc8, 0x05, 0x00]), "predicted");
         assert!(!starts(&[0x82, 0x05, 0x00]), "not the start");
         assert!(starts(&[0xb8, 0x05, 0x00, 0x00]), "flexible mode");
+    }
+
+    #[test]
+    fn the_payload_begins_after_the_scalability_structure() {
+        let len = |payload: &[u8]| Descriptor::parse(payload).unwrap().len;
+        assert_eq!(len(&[0x8c, 0x05, 0xaa]), 2);
+        // Two layers with sizes; two pictures in the group, one with a reference.
+        let structure = [
+            0x8e, 0x05, 0x38, 1, 64, 0, 240, 2, 128, 1, 224, 2, 0x00, 0x04, 0x01, 0xaa,
+        ];
+        assert_eq!(len(&structure), 15);
+        assert_eq!(len(&structure[..9]), 9, "cut off");
     }
 
     #[test]
