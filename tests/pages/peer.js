@@ -37,21 +37,52 @@ export async function acceptAnswer(name, sdp) {
 export async function answer(name, sdp, { send, receive = true, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
   await peer.connection.setRemoteDescription({ type: 'offer', sdp });
-  if (send) {
-    const stream = sourceStream(send);
-    for (const transceiver of peer.connection.getTransceivers()) {
-      const track = stream.getTracks().find((candidate) => candidate.kind === transceiver.receiver.track.kind);
-      if (!track) continue;
-      await transceiver.sender.replaceTrack(track);
-      transceiver.direction = receive ? 'sendrecv' : 'sendonly';
-    }
-  }
+  if (send) await sendTracks(peer.connection, sourceStream(send), receive ? 'sendrecv' : 'sendonly');
   await peer.connection.setLocalDescription();
   return peer.connection.localDescription.sdp;
 }
 
+/**
+ * Changes the peer `name` and makes its next offer.
+ *
+ * - `add`: name of a source whose tracks are sent from now on, as media of their own.
+ * - `directions`: e.g. `{video: 'inactive'}`, of the transceivers of that kind.
+ * - `stop`: kinds whose transceivers end.
+ * - `restartIce`: whether ICE begins anew.
+ */
+export async function offerAgain(name, { add, directions = {}, stop = [], restartIce = false } = {}) {
+  const { connection } = peers.get(name);
+  const living = connection.getTransceivers().filter((transceiver) => transceiver.currentDirection !== 'stopped');
+  for (const transceiver of living) {
+    const { kind } = transceiver.receiver.track;
+    if (stop.includes(kind)) transceiver.stop();
+    else if (directions[kind]) transceiver.direction = directions[kind];
+  }
+  if (add) {
+    const stream = sourceStream(add);
+    for (const track of stream.getTracks()) connection.addTransceiver(track, { direction: 'sendrecv', streams: [stream] });
+  }
+  if (restartIce) connection.restartIce();
+  await connection.setLocalDescription();
+  return connection.localDescription.sdp;
+}
+
+/** Answers a later offer with the peer `name`; a source in `send` replaces what it sends. */
+export async function answerAgain(name, sdp, { send } = {}) {
+  const { connection } = peers.get(name);
+  await connection.setRemoteDescription({ type: 'offer', sdp });
+  if (send) await sendTracks(connection, sourceStream(send), 'sendrecv');
+  await connection.setLocalDescription();
+  return connection.localDescription.sdp;
+}
+
 export async function addCandidate(name, candidate) {
   await peers.get(name).connection.addIceCandidate(candidate);
+}
+
+/** The last SDP that the peer `name` has made. */
+export function localDescription(name) {
+  return peers.get(name).connection.localDescription.sdp;
 }
 
 /** The RTCPeerConnection's `connectionState`. */
@@ -79,7 +110,7 @@ export async function statistics(name) {
       keyFramesDecoded: video.keyFramesDecoded,
       freezes: video.freezeCount,
     },
-    audio: audio && { codec: codecOf(audio), packets: audio.packetsReceived, lost: audio.packetsLost },
+    audio: audio && { codec: codecOf(audio), ssrc: audio.ssrc, packets: audio.packetsReceived, lost: audio.packetsLost },
     sent: {
       video: sentVideo && { codec: codecOf(sentVideo), packets: sentVideo.packetsSent, keyFrames: sentVideo.keyFramesEncoded },
       audio: sentAudio && { codec: codecOf(sentAudio), packets: sentAudio.packetsSent },
@@ -103,12 +134,24 @@ export function availableCodecs(kind) {
   return [...new Set(names(RTCRtpSender.getCapabilities(kind)))].filter((name) => received.has(name));
 }
 
+async function sendTracks(connection, stream, direction) {
+  for (const transceiver of connection.getTransceivers()) {
+    const track = stream.getTracks().find((candidate) => candidate.kind === transceiver.receiver.track.kind);
+    if (!track) continue;
+    await transceiver.sender.replaceTrack(track);
+    transceiver.direction = direction;
+  }
+}
+
 function open(name, configuration, receive) {
   const connection = new RTCPeerConnection({ iceServers: [], ...configuration });
   const peer = { connection, hasSink: receive };
   if (receive) {
     const received = new MediaStream();
-    connection.addEventListener('track', ({ track }) => received.addTrack(track));
+    connection.addEventListener('track', ({ track }) => {
+      received.addTrack(track);
+      track.addEventListener('ended', () => received.removeTrack(track));
+    });
     attachSink(name, received);
   }
   connection.addEventListener('icecandidate', ({ candidate }) => {

@@ -9,6 +9,9 @@ use crate::sequence::{SequenceExtender, low_bits};
 const REMEMBERED: u16 = 512;
 /// Left-out packets that late packets are placed by.
 const REMEMBERED_SKIPS: usize = 256;
+/// After a pause of this length a source counts as another one: its numbers may have gone round
+/// meanwhile (at 6,000 packets a second), and must not be taken for late ones.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Numbers of one outgoing packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +94,7 @@ impl StreamRewriter {
         sequence: u16,
         timestamp: u32,
     ) -> Option<Rewritten> {
-        if self.source != Some(source) {
+        if self.source != Some(source) || self.has_paused(now) {
             self.switch(now, source, sequence, timestamp);
         }
         let is_late = self.input.highest() >= Some(self.input.peek(sequence));
@@ -115,6 +118,23 @@ impl StreamRewriter {
             sequence: low_bits(output),
             timestamp,
         })
+    }
+
+    fn has_paused(&self, now: Instant) -> bool {
+        self.latest
+            .is_some_and(|(at, _)| now.saturating_duration_since(at) >= LONGEST_PAUSE)
+    }
+
+    /// What goes on is written differently (other payload types, say): packets from before can
+    /// neither be sent again nor, late, for the first time.
+    pub fn begin_section(&mut self) {
+        self.begin = self.highest + 1;
+        self.section = self.section.wrapping_add(1).max(1);
+    }
+
+    /// Whatever comes next is a new source.
+    pub fn forget_source(&mut self) {
+        self.source = None;
     }
 
     /// The offset that was valid when the late packet `input` was due.
@@ -319,5 +339,30 @@ mod tests {
         assert_eq!(r.origin(1999), Some((1, 999)));
         assert_eq!(r.origin(1488), Some((1, 488)));
         assert_eq!(r.origin(1487), None);
+    }
+
+    #[test]
+    fn after_a_long_pause_numbers_go_on_whatever_the_source_did_meanwhile() {
+        let (mut r, begin) = rewriter();
+        assert_eq!(sequence(&mut r, begin, 1, 1000), Some(1000));
+        // The source has gone round almost once: that is not a packet from before.
+        let later = begin + Duration::from_secs(600);
+        assert_eq!(sequence(&mut r, later, 1, 900), Some(1001));
+        assert_eq!(r.origin(1000), None);
+        assert_eq!(r.origin(1001), Some((1, 900)));
+    }
+
+    #[test]
+    fn a_new_section_gives_out_no_number_twice() {
+        let (mut r, now) = rewriter();
+        for input in [10, 12] {
+            sequence(&mut r, now, 1, input).unwrap();
+        }
+        r.begin_section();
+        assert_eq!(r.origin(1002), None, "cannot be repeated to the bit");
+        assert_eq!(sequence(&mut r, now, 1, 11), None, "late");
+        assert_eq!(sequence(&mut r, now, 1, 13), Some(1003));
+        r.forget_source();
+        assert_eq!(sequence(&mut r, now, 1, 5), Some(1004));
     }
 }

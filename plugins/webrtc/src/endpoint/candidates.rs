@@ -9,11 +9,12 @@ use std::{
 use rivero_plugin_api::Result;
 use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
 
-use super::{Shared, properties::Properties, session::Session};
+use super::{Shared, properties::Properties};
 use crate::{
     api::{IceCandidate, IceComponentState, WebRtcEndpointEvents},
     interfaces,
     peer::{IceError, LocalCandidate, Peer, PeerError},
+    shard::Token,
 };
 
 impl Shared {
@@ -24,18 +25,10 @@ impl Shared {
 
     /// Gathers candidates once. Before a negotiation nothing happens, as in Kurento.
     pub(super) fn gather(self: &Arc<Self>) {
-        let session = self.session();
-        if session.legs.is_empty() || self.gathering.swap(true, Relaxed) {
+        if self.session().legs.is_empty() || self.gathering.swap(true, Relaxed) {
             return;
         }
-        for leg in 0..session.legs.len() {
-            self.tell_ice_state(leg, IceComponentState::Gathering);
-        }
-        self.start_gathering(&session);
-    }
-
-    fn start_gathering(self: &Arc<Self>, session: &Session) {
-        let properties = self.properties().clone();
+        let properties = self.properties();
         if !properties.stun_server_address.is_empty() || !properties.turn_url.is_empty() {
             self.context.error(
                 "RESOURCE_ERROR_OPEN",
@@ -43,45 +36,67 @@ impl Shared {
                 "this version gathers host candidates only: the STUN and TURN settings have no effect",
             );
         }
+        drop(properties);
+        self.gather_legs();
+    }
+
+    /// After a later negotiation: transports that are new gather without being told.
+    pub(super) fn gather_new_legs(self: &Arc<Self>) {
+        if self.is_gathering() {
+            self.gather_legs();
+        }
+    }
+
+    /// Gathers for the transports that have not.
+    fn gather_legs(self: &Arc<Self>) {
+        let legs = self.session().legs.clone();
+        let new = legs.into_iter().filter(|leg| !leg.gathered);
+        let tokens: Vec<Token> = new.map(|leg| leg.token).collect();
+        for token in &tokens {
+            self.tell_ice_state(*token, IceComponentState::Gathering);
+        }
+        let properties = self.properties().clone();
         let addresses = interfaces::host_addresses(&properties.interfaces());
         let sockets: Vec<_> = addresses
             .into_iter()
             .filter_map(|ip| self.shard.address(ip))
             .collect();
-        for (number, leg) in session.legs.iter().enumerate() {
+        for token in tokens {
             let (endpoint, sockets) = (Arc::downgrade(self), sockets.clone());
-            self.shard.with(leg.token, move |transport, now| {
+            self.shard.with(token, move |transport, now| {
                 let add = |socket: &std::net::SocketAddr| {
                     let candidate = LocalCandidate::Host(*socket);
                     transport.peer().add_local_candidate(now, candidate).ok()
                 };
                 let lines = sockets.iter().filter_map(add).collect();
-                gathered(&endpoint, number, lines);
+                gathered(&endpoint, token, lines);
             });
         }
     }
 
     /// Announces the candidates of a transport, once for each of its sections.
-    fn announce(&self, number: usize, lines: &[String]) {
+    fn announce(&self, token: Token, lines: &[String]) {
         let properties = self.properties().clone();
         let mut session = self.session();
-        let Some(leg) = session.legs.get(number).cloned() else {
-            return;
-        };
         let parsed = lines
             .iter()
             .filter_map(|line| line.parse::<Candidate>().ok());
         let candidates: Vec<Candidate> = parsed
             .map(|candidate| announced(candidate, &properties))
             .collect();
+        let Some(leg) = session.leg(token) else {
+            return;
+        };
+        leg.gathered = true;
+        leg.candidates.clone_from(&candidates);
+        let leg = leg.clone();
         let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
         if let Some(local) = &mut session.local {
             for candidate in &candidates {
                 local.add_candidate(&indexes, candidate);
             }
         }
-        session.gathered += 1;
-        let complete = session.gathered == session.legs.len();
+        let complete = session.legs.iter().all(|leg| leg.gathered);
         drop(session);
         for candidate in &candidates {
             for section in &leg.sections {
@@ -96,9 +111,9 @@ impl Shared {
             self.context.ice_gathering_done();
         }
         let mut connects = false;
-        self.change_leg(number, |leg| connects = std::mem::take(&mut leg.connects));
+        self.change_leg(token, |leg| connects = std::mem::take(&mut leg.connects));
         if connects {
-            self.tell_ice_state(number, IceComponentState::Connecting);
+            self.tell_ice_state(token, IceComponentState::Connecting);
         }
     }
 
@@ -146,9 +161,9 @@ impl Shared {
     }
 }
 
-fn gathered(endpoint: &Weak<Shared>, number: usize, lines: Vec<String>) {
+fn gathered(endpoint: &Weak<Shared>, token: Token, lines: Vec<String>) {
     if let Some(endpoint) = endpoint.upgrade() {
-        endpoint.announce(number, &lines);
+        endpoint.announce(token, &lines);
     }
 }
 

@@ -5,16 +5,17 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool, atomic::Ordering::Relaxed},
 };
 
-use rivero_plugin_api::{ElementContext, Error, Result, Upstream};
+use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
 use rivero_sdp::OfferOptions;
 
 use super::{
     Endpoint, Shared,
     observer::{
-        COMPONENT, candidate_pair, connection_id, connection_state, media_state, stream_id,
+        COMPONENT, LegState, candidate_pair, connection_id, connection_state, media_state,
+        stream_id,
     },
     properties::{Properties, address, not_negative},
-    session::Session,
+    session::{Pads, Session},
 };
 use crate::{
     api::{
@@ -57,6 +58,7 @@ impl WebRtcEndpoint for Endpoint {
             shard: shards.assign()?,
             _shards: shards,
             properties: Mutex::new(Properties::from_configuration()),
+            negotiating: Mutex::default(),
             session: Mutex::new(Session::default()),
             legs: Mutex::default(),
             gathering: AtomicBool::new(false),
@@ -154,46 +156,33 @@ impl WebRtcEndpoint for Endpoint {
 
     fn ice_candidate_pairs(&self) -> Result<Vec<IceCandidatePair>> {
         let legs = self.0.legs();
-        let pairs = legs.iter().enumerate();
-        Ok(pairs
-            .filter_map(|(leg, state)| Some(candidate_pair(leg, state.pair.clone()?)))
-            .collect())
+        let pair = |leg: &LegState| Some(candidate_pair(leg.number, leg.pair.clone()?));
+        Ok(legs.iter().filter_map(pair).collect())
     }
 
     fn ice_connection_state(&self) -> Result<Vec<IceConnection>> {
         let legs = self.0.legs();
-        let connection = |(leg, state): (usize, Option<_>)| {
-            let (stream_id, component_id) = (stream_id(leg), COMPONENT);
+        let connection = |leg: &LegState| {
             Some(IceConnection {
-                stream_id,
-                component_id,
-                state: state?,
+                stream_id: stream_id(leg.number),
+                component_id: COMPONENT,
+                state: leg.ice?,
             })
         };
-        Ok(legs
-            .iter()
-            .map(|state| state.ice)
-            .enumerate()
-            .filter_map(connection)
-            .collect())
+        Ok(legs.iter().filter_map(connection).collect())
     }
 
     fn dtls_connection_state(&self) -> Result<Vec<DtlsConnection>> {
         let legs = self.0.legs();
-        let connection = |(leg, state): (usize, Option<_>)| {
+        let connection = |leg: &LegState| {
             Some(DtlsConnection {
-                stream_id: stream_id(leg),
+                stream_id: stream_id(leg.number),
                 component_id: COMPONENT.to_string(),
-                connection_id: connection_id(leg),
-                state: state?,
+                connection_id: connection_id(leg.number),
+                state: leg.dtls?,
             })
         };
-        Ok(legs
-            .iter()
-            .map(|state| state.dtls)
-            .enumerate()
-            .filter_map(connection)
-            .collect())
+        Ok(legs.iter().filter_map(connection).collect())
     }
 }
 
@@ -262,7 +251,14 @@ impl SdpEndpoint for Endpoint {
 
 impl BaseRtpEndpoint for Endpoint {
     fn request_keyframe(&self) -> Result<()> {
-        let token = self.0.session().legs.first().map(|leg| leg.token);
+        let pads = |pads: &&Pads| pads.kind == MediaKind::Video;
+        let token = self
+            .0
+            .session()
+            .pads
+            .iter()
+            .find(pads)
+            .map(|pads| pads.token);
         let (Some(token), true) = (token, self.0.video_fed.load(Relaxed)) else {
             return Err(Error::not_supported(
                 "Keyframe request failed (must be requested from a subscriber element)",

@@ -17,7 +17,7 @@ use rivero_sdp::{
     RtcpFeedback, SdpError,
 };
 
-use super::properties::Properties;
+use super::{properties::Properties, session::Pads};
 use crate::{
     api::WebRtcEndpointParams,
     peer::{self, Certificate},
@@ -131,15 +131,17 @@ pub(super) struct TrackMaker<'a> {
     pub(super) token: Token,
     pub(super) properties: &'a Properties,
     pub(super) cname: Arc<str>,
+    /// Those that are open, which later negotiations go on with.
+    pub(super) pads: &'a mut Vec<Pads>,
 }
 
 impl TrackMaker<'_> {
-    /// The tracks of one transport, in the order of their sections.
+    /// The tracks of one transport.
     pub(super) fn tracks<S, K>(
-        &self,
+        &mut self,
         negotiated: &Negotiated,
         transport: usize,
-        source: impl Fn(usize, MediaKind) -> S,
+        source: impl Fn(usize) -> S,
         sink: impl Fn(MediaKind) -> K,
     ) -> Result<Vec<Track>>
     where
@@ -152,19 +154,37 @@ impl TrackMaker<'_> {
             .filter(|media| media.transport == transport);
         let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
         media
-            .enumerate()
-            .map(|(number, (media, kind))| {
+            .map(|(media, kind)| {
+                let number = usize::from(Track::number(kind));
+                let streams = &media.remote_streams;
                 Ok(Track {
                     kind,
-                    inbound: self.inbound(media, kind, source(number, kind))?,
-                    outbound: self.outbound(media, kind, number, sink(kind))?,
+                    inbound: self.inbound(media, kind, source(number))?,
+                    outbound: self.outbound(media, kind, sink(kind))?,
+                    announced: streams.iter().map(|stream| stream.ssrc).collect(),
                 })
             })
             .collect()
     }
 
+    /// The place of a kind's pads.
+    fn pads_of(&mut self, kind: MediaKind) -> &mut Pads {
+        let position = self.pads.iter().position(|pads| pads.kind == kind);
+        let position = position.unwrap_or_else(|| {
+            self.pads.push(Pads {
+                kind,
+                token: self.token,
+                source: None,
+                sink: None,
+            });
+            self.pads.len() - 1
+        });
+        #[allow(clippy::indexing_slicing, reason = "it was found or made just now")]
+        &mut self.pads[position]
+    }
+
     fn inbound(
-        &self,
+        &mut self,
         media: &NegotiatedMedia,
         kind: MediaKind,
         handler: impl SourceHandler,
@@ -172,13 +192,18 @@ impl TrackMaker<'_> {
         if !media.receive {
             return Ok(None);
         }
-        let pad = self
-            .context
-            .source_pad(kind, DEFAULT_DESCRIPTION, handler)?;
+        let pad = match self.pads_of(kind).source.clone() {
+            Some(pad) => pad,
+            None => Arc::new(
+                self.context
+                    .source_pad(kind, DEFAULT_DESCRIPTION, handler)?,
+            ),
+        };
+        self.pads_of(kind).source = Some(pad.clone());
         let formats = media.codecs.iter().map(received_format).collect();
         let bounds = self.properties.receive_bounds();
         Ok(Some(Inbound::new(
-            Arc::new(pad),
+            pad,
             kind,
             formats,
             extensions(media),
@@ -187,26 +212,30 @@ impl TrackMaker<'_> {
     }
 
     fn outbound(
-        &self,
+        &mut self,
         media: &NegotiatedMedia,
         kind: MediaKind,
-        number: usize,
         handler: impl SinkHandler,
     ) -> Result<Option<Outbound>> {
         let (true, Some(ssrc)) = (media.send, media.local_ssrc) else {
             return Ok(None);
         };
-        let number = u8::try_from(number).unwrap_or(u8::MAX);
-        let token = self.token.sink(number);
-        let group = self.shard.group();
-        let pad =
-            self.context
-                .grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
+        let pad = match self.pads_of(kind).sink.clone() {
+            Some(pad) => pad,
+            None => {
+                let token = self.token.sink(Track::number(kind));
+                let (context, group) = (self.context, self.shard.group());
+                let pad =
+                    context.grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
+                Arc::new(pad)
+            }
+        };
+        self.pads_of(kind).sink = Some(pad.clone());
         let formats: Vec<SentFormat> = media.codecs.iter().map(sent_format).collect();
         let mut random = rand::rng();
         let begin = (random.random_range(0..0x4000), random.random());
         let outbound = Outbound::new(
-            Arc::new(pad),
+            pad,
             ssrc,
             self.cname.clone(),
             formats,
@@ -218,7 +247,7 @@ impl TrackMaker<'_> {
     }
 }
 
-fn kind(kind: &SdpKind) -> Option<MediaKind> {
+pub(super) fn kind(kind: &SdpKind) -> Option<MediaKind> {
     match kind {
         SdpKind::Audio => Some(MediaKind::Audio),
         SdpKind::Video => Some(MediaKind::Video),

@@ -7,8 +7,8 @@ use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 use super::Shared;
 use crate::{
     api::{
-        BaseRtpEndpointEvents, ConnectionState, DtlsConnectionState, IceCandidatePair,
-        IceComponentState, MediaState, WebRtcEndpointEvents,
+        ConnectionState, DtlsConnectionState, IceCandidatePair, IceComponentState, MediaState,
+        WebRtcEndpointEvents,
     },
     peer::{DtlsState, IceState, PeerEvent},
     shard::{Shard, Token},
@@ -19,31 +19,63 @@ use crate::{
 pub(super) const COMPONENT: i32 = 1;
 
 /// What one transport last told.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct LegState {
+    /// Its place among the endpoint's transports.
+    pub(super) number: usize,
+    pub(super) token: Token,
     pub(super) ice: Option<IceComponentState>,
     pub(super) dtls: Option<DtlsConnectionState>,
     pub(super) pair: Option<(String, String)>,
     pub(super) connected: bool,
+    /// It has been connected at some time.
+    pub(super) was_connected: bool,
     pub(super) media: bool,
     /// Checks run, which the client has not been told yet.
     pub(super) connects: bool,
 }
 
+impl LegState {
+    pub(super) fn new(number: usize, token: Token) -> Self {
+        Self {
+            number,
+            token,
+            ice: None,
+            dtls: None,
+            pair: None,
+            connected: false,
+            was_connected: false,
+            media: false,
+            connects: false,
+        }
+    }
+}
+
 impl Shared {
     /// Tells a transport's new ICE state.
-    pub(super) fn tell_ice_state(&self, leg: usize, state: IceComponentState) {
-        self.change_leg(leg, |leg| leg.ice = Some(state));
-        self.context
-            .ice_component_state_changed(stream_number(leg), COMPONENT, state);
+    pub(super) fn tell_ice_state(&self, token: Token, state: IceComponentState) {
+        let mut number = None;
+        self.change_leg(token, |leg| {
+            leg.ice = Some(state);
+            number = Some(leg.number);
+        });
+        if let Some(number) = number {
+            self.context
+                .ice_component_state_changed(stream_number(number), COMPONENT, state);
+        }
+    }
+
+    /// Whether a transport is still one of the endpoint's.
+    fn has_leg(&self, token: Token) -> bool {
+        self.legs().iter().any(|leg| leg.token == token)
     }
 }
 
 /// One transport's reports to its endpoint.
 pub(super) struct LegObserver {
     pub(super) endpoint: Weak<Shared>,
-    /// Position among the endpoint's transports.
-    pub(super) leg: usize,
+    pub(super) number: usize,
+    pub(super) token: Token,
 }
 
 impl LegObserver {
@@ -58,10 +90,10 @@ impl LegObserver {
         };
         if state == IceComponentState::Connecting && !endpoint.is_gathering() {
             // Told once our own candidates are out.
-            endpoint.change_leg(self.leg, |leg| leg.connects = true);
+            endpoint.change_leg(self.token, |leg| leg.connects = true);
             return;
         }
-        endpoint.tell_ice_state(self.leg, state);
+        endpoint.tell_ice_state(self.token, state);
         if matches!(
             state,
             IceComponentState::Disconnected | IceComponentState::Failed
@@ -85,8 +117,8 @@ impl LegObserver {
     }
 
     fn tell_dtls(&self, endpoint: &Shared, state: DtlsConnectionState) {
-        endpoint.change_leg(self.leg, |leg| leg.dtls = Some(state));
-        let (stream, connection) = (stream_id(self.leg), connection_id(self.leg));
+        endpoint.change_leg(self.token, |leg| leg.dtls = Some(state));
+        let (stream, connection) = (stream_id(self.number), connection_id(self.number));
         let component = COMPONENT.to_string();
         endpoint
             .context
@@ -94,10 +126,10 @@ impl LegObserver {
     }
 
     fn connected(&self, endpoint: &Shared, connected: bool) {
-        let change = endpoint.change_leg(self.leg, |leg| leg.connected = connected);
-        if let Some((before, after)) = change.connection() {
-            endpoint.context.connection_state_changed(before, after);
-        }
+        endpoint.change_leg(self.token, |leg| {
+            leg.connected = connected;
+            leg.was_connected |= connected;
+        });
     }
 }
 
@@ -106,12 +138,15 @@ impl TransportObserver for LegObserver {
         let Some(endpoint) = self.endpoint.upgrade() else {
             return;
         };
+        if !endpoint.has_leg(self.token) {
+            return; // replaced by a later negotiation, or released
+        }
         match event {
             PeerEvent::IceState(state) => self.ice(&endpoint, state),
             PeerEvent::SelectedPair { local, remote, .. } => {
                 let pair = (format!("candidate:{local}"), format!("candidate:{remote}"));
-                endpoint.change_leg(self.leg, |leg| leg.pair = Some(pair.clone()));
-                let pair = candidate_pair(self.leg, pair);
+                endpoint.change_leg(self.token, |leg| leg.pair = Some(pair.clone()));
+                let pair = candidate_pair(self.number, pair);
                 endpoint.context.new_candidate_pair_selected(pair);
             }
             PeerEvent::DtlsState(state) => self.dtls(&endpoint, state),
@@ -132,10 +167,7 @@ impl TransportObserver for LegObserver {
         let Some(endpoint) = self.endpoint.upgrade() else {
             return;
         };
-        let change = endpoint.change_leg(self.leg, |leg| leg.media = active);
-        if let Some((before, after)) = change.media() {
-            endpoint.context.media_state_changed(before, after);
-        }
+        endpoint.change_leg(self.token, |leg| leg.media = active);
     }
 }
 
@@ -146,12 +178,12 @@ pub(super) struct Change {
 }
 
 impl Change {
-    fn connection(&self) -> Option<(ConnectionState, ConnectionState)> {
+    pub(super) fn connection(&self) -> Option<(ConnectionState, ConnectionState)> {
         let (before, after) = self.connected;
         (before != after).then(|| (connection_state(before), connection_state(after)))
     }
 
-    fn media(&self) -> Option<(MediaState, MediaState)> {
+    pub(super) fn media(&self) -> Option<(MediaState, MediaState)> {
         let (before, after) = self.media;
         (before != after).then(|| (media_state(before), media_state(after)))
     }

@@ -1,7 +1,9 @@
 //! How far an endpoint's negotiation is.
 
-use rivero_plugin_api::{Error, Result};
-use rivero_sdp::{LocalConfig, Negotiated, SessionDescription};
+use std::sync::Arc;
+
+use rivero_plugin_api::{Error, MediaKind, Result, SinkPad, SourcePad};
+use rivero_sdp::{Candidate, LocalConfig, Negotiated, SessionDescription};
 
 use crate::{api::IceCandidate, shard::Token};
 
@@ -14,11 +16,13 @@ pub(super) struct Session {
     pub(super) local: Option<SessionDescription>,
     /// As the client gave it.
     pub(super) remote: Option<String>,
+    /// The peer's last offer.
+    pub(super) remote_offer: Option<SessionDescription>,
     pub(super) negotiated: Option<Negotiated>,
     pub(super) legs: Vec<Leg>,
+    pub(super) pads: Vec<Pads>,
     /// Candidates that came before anything was negotiated.
     pub(super) early_candidates: Vec<IceCandidate>,
-    pub(super) gathered: usize,
     pub(super) released: bool,
 }
 
@@ -26,7 +30,14 @@ pub(super) struct Session {
 #[derive(Clone)]
 pub(super) struct Leg {
     pub(super) token: Token,
+    /// From 0; events count streams from 1.
+    pub(super) number: usize,
+    /// Position in [`Negotiated::transports`].
+    pub(super) transport: usize,
     pub(super) sections: Vec<Section>,
+    /// Ours, as announced.
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) gathered: bool,
 }
 
 #[derive(Clone)]
@@ -35,16 +46,44 @@ pub(super) struct Section {
     pub(super) index: usize,
 }
 
+/// The pads of a kind of media; they stay open through all negotiations on one transport.
+pub(super) struct Pads {
+    pub(super) kind: MediaKind,
+    pub(super) token: Token,
+    pub(super) source: Option<Arc<SourcePad>>,
+    pub(super) sink: Option<Arc<SinkPad>>,
+}
+
+fn already_negotiated() -> Error {
+    Error::new(
+        40208,
+        "SDP_END_POINT_ALREADY_NEGOTIATED",
+        "Endpoint already negotiated",
+    )
+}
+
 impl Session {
-    pub(super) fn must_be_new(&self) -> Result<()> {
-        if self.local.is_none() && !self.released {
-            return Ok(());
+    /// Whether an offer may be made: at first, and again once `connected`.
+    pub(super) fn may_offer(&self, connected: bool) -> Result<()> {
+        let again = self.negotiated.is_some() && connected;
+        if self.released || self.offer.is_some() || (self.local.is_some() && !again) {
+            return Err(already_negotiated());
         }
-        Err(Error::new(
-            40208,
-            "SDP_END_POINT_ALREADY_NEGOTIATED",
-            "Endpoint already negotiated",
-        ))
+        Ok(())
+    }
+
+    /// Whether the peer's offer is one that says something new. An offer of ours that waits for
+    /// its answer is given up for it, except for the very first.
+    pub(super) fn may_take(&self, offer: &SessionDescription) -> Result<()> {
+        let first_waits = self.offer.is_some() && self.negotiated.is_none();
+        let repeated = self
+            .remote_offer
+            .as_ref()
+            .is_some_and(|known| without_candidates(known) == without_candidates(offer));
+        if self.released || first_waits || repeated {
+            return Err(already_negotiated());
+        }
+        Ok(())
     }
 
     /// The transport that a candidate is for: by its section's index, checked
@@ -64,5 +103,89 @@ impl Session {
             .or(self.legs.first())
             .cloned()
             .ok_or_else(refused)
+    }
+
+    pub(super) fn leg(&mut self, token: Token) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.token == token)
+    }
+
+    /// `description` with the candidates that were gathered for it so far.
+    pub(super) fn described(&self, mut description: SessionDescription) -> SessionDescription {
+        for leg in &self.legs {
+            let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
+            for candidate in &leg.candidates {
+                description.add_candidate(&indexes, candidate);
+            }
+        }
+        description
+    }
+
+    /// The lowest number that no transport has.
+    pub(super) fn free_number(&self, reserved: &[usize]) -> usize {
+        let used = |number: &usize| {
+            reserved.contains(number) || self.legs.iter().any(|leg| leg.number == *number)
+        };
+        (0..).find(|number| !used(number)).unwrap_or_default()
+    }
+}
+
+/// Candidates come and go without an offer being another one.
+fn without_candidates(description: &SessionDescription) -> SessionDescription {
+    let mut description = description.clone();
+    for section in &mut description.media {
+        section.candidates.clear();
+        section.end_of_candidates = false;
+    }
+    description
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=ice-ufrag:abcd\r\n\
+        a=ice-pwd:0123456789012345678901\r\n";
+
+    fn read(text: &str) -> SessionDescription {
+        rivero_sdp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_an_offer_that_says_something_new_is_taken_again() {
+        let mut session = Session::default();
+        session.may_take(&read(OFFER)).unwrap();
+        session.remote_offer = Some(read(OFFER));
+        assert_eq!(session.may_take(&read(OFFER)).unwrap_err().code, 40208);
+        let candidate = "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n";
+        let with_candidate = read(&format!("{OFFER}{candidate}"));
+        assert_eq!(session.may_take(&with_candidate).unwrap_err().code, 40208);
+        for (from, to) in [
+            ("o=- 1 1", "o=- 1 2"),
+            ("abcd", "efgh"),
+            ("SAVPF 0\r\n", "SAVPF 0\r\na=inactive\r\n"),
+        ] {
+            session.may_take(&read(&OFFER.replace(from, to))).unwrap();
+        }
+    }
+
+    #[test]
+    fn before_the_peer_is_connected_a_second_offer_of_ours_is_refused() {
+        let mut session = Session::default();
+        session.may_offer(false).unwrap();
+        let offer = read(OFFER);
+        session.local = Some(offer.clone());
+        session.offer = Some(offer.clone());
+        assert!(session.may_offer(true).is_err());
+        assert!(session.may_take(&offer).is_err());
+        session.offer = None;
+        session.negotiated = Some(Negotiated {
+            local: offer,
+            media: Vec::new(),
+            transports: Vec::new(),
+            remote_ice_lite: false,
+        });
+        assert!(session.may_offer(false).is_err());
+        session.may_offer(true).unwrap();
     }
 }

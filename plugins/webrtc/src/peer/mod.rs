@@ -224,10 +224,6 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::Ice`].
-    #[allow(
-        dead_code,
-        reason = "next: negotiation calls it when an offer changes the credentials"
-    )]
     pub fn restart_ice(
         &mut self,
         now: Instant,

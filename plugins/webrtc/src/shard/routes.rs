@@ -8,32 +8,36 @@ use super::token::Token;
 /// Addresses remembered per transport.
 const ADDRESSES: usize = 64;
 
-/// The transports of a shard by user fragment and by remote address.
+/// The transports of a shard by user name and by remote address. A name is a local user fragment
+/// or, where several transports have the same, the whole name with the remote fragment.
 #[derive(Default)]
 pub(crate) struct Routes {
-    by_fragment: HashMap<String, Token>,
+    by_name: HashMap<String, Token>,
     by_address: HashMap<SocketAddr, Token>,
     addresses_of: HashMap<Token, Vec<SocketAddr>>,
 }
 
 impl Routes {
-    pub(crate) fn add_fragment(&mut self, fragment: &str, token: Token) {
-        self.by_fragment.insert(fragment.to_owned(), token);
+    pub(crate) fn add_name(&mut self, name: &str, token: Token) {
+        self.by_name.insert(name.to_owned(), token);
     }
 
     /// Finds the transport that may want this datagram.
     pub(crate) fn find(&self, remote: SocketAddr, datagram: &[u8]) -> Option<Token> {
         if is_stun(datagram) {
             // A request names its transport, whatever address it came from before.
-            if let Some(token) = self.fragment_of(datagram) {
+            if let Some(token) = self.named_by(datagram) {
                 return Some(token);
             }
         }
         self.by_address.get(&remote).copied()
     }
 
-    fn fragment_of(&self, datagram: &[u8]) -> Option<Token> {
-        self.by_fragment.get(local_fragment(datagram)?).copied()
+    fn named_by(&self, datagram: &[u8]) -> Option<Token> {
+        let name = user_name(datagram)?;
+        let fragment = name.split(':').next()?;
+        let whole = self.by_name.get(name);
+        whole.or_else(|| self.by_name.get(fragment)).copied()
     }
 
     /// Remembers where a transport's datagrams come from.
@@ -48,10 +52,15 @@ impl Routes {
         }
     }
 
-    pub(crate) fn forget(&mut self, token: Token, fragment: &str) {
-        if self.by_fragment.get(fragment) == Some(&token) {
-            self.by_fragment.remove(fragment);
+    /// A name is not used any more.
+    pub(crate) fn forget_name(&mut self, token: Token, name: &str) {
+        if self.by_name.get(name) == Some(&token) {
+            self.by_name.remove(name);
         }
+    }
+
+    pub(crate) fn forget(&mut self, token: Token, name: &str) {
+        self.forget_name(token, name);
         for address in self.addresses_of.remove(&token).unwrap_or_default() {
             if self.by_address.get(&address) == Some(&token) {
                 self.by_address.remove(&address);
@@ -66,9 +75,8 @@ fn is_stun(datagram: &[u8]) -> bool {
         && datagram.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
 }
 
-/// The part of the USERNAME attribute before the colon: our user fragment
-/// (RFC 8445 §7.2.2).
-fn local_fragment(datagram: &[u8]) -> Option<&str> {
+/// The USERNAME attribute: our user fragment, a colon, the sender's (RFC 8445 §7.2.2).
+fn user_name(datagram: &[u8]) -> Option<&str> {
     const USERNAME: u16 = 0x0006;
     let mut rest = datagram.get(20..)?;
     loop {
@@ -77,7 +85,7 @@ fn local_fragment(datagram: &[u8]) -> Option<&str> {
         let length = usize::from(u16::from_be_bytes(*length));
         let value = after.get(..length)?;
         if u16::from_be_bytes(*kind) == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
+            return std::str::from_utf8(value).ok();
         }
         rest = after.get(length.next_multiple_of(4)..)?;
     }
@@ -102,7 +110,7 @@ mod tests {
         let token = Token::new(1, 3);
         let remote: SocketAddr = "192.0.2.1:5000".parse().unwrap();
         let mut routes = Routes::default();
-        routes.add_fragment("ours", token);
+        routes.add_name("ours", token);
         assert_eq!(routes.find(remote, &request("ours:theirs")), Some(token));
         assert_eq!(routes.find(remote, &request("other:theirs")), None);
         assert_eq!(routes.find(remote, &[0x80, 0, 0]), None);
@@ -111,6 +119,19 @@ mod tests {
         routes.forget(token, "ours");
         assert_eq!(routes.find(remote, &request("ours:theirs")), None);
         assert_eq!(routes.find(remote, &[0x80, 0, 0]), None);
+    }
+
+    #[test]
+    fn transports_with_one_fragment_are_told_apart_by_the_other() {
+        let (first, second) = (Token::new(1, 3), Token::new(1, 4));
+        let remote: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        let mut routes = Routes::default();
+        routes.add_name("ours", first);
+        routes.add_name("ours:video", second);
+        assert_eq!(routes.find(remote, &request("ours:audio")), Some(first));
+        assert_eq!(routes.find(remote, &request("ours:video")), Some(second));
+        routes.forget(second, "ours:video");
+        assert_eq!(routes.find(remote, &request("ours:video")), Some(first));
     }
 
     #[test]

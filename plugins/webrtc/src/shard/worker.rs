@@ -156,6 +156,10 @@ impl Worker {
                     let now = Instant::now();
                     if let Some(transport) = self.transports.get(token) {
                         action(transport, now);
+                        if let Some(former) = transport.take_renamed() {
+                            self.routes.forget_name(token, &former);
+                            self.routes.add_name(transport.name(), token);
+                        }
                         self.settle(token);
                     }
                 }
@@ -167,7 +171,7 @@ impl Worker {
     }
 
     fn open(&mut self, token: Token, transport: Box<Transport>) {
-        self.routes.add_fragment(transport.fragment(), token);
+        self.routes.add_name(transport.name(), token);
         self.transports.insert(token, transport);
         self.settle(token);
     }
@@ -178,7 +182,7 @@ impl Worker {
             self.settle(token);
         }
         if let Some(transport) = self.transports.remove(token) {
-            self.routes.forget(token, transport.fragment());
+            self.routes.forget(token, transport.name());
         }
     }
 

@@ -52,10 +52,15 @@ pub(crate) struct Inbound {
     estimator: RembEstimator,
     fir_number: u8,
     wants_keyframe: bool,
+    /// The present negotiation lets the peer send.
+    enabled: bool,
 }
 
 struct Stream {
     ssrc: u32,
+    /// What consumers know it by: a stream that comes back has new numbers, and must not be
+    /// taken for the one before.
+    name: u32,
     statistics: ReceiverStatistics,
     nack: NackGenerator,
     timeline: Timeline,
@@ -108,7 +113,34 @@ impl Inbound {
             estimator,
             fir_number: 0,
             wants_keyframe: false,
+            enabled: true,
         }
+    }
+
+    /// Goes on as a later negotiation has it. `announced` are the streams that the peer names,
+    /// if it does.
+    pub(crate) fn renegotiated(&mut self, settings: Self, announced: &[u32]) {
+        self.hand_on();
+        self.formats = settings.formats;
+        self.extensions = settings.extensions;
+        self.enabled = true;
+        if !announced.is_empty() {
+            self.streams
+                .retain(|stream| announced.contains(&stream.ssrc));
+        }
+        let kept = |current: &u32| self.formats.iter().any(|format| format.format == *current);
+        if self.current.is_some_and(|current| !kept(&current)) {
+            self.current = None;
+            self.pad.set_format(None);
+        }
+    }
+
+    /// The peer may not send any more, until a later negotiation.
+    pub(crate) fn pause(&mut self) {
+        self.hand_on();
+        self.enabled = false;
+        self.current = None;
+        self.pad.set_format(None);
     }
 
     /// Whether a stream was received before.
@@ -134,6 +166,9 @@ impl Inbound {
         let Ok(payload) = header.payload_range(packet) else {
             return;
         };
+        if !self.enabled {
+            return;
+        }
         let known = self
             .formats
             .iter()
@@ -198,7 +233,7 @@ impl Inbound {
             duration: 0,
             rtp: Rtp {
                 timestamp: header.timestamp,
-                ssrc: header.ssrc,
+                ssrc: stream.name,
                 sequence: numbers.sequence,
                 marker: header.marker,
                 payload_offset: u16::try_from(payload.start).unwrap_or(u16::MAX),
@@ -348,6 +383,7 @@ fn stream(streams: &mut Vec<Stream>, ssrc: u32, clock_rate: u32) -> Option<&mut 
     if position.is_none() && streams.len() < MAX_STREAMS {
         streams.push(Stream {
             ssrc,
+            name: rand::random(),
             statistics: ReceiverStatistics::new(ssrc, clock_rate),
             nack: NackGenerator::default(),
             timeline: Timeline::new(clock_rate),

@@ -17,7 +17,7 @@ use super::{extension_of, limit::ViewerLimit};
 use crate::peer::Peer;
 
 /// A format that the peer accepts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentFormat {
     pub(crate) format: u32,
     pub(crate) payload_type: u8,
@@ -42,6 +42,8 @@ pub(crate) struct Outbound {
     block: ExtensionBlock,
     limit: ViewerLimit,
     pub(crate) feedback: FeedbackCounters,
+    /// The present negotiation lets us send.
+    enabled: bool,
 }
 
 /// Feedback that the peer sent about this stream.
@@ -98,7 +100,27 @@ impl Outbound {
             block: ExtensionBlock::default(),
             limit: ViewerLimit::default(),
             feedback: FeedbackCounters::default(),
+            enabled: true,
         }
+    }
+
+    /// Goes on as a later negotiation has it, with the numbers it has reached: the keys are the
+    /// same, so none may be used for two packets.
+    pub(crate) fn renegotiated(&mut self, settings: Self) {
+        if self.formats != settings.formats || self.extensions != settings.extensions {
+            self.rewriter.begin_section();
+        }
+        if !std::mem::replace(&mut self.enabled, true) {
+            self.rewriter.forget_source();
+        }
+        self.formats = settings.formats;
+        self.extensions = settings.extensions;
+    }
+
+    /// Nothing may be sent any more, until a later negotiation.
+    pub(crate) fn pause(&mut self) {
+        self.enabled = false;
+        self.shut();
     }
 
     pub(crate) fn ssrc(&self) -> u32 {
@@ -112,6 +134,9 @@ impl Outbound {
     /// The peer can be sent media from now on: lets the source begin, with a
     /// keyframe that does not come too early.
     pub(crate) fn open(&self) {
+        if !self.enabled {
+            return;
+        }
         let accepted: Vec<u32> = self.formats.iter().map(|format| format.format).collect();
         self.sink.set_accepted(&accepted);
     }
@@ -169,9 +194,8 @@ impl Outbound {
     }
 
     fn accepts(&self, packet: &Packet) -> bool {
-        self.formats
-            .iter()
-            .any(|format| format.format == packet.format)
+        let mut formats = self.formats.iter();
+        self.enabled && formats.any(|format| format.format == packet.format)
     }
 
     fn protect(

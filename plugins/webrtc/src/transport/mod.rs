@@ -17,7 +17,7 @@ use rivero_rtp::{
 };
 
 use crate::{
-    peer::{Inbound as Arrival, Path, Peer, PeerEvent, Transmit},
+    peer::{IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent, Transmit},
     shard::Outgoing,
     track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, StreamSnapshot},
 };
@@ -40,13 +40,55 @@ pub(crate) struct Track {
     pub(crate) kind: MediaKind,
     pub(crate) inbound: Option<Inbound>,
     pub(crate) outbound: Option<Outbound>,
+    /// The peer's streams, if it names them.
+    pub(crate) announced: Vec<u32>,
+}
+
+impl Track {
+    /// The place of a kind's track among those of a transport, which sinks and handlers name.
+    pub(crate) const fn number(kind: MediaKind) -> u8 {
+        match kind {
+            MediaKind::Audio => 0,
+            MediaKind::Video => 1,
+            MediaKind::Data => 2,
+        }
+    }
+
+    const fn empty(kind: MediaKind) -> Self {
+        Self {
+            kind,
+            inbound: None,
+            outbound: None,
+            announced: Vec::new(),
+        }
+    }
+
+    /// Goes on as a later negotiation has it.
+    fn renegotiated(&mut self, settings: Self) {
+        match (&mut self.inbound, settings.inbound) {
+            (Some(inbound), Some(settings_in)) => {
+                inbound.renegotiated(settings_in, &settings.announced);
+            }
+            (Some(inbound), None) => inbound.pause(),
+            (inbound, settings_in) => *inbound = settings_in,
+        }
+        match (&mut self.outbound, settings.outbound) {
+            (Some(outbound), Some(settings_out)) => outbound.renegotiated(settings_out),
+            (Some(outbound), None) => outbound.pause(),
+            (outbound, settings_out) => *outbound = settings_out,
+        }
+    }
 }
 
 /// A peer with its tracks.
 pub(crate) struct Transport {
     peer: Peer,
     observer: Arc<dyn TransportObserver>,
-    fragment: String,
+    /// What STUN requests for this transport begin with in their user name.
+    name: String,
+    /// The former name, until the shard has taken note of the new one.
+    renamed: Option<String>,
+    /// By [`Track::number`].
     tracks: Vec<Track>,
     /// Sender of our feedback where we send no media of our own.
     feedback_ssrc: u32,
@@ -92,12 +134,14 @@ impl Transport {
         tracks: Vec<Track>,
         feedback_ssrc: u32,
     ) -> Self {
-        let fragment = peer.credentials().ufrag.clone();
-        Self {
+        let name = peer.credentials().ufrag.clone();
+        let empty = [MediaKind::Audio, MediaKind::Video].map(Track::empty);
+        let mut transport = Self {
             peer,
             observer,
-            fragment,
-            tracks,
+            name,
+            renamed: None,
+            tracks: empty.into(),
             feedback_ssrc,
             clock: SenderClock::default(),
             compound: CompoundBuilder::default(),
@@ -110,12 +154,37 @@ impl Transport {
             timer: None,
             viewers_limit: None,
             send_bounds: (0, 0),
-        }
+        };
+        transport.set_tracks(tracks);
+        transport
     }
 
-    /// Our ICE user fragment, which names this transport.
-    pub(crate) fn fragment(&self) -> &str {
-        &self.fragment
+    /// Our ICE user fragment, or the whole user name where several transports share that.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Names this transport by the user names of the peer's requests (RFC 8445 §7.2.2), because
+    /// another one has the same fragment.
+    pub(crate) fn name_with(&mut self, remote_fragment: &str) {
+        self.name = format!("{}:{remote_fragment}", self.peer.credentials().ufrag);
+    }
+
+    /// Begins an ICE restart with new credentials of ours.
+    pub(crate) fn restart_ice(
+        &mut self,
+        now: Instant,
+        credentials: IceCredentials,
+    ) -> Result<(), PeerError> {
+        let name = credentials.ufrag.clone();
+        self.peer.restart_ice(now, credentials)?;
+        self.renamed = Some(std::mem::replace(&mut self.name, name));
+        Ok(())
+    }
+
+    /// The former name, once after it has changed.
+    pub(crate) fn take_renamed(&mut self) -> Option<String> {
+        self.renamed.take()
     }
 
     pub(crate) fn peer(&mut self) -> &mut Peer {
@@ -126,11 +195,26 @@ impl Transport {
         self.peer.path()
     }
 
-    /// Tracks that a later negotiation added or changed.
+    /// The tracks of a negotiation. Those that were there before go on with their streams and
+    /// numbers; those that are not mentioned pause.
     pub(crate) fn set_tracks(&mut self, tracks: Vec<Track>) {
-        self.tracks = tracks;
+        let mut settings: Vec<Track> = tracks;
+        for track in &mut self.tracks {
+            let position = settings.iter().position(|new| new.kind == track.kind);
+            let new = position.map(|position| settings.swap_remove(position));
+            track.renegotiated(new.unwrap_or(Track::empty(track.kind)));
+        }
         if self.connected {
             self.set_connected(true);
+        }
+    }
+
+    /// Takes tracks away that go on elsewhere: their pads are closed when it returns.
+    pub(crate) fn remove_tracks(&mut self, kinds: &[MediaKind]) {
+        for track in &mut self.tracks {
+            if kinds.contains(&track.kind) {
+                *track = Track::empty(track.kind);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     DtlsRole, Negotiated, NegotiatedMedia, NegotiatedTransport, codecs,
+    continuity::Continuity,
     transport::{TransportGroup, group_by_bundle},
 };
 use crate::{ExtMap, MediaKind, MediaSection, SdpError, SessionDescription, Setup};
@@ -20,6 +21,27 @@ pub fn accept_answer(
     offer: &SessionDescription,
     answer: &SessionDescription,
 ) -> Result<Negotiated, SdpError> {
+    accept_after(None, offer, answer)
+}
+
+/// What the answer to a later offer (made by [`offer_again`](crate::offer_again())) settles, in
+/// the session that `previous` settled before.
+///
+/// # Errors
+/// As for [`accept_answer`].
+pub fn accept_answer_again(
+    previous: &Negotiated,
+    offer: &SessionDescription,
+    answer: &SessionDescription,
+) -> Result<Negotiated, SdpError> {
+    accept_after(Some(previous), offer, answer)
+}
+
+fn accept_after(
+    previous: Option<&Negotiated>,
+    offer: &SessionDescription,
+    answer: &SessionDescription,
+) -> Result<Negotiated, SdpError> {
     if offer.media.len() != answer.media.len() {
         return Err(SdpError::SectionCount {
             offered: offer.media.len(),
@@ -33,7 +55,7 @@ pub fn accept_answer(
             media.push(accept_section(mline_index, offered, answered)?);
         }
     }
-    let transports = transports(offer, answer, &media)?;
+    let transports = transports(previous, offer, answer, &media)?;
     for media in &mut media {
         let carries =
             |transport: &NegotiatedTransport| transport.mline_indexes.contains(&media.mline_index);
@@ -113,14 +135,16 @@ fn common_extensions(offered: &MediaSection, answered: &MediaSection) -> Vec<Ext
 }
 
 fn transports(
+    previous: Option<&Negotiated>,
     offer: &SessionDescription,
     answer: &SessionDescription,
     media: &[NegotiatedMedia],
 ) -> Result<Vec<NegotiatedTransport>, SdpError> {
     let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
+    let mut continuity = Continuity::of(previous);
     group_by_bundle(answer, &accepted)
         .into_iter()
-        .map(|group| accept_transport(offer, answer, group))
+        .map(|group| continuity.accepted(accept_transport(offer, answer, group)?, media))
         .collect()
 }
 

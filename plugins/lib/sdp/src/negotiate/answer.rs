@@ -3,6 +3,7 @@
 use super::{
     DATA_CHANNEL_FORMAT, DtlsRole, LocalConfig, LocalMedia, Negotiated, NegotiatedMedia,
     NegotiatedTransport, codecs,
+    continuity::Continuity,
     local::{PLACEHOLDER_PORT, bandwidths, rtcp_placeholder, session, write_transport},
     sources,
     transport::{group_by_bundle, is_usable},
@@ -15,7 +16,7 @@ use crate::{
 /// Media attributes that an answer repeats because they describe the format both use.
 const ECHOED_ATTRIBUTES: [&str; 5] = ["framerate", "lang", "maxptime", "ptime", "quality"];
 
-/// Makes the answer to a peer's offer.
+/// Makes the answer to a peer's first offer.
 ///
 /// Sections that cannot be used are rejected with port 0; an offer of which nothing can be used is
 /// no error, as it is none for Kurento.
@@ -24,18 +25,43 @@ const ECHOED_ATTRIBUTES: [&str; 5] = ["framerate", "lang", "maxptime", "ptime", 
 /// [`SdpError::NoCommonTransport`] when a section that would be accepted lacks ICE credentials or
 /// a fingerprint.
 pub fn answer(config: &LocalConfig, offer: &SessionDescription) -> Result<Negotiated, SdpError> {
+    answer_after(config, None, offer)
+}
+
+/// Makes the answer to a later offer of the session that `previous` settled.
+///
+/// Media and transports go on where the offer allows it (see [`NegotiatedTransport::continues`]).
+/// The credentials of `config` are for what begins anew, an ICE restart included, and have to be
+/// fresh.
+///
+/// # Errors
+/// As for [`answer`].
+pub fn answer_again(
+    config: &LocalConfig,
+    previous: &Negotiated,
+    offer: &SessionDescription,
+) -> Result<Negotiated, SdpError> {
+    answer_after(config, Some(previous), offer)
+}
+
+fn answer_after(
+    config: &LocalConfig,
+    previous: Option<&Negotiated>,
+    offer: &SessionDescription,
+) -> Result<Negotiated, SdpError> {
     let mut local = session(config);
     local.extmap_allow_mixed = offer.extmap_allow_mixed;
     local.attributes = echoed(&offer.attributes, &["msid-semantic"]);
+    let answers = offer.media.iter().enumerate().map(|(index, offered)| {
+        let usable = is_usable(offer, offered);
+        let section = usable.then(|| answer_section(config, index, offered));
+        section.flatten()
+    });
+    let mut answers: Vec<_> = answers.collect();
+    let wanted = wanted_sections(previous, offer, &answers);
     let mut media: Vec<NegotiatedMedia> = Vec::new();
-    for (mline_index, offered) in offer.media.iter().enumerate() {
-        let taken = media.iter().any(|media| media.kind == offered.kind);
-        let accepted = if taken || !is_usable(offer, offered) {
-            None
-        } else {
-            answer_section(config, mline_index, offered)
-        };
-        match accepted {
+    for (index, (answered, offered)) in answers.iter_mut().zip(&offer.media).enumerate() {
+        match answered.take().filter(|_| wanted.contains(&index)) {
             Some((section, negotiated)) => {
                 local.media.push(section);
                 media.push(negotiated);
@@ -43,7 +69,7 @@ pub fn answer(config: &LocalConfig, offer: &SessionDescription) -> Result<Negoti
             None => local.media.push(rejected(offered)),
         }
     }
-    let transports = transports(config, offer, &media)?;
+    let transports = transports(config, previous, offer, &media)?;
     for (position, transport) in transports.iter().enumerate() {
         enter_transport(config, &mut local, &mut media, position, transport);
     }
@@ -54,6 +80,31 @@ pub fn answer(config: &LocalConfig, offer: &SessionDescription) -> Result<Negoti
         transports,
         remote_ice_lite: offer.ice_lite,
     })
+}
+
+type Answered = Option<(MediaSection, NegotiatedMedia)>;
+
+/// One acceptable section of each kind: the one that was taken before, but rather another than
+/// one that is switched off (`a=inactive`), else the first.
+fn wanted_sections(
+    previous: Option<&Negotiated>,
+    offer: &SessionDescription,
+    answers: &[Answered],
+) -> Vec<usize> {
+    let kinds = [MediaKind::Audio, MediaKind::Video, MediaKind::Application];
+    let best = |kind: MediaKind| {
+        let candidates = answers.iter().flatten().map(|(_, media)| media);
+        let candidates = candidates.filter(|media| media.kind == kind);
+        // Of equals `min_by_key` takes the first.
+        let best = candidates.min_by_key(|media| {
+            let section = offer.media.get(media.mline_index);
+            let off = section.is_some_and(|section| section.direction == Direction::Inactive);
+            let known = previous.is_some_and(|previous| previous.section_like(media).is_some());
+            (off, !known)
+        });
+        best.map(|media| media.mline_index)
+    };
+    kinds.into_iter().filter_map(best).collect()
 }
 
 fn answer_section(
@@ -82,7 +133,8 @@ fn answer_rtp(
     offered: &MediaSection,
 ) -> Option<(MediaSection, NegotiatedMedia)> {
     let formats = codecs::supported_formats(local, config.features, offered);
-    if !offered.protocol.is_dtls_srtp() || formats.is_empty() {
+    // There is one component for each transport (RFC 5761).
+    if !offered.protocol.is_dtls_srtp() || formats.is_empty() || !offered.rtcp_mux {
         return None;
     }
     let mut section = continued(offered, PLACEHOLDER_PORT);
@@ -159,15 +211,20 @@ fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
 
 fn transports(
     config: &LocalConfig,
+    previous: Option<&Negotiated>,
     offer: &SessionDescription,
     media: &[NegotiatedMedia],
 ) -> Result<Vec<NegotiatedTransport>, SdpError> {
     let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
+    let mut continuity = Continuity::of(previous);
     // There are as many credentials as kinds of media, so every group gets its own.
     group_by_bundle(offer, &accepted)
         .into_iter()
         .zip(&config.transport.ice)
-        .map(|(group, ice)| group.negotiate(offer, ice.clone(), answering_role))
+        .map(|(group, ice)| {
+            let transport = group.negotiate(offer, ice.clone(), answering_role)?;
+            Ok(continuity.answered(transport, media))
+        })
         .collect()
 }
 

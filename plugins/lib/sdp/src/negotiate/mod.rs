@@ -1,12 +1,15 @@
 //! Offer and answer (RFC 3264, RFC 9429) for a peer over ICE and DTLS-SRTP.
 //!
 //! - [`answer`] reads a peer's offer and makes the answer;
-//! - [`offer`] makes an offer, [`accept_answer`] reads what the peer answered.
+//! - [`offer`] makes an offer, [`accept_answer`] reads what the peer answered;
+//! - [`answer_again`], [`offer_again`] and [`accept_answer_again`] do the same in a session that
+//!   has been negotiated before.
 //!
 //! Every path ends in a [`Negotiated`], seen from the local side.
 //!
-//! How sections are treated: the first acceptable audio, video and application section is taken,
-//! all others are rejected with port 0. Every offered codec that [`LocalMedia`] names is kept, in
+//! How sections are treated: the first acceptable audio, video and application section is taken
+//! (later on the one that was taken before; in any case rather one that is not inactive), all
+//! others are rejected with port 0. Every offered codec that [`LocalMedia`] names is kept, in
 //! the offerer's order and with its payload types. Header extensions, RTCP feedback, RTX and
 //! simulcast are accepted where both sides have them.
 
@@ -15,21 +18,24 @@ mod answer;
 mod capability;
 mod codecs;
 mod config;
+mod continuity;
 mod local;
 mod offer;
+mod offer_again;
 mod outcome;
 #[cfg(test)]
 mod properties;
 mod sources;
 mod transport;
 
-pub use accept::accept_answer;
-pub use answer::answer;
+pub use accept::{accept_answer, accept_answer_again};
+pub use answer::{answer, answer_again};
 pub use capability::CodecCapability;
 pub use config::{
     DATA_CHANNEL_FORMAT, Features, LocalConfig, LocalData, LocalMedia, LocalTransport,
 };
 pub use offer::{OfferOptions, offer};
+pub use offer_again::offer_again;
 pub use outcome::{
     DtlsRole, Negotiated, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport, RemoteStream,
     SctpParameters,

@@ -62,7 +62,7 @@ pub fn offer(config: &LocalConfig, options: OfferOptions) -> Result<SessionDescr
     Ok(local)
 }
 
-fn rtp_section(
+pub(super) fn rtp_section(
     config: &LocalConfig,
     kind: MediaKind,
     local: &LocalMedia,
@@ -82,7 +82,7 @@ fn rtp_section(
     Ok(section)
 }
 
-fn data_section(config: &LocalConfig) -> Option<MediaSection> {
+pub(super) fn data_section(config: &LocalConfig) -> Option<MediaSection> {
     let data = config.data?;
     let mut section = bundled_section(config, MediaKind::Application, Protocol::UdpDtlsSctp);
     section.formats = vec![DATA_CHANNEL_FORMAT.to_owned()];
@@ -102,7 +102,7 @@ fn bundled_section(config: &LocalConfig, kind: MediaKind, protocol: Protocol) ->
 }
 
 /// The codecs in the order of preference, then a retransmission format for each where RTX is on.
-fn offered_codecs(
+pub(super) fn offered_codecs(
     config: &LocalConfig,
     local: &LocalMedia,
     payload_types: &mut PayloadTypes,
@@ -144,7 +144,10 @@ fn rtx_codec(repaired: &Codec, payload_types: &mut PayloadTypes) -> Result<Codec
 }
 
 /// The configured extensions, and the one of transport-wide congestion control where that is on.
-fn offered_extensions(config: &LocalConfig, local: &LocalMedia) -> Result<Vec<ExtMap>, SdpError> {
+pub(super) fn offered_extensions(
+    config: &LocalConfig,
+    local: &LocalMedia,
+) -> Result<Vec<ExtMap>, SdpError> {
     let mut extensions = local.extensions.clone();
     let is_missing = |uri: &str| !local.extensions.iter().any(|extmap| extmap.uri == uri);
     if config.features.transport_cc && is_missing(extension_uri::TRANSPORT_CC) {
@@ -174,9 +177,16 @@ fn offered_extensions(config: &LocalConfig, local: &LocalMedia) -> Result<Vec<Ex
 
 /// Payload types already used; in a bundle they are unique over all sections (RFC 9143 §9.1).
 #[derive(Default)]
-struct PayloadTypes(Vec<u8>);
+pub(super) struct PayloadTypes(Vec<u8>);
 
 impl PayloadTypes {
+    /// Notes one that is in use.
+    pub(super) fn reserve(&mut self, payload_type: u8) {
+        if !self.0.contains(&payload_type) {
+            self.0.push(payload_type);
+        }
+    }
+
     /// The wished one if it is free, else the lowest free dynamic one.
     fn take(&mut self, wish: Option<u8>) -> Result<u8, SdpError> {
         let free = |number: &u8| *number <= 127 && !self.0.contains(number);

@@ -28,6 +28,18 @@ impl Negotiated {
         self.media.iter().find(|media| media.kind == *kind)
     }
 
+    /// The accepted section that `media` of another negotiation goes on with, or went on from:
+    /// the same mid or, where mids are not used, the same m= line.
+    pub(super) fn section_like(&self, media: &NegotiatedMedia) -> Option<&NegotiatedMedia> {
+        self.media.iter().find(|known| {
+            known.kind == media.kind
+                && match (&known.mid, &media.mid) {
+                    (Some(known), Some(mid)) => known == mid,
+                    _ => known.mline_index == media.mline_index,
+                }
+        })
+    }
+
     /// The transport that carries the section at an m= line; `None` for rejected ones.
     pub fn transport_of(&self, mline_index: usize) -> Option<&NegotiatedTransport> {
         self.transports
@@ -213,6 +225,10 @@ pub struct NegotiatedTransport {
     pub mline_indexes: Vec<usize>,
     /// Several sections may share it because of a BUNDLE group.
     pub bundled: bool,
+    /// Position of the transport of the negotiation before, whose DTLS association this one is.
+    pub continues: Option<usize>,
+    /// Both sides have new credentials for the association that continues (RFC 8839 §4.4.1.1).
+    pub restarts_ice: bool,
     /// Local credentials.
     pub local_ice: IceCredentials,
     /// The peer's credentials.

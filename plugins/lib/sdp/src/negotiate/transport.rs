@@ -79,6 +79,8 @@ impl TransportGroup {
             .unwrap_or(sections.as_slice());
         Ok(NegotiatedTransport {
             bundled: self.bundle.is_some(),
+            continues: None,
+            restarts_ice: false,
             local_ice,
             remote_ice,
             remote_trickle: sections

@@ -1,0 +1,88 @@
+//! Which transports of a new negotiation are those of the one before.
+
+use super::{Negotiated, NegotiatedMedia, NegotiatedTransport};
+use crate::SdpError;
+
+/// The transports of the negotiation before; each is continued at most once.
+pub(super) struct Continuity<'a> {
+    previous: Option<&'a Negotiated>,
+    taken: Vec<usize>,
+}
+
+impl<'a> Continuity<'a> {
+    pub(super) fn of(previous: Option<&'a Negotiated>) -> Self {
+        Self {
+            previous,
+            taken: Vec::new(),
+        }
+    }
+
+    /// A transport of an answer that we make: new credentials of the peer ask for new ones of
+    /// ours, unchanged ones for none.
+    pub(super) fn answered(
+        &mut self,
+        mut transport: NegotiatedTransport,
+        media: &[NegotiatedMedia],
+    ) -> NegotiatedTransport {
+        if let Some((position, before)) = self.find(&transport, media) {
+            transport.continues = Some(position);
+            transport.role = before.role;
+            transport.restarts_ice = transport.remote_ice != before.remote_ice;
+            if !transport.restarts_ice {
+                transport.local_ice = before.local_ice.clone();
+            }
+        }
+        transport
+    }
+
+    /// A transport of an answer to our offer, which has said whether ICE restarts.
+    pub(super) fn accepted(
+        &mut self,
+        mut transport: NegotiatedTransport,
+        media: &[NegotiatedMedia],
+    ) -> Result<NegotiatedTransport, SdpError> {
+        if let Some((position, before)) = self.find(&transport, media) {
+            transport.continues = Some(position);
+            transport.role = before.role;
+            transport.restarts_ice = transport.local_ice != before.local_ice;
+            if transport.restarts_ice == (transport.remote_ice == before.remote_ice) {
+                return Err(SdpError::NoCommonTransport {
+                    mline_index: transport.mline_indexes.first().copied().unwrap_or_default(),
+                    reason: if transport.restarts_ice {
+                        "the offer restarts ICE, the answer keeps its ICE credentials"
+                    } else {
+                        "new ICE credentials, although the offer does not restart ICE"
+                    },
+                });
+            }
+        }
+        Ok(transport)
+    }
+
+    /// The transport that carried one of the sections to the same peer: a certificate that
+    /// changed, or a change of the role that the peer insists on, means a new association
+    /// (RFC 8842 §5.1).
+    fn find(
+        &mut self,
+        transport: &NegotiatedTransport,
+        media: &[NegotiatedMedia],
+    ) -> Option<(usize, &'a NegotiatedTransport)> {
+        let previous = self.previous?;
+        let carried = media
+            .iter()
+            .filter(|media| transport.mline_indexes.contains(&media.mline_index))
+            .filter_map(|media| previous.section_like(media))
+            .map(|media| media.transport)
+            .find(|position| !self.taken.contains(position))?;
+        let before = previous.transports.get(carried)?;
+        let same_peer = before
+            .remote_fingerprints
+            .iter()
+            .any(|known| transport.remote_fingerprints.contains(known));
+        if !same_peer {
+            return None;
+        }
+        self.taken.push(carried);
+        Some((carried, before))
+    }
+}

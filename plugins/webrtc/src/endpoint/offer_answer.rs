@@ -1,0 +1,203 @@
+//! Offers and answers of an endpoint, the first ones and later ones.
+
+use std::sync::{Arc, MutexGuard};
+
+use rivero_plugin_api::{Error, Result};
+use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
+
+use super::{
+    Shared,
+    negotiation::{local_config, sdp_error},
+    session::{Leg, Section, Session},
+};
+use crate::api::{IceComponentState, SessionEndpointEvents};
+
+impl Shared {
+    /// Makes an offer. The transport of a first one exists from here on, so that candidates can be
+    /// gathered. A later one restarts ICE where the connection was lost.
+    pub(super) fn offer(self: &Arc<Self>, options: OfferOptions) -> Result<String> {
+        let _turn = self.turn();
+        let legs = self.legs().clone();
+        let connected = legs.iter().any(|leg| leg.was_connected);
+        let lost = legs.iter().any(|leg| {
+            matches!(
+                leg.ice,
+                Some(IceComponentState::Disconnected | IceComponentState::Failed)
+            )
+        });
+        let mut session = self.session();
+        session.may_offer(connected)?;
+        let config = self.next_config(&session)?;
+        let offer = match &session.negotiated {
+            None => rivero_sdp::offer(&config, options),
+            Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
+        };
+        let offer = offer.map_err(|error| sdp_error(&error, false))?;
+        if session.negotiated.is_none() {
+            self.open_offered(&mut session, &config, &offer)?;
+        }
+        let local = session.described(offer.clone());
+        let text = local.to_string();
+        session.local = Some(local);
+        session.offer = Some(offer);
+        session.config = Some(config);
+        Ok(text)
+    }
+
+    fn open_offered(
+        self: &Arc<Self>,
+        session: &mut Session,
+        config: &LocalConfig,
+        offer: &SessionDescription,
+    ) -> Result<()> {
+        let [first, ..] = &config.transport.ice;
+        let peer = self.peer(first, true)?;
+        let token = self.shard.reserve()?;
+        let leg = Leg {
+            token,
+            number: 0,
+            transport: 0,
+            sections: described_sections(offer),
+            candidates: Vec::new(),
+            gathered: false,
+        };
+        self.open(leg.number, token, peer, Vec::new(), None);
+        session.legs.push(leg);
+        Ok(())
+    }
+
+    /// Answers an offer.
+    pub(super) fn answer(self: &Arc<Self>, text: &str) -> Result<String> {
+        let _turn = self.turn();
+        let offer = read(text, "Empty offer not valid", false)?;
+        let session = self.session();
+        session.may_take(&offer)?;
+        let config = self.next_config(&session)?;
+        let before = session.negotiated.clone();
+        drop(session);
+        let negotiated = match &before {
+            None => rivero_sdp::answer(&config, &offer),
+            Some(before) => rivero_sdp::answer_again(&config, before, &offer),
+        };
+        let negotiated = negotiated.map_err(|error| sdp_error(&error, false))?;
+        self.connect(&config, &negotiated, false)?;
+        let mut session = self.session();
+        session.offer = None;
+        session.remote_offer = Some(offer);
+        self.settle(session, config, negotiated, text, before.is_none());
+        Ok(self.local_description())
+    }
+
+    /// Takes the answer to our offer; gives the resulting local description.
+    pub(super) fn accept(self: &Arc<Self>, text: &str) -> Result<String> {
+        let _turn = self.turn();
+        let session = self.session();
+        let (offer, config) = session.answered_offer()?;
+        let before = session.negotiated.clone();
+        drop(session);
+        let answer = read(text, "Empty answer not valid", true)?;
+        let negotiated = match &before {
+            None => rivero_sdp::accept_answer(&offer, &answer),
+            Some(before) => rivero_sdp::accept_answer_again(before, &offer, &answer),
+        };
+        let negotiated = negotiated.map_err(|error| sdp_error(&error, true))?;
+        self.connect(&config, &negotiated, true)?;
+        let mut session = self.session();
+        session.offer = None;
+        session.remote_offer = None;
+        self.settle(session, config, negotiated, text, before.is_none());
+        Ok(self.local_description())
+    }
+
+    /// What we are able and willing to do in the next description: the same as before with the
+    /// present properties, and credentials for what begins anew.
+    fn next_config(&self, session: &Session) -> Result<LocalConfig> {
+        let fresh = local_config(&self.params, &self.properties(), &self.certificate)?;
+        let Some(before) = &session.config else {
+            return Ok(fresh);
+        };
+        let mut next = before.clone();
+        next.session_version += 1;
+        next.transport.ice = fresh.transport.ice;
+        for (next, fresh) in [
+            (&mut next.audio, &fresh.audio),
+            (&mut next.video, &fresh.video),
+        ] {
+            if let (Some(next), Some(fresh)) = (next, fresh) {
+                next.max_receive_bandwidth = fresh.max_receive_bandwidth;
+            }
+        }
+        Ok(next)
+    }
+
+    /// After a negotiation: what waited for it happens now.
+    fn settle(
+        self: &Arc<Self>,
+        mut session: MutexGuard<'_, Session>,
+        config: LocalConfig,
+        negotiated: Negotiated,
+        remote: &str,
+        first: bool,
+    ) {
+        let local = session.described(negotiated.local.clone());
+        session.local = Some(local);
+        session.remote = Some(remote.to_owned());
+        session.negotiated = Some(negotiated);
+        session.config = Some(config);
+        let early = std::mem::take(&mut session.early_candidates);
+        drop(session);
+        if first {
+            self.context.media_session_started();
+        }
+        for candidate in early {
+            if let Err(error) = self.add_candidate(&candidate) {
+                tracing::debug!(%error, "a candidate that came before the description");
+            }
+        }
+        self.gather_new_legs();
+    }
+
+    fn local_description(&self) -> String {
+        self.session()
+            .local
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    }
+}
+
+impl Session {
+    /// The offer that waits for an answer, and what it was made from.
+    fn answered_offer(&self) -> Result<(SessionDescription, LocalConfig)> {
+        match (&self.offer, &self.config) {
+            (Some(offer), Some(config)) => Ok((offer.clone(), config.clone())),
+            _ if self.negotiated.is_some() => Err(Error::new(
+                40210,
+                "SDP_END_POINT_ANSWER_ALREADY_PROCCESED",
+                "Sdp Answer already processed",
+            )),
+            _ => Err(Error::new(
+                40209,
+                "SDP_END_POINT_NOT_OFFER_GENERATED",
+                "Offer not generated. It is not possible to process an answer.",
+            )),
+        }
+    }
+}
+
+fn read(text: &str, empty: &str, of_answer: bool) -> Result<SessionDescription> {
+    if text.is_empty() {
+        return Err(Error::new(40201, "SDP_PARSE_ERROR", empty));
+    }
+    rivero_sdp::parse(text).map_err(|error| sdp_error(&error, of_answer))
+}
+
+fn described_sections(description: &SessionDescription) -> Vec<Section> {
+    let sections = description.media.iter().enumerate();
+    sections
+        .map(|(index, media)| Section {
+            mid: media.mid.clone().unwrap_or_default(),
+            index,
+        })
+        .collect()
+}
