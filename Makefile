@@ -29,6 +29,7 @@ absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(p
 # What the media modules are built with, one element of each package that they run with, and the packages.
 GSTREAMER_LIBRARIES := gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0 gstreamer-pbutils-1.0
 GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264
+GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0')"
 GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 
 .PHONY: help
@@ -48,9 +49,11 @@ deps-system:
 	for element in $(GSTREAMER_ELEMENTS); do gst-inspect-1.0 --exists $$element || complete=no; done 2>/dev/null; \
 	if [ $$complete = no ]; then $(APT_INSTALL) $(GSTREAMER_PACKAGES); fi
 
-deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, aiortc, cargo tools
-	@missing="$(strip $(call absent,chromium=chromium ip=iproute2 unshare=util-linux))"; \
+deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
+	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
+	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
+	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
 

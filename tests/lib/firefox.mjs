@@ -1,0 +1,79 @@
+// Firefox through WebDriver BiDi, with the same probe page as Chromium.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import puppeteer from 'puppeteer-core';
+
+import { assertPrivateNetwork } from './browser.mjs';
+import { servePages } from './page-server.mjs';
+import { until } from './wait.mjs';
+
+const PREFERENCES = {
+  'media.navigator.permission.disabled': true,
+  'media.autoplay.default': 0,
+  'media.autoplay.blocking_policy': 0,
+  'media.autoplay.block-webaudio': false,
+  // Candidates with addresses, those of loopback too.
+  'media.peerconnection.ice.loopback': true,
+  'media.peerconnection.ice.obfuscate_host_addresses': false,
+  // Nothing on the network is looked for.
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'media.gmp-manager.updateEnabled': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+};
+
+/** Firefox with a fresh profile and a server for the pages of `tests/pages`. */
+export async function launchFirefox() {
+  assertPrivateNetwork();
+  const pages = await servePages();
+  const sound = await startSound();
+  const browser = await puppeteer.launch({
+    env: { ...process.env, PULSE_SERVER: `unix:${sound.socket}` },
+    browser: 'firefox',
+    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+    headless: true,
+    extraPrefsFirefox: PREFERENCES,
+  });
+  return {
+    /** Opens the page that has `globalThis.probe`, the media functions of tests/pages/. */
+    async openProbe() {
+      const page = await browser.newPage();
+      page.troubles = [];
+      page.on('pageerror', (error) => page.troubles.push(String(error)));
+      await page.goto(`${pages.origin}/probe.html`);
+      await page.waitForFunction(() => globalThis.probe !== undefined);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      await pages.close();
+      await sound.stop();
+    },
+  };
+}
+
+/** Without a sound device Firefox's AudioContext stands still: one that plays to nobody. */
+async function startSound() {
+  const home = mkdtempSync(join(tmpdir(), 'rivero-sound-'));
+  const socket = join(home, 'native');
+  const modules = ['module-null-sink', `module-native-protocol-unix socket=${socket} auth-anonymous=1`];
+  const options = ['-n', '--daemonize=no', '--exit-idle-time=-1', '--use-pid-file=no', '--disable-shm=yes'];
+  const child = spawn('pulseaudio', [...options, ...modules.flatMap((name) => ['-L', name])], {
+    env: { ...process.env, HOME: home, XDG_RUNTIME_DIR: home },
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve, reject) => child.once('exit', resolve).once('error', reject));
+  await Promise.race([until(() => existsSync(socket), 'pulseaudio listens'), ended]);
+  return {
+    socket,
+    async stop() {
+      child.kill();
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
