@@ -12,7 +12,9 @@ export function connectClient(url, options = {}) {
     // Retries do not end by themselves: a server that is not there is a failure here.
     // Remembering answered requests for 20 s would keep the process alive as long.
     const settings = { failAfter: 3, duplicates_timeout: 100, response_timeout: 100, ...options };
-    const client = kurentoClient(url, settings, (error, ready) => (error ? reject(error) : resolve(ready)));
+    // What is ready is a copy of the client that lacks the emitter of connection events.
+    const withConnection = (ready) => Object.defineProperty(ready, 'connection', { value: client._re });
+    const client = kurentoClient(url, settings, (error, ready) => (error ? reject(error) : resolve(withConnection(ready))));
     // reconnect-core emits each refused attempt as an 'error' that nobody listens to.
     client._re.on('error', () => {});
   });

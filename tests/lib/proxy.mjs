@@ -1,0 +1,58 @@
+// A TCP proxy between a client and a server: connections through it can be cut, and it
+// can lead to another server, as when a server has been restarted.
+
+import { connect, createServer } from 'node:net';
+
+/** Listens on a free port of the loopback address; `port` is where it leads. */
+export async function startProxy(port) {
+  const proxy = new Proxy(port);
+  await proxy.listen();
+  return proxy;
+}
+
+class Proxy {
+  #target;
+  #server = createServer((client) => this.#join(client));
+  #sockets = new Set();
+
+  constructor(target) {
+    this.#target = target;
+  }
+
+  async listen() {
+    await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    this.url = `ws://127.0.0.1:${this.#server.address().port}/kurento`;
+  }
+
+  /** Leads new connections to another port; null refuses them. */
+  leadTo(port) {
+    this.#target = port;
+  }
+
+  /** Ends all connections without a farewell, as a network that fails. */
+  cut() {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Number of connections through the proxy. */
+  get connections() {
+    return this.#sockets.size / 2;
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #join(client) {
+    if (this.#target === null) return client.resetAndDestroy();
+    const server = connect(this.#target, '127.0.0.1');
+    for (const [socket, other] of [[client, server], [server, client]]) {
+      this.#sockets.add(socket);
+      socket.on('data', (data) => other.write(data));
+      socket.on('end', () => other.end());
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => (this.#sockets.delete(socket), other.destroy()));
+    }
+  }
+}
