@@ -34,9 +34,13 @@ pub struct Toy {
 
 impl Toys {
     pub fn new() -> Arc<Toys> {
-        let model = Arc::new(Model::standard().unwrap());
+        Toys::of(Model::standard().unwrap())
+    }
+
+    /// Toys of the classes of this model.
+    pub fn of(model: Model) -> Arc<Toys> {
         Arc::new(Toys {
-            model,
+            model: Arc::new(model),
             scripts: Mutex::default(),
             log: Arc::default(),
         })

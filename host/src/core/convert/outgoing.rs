@@ -44,9 +44,17 @@ pub fn outgoing(model: &Model, ty: &Type, value: Value) -> Result<Value, Mismatc
 
 /// Brings the properties of an event into the form that clients expect.
 ///
-/// A property that does not fit is logged and sent as it is: half an event says more than none.
+/// Numbers and booleans that are missing become 0 and false, since Java's client takes no event
+/// without them. A property that does not fit is logged and sent as it is: half an event says
+/// more than none.
 pub fn label_event(model: &Model, event: &Event, data: &mut Map<String, Value>) {
     for property in &event.properties {
+        let Some(slot) = data.get_mut(&property.name) else {
+            if let Some(zero) = zero(&property.ty) {
+                data.insert(property.name.clone(), zero);
+            }
+            continue;
+        };
         // Strings are the only type that needs nothing done, and the most frequent one.
         if matches!(
             property.ty,
@@ -54,15 +62,22 @@ pub fn label_event(model: &Model, event: &Event, data: &mut Map<String, Value>) 
         ) {
             continue;
         }
-        let Some(slot) = data.get_mut(&property.name) else {
-            continue;
-        };
         match outgoing(model, &property.ty, slot.clone()) {
             Ok(value) => *slot = value,
             Err(mismatch) => {
                 tracing::error!(event = %event.name, property = property.name, %mismatch, "ill-typed event");
             }
         }
+    }
+}
+
+/// The value that stands for nothing in a type of Java that cannot be null.
+fn zero(ty: &Type) -> Option<Value> {
+    match ty {
+        Type::Boolean => Some(Value::from(false)),
+        Type::Int | Type::Int64 => Some(Value::from(0)),
+        Type::Float | Type::Double => Some(Value::from(0.0)),
+        _ => None,
     }
 }
 
@@ -286,6 +301,15 @@ mod tests {
             ),
             "value: expected kurento.Tag, got \"kurento.Fraction\""
         );
+    }
+
+    #[test]
+    fn events_never_lack_numbers() {
+        let model = Model::standard().unwrap();
+        let event = model.event("IceComponentStateChanged").unwrap();
+        let mut data = Map::from_iter([("streamId".to_owned(), json!(3))]);
+        label_event(&model, event, &mut data);
+        assert_eq!(Value::from(data), json!({"streamId": 3, "componentId": 0}));
     }
 
     #[test]
