@@ -7,12 +7,12 @@ import { until, within } from './wait.mjs';
 /** Ids are not used again on a later connection: a session remembers the replies to them. */
 let nextId = 1;
 
-/** Opens a connection; see `Rpc`. */
-export async function connectRpc(url) {
+/** Opens a connection; see `Rpc`. `onText` is shown every message as it came. */
+export async function connectRpc(url, { onText = () => {} } = {}) {
   const socket = new WebSocket(url);
   const opened = new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   await within(opened, `WebSocket to ${url} opens`);
-  return new Rpc(socket);
+  return new Rpc(socket, onText);
 }
 
 class Rpc {
@@ -27,9 +27,13 @@ class Rpc {
   /** Replies that name no request: those with the id null, and empty messages as undefined. */
   nameless = [];
 
-  constructor(socket) {
+  constructor(socket, onText) {
     this.#socket = socket;
-    socket.on('message', (text) => this.#receive(text.length === 0 ? undefined : JSON.parse(text)));
+    socket.on('message', (data) => {
+      const text = String(data);
+      onText(text);
+      this.#receive(text === '' ? undefined : JSON.parse(text));
+    });
   }
 
   /** The session that the server named last. */
