@@ -14,6 +14,10 @@ class Proxy {
   #target;
   #server = createServer((client) => this.#join(client));
   #sockets = new Set();
+  #frozen = false;
+
+  /** Bytes that have passed, both ways. */
+  bytes = 0;
 
   constructor(target) {
     this.#target = target;
@@ -34,6 +38,16 @@ class Proxy {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /** Lets nothing pass any more, without a word to either side; what is sent is lost. */
+  freeze() {
+    this.#frozen = true;
+  }
+
+  /** Ends `freeze`. */
+  thaw() {
+    this.#frozen = false;
+  }
+
   /** Number of connections through the proxy. */
   get connections() {
     return this.#sockets.size / 2;
@@ -49,7 +63,11 @@ class Proxy {
     const server = connect(this.#target, '127.0.0.1');
     for (const [socket, other] of [[client, server], [server, client]]) {
       this.#sockets.add(socket);
-      socket.on('data', (data) => other.write(data));
+      socket.on('data', (data) => {
+        if (this.#frozen) return;
+        this.bytes += data.length;
+        other.write(data);
+      });
       socket.on('end', () => other.end());
       socket.on('error', () => other.destroy());
       socket.on('close', () => (this.#sockets.delete(socket), other.destroy()));
