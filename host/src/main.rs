@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rivero::config::{self, CommandLine, Configuration, Settings};
+use rivero::config::{self, CommandLine, Configuration, Readers, Settings};
 use rivero::core::{self, Core};
 use rivero::media::Plane;
-use rivero::modules::{Discovery, Modules, probe_file};
+use rivero::modules::{Discovery, Modules, probe_files};
 use rivero::observe::logging::{self, Files};
 use rivero::protocol::listener::Binding;
 use rivero::protocol::registrar::Registrar;
@@ -25,22 +25,23 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(file) = &command_line.probe_module {
-        return probe(file);
+    if !command_line.probe_module.is_empty() {
+        return probe(&command_line.probe_module);
     }
     if command_line.help {
         print!("{}", CommandLine::help_text());
         return ExitCode::SUCCESS;
     }
-    let outcome = match (
-        &command_line.command,
-        command_line.version,
-        command_line.list,
-    ) {
-        (Some(_), ..) => check_configuration(&command_line),
-        (None, true, _) => show_versions(&command_line),
-        (None, false, true) => list_classes(&command_line),
-        (None, false, false) => serve(&command_line, &ignored),
+    let outcome = if command_line.command.is_some() {
+        check_configuration(&command_line)
+    } else if command_line.version {
+        show_versions(&command_line)
+    } else if command_line.list {
+        list_classes(&command_line)
+    } else if command_line.list_settings {
+        list_settings(&command_line)
+    } else {
+        serve(&command_line, &ignored)
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,9 +54,9 @@ fn main() -> ExitCode {
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Tries a module out on behalf of another process of this program.
-fn probe(file: &Path) -> ExitCode {
-    match probe_file(file) {
+/// Tries modules out on behalf of another process of this program.
+fn probe(files: &[PathBuf]) -> ExitCode {
+    match probe_files(files) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -66,10 +67,14 @@ fn probe(file: &Path) -> ExitCode {
 
 fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
     let configuration = config::load(command_line)?;
-    for warning in &configuration.warnings {
-        eprintln!("{warning}");
+    // What modules declare is read without running them.
+    let (modules, _) = discover(command_line, &configuration, None)?;
+    show_refused(&modules);
+    let problems = problems(&configuration, &modules);
+    for problem in &problems {
+        eprintln!("{problem}");
     }
-    match configuration.warnings.len() {
+    match problems.len() {
         0 => {
             println!("The configuration is fine.");
             Ok(())
@@ -78,8 +83,28 @@ fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
     }
 }
 
+/// What is wrong with the configuration, and no reason not to start.
+fn problems(configuration: &Configuration, modules: &Modules) -> Vec<String> {
+    let readers = Readers::new(modules.model(), modules.settings());
+    let mut problems = configuration.warnings.clone();
+    for (file, part) in &configuration.parts {
+        problems.extend(readers.problems(file, part));
+    }
+    problems
+}
+
+fn list_settings(command_line: &CommandLine) -> Outcome<()> {
+    let (modules, _) = discover(command_line, &config::load(command_line)?, None)?;
+    println!("Settings of modules (modules.<namespace>.<Class>.<key>):");
+    for line in Readers::new(modules.model(), modules.settings()).describe() {
+        println!("{line}");
+    }
+    Ok(())
+}
+
 fn show_versions(command_line: &CommandLine) -> Outcome<()> {
-    let (modules, _) = discover(command_line, &config::load(command_line)?)?;
+    let (modules, _) = discover(command_line, &config::load(command_line)?, prober())?;
+    show_refused(&modules);
     println!("Kurento Media Server version: 7.3.0");
     println!("Rivero version: {}", env!("CARGO_PKG_VERSION"));
     println!("Found modules:");
@@ -93,8 +118,20 @@ fn show_versions(command_line: &CommandLine) -> Outcome<()> {
     Ok(())
 }
 
+/// To standard error: what is on standard output is read by programs.
+fn show_refused(modules: &Modules) {
+    for refused in modules.refused() {
+        eprintln!(
+            "module refused: {}: {}",
+            refused.printable_file(),
+            refused.reason
+        );
+    }
+}
+
 fn list_classes(command_line: &CommandLine) -> Outcome<()> {
-    let (modules, plane) = discover(command_line, &config::load(command_line)?)?;
+    let (modules, plane) = discover(command_line, &config::load(command_line)?, prober())?;
+    show_refused(&modules);
     let core = Core::new(Arc::new(modules), plane, core::Options::default())?;
     println!("Available factories:");
     for name in core.creatable_classes() {
@@ -110,12 +147,6 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
         tracing::warn!("option {option} is not known and ignored");
     }
     let configuration = config::load(command_line)?;
-    for warning in &configuration.warnings {
-        tracing::warn!("{warning}");
-    }
-    if command_line.strict_config && !configuration.warnings.is_empty() {
-        return Err("The configuration has problems, and --strict-config is given".into());
-    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().thread_name("protocol");
     if let Some(threads) = configuration.settings.threads {
@@ -123,7 +154,14 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
         runtime.worker_threads(threads.min(core::usage::cpu_count()));
     }
     let runtime = runtime.build()?;
-    let (modules, plane) = discover(command_line, &configuration)?;
+    let (modules, plane) = discover(command_line, &configuration, prober())?;
+    let problems = problems(&configuration, &modules);
+    for problem in &problems {
+        tracing::warn!("{problem}");
+    }
+    if command_line.strict_config && !problems.is_empty() {
+        return Err("The configuration has problems, and --strict-config is given".into());
+    }
     runtime.block_on(run(configuration, modules, plane))
 }
 
@@ -232,6 +270,7 @@ fn announce_start(server: &Server, path: &str) {
 fn discover(
     command_line: &CommandLine,
     configuration: &Configuration,
+    prober: Option<PathBuf>,
 ) -> Outcome<(Modules, Arc<Plane>)> {
     let plane = Plane::start()?;
     let data_directory = data_directory(command_line)?;
@@ -245,9 +284,14 @@ fn discover(
         configuration: Arc::new(configuration.modules_beside(&directories)),
         directories,
         data_directory,
-        prober: std::env::current_exe().ok(),
+        prober,
     };
     Ok((Modules::discover(discovery, &plane)?, plane))
+}
+
+/// This program, by a name that finds it even after an upgrade replaced it.
+fn prober() -> Option<PathBuf> {
+    Some(PathBuf::from("/proc/self/exe"))
 }
 
 /// `modules` beside the program, where the build puts them, and the places of installation.

@@ -24,6 +24,7 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::model::{Class, Model};
 use crate::rust::{Request, generate};
+use crate::settings::Setting;
 use serde::Serialize;
 use std::env;
 use std::fs;
@@ -39,6 +40,7 @@ pub struct Module {
     types: Vec<String>,
     descriptors: Vec<PathBuf>,
     dependencies: Vec<PathBuf>,
+    settings: Option<PathBuf>,
 }
 
 /// What the host reads from a library without loading it.
@@ -50,6 +52,9 @@ struct Manifest<'a> {
     classes: Vec<String>,
     /// The module's own descriptor; null where it implements standard classes only.
     descriptor: Option<&'a Descriptor>,
+    /// What its classes read from the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<Setting>,
 }
 
 impl Module {
@@ -63,6 +68,7 @@ impl Module {
             types: Vec::new(),
             descriptors: Vec::new(),
             dependencies: Vec::new(),
+            settings: None,
         }
     }
 
@@ -104,6 +110,14 @@ impl Module {
         self
     }
 
+    /// A file that declares what the module's classes read from the server's configuration: a
+    /// JSON list of [`Setting`]s. The server tells an operator of keys that are not in it.
+    #[must_use]
+    pub fn settings(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings = Some(path.into());
+        self
+    }
+
     /// Writes the files into cargo's `OUT_DIR` and tells cargo what they depend on.
     ///
     /// # Errors
@@ -115,7 +129,8 @@ impl Module {
             )
         })?;
         println!("cargo::rerun-if-changed=build.rs");
-        for path in self.descriptors.iter().chain(&self.dependencies) {
+        let files = self.descriptors.iter().chain(&self.dependencies);
+        for path in files.chain(&self.settings) {
             println!("cargo::rerun-if-changed={}", path.display());
         }
         self.generate_into(Path::new(&directory))
@@ -146,6 +161,7 @@ impl Module {
             version: self.own_version(own.as_ref()),
             classes: names(|class| class.name.clone()),
             descriptor: own.as_ref(),
+            settings: self.own_settings(&model)?,
         };
         let manifest =
             serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
@@ -174,6 +190,23 @@ impl Module {
             return Err(Error::Generate(message));
         }
         Ok(Some(descriptor))
+    }
+
+    fn own_settings(&self, model: &Model) -> Result<Vec<Setting>, Error> {
+        let Some(path) = &self.settings else {
+            return Ok(Vec::new());
+        };
+        let invalid = |message: String| Error::Generate(format!("{}: {message}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| Error::io(path, &error))?;
+        let settings: Vec<Setting> =
+            serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        match settings
+            .iter()
+            .find(|setting| model.class(&setting.class).is_none())
+        {
+            Some(lost) => Err(invalid(format!("there is no class '{}'", lost.class))),
+            None => Ok(settings),
+        }
     }
 
     /// The classes that can be created: those named, then those of the own descriptor.

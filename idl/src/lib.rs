@@ -19,6 +19,7 @@ mod error;
 mod lenient;
 pub mod markdown;
 mod model;
+mod settings;
 mod standard;
 mod symbols;
 mod type_reference;
@@ -39,5 +40,6 @@ pub use model::{
     Class, ClassEvent, ComplexType, Enumeration, Event, Method, Model, Operation, Param, Property,
     QualifiedName, Register, Type,
 };
+pub use settings::{Setting, SettingKind};
 pub use standard::standard_descriptors;
 pub use version::{VersionRange, is_development, parse_version};

@@ -101,3 +101,37 @@ fn mistakes_are_told_and_nothing_is_written() {
     );
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }
+
+#[test]
+fn settings_are_declared_in_the_manifest() {
+    let out = out_dir("settings");
+    let file = out.join("settings.json");
+    let declare = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let module = Module::new("hubs").version("1.0.0").classes(&["Mixer"]);
+        module.settings(&file).generate_into(&out)
+    };
+    declare(r#"[{"class": "Hub", "key": "size", "type": "integer", "min": 1, "max": 9, "default": "3", "doc": "How big."}]"#)
+        .unwrap();
+    assert_eq!(
+        manifest(&out).pointer("/settings/0/key"),
+        Some(&"size".into())
+    );
+    for (text, reason) in [
+        (
+            r#"[{"class": "Hub", "key": "size", "type": "metre", "doc": ""}]"#,
+            "metre",
+        ),
+        (
+            r#"[{"class": "Hubb", "key": "size", "type": "text", "doc": ""}]"#,
+            "there is no class 'Hubb'",
+        ),
+        ("{", "settings.json"),
+    ] {
+        let error = declare(text).unwrap_err().to_string();
+        assert!(
+            error.contains(reason) && error.contains("settings.json"),
+            "{error}"
+        );
+    }
+}

@@ -98,9 +98,13 @@ macro_rules! export_module {
             #[unsafe(link_section = ".rivero.module")]
             static SECTION: [u8; LENGTH] = section::encode::<LENGTH>(MANIFEST);
 
+            fn classes() -> Vec<$crate::Class> {
+                vec![$($class),*]
+            }
+
             fn definition() -> $crate::Module {
                 $crate::Module {
-                    classes: vec![$($class),*],
+                    classes: classes(),
                     converters: vec![$($($converter),*)?],
                 }
             }
@@ -111,8 +115,12 @@ macro_rules! export_module {
                 module::start(host, definition)
             }
 
+            extern "C" fn class_names() -> module::ClassNames {
+                module::class_names(classes)
+            }
+
             fn root() -> traits::RootRef {
-                module::root(start)
+                module::root(start, class_names)
             }
 
             extern "C" fn erased_root() -> sabi::RootModuleResult {

@@ -41,16 +41,19 @@ export function builtModules() {
  * - `config`: merged into the main file's `mediaServer` node.
  * - `moduleConfig`: `{'kurento/WebRtcEndpoint.conf.ini': text}`.
  * - `args`, `env`: in addition.
+ * - `modulesOption: false`: without `--modules-path`; a later one in `args` takes its place.
+ * - `arrange(modulesPath)`: puts things beside the modules, before the start.
+ * - `program`: another place of the server's binary.
+ * - `unprivileged`: root without the right to read what it may not.
+ * - `wrap(command)`: the command to run in place of the server's.
  */
 export async function startRivero(options = {}) {
   const home = mkdtempSync(join(tmpdir(), 'rivero-test-'));
   const port = await freePort();
   const paths = layOut(home, port, options);
-  const child = spawn(
-    paths.server,
-    ['--conf-file', paths.configFile, '--modules-path', paths.modules, '--modules-config-path', paths.moduleConfig, ...(options.args ?? [])],
-    { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  await options.arrange?.(paths.modules);
+  const [program, ...args] = commandLine(paths, options);
+  const child = spawn(program, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = new Rivero(child, home, port, paths.modules);
   try {
     await server.accepting();
@@ -59,6 +62,16 @@ export async function startRivero(options = {}) {
     throw error;
   }
   return server;
+}
+
+/** Program and arguments. An option that `options.args` has too is left to them. */
+function commandLine(paths, { args = [], modulesOption = true, program = paths.server, unprivileged, wrap = (command) => command }) {
+  const command = [program, '--conf-file', paths.configFile, '--modules-config-path', paths.moduleConfig];
+  if (modulesOption && !args.includes('--modules-path')) command.push('--modules-path', paths.modules);
+  command.push(...args);
+  if (!unprivileged) return wrap(command);
+  const rights = '-dac_override,-dac_read_search';
+  return wrap(['setpriv', `--bounding-set=${rights}`, `--inh-caps=${rights}`, ...command]);
 }
 
 class Rivero {
@@ -105,7 +118,7 @@ class Rivero {
     const ended = this.exit.then(({ code, signal }) => {
       throw new Error(`the server ended early (code ${code}, signal ${signal}):\n${this.#log}`);
     });
-    await Promise.race([ended, until(() => canConnect(this.port), 'server accepts connections', 15_000)]);
+    await Promise.race([ended, until(() => canConnect(this.port), 'server accepts connections', 30_000)]);
   }
 
   #keepLog() {

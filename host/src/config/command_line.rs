@@ -30,6 +30,9 @@ pub struct CommandLine {
     /// List the classes that can be created
     #[arg(short, long, env = "KURENTO_LIST")]
     pub list: bool,
+    /// List the settings of modules, with what they accept and their defaults
+    #[arg(long)]
+    pub list_settings: bool,
     /// Main configuration file [default: /etc/kurento/kurento.conf.json, if it exists]
     #[arg(short = 'f', long, env = "KURENTO_CONF_FILE", value_name = "FILE")]
     pub conf_file: Option<PathBuf>,
@@ -79,9 +82,9 @@ pub struct CommandLine {
     /// Refuse to start with unknown or ill-typed settings
     #[arg(long)]
     pub strict_config: bool,
-    /// Try out a module's file and exit; the server calls itself so
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub probe_module: Option<PathBuf>,
+    /// Try out the files of modules and exit; the server calls itself so
+    #[arg(long, value_name = "FILE", num_args = 1.., hide = true)]
+    pub probe_module: Vec<PathBuf>,
     /// `check-config` checks the configuration files and exits
     #[arg(value_name = "COMMAND", value_parser = ["check-config"])]
     pub command: Option<String>,

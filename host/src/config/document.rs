@@ -45,27 +45,36 @@ impl Document {
     /// # Errors
     /// See [`Problem`].
     pub fn read(file: &Path) -> Result<Document, Problem> {
-        let file_name = file
-            .file_name()
-            .map(|name| name.to_string_lossy())
-            .unwrap_or_default();
-        let parse: fn(&str) -> Result<Value, Problem> = match file_name.rsplit_once(".conf.") {
-            Some((_, "json")) => json,
-            Some((_, "ini")) => ini,
-            Some((_, "info")) => info,
-            Some((_, "xml")) => xml,
-            _ => return Err(Problem::Kind),
-        };
-        let name = file_name
-            .split_once(".conf.")
-            .map(|(name, _)| name.to_owned())
-            .unwrap_or_default();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        format_of(&name)?;
         let text = std::fs::read_to_string(file)
             .map_err(|error| Problem::Unreadable(error.to_string()))?;
+        Document::parse(&name, &text)
+    }
+
+    /// Parses the text of a file of this name.
+    ///
+    /// # Errors
+    /// See [`Problem`].
+    pub fn parse(file_name: &str, text: &str) -> Result<Document, Problem> {
+        let name = file_name.split_once(".conf.").map(|(name, _)| name);
         Ok(Document {
-            name,
-            tree: parse(&text)?,
+            name: name.unwrap_or_default().to_owned(),
+            tree: format_of(file_name)?(text)?,
         })
+    }
+}
+
+type Parser = fn(&str) -> Result<Value, Problem>;
+
+/// The parser for files of this name.
+fn format_of(file_name: &str) -> Result<Parser, Problem> {
+    match file_name.rsplit_once(".conf.") {
+        Some((_, "json")) => Ok(json),
+        Some((_, "ini")) => Ok(ini),
+        Some((_, "info")) => Ok(info),
+        Some((_, "xml")) => Ok(xml),
+        _ => Err(Problem::Kind),
     }
 }
 

@@ -73,7 +73,7 @@ fn visit(tree: &Value, key: String, unknown: &mut Vec<Unknown>) {
 }
 
 /// Levenshtein's distance: insertions, deletions and replacements of characters.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (index, from) in a.chars().enumerate() {

@@ -19,6 +19,8 @@ pub struct Configuration {
     pub settings: Settings,
     /// The `modules` tree: settings of modules by namespace and class.
     pub modules: Value,
+    /// What that tree was put together from: each file, and what it says of `modules`.
+    pub parts: Vec<(PathBuf, Value)>,
     /// The directory of the main file, to which relative file names in it refer.
     pub directory: Option<PathBuf>,
     /// The main file and the directories of the modules' files.
@@ -54,6 +56,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: Problem,
     },
+    /// A key of Rivero's own is misspelt: nothing but Rivero reads such a file.
+    #[error("Error reading configuration: {}: unknown key '{key}'", file.display())]
+    Own {
+        /// The file.
+        file: PathBuf,
+        /// The key.
+        key: String,
+    },
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
@@ -80,11 +90,21 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
         ([], Some(directory)) => vec![directory.join("modules")],
         (given, _) => given.to_vec(),
     };
+    let mut parts = Vec::new();
+    if let (Some(file), Some(of_main)) = (&file, tree.get("modules")) {
+        parts.push((file.clone(), of_main.clone()));
+    }
     for directory in &directories {
-        merge(&mut tree, read_modules(directory, &mut warnings));
+        for (file, modules) in read_modules(directory, &mut warnings) {
+            merge(&mut tree, nested(["modules".to_owned()], modules.clone()));
+            parts.push((file, modules));
+        }
     }
     let (mut settings, problems) = Settings::read(&tree);
-    warnings.extend(problems);
+    // Those of modules' files are told with their file, once it is known who reads what.
+    let of_main = problems.iter().filter(|key| !key.starts_with("modules."));
+    let name = file.as_deref().unwrap_or(Path::new("")).display();
+    warnings.extend(of_main.map(|problem| format!("{name}: {problem}")));
     if file.is_none() {
         settings.port = Settings::default().port;
         settings.address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -96,6 +116,7 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     Ok(Configuration {
         settings,
         modules,
+        parts,
         directory,
         own_places: file.into_iter().chain(directories).collect(),
         warnings,
@@ -113,6 +134,10 @@ fn read_main(file: &Path, warnings: &mut Vec<String>) -> Result<Value, Error> {
         return Err(Error::Net(file.to_owned()));
     }
     for unknown in unknown_in_main(&tree) {
+        if unknown.key == "rivero" || unknown.key.starts_with("rivero.") {
+            let (file, key) = (file.to_owned(), unknown.key);
+            return Err(Error::Own { file, key });
+        }
         let file = file.display();
         warnings.push(format!(
             "{file}: unknown key '{}'; did you mean '{}'?",
@@ -122,30 +147,24 @@ fn read_main(file: &Path, warnings: &mut Vec<String>) -> Result<Value, Error> {
     Ok(tree)
 }
 
-/// The files below a directory: `<sub>/<Name>.conf.ext` becomes `modules.<sub>.<Name>`.
-fn read_modules(directory: &Path, warnings: &mut Vec<String>) -> Value {
+/// The files below a directory: `<sub>/<Name>.conf.ext` becomes `<sub>.<Name>` of `modules`.
+fn read_modules(directory: &Path, warnings: &mut Vec<String>) -> Vec<(PathBuf, Value)> {
     let mut files = Vec::new();
     walk(directory, 0, &mut files);
     files.sort();
-    let mut tree = Value::Object(Map::new());
+    let mut parts = Vec::new();
     for file in files {
         match Document::read(&file) {
             Ok(document) => {
                 let place = file
                     .parent()
                     .and_then(|parent| parent.strip_prefix(directory).ok());
-                let names = place
-                    .into_iter()
-                    .flat_map(Path::iter)
-                    .map(|name| name.to_string_lossy().into_owned());
-                let names: Vec<String> = std::iter::once("modules".to_owned())
-                    .chain(names)
+                let names = place.into_iter().flat_map(Path::iter);
+                let names: Vec<String> = names
+                    .map(|name| name.to_string_lossy().into_owned())
                     .chain([document.name])
                     .collect();
-                let nested = names.into_iter().rev().fold(document.tree, |inner, name| {
-                    Value::Object(Map::from_iter([(name, inner)]))
-                });
-                merge(&mut tree, nested);
+                parts.push((file, nested(names, document.tree)));
             }
             Err(Problem::Kind) => {}
             Err(problem) => warnings.push(format!(
@@ -154,7 +173,17 @@ fn read_modules(directory: &Path, warnings: &mut Vec<String>) -> Value {
             )),
         }
     }
-    tree
+    parts
+}
+
+/// `tree` below members of these names.
+fn nested(
+    names: impl IntoIterator<Item = String, IntoIter: DoubleEndedIterator>,
+    tree: Value,
+) -> Value {
+    names.into_iter().rev().fold(tree, |inner, name| {
+        Value::Object(Map::from_iter([(name, inner)]))
+    })
 }
 
 fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) {
@@ -260,6 +289,25 @@ mod tests {
             load(&command_line(&[Path::new("-f"), &file])),
             Err(Error::Net(file))
         );
+    }
+
+    #[test]
+    fn keys_of_our_own_are_strict_and_unusable_values_come_with_their_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.conf.json");
+        let with = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            load(&command_line(&[Path::new("-f"), &file]))
+        };
+        let error = with(r#"{"mediaServer": {"net": {"websocket": {}}}, "rivero": {"a": 1}}"#);
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .ends_with("x.conf.json: unknown key 'rivero'")
+        );
+        let loaded = with(r#"{"mediaServer": {"net": {"websocket": {"port": "many"}}}}"#).unwrap();
+        assert!(loaded.warnings[0].contains("x.conf.json: mediaServer.net.websocket.port: 'many'"));
     }
 
     #[test]

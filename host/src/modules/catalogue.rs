@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rivero_idl::{Descriptor, Model};
+use rivero_idl::{Descriptor, Model, Setting};
 use rivero_plugin_api::abi::traits::Module;
 
 use super::{
@@ -25,6 +25,7 @@ pub(super) struct Catalogue {
     pub(super) model: Arc<Model>,
     pub(super) installed: Vec<Installed>,
     pub(super) refused: Vec<Refused>,
+    pub(super) settings: Vec<Setting>,
     pub(super) providers: HashMap<String, Arc<Provider>>,
 }
 
@@ -108,6 +109,7 @@ impl Catalogue {
             model: Arc::new(Model::standard()?),
             installed: Vec::new(),
             refused: Vec::new(),
+            settings: Vec::new(),
             providers: HashMap::new(),
         };
         let mut candidates = Vec::new();
@@ -134,7 +136,7 @@ impl Catalogue {
     }
 
     fn refuse(&mut self, file: PathBuf, reason: String) {
-        self.refused.push(Refused { file, reason });
+        self.refused.push(Refused::new(file, &reason));
     }
 
     /// Adds a module, if it fits to those that are there.
@@ -145,20 +147,23 @@ impl Catalogue {
         passed: Option<Passed>,
         descriptors: &mut Vec<Descriptor>,
     ) -> Result<(), String> {
-        let own = self.own_descriptor(file, &manifest)?;
-        if let Some(own) = own {
-            let mut all = descriptors.clone();
-            all.push(own);
-            self.model = Arc::new(Model::with_standard(all.clone()).map_err(|e| e.to_string())?);
-            *descriptors = all;
-        }
+        let mut all = descriptors.clone();
+        all.extend(self.own_descriptor(file, &manifest)?);
+        let model = if all.len() > descriptors.len() {
+            Arc::new(Model::with_standard(all.clone()).map_err(|e| e.to_string())?)
+        } else {
+            self.model.clone()
+        };
         let mut name = manifest.name.clone();
         let mut namespace = name.clone();
         let mut classes = Vec::new();
         for class in &manifest.classes {
-            let known = self.model.class(class).ok_or_else(|| {
+            let known = model.class(class).ok_or_else(|| {
                 format!("it names the class {class}, which no descriptor defines")
             })?;
+            if known.is_abstract {
+                return Err(format!("it names the class {class}, which is abstract"));
+            }
             (name, namespace) = (known.module.clone(), known.namespace.clone());
             if let Some(first) = self.providers.get(class) {
                 tracing::info!(class, first = %first.file.display(), file = %file.display(), "class is served by the file found first");
@@ -166,6 +171,9 @@ impl Catalogue {
                 classes.push(class.clone());
             }
         }
+        self.model = model;
+        *descriptors = all;
+        self.settings.extend(manifest.settings.iter().cloned());
         let provider = Arc::new(Provider {
             file: file.to_owned(),
             manifest,

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use object::{Object, ObjectSection, read::ReadCache};
+use object::read::{ReadCache, ReadRef};
+use object::{Endianness, Object, ObjectKind, ObjectSection, ObjectSymbol};
+use rivero_idl::Setting;
 use rivero_plugin_api::abi::{
     ABI_MAJOR, ABI_MINOR,
     section::{self, SECTION, SectionError},
@@ -28,6 +30,8 @@ pub(super) struct Manifest {
     pub(super) classes: Vec<String>,
     #[serde(default)]
     pub(super) descriptor: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) settings: Vec<Setting>,
 }
 
 impl Manifest {
@@ -35,6 +39,17 @@ impl Manifest {
     pub(super) fn offers_the_same_as(&self, other: &Self) -> bool {
         (&self.name, &self.classes, &self.descriptor)
             == (&other.name, &other.classes, &other.descriptor)
+    }
+
+    fn is_consistent(&self) -> Result<(), ManifestError> {
+        if self.name.trim().is_empty() {
+            return Err(ManifestError::Nameless);
+        }
+        let mut seen = HashSet::new();
+        match self.classes.iter().find(|class| !seen.insert(*class)) {
+            Some(class) => Err(ManifestError::Twice(class.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -45,12 +60,18 @@ pub(super) enum ManifestError {
     Io(#[from] io::Error),
     #[error("it is no shared library that this system could load: {0}")]
     NotElf(object::Error),
-    #[error("it is built for {0:?}, this server for {1}")]
-    Architecture(object::Architecture, &'static str),
-    #[error(
-        "it has no {SECTION} section: not a Rivero module (perhaps one of Kurento's, which cannot be loaded)"
-    )]
+    #[error("it is built for {0}, this server for {1}")]
+    Architecture(String, &'static str),
+    #[error("it is no shared library: its ELF header says {0:?}")]
+    Kind(ObjectKind),
+    #[error("it has no {SECTION} section: not a Rivero module")]
     Foreign,
+    #[error("it is one of Kurento's own modules, in C++, which this server cannot load")]
+    Kurento,
+    #[error("it has {0} sections {SECTION}: two modules linked into one library")]
+    Sections(usize),
+    #[error("its {SECTION} section cannot be read: {0}")]
+    Unreadable(object::Error),
     #[error("{0}")]
     Section(#[from] SectionError),
     #[error("its {SECTION} section is larger than {MANIFEST_LIMIT} bytes")]
@@ -61,28 +82,88 @@ pub(super) enum ManifestError {
     Version(u16, u16),
     #[error("its manifest is malformed: {0}")]
     Manifest(#[from] serde_json::Error),
+    #[error("its manifest has no name")]
+    Nameless,
+    #[error("its manifest names the class '{0}' twice")]
+    Twice(String),
 }
+
+/// The function by which Kurento's server would register a library's classes.
+const KURENTO_ENTRY: &[u8] = b"getFactoryRegistrar";
 
 /// Reads the manifest of a file without running any of its code.
 pub(super) fn read_manifest(file: &Path) -> Result<Manifest, ManifestError> {
-    let cache = ReadCache::new(File::open(file)?);
-    let elf = object::File::parse(&cache).map_err(ManifestError::NotElf)?;
-    if elf.architecture() != native_architecture() {
-        return Err(ManifestError::Architecture(
-            elf.architecture(),
-            std::env::consts::ARCH,
-        ));
+    manifest_in(&ReadCache::new(File::open(file)?))
+}
+
+/// Name and classes of the module in a file with this content.
+///
+/// # Errors
+/// Why it is no module, in words for the operator.
+pub fn inspect(content: &[u8]) -> Result<(String, Vec<String>), String> {
+    match manifest_in(content) {
+        Ok(manifest) => Ok((manifest.name, manifest.classes)),
+        Err(error) => Err(error.to_string()),
     }
-    let found = elf.section_by_name(SECTION).ok_or(ManifestError::Foreign)?;
-    if found.size() > MANIFEST_LIMIT {
-        return Err(ManifestError::TooLarge);
-    }
-    let section = section::decode(found.data().map_err(ManifestError::NotElf)?)?;
+}
+
+fn manifest_in<'d, R: ReadRef<'d>>(content: R) -> Result<Manifest, ManifestError> {
+    let elf = object::File::parse(content).map_err(ManifestError::NotElf)?;
+    is_for_this_system(&elf)?;
+    let data = section_data(&elf)?;
+    let section = section::decode(data)?;
     if section.major != ABI_MAJOR {
         return Err(ManifestError::Version(section.major, section.minor));
     }
-    Ok(serde_json::from_slice(section.manifest)?)
+    let manifest: Manifest = serde_json::from_slice(section.manifest)?;
+    manifest.is_consistent()?;
+    Ok(manifest)
 }
+
+fn is_for_this_system<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> Result<(), ManifestError> {
+    let native = elf.architecture() == native_architecture()
+        && elf.endianness() == NATIVE_ENDIANNESS
+        && elf.is_64() == cfg!(target_pointer_width = "64");
+    if !native {
+        let bits = if elf.is_64() { 64 } else { 32 };
+        let order = match elf.endianness() {
+            Endianness::Little => "little-endian",
+            Endianness::Big => "big-endian",
+        };
+        let found = format!("{:?} ({bits} bit, {order})", elf.architecture());
+        return Err(ManifestError::Architecture(found, std::env::consts::ARCH));
+    }
+    match elf.kind() {
+        ObjectKind::Dynamic => Ok(()),
+        other => Err(ManifestError::Kind(other)),
+    }
+}
+
+/// The one section with a manifest.
+fn section_data<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> Result<&'d [u8], ManifestError> {
+    let is_ours = |section: &object::Section<'d, '_, R>| section.name() == Ok(SECTION);
+    let mut sections = elf.sections().filter(is_ours);
+    let found = sections.next().ok_or_else(|| foreign(elf))?;
+    match sections.count() {
+        0 if found.size() > MANIFEST_LIMIT => Err(ManifestError::TooLarge),
+        0 => found.data().map_err(ManifestError::Unreadable),
+        others => Err(ManifestError::Sections(others + 1)),
+    }
+}
+
+fn foreign<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> ManifestError {
+    let mut symbols = elf.dynamic_symbols();
+    match symbols.any(|symbol| symbol.is_definition() && symbol.name_bytes() == Ok(KURENTO_ENTRY)) {
+        true => ManifestError::Kurento,
+        false => ManifestError::Foreign,
+    }
+}
+
+const NATIVE_ENDIANNESS: Endianness = if cfg!(target_endian = "little") {
+    Endianness::Little
+} else {
+    Endianness::Big
+};
 
 fn native_architecture() -> object::Architecture {
     match std::env::consts::ARCH {
@@ -99,7 +180,7 @@ fn native_architecture() -> object::Architecture {
 pub(super) type Found = Result<PathBuf, (PathBuf, String)>;
 
 /// All `*.so` files below the directories, in order: first directory first,
-/// by name within one. Each file once, however many links lead to it.
+/// by name within one. Each file and directory once, however many ways lead to it.
 pub(super) fn find(directories: &[PathBuf]) -> Vec<Found> {
     let mut search = Search::default();
     for directory in directories {
@@ -111,11 +192,16 @@ pub(super) fn find(directories: &[PathBuf]) -> Vec<Found> {
 #[derive(Default)]
 struct Search {
     found: Vec<Found>,
+    /// Files and directories that are done, by their real paths.
     seen: HashSet<PathBuf>,
 }
 
 impl Search {
     fn directory(&mut self, directory: &Path, depth: usize) {
+        let real = fs::canonicalize(directory);
+        if real.is_ok_and(|real| !self.seen.insert(real)) {
+            return;
+        }
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => return self.refuse(directory, &error),
@@ -190,7 +276,8 @@ mod tests {
         fs::create_dir(root.path().join("sub")).unwrap();
         fs::write(root.path().join("sub/b.so"), "x").unwrap();
         fs::write(root.path().join("readme.txt"), "x").unwrap();
-        let found = find(&[root.path().to_owned(), root.path().join("missing")]);
+        let twice = root.path().join("sub/..");
+        let found = find(&[root.path().to_owned(), root.path().join("missing"), twice]);
         let taken: Vec<_> = found
             .iter()
             .filter_map(|found| found.as_ref().ok())

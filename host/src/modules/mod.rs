@@ -17,10 +17,11 @@ mod services;
 
 use std::{path::PathBuf, sync::Arc};
 
-use rivero_idl::{Class, Model};
+use rivero_idl::{Class, Model, Setting};
 use serde_json::{Map, Value};
 
-pub use loader::probe_file;
+pub use discovery::inspect;
+pub use probe::probe_files;
 
 use crate::{
     error::CallError,
@@ -64,6 +65,21 @@ pub struct Refused {
     pub file: PathBuf,
     /// One line for the operator.
     pub reason: String,
+}
+
+impl Refused {
+    fn new(file: PathBuf, reason: &str) -> Self {
+        // One line, whatever the descriptor or the loader had to say.
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { file, reason }
+    }
+
+    /// The file's name on one line, whatever it contains.
+    #[must_use]
+    pub fn printable_file(&self) -> String {
+        let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        self.file.to_string_lossy().chars().map(visible).collect()
+    }
 }
 
 /// What an object of a module is given by the host.
@@ -122,7 +138,7 @@ impl Modules {
     pub fn discover(discovery: Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
         let catalogue = Catalogue::build(&discovery).map_err(std::io::Error::other)?;
         for refused in &catalogue.refused {
-            tracing::warn!(file = %refused.file.display(), "module refused: {}", refused.reason);
+            tracing::warn!(file = %refused.printable_file(), "module refused: {}", refused.reason);
         }
         let services = Services::start(discovery, plane)?;
         Ok(Self {
@@ -144,6 +160,11 @@ impl Modules {
     /// The files that do not.
     pub fn refused(&self) -> &[Refused] {
         &self.catalogue.refused
+    }
+
+    /// What the modules read from the configuration, as far as they declare it.
+    pub fn settings(&self) -> &[Setting] {
+        &self.catalogue.settings
     }
 
     /// Whether a module makes objects of this class (plain name).

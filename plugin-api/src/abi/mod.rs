@@ -22,4 +22,4 @@ pub use abi_stable;
 /// A module and a host with different majors refuse each other.
 pub const ABI_MAJOR: u16 = 1;
 /// Additions only; both sides use what both know.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;

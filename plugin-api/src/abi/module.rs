@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use abi_stable::{
     prefix_type::WithMetadata,
     sabi_trait::TD_Opaque,
-    std_types::{RArc, RBox, RResult, RSlice, RStr, RString},
+    std_types::{RArc, RBox, RResult, RSlice, RStr, RString, RVec},
 };
 use serde_json::Value;
 
@@ -22,13 +22,18 @@ use crate::{
 };
 
 pub type Started = RResult<traits::Module, AbiError>;
+pub type ClassNames = RVec<RString>;
 
 /// The root module around a start function.
-pub fn root(start: extern "C" fn(traits::Host) -> Started) -> RootRef {
+pub fn root(
+    start: extern "C" fn(traits::Host) -> Started,
+    classes: extern "C" fn() -> ClassNames,
+) -> RootRef {
     let root = WithMetadata::new(Root {
         major: ABI_MAJOR,
         minor: ABI_MINOR,
         start,
+        classes,
     });
     // Lives as long as the library, which is never unloaded.
     RootRef(Box::leak(Box::new(root)).static_as_prefix())
@@ -45,6 +50,12 @@ pub fn start(host: traits::Host, definition: fn() -> Module) -> Started {
         Ok(module) => RResult::ROk(AbiModule_TO::from_ptr(RArc::new(Served(module)), TD_Opaque)),
         Err(error) => RResult::RErr(error.into()),
     }
+}
+
+/// The names of a module's classes; none where naming them panics.
+pub fn class_names(classes: fn() -> Vec<crate::Class>) -> ClassNames {
+    let named = guard::contain(|| classes().iter().map(|class| class.name.into()).collect());
+    named.unwrap_or_default()
 }
 
 struct Served(Module);

@@ -11,7 +11,7 @@ use abi_stable::{
     library::RootModule,
     package_version_strings, sabi_trait,
     sabi_types::VersionStrings,
-    std_types::{RArc, RBox, ROption, RResult, RSlice, RStr, RString},
+    std_types::{RArc, RBox, ROption, RResult, RSlice, RStr, RString, RVec},
 };
 
 use super::{
@@ -197,6 +197,9 @@ pub struct Root {
     pub minor: u16,
     #[sabi(last_prefix_field)]
     pub start: extern "C" fn(Host) -> RResult<Module, AbiError>,
+    /// Names of the classes that the library makes, without starting it. Since 1.1.
+    #[sabi(missing_field(option))]
+    pub classes: extern "C" fn() -> RVec<RString>,
 }
 
 impl RootModule for RootRef {

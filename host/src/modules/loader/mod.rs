@@ -10,11 +10,12 @@ use rivero_plugin_api::abi::{
     traits::{Host, Module, RootRef},
 };
 
+use super::discovery::Manifest;
 pub(super) use copy::PrivateCopy;
 
 /// Why a library does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub(super) enum LoadError {
     /// No private copy could be made.
     #[error("no private copy of it can be made: {0}")]
     Copy(#[from] std::io::Error),
@@ -27,6 +28,9 @@ pub enum LoadError {
     /// It is not the file that was tried out at the start, and failed a new trial.
     #[error("it was replaced since the server started: {0}")]
     Replaced(String),
+    /// It says of itself that it makes a class, and does not.
+    #[error("its manifest names the class {0}, which export_module! does not")]
+    Class(String),
     /// Its start function failed.
     #[error("its start failed: {0}")]
     Start(String),
@@ -42,13 +46,22 @@ pub(super) fn load(file: &Path, copy: PrivateCopy, host: Host) -> Result<Module,
     }
 }
 
-/// Loads a file as far as can be done without starting it: for `--probe-module`,
-/// in a process that may die of it.
+/// Loads a file as far as can be done without starting it, in a process that may die of
+/// it, and compares what it makes with what its manifest says.
 ///
 /// # Errors
 /// Why the file would not serve.
-pub fn probe_file(file: &Path) -> Result<(), LoadError> {
-    load_root(file, PrivateCopy::of(file)?).map(|_| ())
+pub(super) fn try_out(file: &Path, manifest: &Manifest) -> Result<(), LoadError> {
+    let root = load_root(file, PrivateCopy::of(file)?)?;
+    let Some(classes) = root.classes() else {
+        return Ok(()); // built with ABI 1.0, which cannot be asked
+    };
+    let made = classes();
+    let is_made = |class: &&String| made.iter().any(|name| name.as_str() == class.as_str());
+    match manifest.classes.iter().find(|class| !is_made(class)) {
+        Some(class) => Err(LoadError::Class(class.clone())),
+        None => Ok(()),
+    }
 }
 
 fn load_root(file: &Path, copy: PrivateCopy) -> Result<RootRef, LoadError> {
