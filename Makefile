@@ -12,6 +12,10 @@ DESTDIR ?=
 SCALE ?= 1
 export SCALE
 
+# Seconds for each fuzz target, and which (all of tests/fuzz/corpus by default).
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+
 # Fixed, whatever the environment says: tests and packagers look there.
 TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR := $(TARGET_DIR)
@@ -103,7 +107,7 @@ clean: ## remove everything built or installed below this folder
 
 # --- Checking -------------------------------------------------------------
 
-.PHONY: test test-full lint fmt fuzz bench
+.PHONY: test test-full lint fmt fuzz property-tests bench
 test: deps-test lint build ## the whole suite, repetitions reduced (SCALE=1)
 	tests/run-all.sh
 
@@ -119,7 +123,10 @@ lint: ## formatting, clippy, licences and sources of dependencies
 fmt: ## format the Rust sources
 	$(CARGO) fmt --all
 
-fuzz: ## every property test with many cases (100,000 × SCALE)
+fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 each, FUZZ_TARGETS=…)
+	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
 bench: build ## forwarding cost beside its floor, latency, memory, threads (ARGS=--help: options)

@@ -1,0 +1,49 @@
+//! Fuzz targets: functions of bytes that must neither panic nor take long, whatever the bytes.
+//!
+//! To add one: a file in `targets/` with `pub fn run(input: &[u8])`, a line in [`TARGETS`], and a
+//! directory of that name in `corpus/` with small inputs to begin with. `make fuzz` runs them
+//! under libFuzzer; `make test` runs every committed input through its target. An input that
+//! libFuzzer found a mistake with goes into the corpus together with the fix.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "what does not hold is to end the target"
+)]
+
+mod targets {
+    pub(super) mod candidate;
+    pub(super) mod configuration;
+    pub(super) mod elf;
+    pub(super) mod http;
+    pub(super) mod json_rpc;
+    pub(super) mod kmd;
+    pub(super) mod peer;
+    pub(super) mod rtcp;
+    pub(super) mod rtp;
+    pub(super) mod sdp;
+}
+
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
+/// All targets, by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("candidate", targets::candidate::run),
+    ("configuration", targets::configuration::run),
+    ("elf", targets::elf::run),
+    ("http", targets::http::run),
+    ("json_rpc", targets::json_rpc::run),
+    ("kmd", targets::kmd::run),
+    ("peer", targets::peer::run),
+    ("rtcp", targets::rtcp::run),
+    ("rtp", targets::rtp::run),
+    ("sdp", targets::sdp::run),
+];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    let known = TARGETS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, target)| *target)
+}
