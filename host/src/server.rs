@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::core::Core;
+use crate::core::{Core, heap};
 use crate::observe::pages;
 use crate::protocol::connection::Service;
 use crate::protocol::listener::{self, Binding};
@@ -119,6 +119,7 @@ impl Server {
             tasks.spawn(listener::accept(socket, tls, self.service.clone()));
         }
         tasks.spawn(collect(self.core.clone(), self.collector_period));
+        tasks.spawn(heap::keep_small(self.core.clone()));
         stop.await;
         tasks.shutdown().await;
         let dead = self.core.registry.remove_all();

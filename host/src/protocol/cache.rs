@@ -87,7 +87,8 @@ impl RequestCache {
         waiting
     }
 
-    fn expire(&mut self, now: Instant) {
+    /// Drops what is too old, and the room that it took; whether nothing is left.
+    pub fn expire(&mut self, now: Instant) -> bool {
         while self
             .order
             .front()
@@ -95,6 +96,10 @@ impl RequestCache {
         {
             self.drop_oldest();
         }
+        if self.entries.is_empty() {
+            (self.entries, self.order) = Default::default();
+        }
+        self.order.is_empty()
     }
 
     fn drop_oldest(&mut self) {

@@ -15,7 +15,8 @@ mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -30,6 +31,7 @@ pub struct Registry {
     objects: RwLock<HashMap<Arc<str>, Arc<Object>>>,
     sessions: RwLock<HashMap<Arc<str>, Arc<Session>>>,
     graph: Mutex<()>,
+    made: AtomicU64,
 }
 
 impl Registry {
@@ -77,6 +79,20 @@ impl Registry {
         self.objects.read().len().saturating_sub(1)
     }
 
+    /// Number of objects that were ever registered.
+    pub fn objects_made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Drops the replies of all sessions that nobody may ask for any more; whether some are left.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let sessions: Vec<_> = self.sessions.read().values().cloned().collect();
+        let left = sessions
+            .iter()
+            .filter(|session| !session.cache().lock().expire(now));
+        left.count() > 0
+    }
+
     fn roots(&self) -> Vec<Arc<Object>> {
         let objects = self.objects.read();
         let mut roots: Vec<_> = objects
@@ -113,6 +129,7 @@ impl Registry {
         self.objects
             .write()
             .insert(object.id.clone(), object.clone());
+        self.made.fetch_add(1, Ordering::Relaxed);
         if let Some(session) = session {
             self.hold_chain(session, object);
         }

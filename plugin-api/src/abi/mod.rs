@@ -11,6 +11,7 @@
 
 pub mod bytes;
 pub mod guard;
+pub mod heap;
 pub mod module;
 pub mod packet;
 pub mod section;
