@@ -3,6 +3,7 @@
 mod negotiation;
 mod publishing;
 mod receiving;
+mod recording;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,6 +26,7 @@ use crate::{
     traffic::Traffic,
 };
 use negotiation::Step;
+use recording::Recorded;
 
 /// Viewers that share a socket: their packets of one burst have to fit into its buffer.
 const VIEWERS_PER_SOCKET: usize = 100;
@@ -59,6 +61,7 @@ pub(crate) struct Generator {
     /// Participants whose peers have to be asked what they want.
     touched: Vec<usize>,
     scratch: Vec<u8>,
+    recorded: Recorded,
 }
 
 impl Generator {
@@ -93,6 +96,7 @@ impl Generator {
             epoch: Instant::now(),
             touched: Vec::new(),
             scratch: Vec::new(),
+            recorded: Recorded::default(),
         };
         generator.add_participants(viewers)?;
         Ok(generator)
@@ -220,6 +224,7 @@ impl Generator {
         };
         while let Some(transmit) = participant.peer.poll_transmit() {
             let path = transmit.path;
+            self.recorded.add(&transmit.bytes);
             socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
         }
         let now = Instant::now();

@@ -5,17 +5,21 @@
 //!
 //! * [`forwarding`]: CPU per forwarded packet, latency, time to first media, memory;
 //! * [`floor`]: what encryption and the socket calls alone cost for the same packets;
-//! * [`control`]: requests per second.
+//! * [`control`]: requests per second;
+//! * [`abandon`], [`hostile`]: what remains of clients that vanish, and what calls suffer from
+//!   hostile datagrams.
 //!
 //! [`generator`] is the load: one thread that owns all peers ([`participant`]), few sockets and
 //! the connection to the server ([`rpc`]).
 
+mod abandon;
 mod affinity;
 mod control;
 mod error;
 mod floor;
 mod forwarding;
 mod generator;
+mod hostile;
 mod options;
 mod participant;
 mod process;
@@ -38,20 +42,38 @@ use clap::Parser;
 
 use affinity::Cores;
 use error::Error;
-use options::Options;
+use options::{Options, Trial};
 use report::Report;
+use serde_json::json;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match measure(&options) {
-        Ok(report) if options.json => report.print_json(),
-        Ok(report) => report.print_table(),
+    let done = match &options.trial {
+        None => measure(&options).map(|report| match options.json {
+            true => report.print_json(),
+            false => report.print_table(),
+        }),
+        Some(trial) => bear(&options, trial).map(|outcome| println!("{outcome}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rivero-bench: {error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// A trial that has to be borne rather than measured.
+fn bear(options: &Options, trial: &Trial) -> Result<serde_json::Value, Error> {
+    let cores = Cores::choose(options.server_core, options.generator_core)?;
+    cores.enter_generator()?;
+    Ok(match trial {
+        Trial::Abandon(abandon) => {
+            json!({"rounds": abandon::measure(options, abandon, cores)?})
+        }
+        Trial::Hostile(hostile) => json!(hostile::measure(options, hostile, cores)?),
+    })
 }
 
 /// All measurements, the repetitions of each spread over the whole time: A, B, A, B.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use crate::traffic::Traffic;
 
@@ -11,9 +11,12 @@ use crate::traffic::Traffic;
 #[derive(Debug, Clone, Parser)]
 #[command(version)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) trial: Option<Trial>,
     /// Where `make build` left `rivero` and `modules/`
     #[arg(
         long,
+        global = true,
         env = "RIVERO_RELEASE_DIR",
         default_value = "target/release",
         value_name = "DIR"
@@ -59,6 +62,44 @@ pub(crate) struct Options {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What else a server can be made to bear.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Trial {
+    /// Endpoints are connected and dropped without goodbye; memory, threads and descriptors
+    /// after each round, as JSON
+    Abandon(Abandon),
+    /// Mutated copies of real datagrams at a server with calls; what they suffer, as JSON
+    Hostile(Hostile),
+}
+
+/// Of [`Trial::Abandon`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Abandon {
+    /// Endpoints of a round
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    pub(crate) endpoints: u32,
+    /// Rounds
+    #[arg(long, default_value_t = 5, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+}
+
+/// Of [`Trial::Hostile`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Hostile {
+    /// Hostile datagrams
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub(crate) datagrams: u64,
+    /// Hostile datagrams per second
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: u32,
+    /// Viewers that are to suffer nothing
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) calls: u32,
+    /// Where the random numbers begin
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub(crate) seed: u64,
 }
 
 impl Options {

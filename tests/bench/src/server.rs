@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{affinity::Cores, error::Error, process::Process};
@@ -29,6 +30,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server of a release directory and waits until it accepts connections.
     pub(crate) fn start(release: &Path, cores: Cores) -> Result<Self, Error> {
+        Self::start_with(release, cores, &json!({}))
+    }
+
+    /// The same with a garbage collector that runs every `period` seconds.
+    pub(crate) fn start_collecting(
+        release: &Path,
+        cores: Cores,
+        period: u64,
+    ) -> Result<Self, Error> {
+        let resources = json!({"garbageCollectorPeriod": period});
+        Self::start_with(release, cores, &resources)
+    }
+
+    fn start_with(release: &Path, cores: Cores, resources: &Value) -> Result<Self, Error> {
         let binary = release.join("rivero");
         let modules = release.join("modules");
         for needed in [&binary, &modules.join("webrtc.so")] {
@@ -41,7 +56,8 @@ impl Server {
         }
         let home = TempDir::new().map_err(Error::system("a temporary directory"))?;
         let address = free_address().map_err(Error::system("a free port"))?;
-        lay_out(home.path(), address.port()).map_err(Error::system("the configuration"))?;
+        lay_out(home.path(), address.port(), resources)
+            .map_err(Error::system("the configuration"))?;
         let log = File::create(home.path().join("log")).map_err(Error::system("the log"))?;
         let mut command = Command::new(&binary);
         command
@@ -96,6 +112,28 @@ impl Server {
         Process(self.child.id())
     }
 
+    /// The sum of a figure of its `/metrics` over all labels.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64, Error> {
+        let mut page = String::new();
+        let fetch = |page: &mut String| -> io::Result<()> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(
+                b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )?;
+            stream.read_to_string(page).map(|_| ())
+        };
+        fetch(&mut page).map_err(Error::system("reading the metrics"))?;
+        let values = page.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            if !rest.starts_with([' ', '{']) {
+                return None;
+            }
+            rest.rsplit(' ').next()?.parse::<f64>().ok()
+        });
+        Ok(values.sum())
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
@@ -122,9 +160,9 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 /// A configuration in which nothing leaves the machine.
-fn lay_out(home: &Path, port: u16) -> io::Result<()> {
-    let websocket = serde_json::json!({"address": "127.0.0.1", "port": port, "path": "kurento"});
-    let main = serde_json::json!({"mediaServer": {"net": {"websocket": websocket}}});
+fn lay_out(home: &Path, port: u16, resources: &Value) -> io::Result<()> {
+    let websocket = json!({"address": "127.0.0.1", "port": port, "path": "kurento"});
+    let main = json!({"mediaServer": {"net": {"websocket": websocket}, "resources": resources}});
     fs::write(home.join("kurento.conf.json"), main.to_string())?;
     let classes = home.join("config").join("kurento");
     fs::create_dir_all(&classes)?;

@@ -24,6 +24,8 @@ impl Generator {
             };
             let segment = write_due(source, &mut publisher.peer, &mut self.scratch)?;
             let several = self.scratch.len() > segment;
+            self.recorded
+                .add(self.scratch.get(..segment).unwrap_or_default());
             let (data, segment) = (&self.scratch, several.then_some(segment));
             socket.send(path.local.ip(), path.remote, data, segment);
             if let Some(frame) = frame_start {
@@ -48,6 +50,7 @@ impl Generator {
             };
             // Who has received nothing yet has nothing to report.
             if viewer.write_report(&mut self.scratch).is_ok() {
+                self.recorded.add(&self.scratch);
                 socket.send(path.local.ip(), path.remote, &self.scratch, None);
             }
         }
