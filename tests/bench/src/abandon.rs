@@ -21,8 +21,8 @@ const COLLECTION: u64 = 3;
 const MEDIA: Duration = Duration::from_millis(500);
 /// How long collecting may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// From the last object's end to looking at what is left.
-const REST: Duration = Duration::from_secs(2);
+/// From the last object's end to looking at what is left: threads that wait for calls end after 10 s.
+const REST: Duration = Duration::from_secs(12);
 
 /// What the server uses after everybody vanished and was collected.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -1,12 +1,19 @@
-//! Which transport a datagram belongs to: first by the ICE user name of a STUN
-//! request, from then on by address.
+//! Which transport a datagram belongs to: a STUN request names it, a STUN response
+//! answers a request of it; everything else goes by address.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+};
 
 use super::token::Token;
 
 /// Addresses remembered per transport.
 const ADDRESSES: usize = 64;
+/// Requests whose answers are waited for. A shard with 2,000 transports makes about 400 a second.
+const REQUESTS: usize = 16_384;
+
+type TransactionId = [u8; 12];
 
 /// The transports of a shard by user name and by remote address. A name is a local user fragment
 /// or, where several transports have the same, the whole name with the remote fragment.
@@ -14,7 +21,9 @@ const ADDRESSES: usize = 64;
 pub(crate) struct Routes {
     by_name: HashMap<String, Token>,
     by_address: HashMap<SocketAddr, Token>,
-    addresses_of: HashMap<Token, Vec<SocketAddr>>,
+    addresses_of: HashMap<Token, VecDeque<SocketAddr>>,
+    by_request: HashMap<TransactionId, Token>,
+    requests: VecDeque<TransactionId>,
 }
 
 impl Routes {
@@ -29,6 +38,10 @@ impl Routes {
             if let Some(token) = self.named_by(datagram) {
                 return Some(token);
             }
+            let asker = transaction(datagram).and_then(|id| self.by_request.get(&id));
+            if let Some(token) = asker {
+                return Some(*token);
+            }
         }
         self.by_address.get(&remote).copied()
     }
@@ -40,15 +53,37 @@ impl Routes {
         whole.or_else(|| self.by_name.get(fragment)).copied()
     }
 
-    /// Remembers where a transport's datagrams come from.
-    pub(crate) fn learn(&mut self, remote: SocketAddr, token: Token) {
-        if self.by_address.get(&remote) == Some(&token) {
+    /// A transport sends this: if it is a STUN request, the answer will be for it.
+    pub(crate) fn expect(&mut self, datagram: &[u8], token: Token) {
+        let Some(id) = transaction(datagram).filter(|_| is_stun_request(datagram)) else {
             return;
+        };
+        if self.by_request.insert(id, token).is_none() {
+            self.requests.push_back(id);
         }
+        if self.requests.len() > REQUESTS
+            && let Some(oldest) = self.requests.pop_front()
+        {
+            self.by_request.remove(&oldest);
+        }
+    }
+
+    /// Remembers where a transport's datagrams come from. An address that belongs to another
+    /// transport changes hands only when the new one has `proven` by a check of its own that its
+    /// peer is there: a request can be repeated from anywhere by whoever saw it.
+    pub(crate) fn learn(&mut self, remote: SocketAddr, token: Token, proven: bool) {
+        match self.by_address.get(&remote) {
+            Some(known) if *known == token || !proven => return,
+            _ => {}
+        }
+        self.by_address.insert(remote, token);
         let addresses = self.addresses_of.entry(token).or_default();
-        if addresses.len() < ADDRESSES {
-            addresses.push(remote);
-            self.by_address.insert(remote, token);
+        addresses.push_back(remote);
+        if addresses.len() > ADDRESSES
+            && let Some(oldest) = addresses.pop_front()
+            && self.by_address.get(&oldest) == Some(&token)
+        {
+            self.by_address.remove(&oldest);
         }
     }
 
@@ -73,6 +108,16 @@ impl Routes {
 fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4)
         && datagram.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
+}
+
+/// A request of any method: the class bits are 0 (RFC 8489 §5).
+fn is_stun_request(datagram: &[u8]) -> bool {
+    let kind = datagram.first_chunk().map(|kind| u16::from_be_bytes(*kind));
+    is_stun(datagram) && kind.is_some_and(|kind| kind & 0x0110 == 0)
+}
+
+fn transaction(datagram: &[u8]) -> Option<TransactionId> {
+    datagram.get(8..20)?.first_chunk().copied()
 }
 
 /// The USERNAME attribute: our user fragment, a colon, the sender's (RFC 8445 §7.2.2).
@@ -114,7 +159,7 @@ mod tests {
         assert_eq!(routes.find(remote, &request("ours:theirs")), Some(token));
         assert_eq!(routes.find(remote, &request("other:theirs")), None);
         assert_eq!(routes.find(remote, &[0x80, 0, 0]), None);
-        routes.learn(remote, token);
+        routes.learn(remote, token, false);
         assert_eq!(routes.find(remote, &[0x80, 0, 0]), Some(token));
         routes.forget(token, "ours");
         assert_eq!(routes.find(remote, &request("ours:theirs")), None);
@@ -132,6 +177,52 @@ mod tests {
         assert_eq!(routes.find(remote, &request("ours:video")), Some(second));
         routes.forget(second, "ours:video");
         assert_eq!(routes.find(remote, &request("ours:video")), Some(first));
+    }
+
+    #[test]
+    fn an_address_changes_hands_only_when_the_new_owner_has_proven_it() {
+        let (first, second) = (Token::new(1, 3), Token::new(1, 4));
+        let remote: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        let media = [0x80, 0, 0];
+        let mut routes = Routes::default();
+        routes.learn(remote, first, false);
+        routes.learn(remote, second, false);
+        assert_eq!(routes.find(remote, &media), Some(first));
+        routes.learn(remote, second, true);
+        assert_eq!(routes.find(remote, &media), Some(second));
+        routes.forget(first, "ours");
+        assert_eq!(routes.find(remote, &media), Some(second));
+    }
+
+    #[test]
+    fn the_latest_addresses_of_a_transport_are_remembered() {
+        let token = Token::new(1, 3);
+        let remote = |port: usize| ([192, 0, 2, 1], 1000 + port as u16).into();
+        let mut routes = Routes::default();
+        (0..=ADDRESSES).for_each(|port| routes.learn(remote(port), token, false));
+        assert_eq!(routes.find(remote(0), &[0x80]), None);
+        assert_eq!(routes.find(remote(ADDRESSES), &[0x80]), Some(token));
+        assert_eq!(routes.by_address.len(), ADDRESSES);
+    }
+
+    #[test]
+    fn an_answer_goes_to_the_transport_that_asked() {
+        let (first, second) = (Token::new(1, 3), Token::new(1, 4));
+        let remote: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        let mut routes = Routes::default();
+        routes.learn(remote, first, true);
+        routes.expect(&request("theirs:ours"), second);
+        let mut answer = vec![1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        answer.extend_from_slice(&[7; 12]);
+        assert_eq!(routes.find(remote, &answer), Some(second));
+        routes.expect(&answer, first);
+        assert_eq!(routes.find(remote, &answer), Some(second), "no request");
+        for number in 0..=REQUESTS {
+            answer[0] = 0;
+            answer[8..16].copy_from_slice(&number.to_be_bytes());
+            routes.expect(&answer, first);
+        }
+        assert_eq!(routes.by_request.len(), REQUESTS);
     }
 
     #[test]

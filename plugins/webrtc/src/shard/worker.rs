@@ -230,7 +230,8 @@ impl Worker {
             return;
         };
         if transport.datagram(Instant::now(), local, remote, data) {
-            self.routes.learn(remote, token);
+            let proven = transport.path().is_some_and(|path| path.remote == remote);
+            self.routes.learn(remote, token, proven);
         }
         if !self.touched.contains(&token) {
             self.touched.push(token);
@@ -304,8 +305,7 @@ impl Worker {
                 &self.v4
             };
             if let Some(socket) = socket {
-                // Where a check went to, its answer will come from.
-                self.routes.learn(path.remote, token);
+                self.routes.expect(&transmit.bytes, token);
                 socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
             }
         }
