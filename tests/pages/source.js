@@ -32,6 +32,19 @@ export function setColour(name, colour) {
   sources.get(name).colour = colour;
 }
 
+/** Changes picture and sound in the same moment: a clapperboard. */
+export function clap(name, colour, toneHz) {
+  const source = sources.get(name);
+  source.colour = colour;
+  source.draw();
+  source.oscillator.frequency.setValueAtTime(toneHz, source.oscillator.context.currentTime);
+}
+
+/** Mutes or unmutes a track (`audio` or `video`), as the mute button of an application does. */
+export function setEnabled(name, kind, enabled) {
+  for (const track of sourceStream(name).getTracks()) if (track.kind === kind) track.enabled = enabled;
+}
+
 export function stopSource(name) {
   const source = sources.get(name);
   source.tracks.forEach((track) => track.stop());
@@ -51,6 +64,7 @@ function addCamera(source) {
     context.fillStyle = 'white';
     context.fillRect((step * WIDTH) / STRIP_STEPS, 0, WIDTH / STRIP_STEPS, STRIP_HEIGHT);
   };
+  source.draw = draw;
   draw();
   const timer = setInterval(draw, 1000 / FRAMES_PER_SECOND);
   const [track] = canvas.captureStream(FRAMES_PER_SECOND).getVideoTracks();
@@ -65,6 +79,7 @@ function addMicrophone(source, toneHz) {
   const output = new MediaStreamAudioDestinationNode(context);
   oscillator.connect(level).connect(output);
   oscillator.start();
+  source.oscillator = oscillator;
   source.tracks.push(output.stream.getAudioTracks()[0]);
   source.stop.push(() => context.close());
 }

@@ -34,7 +34,7 @@ pub enum Refusal {
         directory: PathBuf,
     },
     /// The file lies outside of the configured roots.
-    #[error("{} lies outside of the directories that are allowed for {access}; the setting is UriEndpoint.{access}Roots", path.display())]
+    #[error("{} lies outside of the {access} directories; the setting is UriEndpoint.{access}Roots", path.display())]
     OutsideRoots {
         /// After resolving `..` and symbolic links.
         path: PathBuf,

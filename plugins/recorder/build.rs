@@ -1,0 +1,7 @@
+//! Generates the traits of the module's classes.
+
+fn main() -> Result<(), rivero_idl::Error> {
+    rivero_idl::build::Module::new("elements")
+        .classes(&["RecorderEndpoint"])
+        .generate()
+}

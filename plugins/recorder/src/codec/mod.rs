@@ -1,0 +1,171 @@
+//! What containers need to know of encoded media.
+
+mod aac;
+mod annex_b;
+mod av1;
+mod bits;
+mod h264;
+mod h265;
+mod opus;
+mod vp8;
+mod vp9;
+
+use rivero_plugin_api::{Bytes, Format, MediaKind};
+
+/// The encodings that some container here can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Vp8,
+    Vp9,
+    Av1,
+    H264,
+    H265,
+    Jpeg,
+    Opus,
+    Aac,
+    Pcmu,
+    Pcma,
+}
+
+impl Codec {
+    const ALL: [Self; 10] = [
+        Self::Vp8,
+        Self::Vp9,
+        Self::Av1,
+        Self::H264,
+        Self::H265,
+        Self::Jpeg,
+        Self::Opus,
+        Self::Aac,
+        Self::Pcmu,
+        Self::Pcma,
+    ];
+
+    /// The encoding name of a [`Format`].
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
+            Self::Av1 => "AV1",
+            Self::H264 => "H264",
+            Self::H265 => "H265",
+            Self::Jpeg => "JPEG",
+            Self::Opus => "OPUS",
+            Self::Aac => "AAC",
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|codec| codec.name().eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn kind(self) -> MediaKind {
+        match self {
+            Self::Opus | Self::Aac | Self::Pcmu | Self::Pcma => MediaKind::Audio,
+            _ => MediaKind::Video,
+        }
+    }
+
+    /// Clock rate and channels that are asked for where a conversion has the choice.
+    pub(crate) fn rate(self) -> (u32, u8) {
+        match self {
+            Self::Opus | Self::Aac => (48_000, 2),
+            Self::Pcmu | Self::Pcma => (8000, 1),
+            _ => (90_000, 0),
+        }
+    }
+}
+
+/// A track of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Track {
+    pub(crate) codec: Codec,
+    pub(crate) shape: Shape,
+    /// What a decoder needs before the first sample, in the form that both
+    /// Matroska's CodecPrivate and the MP4 box have: avcC, hvcC, av1C, vpcC,
+    /// OpusHead, AudioSpecificConfig; empty for the others.
+    pub(crate) private: Vec<u8>,
+}
+
+/// Size of a picture, or of a moment of sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Pixels.
+    Video { width: u16, height: u16 },
+    /// Hz.
+    Audio { rate: u32, channels: u8 },
+}
+
+impl Track {
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.codec.kind()
+    }
+
+    /// Reads what is to be known of a track from its first frame, for video a
+    /// keyframe. `None` when that frame is not what the format says.
+    pub(crate) fn of(format: &Format, frame: &[u8]) -> Option<Self> {
+        let codec = Codec::from_name(&format.encoding)?;
+        let (rate, channels) = codec.rate();
+        let rate = if format.clock_rate > 0 {
+            format.clock_rate
+        } else {
+            rate
+        };
+        let channels = if format.channels > 0 {
+            format.channels
+        } else {
+            channels
+        };
+        let sound = Shape::Audio { rate, channels };
+        let (shape, private) = match codec {
+            Codec::Vp8 => (vp8::size(frame)?, Vec::new()),
+            Codec::Vp9 => vp9::describe(frame)?,
+            Codec::Av1 => av1::describe(frame)?,
+            Codec::H264 => h264::describe(frame)?,
+            Codec::H265 => h265::describe(frame)?,
+            Codec::Jpeg => (
+                Shape::Video {
+                    width: 0,
+                    height: 0,
+                },
+                Vec::new(),
+            ),
+            Codec::Opus => (sound, opus::head(channels)),
+            Codec::Aac => aac::describe(format, rate, channels),
+            Codec::Pcmu | Codec::Pcma => (sound, Vec::new()),
+        };
+        Some(Self {
+            codec,
+            shape,
+            private,
+        })
+    }
+
+    /// A frame in the form that containers have it in.
+    pub(crate) fn repack(&self, frame: &Bytes) -> Bytes {
+        match self.codec {
+            Codec::H264 => annex_b::length_prefixed(frame, h264::is_needed).into(),
+            Codec::H265 => annex_b::length_prefixed(frame, h265::is_needed).into(),
+            Codec::Av1 => av1::without_delimiters(frame),
+            _ => frame.clone(),
+        }
+    }
+
+    /// How long a frame of sound lasts, ns; 0 where only the next one tells.
+    pub(crate) fn duration(&self, frame: &[u8]) -> i64 {
+        let Shape::Audio { rate, channels } = self.shape else {
+            return 0;
+        };
+        let samples = match self.codec {
+            Codec::Opus => return opus::duration(frame),
+            Codec::Aac => 1024,
+            _ => frame.len() / usize::from(channels.max(1)),
+        };
+        let samples = i64::try_from(samples).unwrap_or_default();
+        samples * 1_000_000_000 / i64::from(rate.max(1))
+    }
+}

@@ -1,0 +1,446 @@
+//! `RecorderEndpoint`: the control side.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rivero_plugin_api::{
+    DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging, Packet,
+    Result, SinkHandler, SinkPad, Upstream, host,
+};
+use rivero_uri::{Access, UriEndpoint as Base, UriState};
+use serde_json::{Map, Value};
+
+use crate::{
+    api::{self, RecorderEndpointEvents, RecorderEndpointParams, UriEndpointState},
+    codec::Codec,
+    intake::Command,
+    kinds::PerKind,
+    output::{Failure, Target},
+    profile::Profile,
+    recording::{Notice, Plan, Recording},
+    sample::Frame,
+    settings::Settings,
+    stats,
+    writer::{Listener, Writer},
+};
+
+/// `stopAndWait` answers within this, below the 10 s of Kurento's Java client.
+const STOP_PATIENCE: Duration = Duration::from_millis(8500);
+/// A released endpoint's file is waited for.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+/// With `stopOnEndOfStream`: a source that comes back within this was only switched.
+const SWITCHING: Duration = Duration::from_secs(1);
+
+/// A recorder of the server.
+pub(crate) struct Recorder(Arc<Shared>);
+
+/// What the endpoint's parts have in common.
+struct Shared {
+    context: ElementContext,
+    base: Base,
+    profile: Profile,
+    target: Target,
+    settings: Settings,
+    stops_at_end: bool,
+    pads: Mutex<PerKind<Option<Arc<SinkPad>>>>,
+    /// What the tracks are; they stay so to the end.
+    settled: Mutex<PerKind<Option<Codec>>>,
+    /// The kinds whose format is known now.
+    flows: Mutex<PerKind<bool>>,
+    phase: Mutex<Phase>,
+    /// The pads take what is recorded, not just anything.
+    takes: AtomicBool,
+}
+
+/// The life of an endpoint.
+#[derive(Clone, Default)]
+enum Phase {
+    #[default]
+    New,
+    Recording(Arc<Writer>),
+    Over(Arc<Writer>),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Element for Recorder {
+    fn stats(&self, _: Option<MediaKind>) -> Result<Map<String, Value>> {
+        let phase = lock(&self.0.phase).clone();
+        Ok(match phase {
+            Phase::New => Map::new(),
+            Phase::Recording(writer) | Phase::Over(writer) => {
+                stats::collect(self.0.context.id(), self.0.base.state(), writer.figures())
+            }
+        })
+    }
+
+    fn released(&self) {
+        if let Some(writer) = self.0.end() {
+            writer.wait(RELEASE_PATIENCE);
+        }
+        let pads = std::mem::take(&mut *lock(&self.0.pads));
+        drop(pads);
+    }
+}
+
+impl api::UriEndpoint for Recorder {
+    fn uri(&self) -> Result<String> {
+        Ok(self.0.base.uri().to_owned())
+    }
+
+    fn state(&self) -> Result<UriEndpointState> {
+        Ok(match self.0.base.state() {
+            UriState::Stop => UriEndpointState::Stop,
+            UriState::Start => UriEndpointState::Start,
+            UriState::Pause => UriEndpointState::Pause,
+        })
+    }
+
+    fn pause(&self) -> Result<()> {
+        self.0.pause();
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<()> {
+        self.0.end();
+        Ok(())
+    }
+}
+
+impl api::RecorderEndpoint for Recorder {
+    fn create(context: ElementContext, params: RecorderEndpointParams) -> Result<Self> {
+        let base = Base::new(context.clone(), params.uri, Access::Write)?;
+        let profile = Profile::new(&params.media_profile);
+        let target = Target::new(base.location(), profile.is_split, profile.content_type());
+        let target = target.ok_or_else(|| {
+            let scheme = base.location().scheme();
+            Error::illegal_parameter(format!(
+                "Nothing can be recorded to {scheme} URIs, only to file, http and https"
+            ))
+        })?;
+        if profile.is_split && matches!(target, Target::Upload { .. }) {
+            return Err(Error::illegal_parameter(
+                "KURENTO_SPLIT_RECORDER records to files only",
+            ));
+        }
+        let shared = Arc::new(Shared {
+            base,
+            profile,
+            target,
+            settings: Settings::load()?,
+            stops_at_end: params.stop_on_end_of_stream,
+            pads: Mutex::default(),
+            settled: Mutex::default(),
+            flows: Mutex::default(),
+            phase: Mutex::default(),
+            takes: AtomicBool::new(false),
+            context,
+        });
+        shared.open_pads()?;
+        Ok(Self(shared))
+    }
+
+    fn record(&self) -> Result<()> {
+        self.0.record()
+    }
+
+    fn stop_and_wait(&self) -> Result<()> {
+        let Some(writer) = self.0.end() else {
+            return Ok(());
+        };
+        if writer.wait(STOP_PATIENCE) {
+            return Ok(());
+        }
+        let text =
+            "The recording is not complete yet; it is being finished, and Stopped is raised then";
+        Err(Error::unexpected(text))
+    }
+}
+
+impl Shared {
+    fn open_pads(self: &Arc<Self>) -> Result<()> {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            if self.profile.codecs(kind).is_empty() {
+                continue;
+            }
+            let input = Input {
+                endpoint: Arc::downgrade(self),
+                kind,
+            };
+            let pad = self.context.sink_pad(kind, DEFAULT_DESCRIPTION, input)?;
+            if let Some(place) = lock(&self.pads).of_mut(kind) {
+                *place = Some(Arc::new(pad));
+            }
+        }
+        self.take_media(false);
+        Ok(())
+    }
+
+    /// The pad of a kind. Not to be used under a lock: formats are told from within.
+    fn pad(&self, kind: MediaKind) -> Option<Arc<SinkPad>> {
+        lock(&self.pads).of(kind)?.clone()
+    }
+
+    /// Lets media in for a recording, or, before one and while it is on hold,
+    /// lets it pass by: anything, so that nothing is converted, but media is
+    /// seen to flow.
+    fn take_media(&self, takes: bool) {
+        self.takes.store(takes, Relaxed);
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            let Some(pad) = self.pad(kind) else { continue };
+            match host() {
+                Some(host) if takes => {
+                    let formats = self.codecs(kind).into_iter().map(frames_of);
+                    let formats: Vec<u32> = formats.map(|format| host.format_id(&format)).collect();
+                    pad.set_accepted(&formats);
+                }
+                _ => pad.accept_any(),
+            }
+        }
+        if takes {
+            self.request_keyframe();
+        }
+    }
+
+    /// What may be recorded of a kind now, best first.
+    fn codecs(&self, kind: MediaKind) -> Vec<Codec> {
+        match lock(&self.settled).of(kind) {
+            Some(Some(codec)) => vec![*codec],
+            _ => self.profile.codecs(kind).to_vec(),
+        }
+    }
+
+    fn request_keyframe(&self) {
+        if let Some(pad) = self.pad(MediaKind::Video) {
+            pad.upstream(Upstream::KeyframeRequest);
+        }
+    }
+
+    fn record(self: &Arc<Self>) -> Result<()> {
+        let mut phase = lock(&self.phase);
+        match &*phase {
+            Phase::Recording(writer) => {
+                if self.base.enter(UriState::Start) {
+                    writer.intake().control(Command::Begin);
+                    self.context.recording();
+                }
+            }
+            Phase::Over(_) => {
+                return Err(Error::not_supported(
+                    "The recording is over: a RecorderEndpoint records once, create another one",
+                ));
+            }
+            Phase::New => {
+                let writer = Arc::new(self.start()?);
+                *phase = Phase::Recording(writer);
+                self.base.enter(UriState::Start);
+                self.context.recording();
+            }
+        }
+        drop(phase);
+        self.take_media(true);
+        Ok(())
+    }
+
+    fn start(self: &Arc<Self>) -> Result<Writer> {
+        let seconds = |seconds: u32| i64::from(seconds) * 1_000_000_000;
+        let plan = Plan {
+            profile: self.profile,
+            gaps: self.settings.gaps(),
+            keyframe_interval: seconds(self.settings.keyframe_interval),
+            split: seconds(self.settings.split_duration),
+        };
+        let formats = Box::new(|id| host().and_then(|host| host.format(id)));
+        let recording = Recording::new(plan, formats);
+        let listener = Arc::new(Reports(self.clone()));
+        let writer = Writer::start(
+            recording,
+            self.target.clone(),
+            self.base.policy().clone(),
+            listener,
+        )?;
+        let flows = *lock(&self.flows);
+        for (kind, flows) in [
+            (MediaKind::Audio, flows.audio),
+            (MediaKind::Video, flows.video),
+        ] {
+            writer.intake().control(Command::Expect(kind, flows));
+        }
+        writer.intake().control(Command::Begin);
+        Ok(writer)
+    }
+
+    fn pause(&self) {
+        let phase = lock(&self.phase);
+        let Phase::Recording(writer) = &*phase else {
+            return;
+        };
+        if !self.base.enter(UriState::Pause) {
+            return;
+        }
+        writer.intake().control(Command::Pause);
+        self.context.paused();
+        drop(phase);
+        self.take_media(false);
+    }
+
+    /// Ends the recording if there is one; gives what is to be waited for.
+    fn end(&self) -> Option<Arc<Writer>> {
+        let mut phase = lock(&self.phase);
+        let writer = match std::mem::take(&mut *phase) {
+            Phase::New => return None,
+            Phase::Over(writer) => writer,
+            Phase::Recording(writer) => {
+                writer.intake().control(Command::Finish);
+                writer
+            }
+        };
+        *phase = Phase::Over(writer.clone());
+        Some(writer)
+    }
+
+    /// What comes in another codec from now on is converted.
+    fn settle(&self, codec: Codec) {
+        if let Some(place) = lock(&self.settled).of_mut(codec.kind()) {
+            *place = Some(codec);
+        }
+        let pad = self.pad(codec.kind()).filter(|_| self.takes.load(Relaxed));
+        if let (Some(pad), Some(host)) = (pad, host()) {
+            pad.set_accepted(&[host.format_id(&frames_of(codec))]);
+        }
+    }
+
+    fn writer(&self) -> Option<Arc<Writer>> {
+        match &*lock(&self.phase) {
+            Phase::Recording(writer) => Some(writer.clone()),
+            Phase::New | Phase::Over(_) => None,
+        }
+    }
+
+    /// The format of what comes became known, or nothing comes any more.
+    fn flows(self: &Arc<Self>, kind: MediaKind, flows: bool) {
+        let any = {
+            let mut all = lock(&self.flows);
+            if let Some(place) = all.of_mut(kind) {
+                *place = flows;
+            }
+            all.audio || all.video
+        };
+        let Some(writer) = self.writer() else { return };
+        writer.intake().control(Command::Expect(kind, flows));
+        if self.stops_at_end && !any {
+            self.end_unless_it_goes_on();
+        }
+    }
+
+    fn end_unless_it_goes_on(self: &Arc<Self>) {
+        let Some(host) = host() else { return };
+        let endpoint = Arc::downgrade(self);
+        host.after(SWITCHING, move || {
+            let Some(endpoint) = endpoint.upgrade() else {
+                return;
+            };
+            let flows = *lock(&endpoint.flows);
+            if !flows.audio && !flows.video {
+                endpoint.end();
+            }
+        });
+    }
+}
+
+/// Frames of a codec, of whatever profile.
+fn frames_of(codec: Codec) -> Format {
+    let (clock_rate, channels) = codec.rate();
+    Format {
+        packaging: Packaging::Frame,
+        ..Format::rtp(codec.name(), clock_rate, channels)
+    }
+}
+
+/// A sink pad's end at the endpoint.
+struct Input {
+    endpoint: Weak<Shared>,
+    kind: MediaKind,
+}
+
+impl SinkHandler for Input {
+    fn packets(&self, packets: &[Packet]) {
+        let Some(endpoint) = self.endpoint.upgrade() else {
+            return;
+        };
+        if !endpoint.takes.load(Relaxed) || endpoint.base.state() != UriState::Start {
+            return;
+        }
+        let Some(writer) = endpoint.writer() else {
+            return;
+        };
+        let frames = packets.iter().map(|packet| Frame {
+            format: packet.format,
+            presentation_time: packet.presentation_time,
+            duration: packet.duration,
+            keyframe: packet.is_keyframe(),
+            discontinuity: packet.flags & Packet::DISCONTINUITY != 0,
+            data: packet.bytes.clone(),
+        });
+        writer.intake().frames(self.kind, frames.collect());
+    }
+
+    fn format(&self, format: Option<u32>) {
+        if let Some(endpoint) = self.endpoint.upgrade() {
+            endpoint.flows(self.kind, format.is_some());
+        }
+    }
+}
+
+/// What a writer tells; it keeps the endpoint until the file is complete.
+struct Reports(Arc<Shared>);
+
+impl Listener for Reports {
+    fn notice(&self, notice: Notice) {
+        match notice {
+            Notice::WantsKeyframe => self.0.request_keyframe(),
+            Notice::Settled(codec) => self.0.settle(codec),
+            Notice::TooLate(kind) => {
+                let text = format!(
+                    "{} came after the recording to {} had begun, and cannot join it any more",
+                    kind.as_str(),
+                    self.0.target
+                );
+                self.0.context.error("STREAM_ERROR_FAILED", 0, &text);
+            }
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (kind, code) = failure.event();
+        tracing::warn!(recorder = self.0.context.id(), "{failure}");
+        self.0.context.error(kind, code, &failure.to_string());
+    }
+
+    fn over(&self, opened: bool) {
+        let mut phase = lock(&self.0.phase);
+        match std::mem::take(&mut *phase) {
+            // Nothing was recorded: it may be tried again.
+            Phase::Recording(_) if !opened => {}
+            Phase::Recording(writer) | Phase::Over(writer) => *phase = Phase::Over(writer),
+            Phase::New => {}
+        }
+        drop(phase);
+        self.0.take_media(false);
+        self.0.base.enter(UriState::Stop);
+        if opened {
+            self.0.context.stopped();
+        }
+    }
+
+    fn now(&self) -> i64 {
+        host().map_or(0, rivero_plugin_api::Host::now)
+    }
+}

@@ -1,0 +1,125 @@
+//! Files of the server.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use rivero_uri::{OpenError, Policy};
+
+use crate::container::Output;
+
+/// A file, or one after the other.
+pub(crate) struct FileOutput {
+    path: PathBuf,
+    policy: Policy,
+    /// Number of the present file of a split recording.
+    part: Option<u32>,
+    file: File,
+    length: u64,
+}
+
+impl FileOutput {
+    /// Creates the file with its directories; what it contained is gone.
+    pub(crate) fn create(path: PathBuf, is_split: bool, policy: Policy) -> Result<Self, OpenError> {
+        let part = is_split.then_some(0);
+        let file = open(&path, part, &policy)?;
+        Ok(Self {
+            path,
+            policy,
+            part,
+            file,
+            length: 0,
+        })
+    }
+}
+
+/// `name.mkv` has the parts `name-00000.mkv`, `name-00001.mkv` …
+fn part_path(path: &Path, part: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}-{part:05}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{part:05}"),
+    };
+    path.with_file_name(name)
+}
+
+fn open(path: &Path, part: Option<u32>, policy: &Policy) -> Result<File, OpenError> {
+    let path = part.map_or_else(|| path.to_owned(), |part| part_path(path, part));
+    let file = policy.create(&path)?;
+    match file.set_len(0) {
+        Ok(()) => Ok(file),
+        Err(error) => Err(OpenError::System { path, error }),
+    }
+}
+
+impl Output for FileOutput {
+    fn append(&mut self, data: &[u8]) -> io::Result<()> {
+        match self.file.write_all_at(data, self.length) {
+            Ok(()) => {
+                self.length += data.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // Half a chunk is no use to anybody.
+                let _ = self.file.set_len(self.length);
+                Err(error)
+            }
+        }
+    }
+
+    fn patch(&mut self, position: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, position)
+    }
+
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn can_patch(&self) -> bool {
+        true
+    }
+
+    fn next_file(&mut self) -> io::Result<()> {
+        let part = self.part.map(|part| part + 1);
+        let opened = open(&self.path, part, &self.policy);
+        self.file = opened.map_err(|error| match error {
+            OpenError::Refused(refusal) => super::refused(refusal),
+            OpenError::System { error, .. } => error,
+        })?;
+        (self.part, self.length) = (part, 0);
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_numbered() {
+        assert_eq!(
+            part_path(Path::new("/a/b.c.mkv"), 7),
+            Path::new("/a/b.c-00007.mkv")
+        );
+        assert_eq!(part_path(Path::new("/a/b"), 0), Path::new("/a/b-00000"));
+    }
+
+    #[test]
+    fn what_a_file_contained_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "a long former content").unwrap();
+        let policy = Policy::new(&rivero_uri::UriSettings::default());
+        let mut output = FileOutput::create(path.clone(), false, policy).unwrap();
+        output.append(b"one two").unwrap();
+        output.patch(0, b"ten").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"ten two");
+    }
+}

@@ -1,0 +1,168 @@
+//! Where recordings go: files and uploads.
+
+mod file;
+mod upload;
+
+use std::{io, path::PathBuf};
+
+use rivero_uri::{Location, OpenError, Policy, Refusal};
+use url::Url;
+
+use crate::container::Output;
+
+pub(crate) use file::FileOutput;
+pub(crate) use upload::Upload;
+
+/// Why a recording ends before it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The file or the server cannot be opened.
+    #[error("Could not open {target} for writing: {reason}")]
+    Open {
+        /// Path or URL without credentials.
+        target: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No space is left.
+    #[error("No space left for {target}: what was written so far is complete")]
+    NoSpace {
+        /// Path or URL without credentials.
+        target: String,
+    },
+    /// Anything else that goes wrong while writing.
+    #[error("Could not write to {target}: {reason}; what was written so far is kept")]
+    Write {
+        /// Path or URL without credentials.
+        target: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// Media came faster than it could be written.
+    #[error("{target} takes data more slowly than it comes: media was left out")]
+    TooSlow {
+        /// Path or URL without credentials.
+        target: String,
+    },
+}
+
+impl Failure {
+    pub(crate) fn open(target: &Target, error: &OpenError) -> Self {
+        let reason = match error.system() {
+            Some(error) => error.to_string(),
+            None => error.to_string(),
+        };
+        Self::Open {
+            target: target.to_string(),
+            reason,
+        }
+    }
+
+    pub(crate) fn write(target: &Target, error: &io::Error) -> Self {
+        let target = target.to_string();
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::NoSpace { target },
+            _ => Self::Write {
+                target,
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    /// `type` and `errorCode` of the `Error` event: GStreamer's resource errors.
+    pub(crate) fn event(&self) -> (&'static str, i32) {
+        match self {
+            Self::Open { .. } => ("RESOURCE_ERROR_OPEN", 6),
+            Self::NoSpace { .. } => ("RESOURCE_ERROR_NO_SPACE_LEFT", 14),
+            Self::Write { .. } | Self::TooSlow { .. } => ("RESOURCE_ERROR_WRITE", 10),
+        }
+    }
+}
+
+/// A place that a recording can go to.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    File {
+        path: PathBuf,
+        /// Several files, with numbers in their names.
+        is_split: bool,
+    },
+    Upload {
+        url: Url,
+        content_type: &'static str,
+    },
+}
+
+impl Target {
+    /// `None` for a scheme that nothing can be written to.
+    pub(crate) fn new(
+        location: &Location,
+        is_split: bool,
+        content_type: &'static str,
+    ) -> Option<Self> {
+        match location {
+            Location::File(path) => Some(Self::File {
+                path: path.clone(),
+                is_split,
+            }),
+            Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
+                Some(Self::Upload {
+                    url: url.clone(),
+                    content_type,
+                })
+            }
+            Location::Remote(_) => None,
+        }
+    }
+
+    /// Opens it, on the runtime of the recordings.
+    pub(crate) async fn open(&self, policy: &Policy) -> Result<Box<dyn Output>, Failure> {
+        match self.clone() {
+            Self::File { path, is_split } => {
+                let policy = policy.clone();
+                let opened =
+                    tokio::task::spawn_blocking(move || FileOutput::create(path, is_split, policy));
+                match opened.await {
+                    Ok(Ok(output)) => Ok(Box::new(output)),
+                    Ok(Err(error)) => Err(Failure::open(self, &error)),
+                    Err(error) => Err(self.cannot_open(&error.to_string())),
+                }
+            }
+            Self::Upload { url, content_type } => {
+                match Upload::begin(&url, content_type, policy).await {
+                    Ok(output) => Ok(Box::new(output)),
+                    Err(error) => Err(self.cannot_open(&error.to_string())),
+                }
+            }
+        }
+    }
+
+    fn cannot_open(&self, reason: &str) -> Failure {
+        Failure::Open {
+            target: self.to_string(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { path, .. } => path.display().fmt(formatter),
+            Self::Upload { url, .. } => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url
+                    .port()
+                    .map(|port| format!(":{port}"))
+                    .unwrap_or_default();
+                write!(formatter, "{}://{host}{port}{}", url.scheme(), url.path())
+            }
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, refusal)
+}

@@ -1,0 +1,102 @@
+//! `RecorderEndpoint` in the configuration.
+
+use rivero_plugin_api::{Result, host};
+use serde::{Deserialize, Deserializer};
+
+use crate::timeline::Gaps;
+
+/// Settings of the class. Numbers may be text, as INI files have them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Settings {
+    /// `GapsFixMethod`
+    pub(crate) gaps_fix: String,
+    /// Seconds between keyframes that are asked for; Rivero's own.
+    #[serde(deserialize_with = "number")]
+    pub(crate) keyframe_interval: u32,
+    /// Seconds of each file of `KURENTO_SPLIT_RECORDER`; Rivero's own.
+    #[serde(deserialize_with = "number")]
+    pub(crate) split_duration: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gaps_fix: "NONE".to_owned(),
+            keyframe_interval: 5,
+            split_duration: 60,
+        }
+    }
+}
+
+impl Settings {
+    /// The server's configuration.
+    ///
+    /// # Errors
+    /// 40003 naming the setting that does not fit
+    pub(crate) fn load() -> Result<Self> {
+        match host() {
+            Some(host) => host.configuration("RecorderEndpoint"),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// A method that is unknown, or not there, is named in the log.
+    pub(crate) fn gaps(&self) -> Gaps {
+        match self.gaps_fix.trim() {
+            "GENPTS" => Gaps::Close,
+            "NONE" => Gaps::Keep,
+            name => {
+                tracing::warn!(
+                    "RecorderEndpoint.gapsFix is {name:?}, which is neither NONE nor GENPTS: gaps are kept"
+                );
+                Gaps::Keep
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u32),
+    Text(String),
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u32, D::Error> {
+    let value = match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(number) => number,
+        NumberOrText::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| serde::de::Error::custom(format!("{text:?} is no number of seconds")))?,
+    };
+    Ok(value.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_an_ini_file() {
+        let settings: Settings =
+            serde_json::from_str(r#"{"gapsFix": "GENPTS", "splitDuration": "10"}"#).unwrap();
+        assert_eq!(
+            (
+                settings.gaps(),
+                settings.split_duration,
+                settings.keyframe_interval
+            ),
+            (Gaps::Close, 10, 5)
+        );
+        assert!(serde_json::from_str::<Settings>(r#"{"splitDuration": "long"}"#).is_err());
+    }
+
+    #[test]
+    fn an_unknown_method_keeps_gaps() {
+        let settings: Settings =
+            serde_json::from_str(r#"{"gapsFix": "FILL_IF_TRANSCODING"}"#).unwrap();
+        assert_eq!(settings.gaps(), Gaps::Keep);
+    }
+}
