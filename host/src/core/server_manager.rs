@@ -51,7 +51,7 @@ impl Core {
                     .get("interval")
                     .and_then(Value::as_u64)
                     .unwrap_or_default();
-                return Some(used_cpu(Duration::from_millis(millis).min(MAX_INTERVAL)));
+                return Some(used_cpu(Duration::from_millis(millis)));
             }
             _ => return None,
         };
@@ -114,8 +114,9 @@ impl Core {
     }
 }
 
-/// CPU use during `interval`, in percent of one processor.
+/// CPU use during `interval`, at most [`MAX_INTERVAL`], in percent of one processor.
 fn used_cpu(interval: Duration) -> Execution<Value> {
+    let interval = interval.min(MAX_INTERVAL);
     Execution::pending(async move {
         let (start, used) = (tokio::time::Instant::now(), usage::cpu_time());
         tokio::time::sleep(interval).await;
@@ -150,5 +151,12 @@ mod tests {
     async fn cpu_use_is_measured_without_blocking() {
         let value = used_cpu(Duration::from_secs(1)).wait().await.unwrap();
         assert!(value.is_f64());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_interval_outlasts_the_patience_of_clients() {
+        let start = tokio::time::Instant::now();
+        used_cpu(Duration::MAX).wait().await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(9));
     }
 }
