@@ -57,7 +57,7 @@ where
 }
 
 #[tokio::test]
-async fn the_plain_listener_is_announced_again_after_each_end() {
+async fn a14_the_plain_listener_is_announced_again_after_each_end() {
     let listener = listen().await;
     let bench = bench(&listener).await;
     let expected = json!({
@@ -72,7 +72,7 @@ async fn the_plain_listener_is_announced_again_after_each_end() {
 }
 
 #[tokio::test]
-async fn the_secure_listener_is_announced_to_a_secure_registrar() {
+async fn a14_the_secure_listener_is_announced_to_a_secure_registrar() {
     let certificate = Certificate::new();
     let listener = listen().await;
     let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn later_values_replace_and_objects_merge() {
+    fn a15_later_values_replace_and_objects_merge() {
         let mut tree = json!({"a": {"b": 1, "c": [1]}});
         merge(&mut tree, json!({"a": {"c": [2], "d": 3}, "e": 4}));
         assert_eq!(tree, json!({"a": {"b": 1, "c": [2], "d": 3}, "e": 4}));
