@@ -25,7 +25,7 @@ test('a second client gets an object of the right class for an id', async () => 
   owner.close();
 });
 
-test('describe names the class and its ancestors, nearest first', async () => {
+test('A05 describe names the class and its ancestors, nearest first', async () => {
   const rpc = await connectRpc(server.url);
   const pipeline = await rpc.create('MediaPipeline');
   const endpoint = await rpc.create('WebRtcEndpoint', { mediaPipeline: pipeline });

@@ -40,6 +40,7 @@ export function builtModules() {
  * - `extraFiles`: `{fileName: Buffer | string}` to put beside them.
  * - `config`: merged into the main file's `mediaServer` node.
  * - `moduleConfig`: `{'kurento/WebRtcEndpoint.conf.ini': text}`.
+ * - `port`: a free one by default.
  * - `args`, `env`: in addition.
  * - `modulesOption: false`: without `--modules-path`; a later one in `args` takes its place.
  * - `arrange(modulesPath)`: puts things beside the modules, before the start.
@@ -49,12 +50,12 @@ export function builtModules() {
  */
 export async function startRivero(options = {}) {
   const home = mkdtempSync(join(tmpdir(), 'rivero-test-'));
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const paths = layOut(home, port, options);
   await options.arrange?.(paths.modules);
   const [program, ...args] = commandLine(paths, options);
   const child = spawn(program, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  const server = new Rivero(child, home, port, paths.modules);
+  const server = new Rivero(child, home, port, paths);
   try {
     await server.accepting();
   } catch (error) {
@@ -79,12 +80,13 @@ class Rivero {
   #home;
   #log = '';
 
-  constructor(child, home, port, modulesPath) {
+  constructor(child, home, port, { modules, configFile }) {
     this.#child = child;
     this.#home = home;
     this.port = port;
     this.url = `ws://127.0.0.1:${port}/kurento`;
-    this.modulesPath = modulesPath;
+    this.modulesPath = modules;
+    this.configFile = configFile;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
     }
