@@ -79,7 +79,7 @@ test('getKmd is what `kmd show` prints, for every module', async () => {
   });
 });
 
-test('of two files with the same class, the one found first serves', async () => {
+test('A16 of two files with the same class, the one found first serves', async () => {
   const extraFiles = { 'a-counter.so': readFileSync(counterFile), 'b-counter.so': readFileSync(counterFile) };
   await withServer({ modules: [], extraFiles }, async (rpc, server) => {
     const pipeline = await rpc.create('MediaPipeline');
@@ -90,7 +90,7 @@ test('of two files with the same class, the one found first serves', async () =>
   });
 });
 
-test('of two files with different definitions of a class, the second is refused naming both', async () => {
+test('A16 of two files with different definitions of a class, the second is refused naming both', async () => {
   const library = readFileSync(counterFile);
   const manifest = manifestOf(library);
   manifest.descriptor.remoteClasses[0].properties[0].type = 'int';
@@ -123,7 +123,7 @@ async function createsCounter(rpc) {
   return rpc.create('Counter', { mediaPipeline: pipeline });
 }
 
-test('directories are searched in their order, with their subdirectories', async () => {
+test('A16 directories are searched in their order, with their subdirectories', async () => {
   const first = directory('first', 'deep/er/counter.so');
   const second = directory('second', 'counter.so');
   await withServer({ modules: [], args: ['--modules-path', `${first}:${second}`] }, async (rpc, server) => {
