@@ -129,5 +129,6 @@ fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 e
 property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
-bench: build ## forwarding cost beside its floor, latency, memory, threads (ARGS=--help: options)
+bench: build ## forwarding and transcoding beside their floors, latency, memory, threads (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
+	$(CARGO) bench --locked -p rivero-codecs --bench transcoding

@@ -80,12 +80,21 @@ impl ConverterOutput {
 ///     converters: [decoder(), encoder()],
 /// }
 /// ```
+///
+/// A module of converters alone may name a function that makes the list:
+/// `export_module! { converters: conversions::all }`.
 #[macro_export]
 macro_rules! export_module {
     (converters: [$($converter:expr),* $(,)?] $(,)?) => {
-        $crate::export_module! { classes: [], converters: [$($converter),*] }
+        $crate::export_module! { @module vec![], vec![$($converter),*] }
+    };
+    (converters: $converters:path $(,)?) => {
+        $crate::export_module! { @module vec![], $converters() }
     };
     (classes: [$($class:expr),* $(,)?] $(, converters: [$($converter:expr),* $(,)?])? $(,)?) => {
+        $crate::export_module! { @module vec![$($class),*], vec![$($($converter),*)?] }
+    };
+    (@module $classes:expr, $converters:expr) => {
         #[allow(unsafe_code, missing_docs, unreachable_pub)]
         mod rivero_module_export {
             use super::*;
@@ -99,13 +108,13 @@ macro_rules! export_module {
             static SECTION: [u8; LENGTH] = section::encode::<LENGTH>(MANIFEST);
 
             fn classes() -> Vec<$crate::Class> {
-                vec![$($class),*]
+                $classes
             }
 
             fn definition() -> $crate::Module {
                 $crate::Module {
                     classes: classes(),
-                    converters: vec![$($($converter),*)?],
+                    converters: $converters,
                 }
             }
 

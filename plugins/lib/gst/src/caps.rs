@@ -24,6 +24,12 @@ pub fn from_format(format: &Format) -> Option<gst::Caps> {
                 .field("layout", "interleaved"),
         ),
         (_, Packaging::Raw) => return None,
+        ("L16", _) => audio(
+            format,
+            gst::Caps::builder("audio/x-raw")
+                .field("format", "S16BE")
+                .field("layout", "interleaved"),
+        ),
         ("VP8", _) => gst::Caps::new_empty_simple("video/x-vp8"),
         ("VP9", _) => gst::Caps::new_empty_simple("video/x-vp9"),
         ("AV1", _) => gst::Caps::builder("video/x-av1")
@@ -127,6 +133,7 @@ pub fn to_format(caps: &gst::CapsRef) -> Option<Format> {
             }
         }
         "audio/x-raw" if text("format") == Some("S16LE") => new("S16LE", Packaging::Raw),
+        "audio/x-raw" if text("format") == Some("S16BE") => frame("L16"),
         "video/x-vp8" => frame("VP8"),
         "video/x-vp9" => frame("VP9"),
         "video/x-av1" => frame("AV1"),
@@ -244,7 +251,7 @@ mod tests {
         for video in ["VP8", "VP9", "AV1", "H264", "H265", "JPEG", "PNG"] {
             there_and_back(new(video, Packaging::Frame));
         }
-        for name in ["PCMU", "PCMA"] {
+        for name in ["PCMU", "PCMA", "L16"] {
             there_and_back(with_rate(new(name, Packaging::Frame), Some(8_000), Some(1)));
         }
         there_and_back(with_rate(

@@ -15,8 +15,10 @@ use crate::{Error, StreamError, bus, pipeline::Pipeline};
 
 /// What comes out of a chain, on the thread that pushes.
 pub trait ChainOutput: Send + Sync + 'static {
-    /// A buffer; `caps` are those of this and all later ones until they change.
-    fn buffer(&self, buffer: gst::Buffer, caps: &gst::Caps);
+    /// A buffer; `caps` are those of this and all later ones until they change, `running` is the
+    /// time of its presentation, 0 being that of what is pushed with time 0. Elements may count
+    /// from elsewhere in the buffer itself.
+    fn buffer(&self, buffer: gst::Buffer, caps: &gst::Caps, running: Option<gst::ClockTime>);
 
     /// An element asks whoever feeds the chain for a keyframe.
     fn keyframe_wanted(&self) {}
@@ -150,16 +152,16 @@ fn input_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
 
 /// The pad that gets what comes out.
 fn output_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
-    let caps = Arc::new(Mutex::new(None::<gst::Caps>));
-    let current = caps.clone();
+    let stream = Arc::new(Mutex::new(Stream::default()));
+    let current = stream.clone();
     let pad = pad("output", gst::PadDirection::Sink)?
         .chain_function(move |_, _, buffer| {
-            let caps = current
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let (caps, running) = {
+                let stream = current.lock().unwrap_or_else(PoisonError::into_inner);
+                (stream.caps.clone(), stream.running(&buffer))
+            };
             let caps = caps.ok_or(gst::FlowError::NotNegotiated)?;
-            match guard::contain(|| output.buffer(buffer, &caps)) {
+            match guard::contain(|| output.buffer(buffer, &caps, running)) {
                 Ok(()) => Ok(gst::FlowSuccess::Ok),
                 Err(text) => {
                     tracing::error!(text, "the output of a conversion panicked");
@@ -168,14 +170,31 @@ fn output_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
             }
         })
         .event_function(move |_, _, event| {
-            if let gst::EventView::Caps(event) = event.view() {
-                let mut caps = caps.lock().unwrap_or_else(PoisonError::into_inner);
-                *caps = Some(event.caps_owned());
+            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            match event.view() {
+                gst::EventView::Caps(event) => stream.caps = Some(event.caps_owned()),
+                gst::EventView::Segment(event) => {
+                    stream.segment = event.segment().downcast_ref().cloned();
+                }
+                _ => {}
             }
             true
         })
         .build();
     Ok(pad)
+}
+
+/// What the events before the buffers said.
+#[derive(Default)]
+struct Stream {
+    caps: Option<gst::Caps>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+}
+
+impl Stream {
+    fn running(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+        self.segment.as_ref()?.to_running_time(buffer.pts()?)
+    }
 }
 
 /// Without a template a pad would go on accepting its first caps only.
@@ -210,7 +229,7 @@ mod tests {
     struct Collected(Arc<Mutex<Vec<(usize, String)>>>);
 
     impl ChainOutput for Collected {
-        fn buffer(&self, buffer: gst::Buffer, caps: &gst::Caps) {
+        fn buffer(&self, buffer: gst::Buffer, caps: &gst::Caps, _: Option<gst::ClockTime>) {
             let entry = (buffer.size(), caps.to_string());
             self.0.lock().unwrap().push(entry);
         }
@@ -265,7 +284,7 @@ mod tests {
     fn a_panic_of_the_output_is_an_error_of_the_push() {
         struct Panics;
         impl ChainOutput for Panics {
-            fn buffer(&self, _: gst::Buffer, _: &gst::Caps) {
+            fn buffer(&self, _: gst::Buffer, _: &gst::Caps, _: Option<gst::ClockTime>) {
                 panic!("on purpose");
             }
         }

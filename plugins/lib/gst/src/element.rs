@@ -1,5 +1,7 @@
 //! Elements by their factory name.
 
+use std::borrow::Cow;
+
 use gstreamer as gst;
 
 use crate::Error;
@@ -92,21 +94,48 @@ pub fn is_installed(factory: &str) -> bool {
 }
 
 /// Sets a property by the text that `gst-launch` would take, if the element has it: not all
-/// versions of a plugin have the same ones.
+/// versions of a plugin have the same ones. Numbers out of its range become the nearest in it.
 pub fn set(element: &gst::Element, property: &str, value: &str) {
     use gst::prelude::*;
     let Some(known) = element.find_property(property) else {
         return;
     };
-    match gst::glib::Value::deserialize_with_pspec(value, &known) {
-        Ok(value) => element.set_property_from_value(property, &value),
-        Err(_) => tracing::warn!(
+    let value = within_range(&known, value);
+    match gst::glib::Value::deserialize_with_pspec(&value, &known) {
+        Ok(value) if known.flags().contains(gst::glib::ParamFlags::WRITABLE) => {
+            element.set_property_from_value(property, &value);
+        }
+        _ => tracing::warn!(
             element = %element.name(),
             property,
-            value,
+            %value,
             "this version of the element does not take the value"
         ),
     }
+}
+
+/// GObject panics at a number out of range.
+fn within_range<'a>(property: &gst::glib::ParamSpec, value: &'a str) -> Cow<'a, str> {
+    use gst::glib::{ParamSpecInt, ParamSpecInt64, ParamSpecUInt, ParamSpecUInt64};
+    let bounds = None
+        .or_else(|| bounds_of::<ParamSpecInt, _>(property, |p| (p.minimum(), p.maximum())))
+        .or_else(|| bounds_of::<ParamSpecUInt, _>(property, |p| (p.minimum(), p.maximum())))
+        .or_else(|| bounds_of::<ParamSpecInt64, _>(property, |p| (p.minimum(), p.maximum())))
+        .or_else(|| bounds_of::<ParamSpecUInt64, _>(property, |p| (p.minimum(), p.maximum())));
+    match (bounds, value.parse::<i128>()) {
+        (Some((least, most)), Ok(number)) if number < least || number > most => {
+            Cow::Owned(number.clamp(least, most).to_string())
+        }
+        _ => Cow::Borrowed(value),
+    }
+}
+
+fn bounds_of<P: gst::glib::ParamSpecType, N: Into<i128>>(
+    property: &gst::glib::ParamSpec,
+    bounds: impl FnOnce(&P) -> (N, N),
+) -> Option<(i128, i128)> {
+    let (least, most) = bounds(property.downcast_ref::<P>()?);
+    Some((least.into(), most.into()))
 }
 
 fn missing(factory: &str) -> Error {
@@ -159,5 +188,9 @@ mod tests {
         set(&element, "no-such-property", "1");
         set(&element, "sleep-time", "not a number");
         assert_eq!(element.property::<u32>("sleep-time"), 25);
+        set(&element, "sleep-time", "-7");
+        assert_eq!(element.property::<u32>("sleep-time"), 0);
+        set(&element, "error-after", "99999999999999");
+        assert_eq!(element.property::<i32>("error-after"), i32::MAX);
     }
 }

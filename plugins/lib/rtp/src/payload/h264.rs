@@ -229,10 +229,11 @@ impl Cut for Cutter {
                 Self::aggregate(&mut pending, packets);
                 size = 1;
             }
-            if self.non_interleaved && unit.len() > limit {
+            if unit.len() > limit {
+                // In single unit mode an encoder of ours cuts slices that fit. A foreign stream
+                // with larger ones can only be fragmented, which receivers understand all the same.
                 Self::fragment(unit, limit, packets);
             } else {
-                // In single unit mode a unit must fit as it is: the encoder cuts slices.
                 pending.push(unit);
                 size += 2 + unit.len();
             }

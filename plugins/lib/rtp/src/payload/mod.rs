@@ -73,7 +73,7 @@ pub struct Parameters {
     pub non_interleaved: bool,
 }
 
-fn assembler(encoding: &str, parameters: Parameters) -> Option<(Box<dyn Assemble>, Kind)> {
+fn assembler(encoding: &str) -> Option<(Box<dyn Assemble>, Kind)> {
     let video = |assembler: Box<dyn Assemble>| Some((assembler, Kind::Video));
     let audio = |assembler: Box<dyn Assemble>| Some((assembler, Kind::Audio));
     match encoding {
@@ -82,8 +82,7 @@ fn assembler(encoding: &str, parameters: Parameters) -> Option<(Box<dyn Assemble
         "AV1" => video(Box::<av1::Assembler>::default()),
         "H264" => video(Box::<h264::Assembler>::default()),
         "H265" => video(Box::<h265::Assembler>::default()),
-        "OPUS" | "PCMU" | "PCMA" => audio(Box::<single::Assembler>::default()),
-        "L16" => audio(Box::new(sampled::LinearAssembler::new(parameters.channels))),
+        "OPUS" | "PCMU" | "PCMA" | "L16" => audio(Box::<single::Assembler>::default()),
         "MPEG4-GENERIC" => audio(Box::<aac::Assembler>::default()),
         _ => None,
     }

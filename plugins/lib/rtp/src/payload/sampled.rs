@@ -1,61 +1,18 @@
 //! Formats that are samples one after the other, and can be cut between any two of them: PCMU and
-//! PCMA (RFC 3551 §4.5.14), L16 (RFC 3551 §4.5.11).
+//! PCMA (RFC 3551 §4.5.14), L16 in network byte order (RFC 3551 §4.5.11).
 
-use super::{Assemble, Assembled, Cut, Damaged, Packets};
+use super::{Cut, Packets};
 
 /// What a packet holds when a frame has to be cut, in ms.
 const PACKET_TIME: usize = 20;
 /// Longer frames are cut, in ms.
 const LONGEST_PACKET: usize = 60;
 
-/// L16: samples in network byte order become those of this machine's order for raw audio, little
-/// endian.
-pub(super) struct LinearAssembler {
-    sample: usize,
-    frame: Option<Vec<u8>>,
-}
-
-impl LinearAssembler {
-    pub(super) fn new(channels: u8) -> Self {
-        Self {
-            sample: 2 * usize::from(channels.max(1)),
-            frame: None,
-        }
-    }
-}
-
-impl Assemble for LinearAssembler {
-    fn begins_frame(&self, _: &[u8]) -> bool {
-        true
-    }
-
-    fn append(&mut self, payload: &[u8]) -> Result<(), Damaged> {
-        if !payload.len().is_multiple_of(self.sample) {
-            return Err(Damaged);
-        }
-        self.frame = (!payload.is_empty()).then(|| swapped(payload));
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<Option<Assembled>, Damaged> {
-        Ok(self.frame.take().map(|data| Assembled {
-            data,
-            keyframe: true,
-            offset: 0,
-        }))
-    }
-
-    fn abandon(&mut self) {
-        self.frame = None;
-    }
-}
-
 /// Cuts frames that are too long into packets of 20 ms.
 pub(super) struct Cutter {
     /// Bytes of one sample of all channels.
     sample: usize,
     clock_rate: usize,
-    swap: bool,
 }
 
 impl Cutter {
@@ -64,7 +21,6 @@ impl Cutter {
         Self {
             sample: usize::from(channels.max(1)),
             clock_rate: usize::try_from(clock_rate).unwrap_or(0),
-            swap: false,
         }
     }
 
@@ -72,7 +28,6 @@ impl Cutter {
     pub(super) fn linear(clock_rate: u32, channels: u8) -> Self {
         Self {
             sample: 2 * usize::from(channels.max(1)),
-            swap: true,
             ..Self::bytes(clock_rate, channels)
         }
     }
@@ -96,11 +51,7 @@ impl Cut for Cutter {
         for (index, part) in frame.chunks(piece).enumerate() {
             let samples = index * (piece / self.sample);
             packets.begin(u32::try_from(samples).unwrap_or(u32::MAX));
-            if self.swap {
-                packets.write(&swapped(part));
-            } else {
-                packets.write(part);
-            }
+            packets.write(part);
         }
         true
     }
@@ -108,10 +59,4 @@ impl Cut for Cutter {
     fn marks_last(&self) -> bool {
         false
     }
-}
-
-/// The bytes of each 16 bits exchanged.
-fn swapped(samples: &[u8]) -> Vec<u8> {
-    let (pairs, _) = samples.as_chunks::<2>();
-    pairs.iter().flat_map(|[a, b]| [*b, *a]).collect()
 }

@@ -72,7 +72,7 @@ struct Receiver {
 impl Receiver {
     fn new(encoding: &str) -> Self {
         Self {
-            depacketiser: Depacketiser::new(encoding, parameters(encoding)).unwrap(),
+            depacketiser: Depacketiser::new(encoding).unwrap(),
             next: None,
             frames: Vec::new(),
             keyframes_needed: 0,
@@ -247,7 +247,7 @@ proptest! {
         frame in vec(any::<u8>(), 0..3_000),
     ) {
         let encoding = FORMATS[format];
-        let mut depacketiser = Depacketiser::new(encoding, parameters(encoding)).unwrap();
+        let mut depacketiser = Depacketiser::new(encoding).unwrap();
         let mut frames = Vec::new();
         for (index, (payload, marker, lost)) in payloads.iter().enumerate() {
             let timestamp = u32::try_from(index / 3).unwrap();
@@ -262,7 +262,7 @@ proptest! {
 #[test]
 fn unknown_formats_are_refused() {
     let parameters = parameters("VP8");
-    assert!(Depacketiser::new("TELEPHONE-EVENT", parameters).is_none());
+    assert!(Depacketiser::new("TELEPHONE-EVENT").is_none());
     assert!(Packetiser::new("RTX", parameters, 0, 0, 0).is_none());
 }
 
@@ -352,7 +352,7 @@ fn long_frames_of_samples_are_cut_with_their_own_timestamps() {
 #[test]
 fn aac_units_that_travel_together_have_their_own_timestamps() {
     let payload = [0, 32, 0, 2 << 3, 0, 3 << 3, 1, 2, 3, 4, 5];
-    let mut depacketiser = Depacketiser::new("MPEG4-GENERIC", parameters("MPEG4-GENERIC")).unwrap();
+    let mut depacketiser = Depacketiser::new("MPEG4-GENERIC").unwrap();
     let mut frames = Vec::new();
     depacketiser.push(&payload, 100, true, false, &mut frames);
     let units: Vec<_> = frames

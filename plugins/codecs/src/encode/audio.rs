@@ -1,0 +1,139 @@
+//! Samples into frames.
+
+use std::sync::{Mutex, PoisonError};
+
+use rivero_gst::{caps, element, gst};
+use rivero_plugin_api::{
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+};
+
+use super::encoder::Encoder;
+use crate::decode::filter;
+use crate::formats::PerFormat;
+use crate::passage::Passage;
+use crate::settings::Settings;
+
+pub(super) struct AudioEncode {
+    target: Format,
+    settings: Settings,
+    passage: Passage,
+    encoder: Mutex<Option<Encoder>>,
+    samples: Mutex<PerFormat<gst::Caps>>,
+}
+
+impl AudioEncode {
+    pub(super) fn new(
+        output: u32,
+        target: Format,
+        settings: Settings,
+        sink: ConverterOutput,
+    ) -> Result<Self> {
+        let encode = Self {
+            target,
+            settings,
+            passage: Passage::new(output, MediaKind::Audio, sink),
+            encoder: Mutex::new(None),
+            samples: Mutex::default(),
+        };
+        // Without its plugin it fails here, not at the first samples.
+        encode.passage.chain(|| encode.elements())?;
+        Ok(encode)
+    }
+
+    fn elements(&self) -> Result<Vec<gst::Element>> {
+        let encoder = Encoder::new(&self.target)?;
+        for (name, value) in &self.settings.options {
+            element::set(&encoder.element, name, value);
+        }
+        if let Some(bitrate) = self.settings.audio_bitrate() {
+            encoder.set_bitrate(bitrate);
+        }
+        let mut elements = vec![
+            element::make("audioconvert")?,
+            element::make("audioresample")?,
+            filter(&self.sample_caps())?,
+            encoder.element.clone(),
+        ];
+        if let Some(caps) = encoder.output_caps(&self.target)? {
+            elements.push(filter(&caps)?);
+        }
+        *self.slot() = Some(encoder);
+        Ok(elements)
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Encoder>> {
+        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rate and channels that the encoder gets: those of the target, unless settings say otherwise.
+    /// Opus says 48000 and 2 channels whatever it carries (RFC 7587 §4.2): mono stays mono.
+    fn sample_caps(&self) -> gst::Caps {
+        let wished = |setting: u32, target: u32| if setting > 0 { setting } else { target };
+        let rate = wished(self.settings.sample_rate, self.target.clock_rate);
+        let channels = wished(self.settings.channels, u32::from(self.target.channels));
+        let mut caps = gst::Caps::builder("audio/x-raw").field("layout", "interleaved");
+        if self.target.encoding == "L16" {
+            caps = caps.field("format", "S16BE");
+        }
+        let caps = match i32::try_from(rate) {
+            Ok(rate @ 1..) => caps.field("rate", rate),
+            _ => caps,
+        };
+        let opus = self.target.encoding == "OPUS" && self.settings.channels == 0;
+        match i32::try_from(channels) {
+            _ if opus => caps.field("channels", gst::IntRange::new(1, 2)).build(),
+            Ok(channels @ 1..) => caps.field("channels", channels).build(),
+            _ if matches!(self.target.encoding.as_str(), "PCMU" | "PCMA" | "L16") => {
+                caps.field("channels", 1).build()
+            }
+            _ => caps.build(),
+        }
+    }
+
+    fn encode(&self, samples: &mut PerFormat<gst::Caps>, packet: &Packet) -> Result<()> {
+        let Some(chain) = self.passage.chain(|| self.elements())? else {
+            return Ok(());
+        };
+        let (caps, changed) = samples.get(packet.format, |format| {
+            caps::from_format(format)
+                .filter(|_| format.clock_rate > 0)
+                .ok_or_else(|| Error::unexpected(format!("{format} is no raw audio")))
+        })?;
+        if changed {
+            chain.set_caps(caps);
+        }
+        let buffer = rivero_gst::buffer::from_bytes(packet.bytes.clone());
+        chain.push(self.passage.enter(packet, buffer))?;
+        Ok(())
+    }
+}
+
+impl Converter for AudioEncode {
+    fn packets(&self, packets: &[Packet]) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        for packet in packets {
+            if self.passage.is_stopped() {
+                return;
+            }
+            if let Err(error) = self.encode(&mut samples, packet) {
+                self.passage.end_chain();
+                samples.forget();
+                self.passage.fail(error);
+            }
+        }
+    }
+
+    /// A target holds for what follows; there is nothing to begin anew in audio.
+    fn upstream(&self, message: Upstream) {
+        if let (Upstream::TargetBitrate { bits_per_second }, Some(encoder)) =
+            (message, self.slot().as_ref())
+        {
+            encoder.set_bitrate(self.settings.bounded(bits_per_second));
+        }
+    }
+
+    fn stop(&self) {
+        self.passage.stop();
+        *self.slot() = None;
+    }
+}

@@ -1,0 +1,311 @@
+//! What decoders and encoders share on their way through GStreamer: times, formats, failures.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rivero_gst::{
+    app, caps,
+    chain::{Chain, ChainOutput},
+    gst,
+    time::RunningTime,
+};
+use rivero_plugin_api::{
+    Bytes, ConverterOutput, Error, Layer, MediaKind, Packet, Result, Rtp, Upstream,
+};
+
+use crate::{formats, picture};
+
+/// Running time 0 lies this long before the first packet, so that one a little earlier has a time.
+const BEFORE_FIRST: i64 = 1_000_000_000;
+/// Packets whose stamps are remembered: no element of a live conversion holds back as many.
+const REMEMBERED: usize = 256;
+
+/// Encodings whose frames refer to others.
+const HAS_DEPENDENT_FRAMES: [&str; 5] = ["VP8", "VP9", "AV1", "H264", "H265"];
+
+/// A conversion by GStreamer: a chain of elements that is made when the media is known, and what
+/// comes out of it.
+pub(crate) struct Passage {
+    outlet: Arc<Outlet>,
+    /// Held for moments only: a chain runs without it.
+    chain: Mutex<Option<Arc<Chain>>>,
+    stopped: AtomicBool,
+}
+
+impl Passage {
+    pub(crate) fn new(output: u32, kind: MediaKind, sink: ConverterOutput) -> Self {
+        Self {
+            outlet: Arc::new(Outlet {
+                output,
+                kind,
+                has_dependent_frames: formats::format(output)
+                    .is_ok_and(|format| HAS_DEPENDENT_FRAMES.contains(&format.encoding.as_str())),
+                sink,
+                state: Mutex::default(),
+            }),
+            chain: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// The chain, made by `elements` if there is none. `None` after the end.
+    ///
+    /// # Errors
+    /// Whatever keeps the chain from starting.
+    pub(crate) fn chain(
+        &self,
+        elements: impl FnOnce() -> Result<Vec<gst::Element>>,
+    ) -> Result<Option<Arc<Chain>>> {
+        if let Some(chain) = self.running() {
+            return Ok(Some(chain));
+        }
+        let elements = elements()?;
+        let elements: Vec<&gst::Element> = elements.iter().collect();
+        let chain = Arc::new(Chain::new(&elements, Shared(self.outlet.clone()))?);
+        *self.slot() = Some(chain.clone());
+        if self.stopped.load(Ordering::Acquire) {
+            // Stopped while it was made.
+            self.end_chain();
+            return Ok(None);
+        }
+        Ok(Some(chain))
+    }
+
+    /// The chain that runs now.
+    pub(crate) fn running(&self) -> Option<Arc<Chain>> {
+        self.slot().clone()
+    }
+
+    /// The next packet makes a new chain.
+    pub(crate) fn end_chain(&self) {
+        let ended = self.slot().take();
+        drop(ended);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.end_chain();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// A buffer with the stamps of `packet`, which come back on what is made of it.
+    pub(crate) fn enter(&self, packet: &Packet, mut buffer: gst::Buffer) -> gst::Buffer {
+        let time = self.outlet.state().enter(packet);
+        if let Some(meta) = buffer.get_mut() {
+            meta.set_pts(time.to_running(packet.presentation_time));
+            if let Ok(duration @ 1..) = u64::try_from(packet.duration) {
+                meta.set_duration(gst::ClockTime::from_nseconds(duration));
+            }
+            if !packet.is_keyframe() {
+                meta.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+        }
+        buffer
+    }
+
+    /// Running time of a packet.
+    pub(crate) fn running_time(&self, packet: &Packet) -> gst::ClockTime {
+        let time = self.outlet.state().time_of(packet);
+        time.to_running(packet.presentation_time)
+    }
+
+    /// Packets that came out so far.
+    pub(crate) fn produced(&self) -> u64 {
+        self.outlet.state().produced
+    }
+
+    pub(crate) fn request_keyframe(&self) {
+        self.outlet.sink.upstream(Upstream::KeyframeRequest);
+    }
+
+    pub(crate) fn pass_upstream(&self, message: Upstream) {
+        self.outlet.sink.upstream(message);
+    }
+
+    pub(crate) fn fail(&self, error: Error) {
+        if !self.is_stopped() {
+            self.outlet.sink.failed(error);
+        }
+    }
+}
+
+impl Passage {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Chain>>> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Shared(Arc<Outlet>);
+
+/// Where the chain's buffers become packets.
+struct Outlet {
+    output: u32,
+    kind: MediaKind,
+    /// Not all frames can be decoded alone.
+    has_dependent_frames: bool,
+    sink: ConverterOutput,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    time: Option<RunningTime>,
+    /// Presentation and ingress times of what went in, oldest first.
+    inside: VecDeque<(i64, i64)>,
+    origin: u32,
+    layer: Layer,
+    caps: Option<(gst::Caps, u32)>,
+    produced: u64,
+}
+
+impl State {
+    fn time_of(&mut self, packet: &Packet) -> RunningTime {
+        let zero = packet.presentation_time.saturating_sub(BEFORE_FIRST);
+        *self.time.get_or_insert(RunningTime::starting_at(zero))
+    }
+
+    fn enter(&mut self, packet: &Packet) -> RunningTime {
+        if self.inside.len() == REMEMBERED {
+            self.inside.pop_front();
+        }
+        self.inside
+            .push_back((packet.presentation_time, packet.ingress_time));
+        self.origin = packet.origin;
+        self.layer = packet.layer;
+        self.time_of(packet)
+    }
+
+    /// When the media of this time came into the server. Of audio, which is cut anew, the packet in
+    /// which it begins counts.
+    fn ingress_time(&mut self, presentation_time: i64) -> i64 {
+        let mut found = self.inside.front().map_or(0, |(_, ingress)| *ingress);
+        while let Some((presentation, ingress)) = self.inside.front() {
+            if *presentation > presentation_time {
+                break;
+            }
+            found = *ingress;
+            // The one that is at hand may be asked for again.
+            if self
+                .inside
+                .get(1)
+                .is_none_or(|(next, _)| *next > presentation_time)
+            {
+                break;
+            }
+            self.inside.pop_front();
+        }
+        found
+    }
+
+    fn format(&mut self, caps: &gst::Caps, output: u32) -> u32 {
+        if let Some((known, id)) = &self.caps
+            && known == caps
+        {
+            return *id;
+        }
+        let id = concrete_format(caps, output);
+        self.caps = Some((caps.clone(), id));
+        id
+    }
+}
+
+/// Raw media and encodings with a configuration have formats of their own; others the one that was
+/// asked for.
+fn concrete_format(caps: &gst::Caps, output: u32) -> u32 {
+    match caps::to_format(caps) {
+        Some(format) if needs_own_format(&format) => formats::id(&format),
+        _ => output,
+    }
+}
+
+fn needs_own_format(format: &rivero_plugin_api::Format) -> bool {
+    format.packaging == rivero_plugin_api::Packaging::Raw
+        || caps::parameter(format, caps::CONFIG).is_some()
+}
+
+impl Outlet {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn packet(
+        &self,
+        buffer: gst::Buffer,
+        caps: &gst::Caps,
+        running: gst::ClockTime,
+    ) -> Option<Packet> {
+        let flags = if self.has_dependent_frames {
+            app::flags(&buffer) & Packet::KEYFRAME
+        } else {
+            Packet::KEYFRAME
+        };
+        let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
+        let bytes = content(buffer, caps)?;
+        let mut state = self.state();
+        let presentation_time = state.time?.from_running(running);
+        state.produced += 1;
+        Some(Packet {
+            bytes,
+            format: state.format(caps, self.output),
+            origin: state.origin,
+            kind: self.kind,
+            flags,
+            layer: state.layer,
+            presentation_time,
+            ingress_time: state.ingress_time(presentation_time),
+            duration: i64::try_from(duration).unwrap_or(0),
+            rtp: Rtp::default(),
+        })
+    }
+}
+
+fn content(buffer: gst::Buffer, caps: &gst::Caps) -> Option<Bytes> {
+    let structure = caps.structure(0)?;
+    let bytes = if structure.name() == "video/x-raw" {
+        picture::to_bytes(buffer, caps)
+    } else {
+        rivero_gst::buffer::to_bytes(buffer)
+    };
+    bytes
+        .inspect_err(|error| tracing::warn!(%error, "a result of a conversion is lost"))
+        .ok()
+}
+
+impl ChainOutput for Shared {
+    fn buffer(&self, buffer: gst::Buffer, caps: &gst::Caps, running: Option<gst::ClockTime>) {
+        // What has no time or nothing in it, such as a header, is no media.
+        let Some(running) = running.filter(|_| buffer.size() > 0) else {
+            return;
+        };
+        if let Some(packet) = self.0.packet(buffer, caps, running) {
+            self.0.sink.push(std::slice::from_ref(&packet));
+        }
+    }
+
+    fn keyframe_wanted(&self) {
+        self.0.sink.upstream(Upstream::KeyframeRequest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ingress_times_are_those_of_the_packet_in_which_media_begins() {
+        let mut state = State::default();
+        for (presentation, ingress) in [(100, 1), (200, 2), (300, 3)] {
+            state.inside.push_back((presentation, ingress));
+        }
+        assert_eq!(state.ingress_time(90), 1, "before the first");
+        assert_eq!(state.ingress_time(150), 1);
+        assert_eq!(state.ingress_time(290), 2);
+        assert_eq!(state.ingress_time(250), 2, "again");
+        assert_eq!(state.ingress_time(900), 3);
+        assert_eq!(state.ingress_time(1000), 3);
+    }
+}

@@ -1,0 +1,58 @@
+// Included by the module and by its build script, which writes the manifest.
+
+/// Payload formats: the encoding's name in RTP, and what its packets hold.
+const PAYLOADS: [(&str, &str); 10] = [
+    ("VP8", "VP8"),
+    ("VP9", "VP9"),
+    ("AV1", "AV1"),
+    ("H264", "H264"),
+    ("H265", "H265"),
+    ("OPUS", "OPUS"),
+    ("PCMU", "PCMU"),
+    ("PCMA", "PCMA"),
+    ("MPEG4-GENERIC", "AAC"),
+    ("L16", "L16"),
+];
+
+/// Encodings that are decoded, into what, and the cost.
+const DECODED: [(&str, &str, u32); 14] = [
+    ("VP8", PICTURES, 100),
+    ("VP9", PICTURES, 120),
+    ("AV1", PICTURES, 150),
+    ("H264", PICTURES, 110),
+    ("H265", PICTURES, 150),
+    ("JPEG", PICTURES, 100),
+    ("PNG", PICTURES, 200),
+    ("OPUS", SAMPLES, 10),
+    ("PCMU", SAMPLES, 5),
+    ("PCMA", SAMPLES, 5),
+    ("L16", SAMPLES, 4),
+    ("AAC", SAMPLES, 10),
+    ("MP3", SAMPLES, 10),
+    ("VORBIS", SAMPLES, 10),
+];
+
+/// Encodings that are encoded, out of what, and the cost.
+const ENCODED: [(&str, &str, u32); 13] = [
+    ("VP8", PICTURES, 400),
+    ("VP9", PICTURES, 700),
+    ("AV1", PICTURES, 1500),
+    ("H264", PICTURES, 300),
+    ("H265", PICTURES, 1500),
+    ("JPEG", PICTURES, 200),
+    ("PNG", PICTURES, 1000),
+    ("OPUS", SAMPLES, 30),
+    ("PCMU", SAMPLES, 5),
+    ("PCMA", SAMPLES, 5),
+    ("L16", SAMPLES, 4),
+    ("AAC", SAMPLES, 30),
+    ("VORBIS", SAMPLES, 40),
+];
+
+/// Raw video: planes of Y, U and V, one picture a packet, without gaps between rows and planes.
+const PICTURES: &str = "I420";
+/// Raw audio: interleaved samples of 16 bits, little endian.
+const SAMPLES: &str = "S16LE";
+
+/// Putting together and cutting touch each byte once.
+const REPACKAGING: u32 = 2;
