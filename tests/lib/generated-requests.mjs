@@ -113,7 +113,7 @@ export class GeneratedRequests {
   #text(parameter) {
     const dice = this.#dice;
     const name = parameter.toLowerCase();
-    if (/uri|url|background|image/.test(name)) return dice.pick([`file://${this.#directory}/out-${dice.below(9)}.webm`, 'file:///nonexistent/x.webm', 'http://127.0.0.1:9/x', '']);
+    if (/uri|url|background|image/.test(name)) return dice.pick([`file://${this.#directory}/out-${dice.below(9)}.webm`, `file://${this.#directory}/below/x.webm`, 'http://127.0.0.1:9/x', '']);
     if (/offer|answer/.test(name)) return OFFER.filter(() => !dice.chance(dice.pick([0, 0, 0.05, 0.3]))).join('\r\n') + '\r\n';
     if (name === 'candidate') return dice.pick([CANDIDATE, '', 'candidate:', CANDIDATE.replace('udp', 'tcp')]);
     if (name === 'modulename') return dice.pick(['core', 'elements', 'x']);

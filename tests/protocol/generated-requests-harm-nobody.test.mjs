@@ -26,7 +26,9 @@ let server;
 let directory;
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rivero-generated-'));
-  server = await startRivero({ moduleConfig: { 'kurento/UriEndpoint.conf.ini': `defaultPath=file://${directory}\n` } });
+  // Whatever the requests name, files are made in this directory only.
+  const places = [`defaultPath=file://${directory}/`, `readableRoots=${directory}`, `writableRoots=${directory}`];
+  server = await startRivero({ moduleConfig: { 'kurento/UriEndpoint.conf.ini': `${places.join('\n')}\n` } });
 });
 after(async () => {
   await server?.stop();
