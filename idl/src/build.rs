@@ -16,6 +16,16 @@
 //! }
 //! ```
 //!
+//! A module that converts media says so twice: here, for the host to plan without loading the
+//! library, and in `export_module!`. The host compares the two when it loads it.
+//!
+//! ```no_run
+//! use rivero_idl::build::{Module, Packaging::{Frame, Raw}};
+//! fn main() -> Result<(), rivero_idl::Error> {
+//!     Module::new("jpeg").conversion(("JPEG", Frame), ("I420", Raw), 40).generate()
+//! }
+//! ```
+//!
 //! Two files come into `OUT_DIR`: `api.rs` with the code of [`crate::rust`], to be included with
 //! `mod api { include!(concat!(env!("OUT_DIR"), "/api.rs")); }`, and `module.json`, the manifest
 //! that `export_module!` puts into the library for the host to read without loading it.
@@ -41,6 +51,27 @@ pub struct Module {
     descriptors: Vec<PathBuf>,
     dependencies: Vec<PathBuf>,
     settings: Option<PathBuf>,
+    conversions: Vec<Conversion>,
+    packaging_parameters: Vec<String>,
+}
+
+/// How media of an encoding is cut into packets: `Packaging` of plugin-api, by the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Packaging {
+    /// RTP packets.
+    Rtp,
+    /// One encoded frame a packet.
+    Frame,
+    /// Raw pictures or samples.
+    Raw,
+}
+
+/// One thing that a module's converters do.
+#[derive(Debug, Clone, Serialize)]
+struct Conversion {
+    input: (String, Packaging),
+    output: (String, Packaging),
+    cost: u32,
 }
 
 /// What the host reads from a library without loading it.
@@ -55,6 +86,10 @@ struct Manifest<'a> {
     /// What its classes read from the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     settings: Vec<Setting>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    conversions: &'a [Conversion],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    packaging_parameters: &'a [String],
 }
 
 impl Module {
@@ -69,6 +104,8 @@ impl Module {
             descriptors: Vec::new(),
             dependencies: Vec::new(),
             settings: None,
+            conversions: Vec::new(),
+            packaging_parameters: Vec::new(),
         }
     }
 
@@ -118,6 +155,33 @@ impl Module {
         self
     }
 
+    /// A converter of the module: from one encoding (as in `Format`, upper case) and packaging to
+    /// another. `cost` is relative to others, copying a frame being 1; the host takes the cheapest path.
+    #[must_use]
+    pub fn conversion(
+        mut self,
+        input: (&str, Packaging),
+        output: (&str, Packaging),
+        cost: u32,
+    ) -> Self {
+        let end = |(encoding, packaging): (&str, Packaging)| (encoding.to_owned(), packaging);
+        self.conversions.push(Conversion {
+            input: end(input),
+            output: end(output),
+            cost,
+        });
+        self
+    }
+
+    /// Parameters of formats that belong to the packaging and not to the media, such as
+    /// `packetization-mode`: where they differ, packing anew is enough.
+    #[must_use]
+    pub fn packaging_parameters(mut self, names: &[&str]) -> Self {
+        self.packaging_parameters
+            .extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
     /// Writes the files into cargo's `OUT_DIR` and tells cargo what they depend on.
     ///
     /// # Errors
@@ -162,6 +226,8 @@ impl Module {
             classes: names(|class| class.name.clone()),
             descriptor: own.as_ref(),
             settings: self.own_settings(&model)?,
+            conversions: &self.conversions,
+            packaging_parameters: &self.packaging_parameters,
         };
         let manifest =
             serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;

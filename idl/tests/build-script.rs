@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
 
-use rivero_idl::build::Module;
+use rivero_idl::build::{
+    Module,
+    Packaging::{Frame, Raw, Rtp},
+};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +68,28 @@ fn a_module_with_a_descriptor_carries_it() {
             .class("lens.Lens")
             .is_some()
     );
+}
+
+#[test]
+fn a_module_of_converters_has_no_classes_and_lists_its_conversions() {
+    let out = out_dir("codecs");
+    Module::new("codecs")
+        .version("0.1.0")
+        .conversion(("VP8", Rtp), ("VP8", Frame), 2)
+        .conversion(("VP8", Frame), ("I420", Raw), 40)
+        .packaging_parameters(&["packetization-mode"])
+        .generate_into(&out)
+        .unwrap();
+    let expected = serde_json::json!({
+        "name": "codecs", "version": "0.1.0", "classes": [], "descriptor": null,
+        "conversions": [
+            {"input": ["VP8", "Rtp"], "output": ["VP8", "Frame"], "cost": 2},
+            {"input": ["VP8", "Frame"], "output": ["I420", "Raw"], "cost": 40},
+        ],
+        "packaging_parameters": ["packetization-mode"],
+    });
+    assert_eq!(manifest(&out), expected);
+    assert!(fs::read_to_string(out.join("api.rs")).is_ok());
 }
 
 #[test]

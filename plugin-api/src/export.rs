@@ -14,7 +14,10 @@ pub struct Module {
 }
 
 /// A conversion between formats, `cost` relative to others (copying a frame = 1).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+///
+/// The manifest says the same (`rivero_idl::build::Module::conversion`), so that the host can
+/// plan without loading the library; what only one of the two says is an error or unused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversion {
     /// Encoding and packaging that go in, such as `("VP8", Rtp)`.
     pub input: (String, crate::Packaging),
@@ -28,8 +31,9 @@ pub struct Conversion {
 pub struct ConverterFactory {
     /// What it converts.
     pub conversion: Conversion,
-    /// `(input format, output format, settings, output)`; settings hold size,
-    /// rate and bitrate as far as they are asked for.
+    /// `(input format, output format, settings, output)`; settings are an object with those of
+    /// `bitrate`, `min_bitrate`, `max_bitrate` (bit/s), `width`, `height`, `frame_rate` (1/s),
+    /// `sample_rate` (Hz) and `channels` that are asked for. Called on a worker of the host.
     pub create: CreateConverter,
 }
 
@@ -37,12 +41,15 @@ pub struct ConverterFactory {
 pub type CreateConverter = fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>>;
 
 /// A running conversion; one instance may serve many consumers.
+///
+/// All calls come from workers of the host, one at a time. A panic ends the conversion.
 pub trait Converter: Send + Sync + 'static {
-    /// Media, on a worker of the host.
+    /// Media, in order; what a slow converter left waiting for too long was left out before.
     fn packets(&self, packets: &[Packet]);
-    /// A message from the consumers.
+    /// A message from the consumers: to a conversion that encodes, keyframe requests, target
+    /// bitrates (already bounded) and loss. What else they say goes to the source.
     fn upstream(&self, message: Upstream);
-    /// The last consumer went.
+    /// The last consumer went, or the input has another format now.
     fn stop(&self);
 }
 
@@ -54,7 +61,8 @@ impl ConverterOutput {
         Self(output)
     }
 
-    /// Converted media.
+    /// Converted media, from any thread. The host fills in the origin, and the format where it
+    /// is 0 or the packets are RTP.
     pub fn push(&self, packets: &[Packet]) {
         self.0.push(packets.into());
     }

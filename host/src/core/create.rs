@@ -6,6 +6,7 @@ use rivero_idl::{Class, Operation};
 use serde_json::{Map, Value};
 
 use super::convert::{Converted, Incoming, Place};
+use super::media_element::encoder_rates;
 use super::{Core, Execution};
 use crate::error::CallError;
 use crate::events::Emitter;
@@ -217,6 +218,9 @@ impl Core {
     fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
         let object = Object::new(plan.id, plan.class, plan.parent, body);
         *object.settings.lock() = self.options.element_settings;
+        if let Some(node) = object.node() {
+            node.set_encoder_rates(encoder_rates(&self.options.element_settings));
+        }
         plan.emitter.attach(&object);
         self.registry.insert(&object, Some(&plan.session))?;
         self.announce("ObjectCreated", "object", &object.id);

@@ -9,8 +9,11 @@ use super::convert::{Converted, outgoing};
 use super::invoke::in_time;
 use super::{Core, Execution, dot};
 use crate::error::CallError;
-use crate::media::{Connection, MediaKind, Node};
-use crate::registry::Object;
+use crate::media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
+use crate::registry::{Object, Settings};
+
+/// What the types `VideoCodec` and `AudioCodec` call media that is not encoded.
+const RAW: &str = "RAW";
 
 /// The kinds that a call without kind means, in the order in which they are connected.
 const ALL_KINDS: [MediaKind; 3] = [MediaKind::Audio, MediaKind::Video, MediaKind::Data];
@@ -52,11 +55,10 @@ impl Core {
             "getGstreamerDot" => Ok(Value::String(dot::graph(object))),
             "dumpGstreamerDot" => self.dump_dot(object),
             "getStats" => return Some(self.stats(object, kind(given))),
-            "setAudioFormat" | "setVideoFormat" => Err(CallError::not_implemented(
-                "A format cannot be forced: no installed module converts media",
-            )),
+            "setAudioFormat" => Ok(force(node, MediaKind::Audio, given)),
+            "setVideoFormat" => Ok(force(node, MediaKind::Video, given)),
             _ => {
-                return encoder_bitrate(object, name, given)
+                return encoder_bitrate(object, node, name, given)
                     .map(|value| Execution::Done(Ok(value)));
             }
         };
@@ -146,8 +148,40 @@ fn connections(connections: &[Connection]) -> Value {
         .collect()
 }
 
+/// Forces the format of an element's inputs, from `AudioCaps` or `VideoCaps`.
+fn force(node: &Node, kind: MediaKind, given: &Converted) -> Value {
+    let caps = given.params.get("caps").cloned().unwrap_or_default();
+    let positive = |pointer: &str| {
+        let number = caps.pointer(pointer).and_then(Value::as_u64);
+        number.filter(|number| *number > 0)
+    };
+    let small = |pointer: &str| positive(pointer).and_then(|number| u32::try_from(number).ok());
+    let codec = match caps.get("codec").and_then(Value::as_str) {
+        Some(RAW) | None => ForcedCodec::Raw,
+        Some(name) => ForcedCodec::Encoding(name.to_owned()),
+    };
+    let frame_rate = small("/framerate/numerator").zip(small("/framerate/denominator"));
+    let format = ForcedFormat {
+        codec,
+        frame_rate,
+        bitrate: positive("/bitrate"),
+    };
+    node.force(kind, Some(format));
+    Value::Null
+}
+
+/// Bit/s as the media plane takes them.
+pub(super) fn encoder_rates(settings: &Settings) -> EncoderRates {
+    let rate = |value: i32| u64::try_from(value).unwrap_or(0);
+    EncoderRates {
+        encoder: rate(settings.encoder_bitrate),
+        minimum: rate(settings.min_encoder_bitrate),
+        maximum: rate(settings.max_encoder_bitrate),
+    }
+}
+
 /// The properties that steer encoders, in bit/s.
-fn encoder_bitrate(object: &Object, name: &str, given: &Converted) -> Option<Value> {
+fn encoder_bitrate(object: &Object, node: &Node, name: &str, given: &Converted) -> Option<Value> {
     let mut settings = object.settings.lock();
     let (property, slot) = match name.get(3..)? {
         "EncoderBitrate" => ("encoderBitrate", &mut settings.encoder_bitrate),
@@ -162,5 +196,8 @@ fn encoder_bitrate(object: &Object, name: &str, given: &Converted) -> Option<Val
     *slot = value
         .and_then(|value| i32::try_from(value).ok())
         .unwrap_or(*slot);
+    let rates = encoder_rates(&settings);
+    drop(settings);
+    node.set_encoder_rates(rates);
     Some(Value::Null)
 }

@@ -125,6 +125,12 @@ impl Core {
         self.factories.model()
     }
 
+    /// What the media plane measures, in the text format of Prometheus.
+    #[must_use]
+    pub fn media_metrics(&self) -> String {
+        self.plane.metrics()
+    }
+
     /// Raises an event of the server manager.
     fn announce(&self, event: &str, member: &str, id: &str) {
         let data = Map::from_iter([(member.to_owned(), Value::from(id))]);

@@ -2,25 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, MutexGuard},
+    sync::{Arc, MutexGuard, Weak},
 };
-
-use rivero_plugin_api::{MediaKind, abi::traits::ANY_FORMAT};
 
 use super::{
     connection::{Connection, NodeEvent, PadKey},
     fanout::FanOut,
-    graph::{Delivery, Element, sorted},
+    graph::{Delivery, Element, Graph, sorted},
     link::Link,
     plane::Plane,
     sink::Sink,
-    source::Source,
 };
 
 /// The graph while its lock is held.
 pub(super) struct Locked<'a> {
     pub(super) elements: MutexGuard<'a, HashMap<Arc<str>, Element>>,
     pub(super) plane: &'a Arc<Plane>,
+    pub(super) graph: &'a Weak<Graph>,
     pub(super) queue: Vec<Delivery>,
 }
 
@@ -107,6 +105,10 @@ impl Locked<'_> {
                 NodeEvent::Disconnected(connection),
             );
         }
+        let pads: Vec<_> = self.elements.get(id)?.conversions.keys().cloned().collect();
+        for key in pads {
+            self.discard_conversions(id, &key);
+        }
         let element = self.elements.remove(id)?;
         for source in element.sources.values() {
             source.set_consumers(FanOut::default());
@@ -123,6 +125,22 @@ impl Locked<'_> {
             .and_then(|element| element.inputs.get(key));
         if let Some(connection) = link.map(|link| link.connection.clone()) {
             self.refresh(&connection.source, &connection.source_key());
+        }
+    }
+
+    /// What failed on the way to a sink is worth another try.
+    pub(super) fn forget_failures(&mut self, id: &Arc<str>, key: &PadKey) {
+        let link = self
+            .elements
+            .get(id)
+            .and_then(|element| element.inputs.get(key));
+        let Some(connection) = link.map(|link| link.connection.clone()) else {
+            return;
+        };
+        let source = self.elements.get_mut(&connection.source);
+        let tree = source.and_then(|source| source.conversions.get_mut(&connection.source_key()));
+        if let Some(tree) = tree {
+            tree.forget_failures();
         }
     }
 
@@ -147,87 +165,10 @@ impl Locked<'_> {
         }
     }
 
-    fn announce(&mut self, sink: Arc<Sink>, format: u32) {
+    pub(super) fn announce(&mut self, sink: Arc<Sink>, format: u32) {
         if sink.announce(format) {
             self.queue
                 .push(Box::new(move || sink.handler().format(format)));
         }
-    }
-
-    /// Decides anew which links of a source pad carry media.
-    pub(super) fn refresh(&mut self, id: &Arc<str>, key: &PadKey) {
-        let Some(element) = self.elements.get(id) else {
-            return;
-        };
-        let Some(source) = element.sources.get(key).cloned() else {
-            return;
-        };
-        let links = element.outputs.get(key).cloned().unwrap_or_default();
-        let mut consumers = FanOut::default();
-        let mut fresh = false;
-        for link in links {
-            let sink = self.sink(&link.connection.sink, &link.connection.sink_key());
-            let Some(sink) = sink else {
-                link.set_active(false);
-                continue;
-            };
-            if self.agree(&source, &link, &sink) {
-                fresh |= link.set_active(true) && !source.can_greet(link.wanted());
-                sink.set_feed(Some((source.clone(), link.clone())));
-                self.announce(sink.clone(), source.format());
-                consumers.add(link, sink);
-            } else {
-                link.set_active(false);
-                sink.set_feed(None);
-                self.announce(sink, 0);
-            }
-        }
-        self.install(source, consumers, fresh && key.kind == MediaKind::Video);
-    }
-
-    fn install(&mut self, source: Arc<Source>, consumers: FanOut, needs_keyframe: bool) {
-        let count = consumers.len();
-        let former = source.set_consumers(consumers);
-        self.queue.push(Box::new(move || {
-            if former != count {
-                source
-                    .handler()
-                    .consumers(u32::try_from(count).unwrap_or(u32::MAX));
-            }
-            source.estimates_changed();
-            if needs_keyframe {
-                source.request_keyframe();
-            }
-        }));
-    }
-
-    /// Whether both ends of a link have the same format in mind.
-    fn agree(&mut self, source: &Source, link: &Link, sink: &Sink) -> bool {
-        let (format, accepted) = (source.format(), sink.accepted());
-        if format == 0 || accepted.is_empty() {
-            return false;
-        }
-        if accepted.contains(&format) || accepted.contains(&ANY_FORMAT) {
-            return true;
-        }
-        self.tell_unconvertible(link, format, &accepted);
-        false
-    }
-
-    fn tell_unconvertible(&mut self, link: &Link, format: u32, accepted: &[u32]) {
-        let formats = self.plane.formats();
-        let accepted: Vec<String> = accepted.iter().map(|id| formats.describe(*id)).collect();
-        let reason = format!(
-            "{} sends {}, {} accepts {}, and no installed module converts between them",
-            link.connection.source,
-            formats.describe(format),
-            link.connection.sink,
-            accepted.join(" or "),
-        );
-        let kind = link.connection.kind;
-        self.tell(
-            &link.connection.sink.clone(),
-            NodeEvent::Unconvertible { kind, reason },
-        );
     }
 }

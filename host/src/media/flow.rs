@@ -23,6 +23,13 @@ pub(crate) enum Direction {
     Out,
 }
 
+/// Nobody listens: the pads of conversions are no element's.
+pub(crate) struct Silent;
+
+impl NodeObserver for Silent {
+    fn notify(&self, _: NodeEvent) {}
+}
+
 /// The flow through one pad. Marking is wait-free; events are raised by the
 /// monitor's thread.
 pub(crate) struct Flow {

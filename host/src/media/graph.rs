@@ -7,11 +7,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use rivero_plugin_api::{
-    MediaKind,
+    Error, MediaKind,
     abi::{
         guard,
         traits::{SinkGroup, SinkHandler, SourceHandler},
@@ -21,6 +21,7 @@ use rivero_plugin_api::{
 use super::{
     changes::Locked,
     connection::{Connection, NodeEvent, NodeObserver, PadKey},
+    convert::{EncoderRates, ForcedFormat, SharedRates, Step, Tree},
     fanout::FanOut,
     flow::Direction,
     link::Link,
@@ -36,6 +37,7 @@ pub struct PadExists;
 
 /// The media side of a pipeline.
 pub struct Graph {
+    this: Weak<Graph>,
     plane: Arc<Plane>,
     elements: Mutex<HashMap<Arc<str>, Element>>,
     deliveries: Mutex<Deliveries>,
@@ -48,6 +50,14 @@ pub(super) struct Element {
     pub(super) sinks: HashMap<PadKey, Arc<Sink>>,
     pub(super) inputs: HashMap<PadKey, Arc<Link>>,
     pub(super) outputs: HashMap<PadKey, Vec<Arc<Link>>>,
+    /// What runs at its source pads.
+    pub(super) conversions: HashMap<PadKey, Tree>,
+    /// Bitrates of the encoders among them.
+    pub(super) rates: Arc<SharedRates>,
+    /// What its inputs are to get, by kind.
+    pub(super) forced: HashMap<MediaKind, ForcedFormat>,
+    /// What listeners were told last, by kind.
+    pub(super) transcoding: HashMap<MediaKind, bool>,
 }
 
 /// Something to tell once the lock is let go.
@@ -62,7 +72,8 @@ struct Deliveries {
 impl Graph {
     /// The graph of a new pipeline.
     pub fn new(plane: &Arc<Plane>) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             plane: plane.clone(),
             elements: Mutex::default(),
             deliveries: Mutex::default(),
@@ -89,6 +100,7 @@ impl Graph {
         let mut locked = Locked {
             elements: self.elements(),
             plane: &self.plane,
+            graph: &self.this,
             queue: Vec::new(),
         };
         let result = body(&mut locked);
@@ -124,6 +136,10 @@ impl Graph {
             sinks: HashMap::new(),
             inputs: HashMap::new(),
             outputs: HashMap::new(),
+            conversions: HashMap::new(),
+            rates: Arc::default(),
+            forced: HashMap::new(),
+            transcoding: HashMap::new(),
         };
         self.elements().insert(id, element);
     }
@@ -208,8 +224,10 @@ impl Graph {
 
     pub(crate) fn set_accepted(&self, id: &Arc<str>, key: &PadKey, formats: &[u32]) {
         self.change(|graph| {
-            if let Some(sink) = graph.sink(id, key) {
-                sink.set_accepted(formats);
+            if let Some(sink) = graph.sink(id, key)
+                && sink.set_accepted(formats)
+            {
+                graph.forget_failures(id, key);
             }
             graph.refresh_feed_of(id, key);
         });
@@ -222,6 +240,7 @@ impl Graph {
                 source.set_consumers(FanOut::default());
             }
             graph.silence_outputs(id, key);
+            graph.discard_conversions(id, key);
             source
         });
         drop(gone);
@@ -235,6 +254,47 @@ impl Graph {
             Some(sink)
         });
         drop(gone);
+    }
+
+    /// Forces the format of an element's inputs of one kind, or ends that.
+    pub(crate) fn force(&self, id: &Arc<str>, kind: MediaKind, format: Option<ForcedFormat>) {
+        self.change(|graph| {
+            let Some(element) = graph.elements.get_mut(id) else {
+                return;
+            };
+            match format {
+                Some(format) => element.forced.insert(kind, format),
+                None => element.forced.remove(&kind),
+            };
+            let inputs = element.inputs.keys().filter(|key| key.kind == kind);
+            for key in inputs.cloned().collect::<Vec<_>>() {
+                graph.forget_failures(id, &key);
+                graph.refresh_feed_of(id, &key);
+            }
+        });
+    }
+
+    /// Sets the bitrates of the encoders at an element's outputs.
+    pub(crate) fn set_encoder_rates(&self, id: &Arc<str>, rates: EncoderRates) {
+        self.change(|graph| {
+            let Some(element) = graph.elements.get(id) else {
+                return;
+            };
+            element.rates.set(rates);
+            for stage in element.conversions.values().flat_map(Tree::stages) {
+                stage.retarget();
+            }
+        });
+    }
+
+    pub(super) fn conversion_failed(
+        &self,
+        id: &Arc<str>,
+        key: &PadKey,
+        path: &[Step],
+        error: &Error,
+    ) {
+        self.change(|graph| graph.conversion_failed(id, key, path, error));
     }
 
     pub(crate) fn inputs(

@@ -1,10 +1,13 @@
 //! One consumer of a source: what it may see of a burst.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+};
 
 use rivero_plugin_api::{MediaKind, Packet};
 
-use super::connection::Connection;
+use super::{connection::Connection, source::Source};
 
 /// A burst, looked at once for all links.
 pub(crate) struct Burst<'a> {
@@ -52,6 +55,32 @@ pub(crate) struct Link {
     temporal: AtomicU8,
     /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     estimate: AtomicU64,
+    /// What the control side has to say about it; nothing of the media path.
+    account: Mutex<Account>,
+}
+
+/// A pad that media of a link comes through, and its format there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hop {
+    pub(crate) pad: u32,
+    pub(crate) format: u32,
+}
+
+impl Hop {
+    pub(crate) fn of(source: &Arc<Source>) -> Self {
+        Self {
+            pad: source.id(),
+            format: source.format(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Account {
+    /// The source pad, then the conversions; empty while nothing is carried.
+    route: Vec<Hop>,
+    /// Why it could not carry anything, as told last.
+    told: String,
 }
 
 impl Link {
@@ -66,7 +95,34 @@ impl Link {
             spatial: AtomicU8::new(u8::MAX),
             temporal: AtomicU8::new(u8::MAX),
             estimate: AtomicU64::new(u64::MAX),
+            account: Mutex::default(),
         }
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of the way that media comes; `true` when that is another one.
+    pub(crate) fn set_route(&self, route: Vec<Hop>) -> bool {
+        let mut account = self.account();
+        account.told.clear();
+        let changed = account.route != route;
+        account.route = route;
+        changed
+    }
+
+    /// The way that media comes; empty while it does not.
+    pub(crate) fn route(&self) -> Vec<Hop> {
+        self.account().route.clone()
+    }
+
+    /// Whether this was not told yet.
+    pub(crate) fn is_news(&self, reason: &str) -> bool {
+        let mut account = self.account();
+        let is_news = account.told != reason;
+        reason.clone_into(&mut account.told);
+        is_news
     }
 
     /// Begins or ends to carry media; `true` when that is a change.
@@ -75,6 +131,9 @@ impl Link {
         if changed && active && self.connection.kind == MediaKind::Video {
             self.waiting.store(true, Relaxed);
             self.newcomer.store(true, Relaxed);
+        }
+        if changed && !active {
+            self.account().route.clear();
         }
         changed
     }

@@ -1,4 +1,4 @@
-//! The media plane: pads, links, fan-out, flow state.
+//! The media plane: pads, links, fan-out, conversion, flow state.
 //!
 //! A [`Node`] holds the pads of one media element. Links between pads of one
 //! pipeline are requested by `connect` and become active when both pads exist
@@ -8,8 +8,11 @@
 //!
 //! *Invariant:* nothing here knows an encoding by name, or parses a payload.
 
+#[cfg(test)]
+mod bench;
 mod changes;
 mod connection;
+mod convert;
 mod fanout;
 mod flow;
 mod format;
@@ -19,6 +22,7 @@ mod keyframe;
 mod link;
 mod node;
 mod plane;
+mod refresh;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -26,6 +30,7 @@ mod tests;
 mod timers;
 
 pub use connection::{Connection, NodeEvent, NodeObserver};
+pub use convert::{Converters, EncoderRates, ForcedCodec, ForcedFormat};
 pub use format::Formats;
 pub use graph::Graph;
 pub use node::Node;

@@ -9,6 +9,7 @@ use rivero_plugin_api::{
 
 use super::{
     connection::{Connection, NodeObserver, PadKey},
+    convert::{EncoderRates, ForcedFormat},
     graph::{Graph, PadExists},
     sink::Sink,
     source::Source,
@@ -113,6 +114,16 @@ impl Node {
         self.graph
             .source(&self.id, &key)
             .is_some_and(|source| source.flow().is_flowing())
+    }
+
+    /// Forces the format of what comes in, `None` to take it as it comes.
+    pub fn force(&self, kind: MediaKind, format: Option<ForcedFormat>) {
+        self.graph.force(&self.id, kind, format);
+    }
+
+    /// Sets the bitrates of encoders at the outputs, running ones included.
+    pub fn set_encoder_rates(&self, rates: EncoderRates) {
+        self.graph.set_encoder_rates(&self.id, rates);
     }
 
     /// Packets that arrived at and left the pads of this element so far.

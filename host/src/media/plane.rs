@@ -2,13 +2,18 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Instant,
 };
 
-use super::{flow::FlowMonitor, format::Formats, timers::Timers};
+use super::{
+    convert::{Converters, Ledger, Workers},
+    flow::FlowMonitor,
+    format::Formats,
+    timers::Timers,
+};
 
 /// Clock, formats and threads of the media plane.
 pub struct Plane {
@@ -17,6 +22,9 @@ pub struct Plane {
     flow: FlowMonitor,
     epoch: Instant,
     pads: AtomicU32,
+    converters: OnceLock<Weak<dyn Converters>>,
+    workers: Workers,
+    conversions: Ledger,
 }
 
 impl Plane {
@@ -31,6 +39,9 @@ impl Plane {
             flow: FlowMonitor::start()?,
             epoch: Instant::now(),
             pads: AtomicU32::new(0),
+            converters: OnceLock::new(),
+            workers: Workers::default(),
+            conversions: Ledger::default(),
         }))
     }
 
@@ -42,6 +53,29 @@ impl Plane {
     /// The formats met so far.
     pub fn formats(&self) -> &Formats {
         &self.formats
+    }
+
+    /// Names what converts media from now on; only the first call counts. The caller
+    /// keeps it alive.
+    pub fn set_converters(&self, converters: &Arc<dyn Converters>) {
+        let _ = self.converters.set(Arc::downgrade(converters));
+    }
+
+    pub(crate) fn converters(&self) -> Option<Arc<dyn Converters>> {
+        self.converters.get()?.upgrade()
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    pub(crate) fn conversions(&self) -> &Ledger {
+        &self.conversions
+    }
+
+    /// What the media plane measures, in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.conversions.text()
     }
 
     pub(crate) fn timers(&self) -> &Timers {

@@ -63,8 +63,12 @@ impl Sink {
         &self.flow
     }
 
-    pub(crate) fn set_accepted(&self, formats: &[u32]) {
-        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = formats.to_vec();
+    /// `true` when it is a change.
+    pub(crate) fn set_accepted(&self, formats: &[u32]) -> bool {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *accepted != formats;
+        *accepted = formats.to_vec();
+        changed
     }
 
     pub(crate) fn accepted(&self) -> Vec<u32> {
@@ -88,6 +92,12 @@ impl Sink {
             .store(feed.map(|(source, link)| Arc::new(Feed { source, link })));
     }
 
+    pub(crate) fn is_fed_by(&self, source: &Source) -> bool {
+        let feed = self.feed.load();
+        feed.as_ref()
+            .is_some_and(|feed| feed.source.id() == source.id())
+    }
+
     /// A message from the module towards what feeds it; without a feed it is lost.
     pub fn upstream(&self, message: Upstream) {
         let Some(feed) = self.feed.load_full() else {
@@ -100,6 +110,11 @@ impl Sink {
                 spatial,
                 temporal,
             } => {
+                let encoding = if feed.source.is_converted() {
+                    0
+                } else {
+                    encoding
+                };
                 feed.link.wish(encoding, spatial, temporal);
                 feed.source.request_keyframe();
             }

@@ -34,6 +34,8 @@ pub struct Source {
     keeps_history: AtomicBool,
     keyframes: Mutex<Requests>,
     told_estimate: AtomicU64,
+    /// What comes out of a conversion has one encoding, whatever the original has.
+    is_converted: bool,
 }
 
 impl Source {
@@ -56,7 +58,29 @@ impl Source {
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
+            is_converted: false,
         }
+    }
+
+    /// What comes out of a conversion.
+    pub(crate) fn converted(
+        plane: &Arc<Plane>,
+        kind: MediaKind,
+        handler: SourceHandler,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            is_converted: true,
+            ..Self::new(plane, kind, handler, flow)
+        }
+    }
+
+    pub(crate) fn is_converted(&self) -> bool {
+        self.is_converted
+    }
+
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.kind
     }
 
     /// Unique in the process; packets carry it as their origin.

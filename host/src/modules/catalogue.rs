@@ -11,7 +11,7 @@ use rivero_idl::{Descriptor, Model, Setting};
 use rivero_plugin_api::abi::traits::Module;
 
 use super::{
-    Discovery, Installed, Refused, discovery,
+    Discovery, Installed, Refused, converters, discovery,
     discovery::Manifest,
     loader::{self, LoadError, PrivateCopy},
     probe::{Identity, Passed, Probes},
@@ -27,6 +27,8 @@ pub(super) struct Catalogue {
     pub(super) refused: Vec<Refused>,
     pub(super) settings: Vec<Setting>,
     pub(super) providers: HashMap<String, Arc<Provider>>,
+    /// The files that convert media, in the order in which they were found.
+    pub(super) converters: Vec<Arc<Provider>>,
 }
 
 /// A file, and its module once it is loaded.
@@ -48,6 +50,11 @@ enum State {
 }
 
 impl Provider {
+    /// What the file said of itself at the start of the server.
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// The module, loaded now if it was not.
     pub(super) fn load(&self, services: &Arc<Services>) -> Result<Arc<Module>, CallError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,11 +80,21 @@ impl Provider {
         let module = self
             .tried_copy()
             .and_then(|copy| loader::load(&self.file, copy, host))
+            .and_then(|module| self.compare(module))
             .inspect_err(|error| {
                 tracing::error!(file = %self.file.display(), "module cannot be loaded: {error}");
             })?;
         tracing::info!(file = %self.file.display(), "module loaded");
         Ok(Arc::new(module))
+    }
+
+    /// The module, if it converts what its manifest says.
+    fn compare(&self, module: Module) -> Result<Module, LoadError> {
+        let exported = converters::exported(&module.conversions())
+            .map_err(|error| LoadError::Conversions(error.message))?;
+        converters::compare(&self.manifest.conversions, &exported)
+            .map_err(LoadError::Conversions)?;
+        Ok(module)
     }
 
     /// A copy of the file. Where that was written to since its trial, the copy
@@ -111,6 +128,7 @@ impl Catalogue {
             refused: Vec::new(),
             settings: Vec::new(),
             providers: HashMap::new(),
+            converters: Vec::new(),
         };
         let mut candidates = Vec::new();
         for found in discovery::find(&discovery.directories) {
@@ -147,6 +165,11 @@ impl Catalogue {
         passed: Option<Passed>,
         descriptors: &mut Vec<Descriptor>,
     ) -> Result<(), String> {
+        let count = manifest.conversions.len();
+        if count > converters::LIMIT {
+            let limit = converters::LIMIT;
+            return Err(format!("it lists {count} conversions, more than {limit}"));
+        }
         let mut all = descriptors.clone();
         all.extend(self.own_descriptor(file, &manifest)?);
         let model = if all.len() > descriptors.len() {
@@ -204,6 +227,9 @@ impl Catalogue {
     fn serve(&mut self, provider: Arc<Provider>, name: String, classes: Vec<String>) {
         for class in &classes {
             self.providers.insert(class.clone(), provider.clone());
+        }
+        if !provider.manifest.conversions.is_empty() {
+            self.converters.push(provider.clone());
         }
         self.installed.push(Installed {
             name,

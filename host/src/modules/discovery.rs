@@ -10,9 +10,12 @@ use std::{
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, Object, ObjectKind, ObjectSection, ObjectSymbol};
 use rivero_idl::Setting;
-use rivero_plugin_api::abi::{
-    ABI_MAJOR, ABI_MINOR,
-    section::{self, SECTION, SectionError},
+use rivero_plugin_api::{
+    Conversion,
+    abi::{
+        ABI_MAJOR, ABI_MINOR,
+        section::{self, SECTION, SectionError},
+    },
 };
 use serde::Deserialize;
 
@@ -32,13 +35,27 @@ pub(super) struct Manifest {
     pub(super) descriptor: Option<serde_json::Value>,
     #[serde(default)]
     pub(super) settings: Vec<Setting>,
+    #[serde(default)]
+    pub(super) conversions: Vec<Conversion>,
+    /// Parameters of formats that packing anew may change.
+    #[serde(default)]
+    pub(super) packaging_parameters: Vec<String>,
 }
 
 impl Manifest {
     /// Whether clients of `other` find everything as it was, the version aside.
     pub(super) fn offers_the_same_as(&self, other: &Self) -> bool {
-        (&self.name, &self.classes, &self.descriptor)
-            == (&other.name, &other.classes, &other.descriptor)
+        (
+            &self.name,
+            &self.classes,
+            &self.descriptor,
+            &self.conversions,
+        ) == (
+            &other.name,
+            &other.classes,
+            &other.descriptor,
+            &other.conversions,
+        )
     }
 
     fn is_consistent(&self) -> Result<(), ManifestError> {

@@ -6,6 +6,7 @@
 //! clear line, and the server carries on.
 
 mod catalogue;
+mod converters;
 mod discovery;
 mod element;
 mod instance;
@@ -25,9 +26,10 @@ pub use probe::probe_files;
 
 use crate::{
     error::CallError,
-    media::{MediaKind, Node, Plane},
+    media::{Converters, MediaKind, Node, Plane},
 };
 use catalogue::Catalogue;
+use converters::ModuleConverters;
 use services::Services;
 
 /// Where modules are and what they are told.
@@ -131,6 +133,8 @@ pub trait Instance: Send + Sync {
 pub struct Modules {
     catalogue: Catalogue,
     services: Arc<Services>,
+    /// The plane refers to it and does not keep it.
+    _converters: Arc<dyn Converters>,
 }
 
 impl Modules {
@@ -140,10 +144,14 @@ impl Modules {
         for refused in &catalogue.refused {
             tracing::warn!(file = %refused.printable_file(), "module refused: {}", refused.reason);
         }
-        let services = Services::start(discovery, plane)?;
+        let services = Arc::new(Services::start(discovery, plane)?);
+        let converters = ModuleConverters::new(&catalogue.converters, &services);
+        let converters: Arc<dyn Converters> = Arc::new(converters);
+        plane.set_converters(&converters);
         Ok(Self {
             catalogue,
-            services: Arc::new(services),
+            services,
+            _converters: converters,
         })
     }
 

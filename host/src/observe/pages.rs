@@ -57,6 +57,7 @@ fn metrics(methods: &Methods) -> String {
         "# HELP rivero_cpu_seconds_total CPU time used.\n# TYPE rivero_cpu_seconds_total counter\nrivero_cpu_seconds_total {}",
         usage::cpu_time().as_secs_f64()
     );
+    out.push_str(&methods.core().media_metrics());
     out.push_str(&methods.core().factories.metrics());
     out
 }

@@ -104,6 +104,7 @@ impl AbiModule for Served {
         settings: RStr<'_>,
         sink: traits::ConverterOutput,
     ) -> RResult<traits::Converter, AbiError> {
+        let failures = share(&sink);
         let created = guard::call("the constructor of a converter", || {
             let factory = self
                 .0
@@ -112,12 +113,7 @@ impl AbiModule for Served {
                 .ok_or_else(|| Error::unexpected("the module has no such converter"))?;
             (factory.create)(input, output, json(settings)?, ConverterOutput::new(sink))
         });
-        result(created.map(|converter| {
-            AbiConverter_TO::from_ptr(
-                RArc::new(ServedConverter(Contained::new(converter))),
-                TD_Opaque,
-            )
-        }))
+        result(created.map(|created| converter(created, failures)))
     }
 }
 
@@ -189,12 +185,37 @@ impl AbiObject for ServedObject {
     }
 }
 
-struct ServedConverter(Contained<Box<dyn Converter>>);
+/// A converter as the host calls it; `failures` hears of its panics.
+pub fn converter(
+    converter: Box<dyn Converter>,
+    failures: traits::ConverterOutput,
+) -> traits::Converter {
+    let served = ServedConverter {
+        converter: Contained::new(converter),
+        failures,
+    };
+    AbiConverter_TO::from_ptr(RArc::new(served), TD_Opaque)
+}
+
+/// Another handle to the same output.
+pub fn share(output: &traits::ConverterOutput) -> traits::ConverterOutput {
+    AbiConverterOutput_TO::from_sabi(output.obj.shallow_clone())
+}
+
+struct ServedConverter {
+    converter: Contained<Box<dyn Converter>>,
+    /// Where the host hears of panics.
+    failures: traits::ConverterOutput,
+}
 
 impl ServedConverter {
     fn run(&self, place: &str, body: impl FnOnce(&dyn Converter)) {
-        if let Some(converter) = self.0.get() {
-            log_panic(place, || body(&**converter));
+        let Some(converter) = self.converter.get() else {
+            return;
+        };
+        if let Err(message) = guard::contain(|| body(&**converter)) {
+            self.failures
+                .failed(Error::panicked(place, &message).into());
         }
     }
 }

@@ -31,6 +31,9 @@ pub(super) enum LoadError {
     /// It says of itself that it makes a class, and does not.
     #[error("its manifest names the class {0}, which export_module! does not")]
     Class(String),
+    /// It does not convert what its manifest says.
+    #[error("{0}")]
+    Conversions(String),
     /// Its start function failed.
     #[error("its start failed: {0}")]
     Start(String),

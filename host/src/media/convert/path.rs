@@ -1,0 +1,468 @@
+//! The cheapest way from one format to another: pure planning.
+//!
+//! Nodes are an encoding and a packaging, and whether the media was encoded anew
+//! on the way: only then can the parameters of the target be chosen freely, while
+//! media that was merely packed anew keeps those it was made with.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
+
+use rivero_plugin_api::{Conversion, Format, Packaging};
+
+/// Longer paths are not looked for.
+const MAX_STEPS: usize = 8;
+
+/// What a consumer takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// Whatever comes.
+    Any,
+    /// This format.
+    Format(Format),
+    /// This encoding, however it is packed and whatever its parameters.
+    Encoding(String),
+    /// Raw media of any kind.
+    Raw,
+}
+
+/// What is installed, as far as a plan needs it.
+#[derive(Clone, Copy)]
+pub(crate) struct Network<'a> {
+    pub(crate) conversions: &'a [Conversion],
+    /// Names of parameters that belong to the packaging, not to the media.
+    pub(crate) packaging_parameters: &'a [String],
+    /// Numbers of conversions that are not to be used.
+    pub(crate) excluded: &'a [usize],
+}
+
+/// A way from a source to one of its targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// Each conversion with the format that comes out of it; empty where the
+    /// source has what the target wants.
+    pub(crate) steps: Vec<(usize, Format)>,
+    /// Index of the target that it leads to.
+    pub(crate) target: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Node<'a> {
+    encoding: &'a str,
+    packaging: u8,
+    /// Encoded anew: its parameters are those that were asked for.
+    fresh: bool,
+    /// Was raw on the way.
+    was_raw: bool,
+    /// Is not as it came: where the packaging has parameters, they can be chosen.
+    converted: bool,
+}
+
+impl<'a> Node<'a> {
+    fn source(format: &'a Format) -> Self {
+        Self {
+            encoding: &format.encoding,
+            packaging: format.packaging as u8,
+            fresh: false,
+            was_raw: format.packaging == Packaging::Raw,
+            converted: false,
+        }
+    }
+
+    fn after(self, conversion: &'a Conversion) -> Option<Self> {
+        let (encoding, packaging) = (&conversion.input.0, conversion.input.1 as u8);
+        let fits = self.encoding == encoding && self.packaging == packaging;
+        fits.then(|| Self {
+            encoding: &conversion.output.0,
+            packaging: conversion.output.1 as u8,
+            fresh: self.fresh || re_encodes(conversion),
+            was_raw: self.was_raw || conversion.output.1 == Packaging::Raw,
+            converted: true,
+        })
+    }
+
+    fn is(self, encoding: &str, packaging: Packaging) -> bool {
+        self.encoding == encoding && self.packaging == packaging as u8
+    }
+}
+
+/// The cheapest path from `source` to one of `targets`; of equally cheap ones that
+/// to the target named first. With `through_raw` only paths on which the media is raw once.
+pub(crate) fn cheapest(
+    network: Network<'_>,
+    source: &Format,
+    targets: &[Target],
+    through_raw: bool,
+) -> Option<Path> {
+    let start = Node::source(source);
+    let mut search = Search::from(start);
+    let mut best: Option<(u64, usize, Vec<usize>)> = None;
+    while let Some((cost, node, steps)) = search.next() {
+        if best.as_ref().is_some_and(|(found, ..)| cost > *found) {
+            break;
+        }
+        let target = targets.iter().position(|target| {
+            (!through_raw || node.was_raw) && reaches(network, source, target, node)
+        });
+        if let Some(target) = target
+            && best.as_ref().is_none_or(|(_, known, _)| target < *known)
+        {
+            best = Some((cost, target, steps.clone()));
+        }
+        search.go_on(network, cost, node, &steps);
+    }
+    let (_, target, steps) = best?;
+    let wanted = targets.get(target)?;
+    Some(Path {
+        steps: formats(network, source, wanted, &steps),
+        target,
+    })
+}
+
+/// Whether media is decoded or encoded. RTP knows some encodings by names of its
+/// own: between packets and frames media is packed anew whatever the names.
+pub(super) fn re_encodes(conversion: &Conversion) -> bool {
+    use Packaging::{Frame, Rtp};
+    let ((from, as_input), (to, as_output)) = (&conversion.input, &conversion.output);
+    let packs = matches!((as_input, as_output), (Rtp, Frame) | (Frame, Rtp));
+    from != to && !packs
+}
+
+/// Dijkstra's algorithm over the conversions.
+struct Search<'a> {
+    queue: BinaryHeap<Reverse<(u64, Vec<usize>, Node<'a>)>>,
+    known: HashMap<Node<'a>, u64>,
+}
+
+impl<'a> Search<'a> {
+    fn from(start: Node<'a>) -> Self {
+        Self {
+            queue: BinaryHeap::from([Reverse((0, Vec::new(), start))]),
+            known: HashMap::from([(start, 0)]),
+        }
+    }
+
+    fn next(&mut self) -> Option<(u64, Node<'a>, Vec<usize>)> {
+        loop {
+            let Reverse((cost, steps, node)) = self.queue.pop()?;
+            if self.known.get(&node).is_none_or(|known| cost <= *known) {
+                return Some((cost, node, steps));
+            }
+        }
+    }
+
+    fn go_on(&mut self, network: Network<'a>, cost: u64, node: Node<'a>, steps: &[usize]) {
+        if steps.len() >= MAX_STEPS {
+            return;
+        }
+        for (number, conversion) in network.conversions.iter().enumerate() {
+            let Some(after) = node.after(conversion) else {
+                continue;
+            };
+            // A step costs at least 1: what adds nothing is not made longer for nothing.
+            let cost = cost + u64::from(conversion.cost.max(1));
+            let dearer = self.known.get(&after).is_some_and(|known| cost >= *known);
+            if dearer || network.excluded.contains(&number) {
+                continue;
+            }
+            self.known.insert(after, cost);
+            let steps = steps.iter().copied().chain([number]).collect();
+            self.queue.push(Reverse((cost, steps, after)));
+        }
+    }
+}
+
+fn reaches(network: Network<'_>, source: &Format, target: &Target, node: Node<'_>) -> bool {
+    match target {
+        Target::Any => true,
+        Target::Encoding(encoding) => node.encoding == encoding,
+        Target::Raw => node.packaging == Packaging::Raw as u8,
+        Target::Format(format) if !node.is(&format.encoding, format.packaging) => false,
+        Target::Format(_) if node.fresh => true,
+        Target::Format(format) if node.converted => {
+            agrees(source, format, |name| is_packaging(network, name))
+        }
+        // What is sent as it came must be just what the peer negotiated.
+        Target::Format(format) if format.packaging == Packaging::Rtp => source == format,
+        Target::Format(format) => agrees(source, format, |name| is_packaging(network, name)),
+    }
+}
+
+fn is_packaging(network: Network<'_>, name: &str) -> bool {
+    network.packaging_parameters.iter().any(|own| own == name)
+}
+
+/// Whether media made as `source` says can be taken for `wanted`: nothing
+/// contradicts; what one of them leaves open fits.
+fn agrees(source: &Format, wanted: &Format, packaging: impl Fn(&str) -> bool) -> bool {
+    let open = |a: u32, b: u32| a == b || a == 0 || b == 0;
+    open(source.clock_rate, wanted.clock_rate)
+        && open(source.channels.into(), wanted.channels.into())
+        && wanted.parameters.iter().all(|(name, value)| {
+            let mut own = source.parameters.iter();
+            let own = own.find(|(known, _)| known == name);
+            packaging(name) || own.is_none_or(|(_, own)| own == value)
+        })
+}
+
+/// The format after each step.
+fn formats(
+    network: Network<'_>,
+    source: &Format,
+    target: &Target,
+    steps: &[usize],
+) -> Vec<(usize, Format)> {
+    let mut fresh = false;
+    let mut out = Vec::with_capacity(steps.len());
+    for (index, number) in steps.iter().enumerate() {
+        let Some(conversion) = network.conversions.get(*number) else {
+            return Vec::new();
+        };
+        fresh |= re_encodes(conversion);
+        let is_last = index + 1 == steps.len();
+        let format = match target {
+            Target::Format(wanted) if is_last && (fresh || wanted.packaging == Packaging::Rtp) => {
+                wanted.clone()
+            }
+            _ => between(network, source, target, conversion, fresh),
+        };
+        out.push((*number, format));
+    }
+    out
+}
+
+/// A format on the way: the source's values as long as its encoding is kept, the
+/// target's once that is reached, nothing in particular otherwise.
+fn between(
+    network: Network<'_>,
+    source: &Format,
+    target: &Target,
+    conversion: &Conversion,
+    fresh: bool,
+) -> Format {
+    let (encoding, packaging) = conversion.output.clone();
+    let wanted = match target {
+        Target::Format(wanted) if wanted.encoding == encoding => Some(wanted),
+        _ => None,
+    };
+    let own = (!fresh).then_some(source);
+    let models = || own.into_iter().chain(wanted);
+    let clock_rate = models()
+        .map(|model| model.clock_rate)
+        .find(|rate| *rate > 0);
+    let channels = models()
+        .map(|model| model.channels)
+        .find(|count| *count > 0);
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for (name, value) in models().flat_map(|model| &model.parameters) {
+        let foreign = packaging != Packaging::Rtp && is_packaging(network, name);
+        if !foreign && !parameters.iter().any(|(known, _)| known == name) {
+            parameters.push((name.clone(), value.clone()));
+        }
+    }
+    parameters.sort();
+    Format {
+        encoding,
+        packaging,
+        clock_rate: clock_rate.unwrap_or(0),
+        channels: channels.unwrap_or(0),
+        parameters,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Packaging::{Frame, Raw, Rtp};
+
+    use super::*;
+
+    fn conversion(input: (&str, Packaging), output: (&str, Packaging), cost: u32) -> Conversion {
+        Conversion {
+            input: (input.0.to_owned(), input.1),
+            output: (output.0.to_owned(), output.1),
+            cost,
+        }
+    }
+
+    fn codecs() -> Vec<Conversion> {
+        let mut all = Vec::new();
+        for name in ["VP8", "H264"] {
+            all.push(conversion((name, Rtp), (name, Frame), 2));
+            all.push(conversion((name, Frame), (name, Rtp), 2));
+            all.push(conversion((name, Frame), ("I420", Raw), 40));
+            all.push(conversion(("I420", Raw), (name, Frame), 100));
+        }
+        all
+    }
+
+    fn network<'a>(conversions: &'a [Conversion], packaging: &'a [String]) -> Network<'a> {
+        Network {
+            conversions,
+            packaging_parameters: packaging,
+            excluded: &[],
+        }
+    }
+
+    fn plan(conversions: &[Conversion], source: &Format, targets: &[Target]) -> Option<Path> {
+        let packaging = ["packetization-mode".to_owned()];
+        cheapest(network(conversions, &packaging), source, targets, false)
+    }
+
+    fn h264(profile: &str, mode: &str) -> Format {
+        Format::rtp("H264", 90_000, 0)
+            .with("profile", profile)
+            .with("packetization-mode", mode)
+    }
+
+    fn texts(path: &Path) -> Vec<String> {
+        path.steps
+            .iter()
+            .map(|(_, format)| format.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_same_format_needs_no_step() {
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let targets = [h264("main", "1"), vp8.clone()].map(Target::Format);
+        let path = plan(&codecs(), &vp8, &targets).unwrap();
+        assert_eq!((path.steps.len(), path.target), (0, 1));
+    }
+
+    #[test]
+    fn another_codec_is_reached_through_raw_with_formats_on_the_way() {
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let path = plan(&codecs(), &vp8, &[Target::Format(h264("main", "1"))]).unwrap();
+        assert_eq!(
+            texts(&path),
+            [
+                "VP8/90000 (Frame)",
+                "I420/0 (Raw)",
+                "H264/90000;profile=main (Frame)",
+                "H264/90000;packetization-mode=1;profile=main (Rtp)",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_packetization_is_packed_anew_but_another_profile_encoded_anew() {
+        let (from, all) = (h264("main", "1"), codecs());
+        let packed = plan(&all, &from, &[Target::Format(h264("main", "0"))]).unwrap();
+        assert_eq!(packed.steps.len(), 2);
+        let encoded = plan(&all, &from, &[Target::Format(h264("high", "1"))]).unwrap();
+        assert_eq!(encoded.steps.len(), 4);
+        let last = encoded.steps.last().map(|(_, format)| format.clone());
+        assert_eq!(last, Some(h264("high", "1")));
+    }
+
+    #[test]
+    fn what_a_consumer_of_frames_leaves_open_fits() {
+        let open = Format {
+            packaging: Frame,
+            ..Format::rtp("H264", 0, 0)
+        };
+        let path = plan(
+            &codecs(),
+            &h264("main", "1"),
+            &[Target::Format(open.clone())],
+        )
+        .unwrap();
+        assert_eq!(texts(&path), ["H264/90000;profile=main (Frame)"]);
+        let frames = Format {
+            packaging: Frame,
+            ..h264("main", "1")
+        };
+        let direct = plan(&codecs(), &frames, &[Target::Format(open)]).unwrap();
+        assert!(direct.steps.is_empty());
+    }
+
+    #[test]
+    fn the_cheapest_target_wins_and_the_order_breaks_ties() {
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let frames = Format {
+            packaging: Frame,
+            ..vp8.clone()
+        };
+        let targets = [h264("main", "1"), frames].map(Target::Format);
+        assert_eq!(plan(&codecs(), &vp8, &targets).unwrap().target, 1);
+        let equal = [h264("main", "1"), h264("high", "1")].map(Target::Format);
+        assert_eq!(plan(&codecs(), &vp8, &equal).unwrap().target, 0);
+    }
+
+    #[test]
+    fn a_lower_cost_wins_unless_it_is_excluded() {
+        let mut all = codecs();
+        all.push(conversion(("VP8", Frame), ("H264", Frame), 50));
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let target = [Target::Format(h264("main", "1"))];
+        let direct = plan(&all, &vp8, &target).unwrap();
+        assert_eq!(direct.steps.len(), 3);
+        let hardware = all.len() - 1;
+        assert_eq!(
+            direct.steps.get(1).map(|(number, _)| *number),
+            Some(hardware)
+        );
+        let without = Network {
+            excluded: &[hardware],
+            ..network(&all, &[])
+        };
+        let path = cheapest(without, &vp8, &target, false).unwrap();
+        assert_eq!(path.steps.len(), 4);
+    }
+
+    #[test]
+    fn an_encoding_or_raw_media_can_be_asked_for_by_name() {
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let same = plan(&codecs(), &vp8, &[Target::Encoding("VP8".into())]).unwrap();
+        assert!(same.steps.is_empty());
+        let other = plan(&codecs(), &vp8, &[Target::Encoding("H264".into())]).unwrap();
+        assert_eq!(texts(&other).last().unwrap(), "H264/0 (Frame)");
+        let raw = plan(&codecs(), &vp8, &[Target::Raw]).unwrap();
+        assert_eq!(texts(&raw).last().unwrap(), "I420/0 (Raw)");
+    }
+
+    #[test]
+    fn a_path_can_be_forced_through_raw_media() {
+        let vp8 = Format::rtp("VP8", 90_000, 0);
+        let all = codecs();
+        let target = [Target::Format(vp8.clone())];
+        let path = cheapest(network(&all, &[]), &vp8, &target, true).unwrap();
+        assert_eq!(
+            texts(&path),
+            [
+                "VP8/90000 (Frame)",
+                "I420/0 (Raw)",
+                "VP8/90000 (Frame)",
+                "VP8/90000 (Rtp)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_that_only_rtp_uses_does_not_mean_encoding_anew() {
+        let all = [
+            conversion(("MPEG4-GENERIC", Rtp), ("AAC", Frame), 2),
+            conversion(("AAC", Frame), ("MPEG4-GENERIC", Rtp), 2),
+        ];
+        let speech = Format::rtp("MPEG4-GENERIC", 44_100, 2).with("config", "1210");
+        let frames = Format {
+            packaging: Frame,
+            ..Format::rtp("AAC", 0, 0)
+        };
+        let path = plan(&all, &speech, &[Target::Format(frames)]).unwrap();
+        assert_eq!(texts(&path), ["AAC/44100/2;config=1210 (Frame)"]);
+        assert!(!all.iter().any(re_encodes));
+    }
+
+    #[test]
+    fn without_a_way_there_is_none() {
+        let opus = Format::rtp("OPUS", 48_000, 2);
+        assert_eq!(
+            plan(&codecs(), &opus, &[Target::Format(h264("main", "1"))]),
+            None
+        );
+        let endless = [conversion(("A", Frame), ("A", Frame), 0)];
+        assert_eq!(plan(&endless, &opus, &[Target::Raw]), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! The source hears when its media is decoded or encoded, and when no more.
+
+use super::*;
+
+fn states(camera: &Camera) -> Vec<bool> {
+    let events = camera.events.all();
+    let states = events.into_iter().filter_map(|event| match event {
+        NodeEvent::Transcoding { active, .. } => Some(active),
+        _ => None,
+    });
+    states.collect()
+}
+
+#[test]
+fn transcoding_begins_with_the_first_and_ends_with_the_last_who_needs_it() {
+    let studio = Studio::new();
+    let (camera, h264) = (studio.camera(), studio.format("H264"));
+    let direct = studio.connected(&camera, "direct", studio.bench.vp8);
+    assert_eq!(states(&camera), [false]);
+    let first = studio.connected(&camera, "first", h264);
+    let second = studio.connected(&camera, "second", studio.format("VP9"));
+    assert_eq!(states(&camera), [false, true]);
+    first.node.release();
+    assert_eq!(states(&camera), [false, true]);
+    second.node.release();
+    assert_eq!(states(&camera), [false, true, false]);
+    direct.node.release();
+    assert_eq!(states(&camera), [false, true, false]);
+}
+
+#[test]
+fn packing_anew_is_no_transcoding() {
+    let studio = Studio::new();
+    let camera = studio.camera();
+    let formats = studio.bench.graph.plane().formats();
+    let frames = formats.id(Format {
+        packaging: Packaging::Frame,
+        ..Format::rtp("VP8", 90_000, 0)
+    });
+    let recorder = studio.connected(&camera, "recorder", frames);
+    camera.source.push(&studio.packets(0..1));
+    recorder.wait_for(1);
+    assert_eq!(states(&camera), [false]);
+}

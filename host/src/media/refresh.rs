@@ -1,0 +1,279 @@
+//! Deciding anew which links of a source pad carry media, and by which way.
+
+use std::sync::Arc;
+
+use rivero_plugin_api::{Error, MediaKind};
+
+use super::{
+    changes::Locked,
+    connection::{NodeEvent, PadKey},
+    convert::{Converters, Decision, Place, Planner, Stage, Step, Tree, Wiring},
+    fanout::FanOut,
+    link::{Hop, Link},
+    sink::Sink,
+    source::Source,
+};
+
+/// One round of decisions.
+struct Round {
+    source: Arc<Source>,
+    place: Place,
+    converters: Option<Arc<dyn Converters>>,
+    tree: Tree,
+    wiring: Wiring,
+}
+
+impl Locked<'_> {
+    /// Brings all that one source pad feeds up to date.
+    pub(super) fn refresh(&mut self, id: &Arc<str>, key: &PadKey) {
+        let Some((mut round, links)) = self.begin(id, key) else {
+            return;
+        };
+        let (plane, converters) = (self.plane.clone(), round.converters.clone());
+        let mut planner = Planner::new(
+            plane.formats(),
+            converters.as_deref(),
+            round
+                .tree
+                .failures()
+                .iter()
+                .map(|(step, _)| step.clone())
+                .collect(),
+            round.source.format(),
+        );
+        for link in links {
+            let connection = &link.connection;
+            let Some(sink) = self.sink(&connection.sink, &connection.sink_key()) else {
+                link.set_active(false);
+                continue;
+            };
+            let forced = self
+                .elements
+                .get(&connection.sink)
+                .and_then(|element| element.forced.get(&connection.kind));
+            match planner.decide(&sink.accepted(), forced) {
+                Decision::Wait => self.rest(&link, sink),
+                Decision::Direct => self.feed(&mut round, &[], &link, sink),
+                Decision::Convert(path) => self.feed(&mut round, &path, &link, sink),
+                Decision::Impossible => {
+                    self.tell_unconvertible(&round, &link, &sink);
+                    self.rest(&link, sink);
+                }
+            }
+        }
+        drop(planner);
+        self.finish(round);
+    }
+
+    fn begin(&mut self, id: &Arc<str>, key: &PadKey) -> Option<(Round, Vec<Arc<Link>>)> {
+        let element = self.elements.get_mut(id)?;
+        let source = element.sources.get(key)?.clone();
+        let links = element.outputs.get(key).cloned().unwrap_or_default();
+        let mut tree = element.conversions.remove(key).unwrap_or_default();
+        tree.set_format(source.format());
+        let place = Place {
+            graph: self.graph.clone(),
+            element: id.clone(),
+            key: key.clone(),
+            rates: element.rates.clone(),
+        };
+        let round = Round {
+            wiring: Wiring::of(source.clone()),
+            source,
+            place,
+            converters: self.plane.converters(),
+            tree,
+        };
+        Some((round, links))
+    }
+
+    /// A link that carries nothing.
+    fn rest(&mut self, link: &Link, sink: Arc<Sink>) {
+        link.set_active(false);
+        sink.set_feed(None);
+        self.announce(sink, 0);
+    }
+
+    /// Lets a link carry what comes out after `path`.
+    fn feed(&mut self, round: &mut Round, path: &[Step], link: &Arc<Link>, sink: Arc<Sink>) {
+        let grown = match (&round.converters, path) {
+            (_, []) => Some(()),
+            (Some(converters), path) => {
+                let (place, wiring) = (&round.place, &mut round.wiring);
+                round.tree.grow(self.plane, converters, place, path, wiring)
+            }
+            (None, _) => None,
+        };
+        let feed = grown.and_then(|()| round.wiring.add(path, link, &sink));
+        let Some(feed) = feed else {
+            return self.rest(link, sink);
+        };
+        let first = Hop::of(&round.source);
+        let stages = round.tree.along(path).map(|stage| Hop::of(&stage.output));
+        if link.set_route(std::iter::once(first).chain(stages).collect())
+            && path.iter().any(|step| step.transcodes)
+        {
+            self.log_transcoding(link, &sink);
+        }
+        self.announce(sink, feed.format());
+    }
+
+    fn log_transcoding(&self, link: &Link, sink: &Sink) {
+        let formats = self.plane.formats();
+        let way: Vec<String> = link
+            .route()
+            .iter()
+            .map(|hop| formats.describe(hop.format))
+            .collect();
+        let (source, sink_id) = (&link.connection.source, &link.connection.sink);
+        tracing::info!(
+            "TRANSCODING ACTIVE for {}: {source} sends {}, {sink_id} accepts {}; converted {}",
+            link.connection.kind.as_str().to_lowercase(),
+            way.first().map_or("nothing", String::as_str),
+            self.accepted_in_words(sink),
+            way.join(" → "),
+        );
+    }
+
+    fn finish(&mut self, mut round: Round) {
+        let gone = round.tree.prune(&round.wiring);
+        let is_video = round.place.key.kind == MediaKind::Video;
+        let mut carries = false;
+        for branch in round.wiring.into_branches() {
+            carries |= branch.consumers.len() > 0;
+            let fresh = branch.fresh && is_video;
+            self.install(branch.source, branch.consumers, fresh);
+        }
+        gone.into_iter().for_each(|stage| self.discard(stage));
+        let Place {
+            element: id, key, ..
+        } = round.place;
+        if let Some(element) = self.elements.get_mut(&id)
+            && !round.tree.is_empty()
+        {
+            element.conversions.insert(key.clone(), round.tree);
+        }
+        self.tell_transcoding(&id, key.kind, carries);
+    }
+
+    fn install(&mut self, source: Arc<Source>, consumers: FanOut, needs_keyframe: bool) {
+        let count = consumers.len();
+        let former = source.set_consumers(consumers);
+        self.queue.push(Box::new(move || {
+            if former != count {
+                source
+                    .handler()
+                    .consumers(u32::try_from(count).unwrap_or(u32::MAX));
+            }
+            source.estimates_changed();
+            if needs_keyframe {
+                source.request_keyframe();
+            }
+        }));
+    }
+
+    /// Ends a stage that nobody consumes.
+    fn discard(&mut self, stage: Arc<Stage>) {
+        stage.output.set_consumers(FanOut::default());
+        stage.input.set_feed(None);
+        stage.link.set_active(false);
+        self.queue.push(Box::new(move || stage.stop()));
+    }
+
+    /// Ends all conversions of a source pad that is gone.
+    pub(super) fn discard_conversions(&mut self, id: &Arc<str>, key: &PadKey) {
+        let element = self.elements.get_mut(id);
+        let tree = element.and_then(|element| element.conversions.remove(key));
+        for stage in tree.iter().flat_map(Tree::stages) {
+            self.discard(stage.clone());
+        }
+        self.tell_transcoding(id, key.kind, false);
+    }
+
+    /// Tells an element when its media began or ceased to be decoded or encoded; also
+    /// that it is not, when it first reaches somebody.
+    fn tell_transcoding(&mut self, id: &Arc<str>, kind: MediaKind, carries: bool) {
+        let Some(element) = self.elements.get_mut(id) else {
+            return;
+        };
+        let mut trees = element.conversions.iter();
+        let active = trees.any(|(key, tree)| key.kind == kind && tree.is_transcoding());
+        let former = element.transcoding.get(&kind).copied();
+        if former == Some(active) || (former.is_none() && !carries) || kind == MediaKind::Data {
+            return;
+        }
+        element.transcoding.insert(kind, active);
+        if former == Some(true) {
+            let kind = kind.as_str().to_lowercase();
+            tracing::info!("TRANSCODING INACTIVE for {kind}: nobody needs it of {id} any more");
+        }
+        self.tell(id, NodeEvent::Transcoding { kind, active });
+    }
+
+    /// A conversion ended by itself: other ways are tried, else its consumers are told.
+    pub(super) fn conversion_failed(
+        &mut self,
+        id: &Arc<str>,
+        key: &PadKey,
+        path: &[Step],
+        error: &Error,
+    ) {
+        let tree = self
+            .elements
+            .get_mut(id)
+            .and_then(|element| element.conversions.get_mut(key));
+        if tree.is_some_and(|tree| tree.note_failure(path, error)) {
+            let formats = self.plane.formats();
+            let (input, output) = path.last().map_or((0, 0), Step::formats);
+            tracing::warn!(
+                source = &**id,
+                "the conversion from {} to {} failed: {}",
+                formats.describe(input),
+                formats.describe(output),
+                error.message
+            );
+            self.refresh(id, key);
+        }
+    }
+
+    fn tell_unconvertible(&mut self, round: &Round, link: &Link, sink: &Sink) {
+        let formats = self.plane.formats();
+        let causes: Vec<String> = round
+            .tree
+            .failures()
+            .iter()
+            .map(|(step, error)| {
+                let (input, output) = step.formats();
+                let (input, output) = (formats.describe(input), formats.describe(output));
+                format!(
+                    "the conversion from {input} to {output} failed: {}",
+                    error.message
+                )
+            })
+            .collect();
+        let cause = if causes.is_empty() {
+            "no installed module converts between them".to_owned()
+        } else {
+            causes.join("; ")
+        };
+        let reason = format!(
+            "{} sends {}, {} accepts {}, and {cause}",
+            link.connection.source,
+            formats.describe(round.source.format()),
+            link.connection.sink,
+            self.accepted_in_words(sink),
+        );
+        if link.is_news(&reason) {
+            let kind = link.connection.kind;
+            let id = link.connection.sink.clone();
+            self.tell(&id, NodeEvent::Unconvertible { kind, reason });
+        }
+    }
+
+    fn accepted_in_words(&self, sink: &Sink) -> String {
+        let formats = self.plane.formats();
+        let accepted = sink.accepted();
+        let accepted: Vec<String> = accepted.iter().map(|id| formats.describe(*id)).collect();
+        accepted.join(" or ")
+    }
+}
