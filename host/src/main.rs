@@ -141,6 +141,7 @@ fn list_classes(command_line: &CommandLine) -> Outcome<()> {
 }
 
 fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
+    core::heap::share_arenas();
     logging::start(log_files(command_line))
         .map_err(|error| format!("Cannot write log files: {error}"))?;
     for option in ignored {

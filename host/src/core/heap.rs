@@ -15,6 +15,12 @@ const TICK: Duration = Duration::from_secs(2);
 /// How long a load may go on before memory is given back in its midst.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Threads of the call pool come and go, and each would leave an arena behind.
+pub fn share_arenas() {
+    let count = super::usage::cpu_count().saturating_mul(2).clamp(4, 64);
+    heap::share_arenas(u8::try_from(count).unwrap_or(u8::MAX));
+}
+
 /// Gives memory back for as long as it is polled.
 pub(crate) async fn keep_small(core: Arc<Core>) {
     let mut ticks = tokio::time::interval(TICK);

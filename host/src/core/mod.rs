@@ -11,7 +11,7 @@ mod destroy;
 mod dot;
 mod execution;
 pub mod factories;
-pub(crate) mod heap;
+pub mod heap;
 mod invoke;
 mod media_element;
 mod media_object;

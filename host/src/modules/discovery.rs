@@ -200,7 +200,9 @@ pub(super) type Found = Result<PathBuf, (PathBuf, String)>;
 /// by name within one. Each file and directory once, however many ways lead to it.
 pub(super) fn find(directories: &[PathBuf]) -> Vec<Found> {
     let mut search = Search::default();
-    for directory in directories {
+    // An empty one comes of `a::b`, or of a variable that is set to nothing.
+    let named = directories.iter().filter(|d| !d.as_os_str().is_empty());
+    for directory in named {
         search.directory(directory, 0);
     }
     search.found
@@ -294,7 +296,13 @@ mod tests {
         fs::write(root.path().join("sub/b.so"), "x").unwrap();
         fs::write(root.path().join("readme.txt"), "x").unwrap();
         let twice = root.path().join("sub/..");
-        let found = find(&[root.path().to_owned(), root.path().join("missing"), twice]);
+        let given = [
+            root.path().to_owned(),
+            root.path().join("missing"),
+            twice,
+            PathBuf::new(),
+        ];
+        let found = find(&given);
         let taken: Vec<_> = found
             .iter()
             .filter_map(|found| found.as_ref().ok())

@@ -1,5 +1,21 @@
 //! The heap: one for the process, the C library's, from which the host and all modules allocate.
 
+/// Lets threads share so many arenas; by default there may be eight for each core, and what one
+/// has free is of no use to the others. For the begin of a process, before it allocates much.
+pub fn share_arenas(count: u8) {
+    #[cfg(target_env = "gnu")]
+    {
+        /// `malloc.h` of the GNU C library.
+        const M_ARENA_MAX: i32 = -8;
+        unsafe extern "C" {
+            safe fn mallopt(parameter: i32, value: i32) -> i32;
+        }
+        mallopt(M_ARENA_MAX, count.into());
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = count;
+}
+
 /// Gives pages that are free in every arena back to the system. Takes from microseconds to some
 /// ms, during which threads that allocate may wait. Does nothing where the C library cannot.
 pub fn give_back() {

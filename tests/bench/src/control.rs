@@ -1,6 +1,9 @@
 //! The control side: several connections, each with one request on its way at any time.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use mio::{Events, Poll, Token};
 use serde::Serialize;
@@ -15,6 +18,10 @@ use crate::{
     server::Server,
 };
 
+/// What the server may keep of a load, KiB.
+pub(crate) const MEMORY_GROWN_KIB: f64 = 10_240.0;
+/// How long it may take to give the rest back: replies can be asked for again for 20 s.
+const SETTLE: Duration = Duration::from_secs(30);
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -29,8 +36,16 @@ pub(crate) struct Control {
     pub(crate) create_release: f64,
     /// Resident memory before.
     pub(crate) memory_before_kib: f64,
-    /// Resident memory after.
+    /// Resident memory right after the load.
+    pub(crate) memory_loaded_kib: f64,
+    /// Resident memory once the server has given back what it does not need.
     pub(crate) memory_after_kib: f64,
+    /// What it has more than before.
+    pub(crate) memory_grown_kib: f64,
+    /// Start to accepting connections, ms: for the first time, all modules being new to it.
+    pub(crate) start_cold_ms: f64,
+    /// The same when it knows them.
+    pub(crate) start_warm_ms: f64,
 }
 
 /// What all connections ask for again and again.
@@ -60,21 +75,48 @@ struct Connection {
 
 /// One run with a server of its own.
 pub(crate) fn measure(options: &Options, cores: Cores) -> Result<Control, Error> {
-    let server = Server::start(&options.release_dir, cores)?;
+    let cold = Server::start(&options.release_dir, cores)?;
+    let start_cold_ms = millis(cold.start_time());
+    let server = cold.restart(&options.release_dir, cores)?;
     let process = server.process();
     let before = kib(process)?;
     let mut crowd = Crowd::connect(&server, options.connections)?;
     let time = Duration::from_secs_f64(options.control_seconds);
+    let (ping, get_name) = (
+        crowd.rate(Load::Ping, time)?,
+        crowd.rate(Load::GetName, time)?,
+    );
+    let create_release = crowd.rate(Load::CreateRelease, time)?;
+    let loaded = kib(process)?;
+    drop(crowd);
+    let after = settled(process, before)?;
     Ok(Control {
-        ping: crowd.rate(Load::Ping, time)?,
-        get_name: crowd.rate(Load::GetName, time)?,
-        create_release: crowd.rate(Load::CreateRelease, time)?,
+        ping,
+        get_name,
+        create_release,
         memory_before_kib: before,
-        memory_after_kib: {
-            drop(crowd);
-            kib(process)?
-        },
+        memory_loaded_kib: loaded,
+        memory_after_kib: after,
+        memory_grown_kib: after - before,
+        start_cold_ms,
+        start_warm_ms: millis(server.start_time()),
     })
+}
+
+/// Resident memory as soon as it is within the limit, else after [`SETTLE`].
+fn settled(process: Process, before: f64) -> Result<f64, Error> {
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let now = kib(process)?;
+        if now - before <= MEMORY_GROWN_KIB || Instant::now() > deadline {
+            return Ok(now);
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 fn kib(process: Process) -> Result<f64, Error> {

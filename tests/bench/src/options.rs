@@ -50,6 +50,12 @@ pub(crate) struct Options {
     /// Connections on the control side
     #[arg(long, default_value_t = 8, value_name = "C", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) connections: u32,
+    /// Leave forwarding out: the control side only
+    #[arg(long)]
+    pub(crate) only_control: bool,
+    /// Succeed whatever the figures are, as on a machine that others use
+    #[arg(long)]
+    pub(crate) no_gates: bool,
     /// Leave the floor out
     #[arg(long)]
     pub(crate) no_floor: bool,

@@ -1,12 +1,16 @@
 //! What is printed.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fmt, fs};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    affinity::Cores, control::Control, forwarding::Forwarding, options::Options, statistics::median,
+    affinity::Cores,
+    control::{Control, MEMORY_GROWN_KIB},
+    forwarding::Forwarding,
+    options::Options,
+    statistics::median,
 };
 
 /// All runs of a measurement.
@@ -63,12 +67,83 @@ const FORWARDING: [Row; 21] = [
     ("start to accepting connections, ms", "start_ms", 1),
 ];
 
-const CONTROL: [Row; 5] = [
-    ("ping, 1/s", "ping", 0),
-    ("getName, 1/s", "get_name", 0),
-    ("create + release WebRtcEndpoint, 1/s", "create_release", 0),
-    ("memory before, KiB", "memory_before_kib", 0),
-    ("memory after, KiB", "memory_after_kib", 0),
+/// What a figure of the control side has to be.
+#[derive(Clone, Copy)]
+enum Gate {
+    AtLeast(f64),
+    AtMost(f64),
+    None,
+}
+
+impl Gate {
+    fn holds(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => figure >= limit,
+            Self::AtMost(limit) => figure <= limit,
+            Self::None => true,
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(limit) => write!(f, "≥ {limit}"),
+            Self::AtMost(limit) => write!(f, "≤ {limit}"),
+            Self::None => Ok(()),
+        }
+    }
+}
+
+/// A figure of the control side: its row, what it has to be, and Kurento 7.3's.
+type ControlRow = (Row, Gate, &'static str);
+
+const CONTROL: [ControlRow; 9] = [
+    (("ping, 1/s", "ping", 0), Gate::AtLeast(50_000.0), "24,000"),
+    (
+        ("getName, 1/s", "get_name", 0),
+        Gate::AtLeast(40_000.0),
+        "19,000",
+    ),
+    (
+        ("create + release WebRtcEndpoint, 1/s", "create_release", 0),
+        Gate::AtLeast(4_000.0),
+        "864",
+    ),
+    (
+        ("memory before, KiB", "memory_before_kib", 0),
+        Gate::None,
+        "27,000",
+    ),
+    (
+        ("memory right after the load, KiB", "memory_loaded_kib", 0),
+        Gate::None,
+        "549,000–703,000",
+    ),
+    (
+        ("memory settled, KiB", "memory_after_kib", 0),
+        Gate::None,
+        "the same",
+    ),
+    (
+        ("  more than before, KiB", "memory_grown_kib", 0),
+        Gate::AtMost(MEMORY_GROWN_KIB),
+        "522,000–676,000",
+    ),
+    (
+        (
+            "start to accepting, modules new to it, ms",
+            "start_cold_ms",
+            1,
+        ),
+        Gate::AtMost(100.0),
+        "850",
+    ),
+    (
+        ("start to accepting, modules known, ms", "start_warm_ms", 1),
+        Gate::AtMost(100.0),
+        "60",
+    ),
 ];
 
 impl Report {
@@ -140,17 +215,41 @@ impl Report {
         );
         let columns: Vec<_> = self.forwarding.values().map(|runs| medians(runs)).collect();
         let captions: Vec<_> = self.forwarding.keys().map(u32::to_string).collect();
-        print_rows("1 publisher, viewers:", &captions, &FORWARDING, &columns);
+        if !columns.is_empty() {
+            print_rows("1 publisher, viewers:", &captions, &FORWARDING, &columns);
+        }
         if !self.control.is_empty() {
             let caption = format!("control, {} connections:", text("connections"));
-            println!();
-            print_rows(
-                &caption,
-                &[String::new()],
-                &CONTROL,
-                &[medians(&self.control)],
-            );
+            print_control(&caption, &medians(&self.control));
         }
+    }
+
+    /// The figures that are not what they have to be.
+    pub(crate) fn missed(&self) -> Vec<String> {
+        let medians = medians(&self.control);
+        let missed = CONTROL.iter().filter_map(|((caption, key, _), gate, _)| {
+            let figure = medians.get(*key)?.as_f64()?;
+            let line = || format!("{}: {figure:.1}, wanted {gate}", caption.trim());
+            (!gate.holds(figure)).then(line)
+        });
+        missed.collect()
+    }
+}
+
+fn print_control(caption: &str, figures: &Map<String, Value>) {
+    println!(
+        "\n{caption:<48}{:>10}{:>12}{:>18}",
+        "", "wanted", "Kurento 7.3"
+    );
+    for ((caption, key, decimals), gate, kurento) in &CONTROL {
+        let figure = figures
+            .get(*key)
+            .and_then(Value::as_f64)
+            .unwrap_or(f64::NAN);
+        println!(
+            "{caption:<48}{figure:>10.decimals$}{:>12}{kurento:>18}",
+            gate.to_string()
+        );
     }
 }
 
@@ -222,16 +321,52 @@ mod tests {
         assert_eq!(medians.get("b"), None);
     }
 
+    fn control() -> Control {
+        Control {
+            ping: 60_000.0,
+            get_name: 60_000.0,
+            create_release: 5_000.0,
+            memory_before_kib: 1.0,
+            memory_loaded_kib: 1.0,
+            memory_after_kib: 1.0,
+            memory_grown_kib: 0.0,
+            start_cold_ms: 50.0,
+            start_warm_ms: 10.0,
+        }
+    }
+
     #[test]
     fn every_row_has_a_figure() {
-        let control = Control {
-            ping: 1.0,
-            get_name: 1.0,
-            create_release: 1.0,
-            memory_before_kib: 1.0,
-            memory_after_kib: 1.0,
+        let control = value(control());
+        assert!(
+            CONTROL
+                .iter()
+                .all(|((_, key, _), ..)| control.get(key).is_some())
+        );
+    }
+
+    #[test]
+    fn a_figure_that_is_not_good_enough_is_named() {
+        let mut report = Report {
+            head: Value::Null,
+            forwarding: BTreeMap::new(),
+            control: Vec::new(),
         };
-        let control = value(control);
-        assert!(CONTROL.iter().all(|(_, key, _)| control.get(key).is_some()));
+        assert!(report.missed().is_empty(), "nothing was measured");
+        report.add_control(control());
+        assert!(report.missed().is_empty());
+        report.control.clear();
+        report.add_control(Control {
+            get_name: 39_999.0,
+            start_cold_ms: 101.0,
+            ..control()
+        });
+        let missed = report.missed();
+        assert_eq!(missed.len(), 2, "{missed:?}");
+        assert!(
+            missed
+                .iter()
+                .any(|line| line.starts_with("getName, 1/s: 39999.0, wanted ≥ 40000"))
+        );
     }
 }

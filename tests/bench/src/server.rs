@@ -19,6 +19,9 @@ use crate::{affinity::Cores, error::Error, process::Process};
 /// How long the server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Where the server remembers which modules it has tried out.
+const TRIALS: &str = "module-probes.json";
+
 /// A running server; it ends when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -30,7 +33,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server of a release directory and waits until it accepts connections.
     pub(crate) fn start(release: &Path, cores: Cores) -> Result<Self, Error> {
-        Self::start_with(release, cores, &json!({}))
+        Self::start_in(new_home()?, release, cores, &json!({}))
     }
 
     /// The same with a garbage collector that runs every `period` seconds.
@@ -40,10 +43,24 @@ impl Server {
         period: u64,
     ) -> Result<Self, Error> {
         let resources = json!({"garbageCollectorPeriod": period});
-        Self::start_with(release, cores, &resources)
+        Self::start_in(new_home()?, release, cores, &resources)
     }
 
-    fn start_with(release: &Path, cores: Cores, resources: &Value) -> Result<Self, Error> {
+    /// Ends it and starts it again: it remembers what it learnt about its modules.
+    pub(crate) fn restart(self, release: &Path, cores: Cores) -> Result<Self, Error> {
+        let kept = new_home()?;
+        fs::copy(self.home.path().join(TRIALS), kept.path().join(TRIALS))
+            .map_err(Error::system("what the server remembers of its modules"))?;
+        drop(self);
+        Self::start_in(kept, release, cores, &json!({}))
+    }
+
+    fn start_in(
+        home: TempDir,
+        release: &Path,
+        cores: Cores,
+        resources: &Value,
+    ) -> Result<Self, Error> {
         let binary = release.join("rivero");
         let modules = release.join("modules");
         for needed in [&binary, &modules.join("webrtc.so")] {
@@ -54,7 +71,6 @@ impl Server {
                 )));
             }
         }
-        let home = TempDir::new().map_err(Error::system("a temporary directory"))?;
         let address = free_address().map_err(Error::system("a free port"))?;
         lay_out(home.path(), address.port(), resources)
             .map_err(Error::system("the configuration"))?;
@@ -67,6 +83,8 @@ impl Server {
             .arg(&modules)
             .arg("--modules-config-path")
             .arg(home.path().join("config"))
+            .arg("--data-path")
+            .arg(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
@@ -153,6 +171,10 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn new_home() -> Result<TempDir, Error> {
+    TempDir::new().map_err(Error::system("a temporary directory"))
 }
 
 fn free_address() -> io::Result<SocketAddr> {
