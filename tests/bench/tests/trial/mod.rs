@@ -1,5 +1,7 @@
 //! Runs a trial of `rivero-bench` against what `make build` left.
 
+#![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
+
 use std::{path::PathBuf, process::Command};
 
 use serde_json::Value;
