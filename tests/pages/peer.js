@@ -1,5 +1,6 @@
 // RTCPeerConnections by name, with everything that crosses to the test as plain data.
 
+import { acceptChannels, openChannel } from './channel.js';
 import { attachSink, detachSink } from './sink.js';
 import { sourceStream } from './source.js';
 
@@ -10,22 +11,32 @@ const peers = new Map();
  *
  * - `send`: name of a source, or absent for a peer that only receives.
  * - `receive`: whether what arrives is shown in the sink `name`.
+ * - `media: false`: no sound or picture at all, only `channels`.
+ * - `channels`: options of the data channels to open, by label.
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
  *
  * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
  */
-export async function offer(name, { send, receive = true, codecs = {}, configuration = {} } = {}) {
+export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
-  const tracks = send ? sourceStream(send).getTracks() : ['audio', 'video'];
+  const received = media ? ['audio', 'video'] : [];
+  const tracks = send ? sourceStream(send).getTracks() : received;
   for (const track of tracks) {
     const streams = send ? [sourceStream(send)] : [];
     const transceiver = peer.connection.addTransceiver(track, { direction, streams });
     preferCodec(transceiver, codecs);
   }
+  acceptChannels(name);
+  for (const [label, options] of Object.entries(channels)) openChannel(name, label, options);
   await peer.connection.setLocalDescription();
   return peer.connection.localDescription.sdp;
+}
+
+/** For channel.js. */
+export function connectionOf(name) {
+  return peers.get(name).connection;
 }
 
 /** Gives the answer to the peer that made the offer. */
@@ -36,6 +47,7 @@ export async function acceptAnswer(name, sdp) {
 /** Answers an offer with the peer `name`, created here; see `offer` for the options. */
 export async function answer(name, sdp, { send, receive = true, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
+  acceptChannels(name);
   await peer.connection.setRemoteDescription({ type: 'offer', sdp });
   if (send) await sendTracks(peer.connection, sourceStream(send), receive ? 'sendrecv' : 'sendonly');
   await peer.connection.setLocalDescription();

@@ -1,12 +1,14 @@
 //! WebRtcEndpoint: a full-ICE DTLS-SRTP peer that forwards media as RTP.
 //!
 //! * [`peer`]: one transport without I/O: ICE, DTLS, SRTP.
+//! * [`data`]: data channels of a transport, without I/O as well.
 //! * [`track`]: media of one kind on a transport, pure logic as well.
 //! * [`transport`]: a peer with its tracks, driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
 
 mod certificates;
+mod data;
 mod endpoint;
 mod interfaces;
 // The load generator in tests/bench builds this folder as a library of its own.

@@ -11,12 +11,13 @@ use rivero_sdp::{LocalConfig, Negotiated, NegotiatedTransport};
 use super::{
     Shared,
     candidates::add_described_candidates,
-    negotiation::{TrackMaker, kind, peer_credentials},
+    negotiation::{TrackMaker, dtls_role, kind, peer_credentials},
     observer::{LegObserver, LegState, TrackSink, TrackSource},
     session::{Leg, Pads, Section},
 };
 use crate::{
-    peer::{DtlsRole, Peer, PeerConfig, RemoteParameters},
+    data::DataTrack,
+    peer::{Peer, PeerConfig, RemoteParameters},
     shard::{Command, Token},
     transport::{Track, Transport},
 };
@@ -30,6 +31,13 @@ enum Plan {
     GoOn(Leg, Option<RemoteParameters>),
     /// A new association.
     Begin(Leg, Box<Peer>),
+}
+
+/// What a transport carries.
+#[derive(Default)]
+pub(super) struct Tracks {
+    media: Vec<Track>,
+    data: Option<DataTrack>,
 }
 
 impl Plan {
@@ -202,7 +210,7 @@ impl Shared {
         plan: Plan,
         transport: &NegotiatedTransport,
         shares_name: bool,
-        tracks: Vec<Track>,
+        tracks: Tracks,
     ) -> Leg {
         match plan {
             Plan::GoOn(leg, remote) => {
@@ -222,11 +230,12 @@ impl Shared {
         leg: &Leg,
         remote: Option<RemoteParameters>,
         transport: &NegotiatedTransport,
-        tracks: Vec<Track>,
+        tracks: Tracks,
     ) {
         let transport = transport.clone();
         self.shard.with(leg.token, move |opened, now| {
-            opened.set_tracks(tracks);
+            opened.set_tracks(tracks.media);
+            opened.set_data(now, tracks.data);
             let Some(remote) = remote else {
                 return add_described_candidates(opened.peer(), &transport);
             };
@@ -248,7 +257,7 @@ impl Shared {
         negotiated: &Negotiated,
         number: usize,
         token: Token,
-    ) -> Result<Vec<Track>> {
+    ) -> Result<Tracks> {
         let cname = config.audio.as_ref().or(config.video.as_ref());
         let properties = self.properties().clone();
         let mut session = self.session();
@@ -260,19 +269,19 @@ impl Shared {
             cname: cname.map_or("rivero", |media| media.cname.as_str()).into(),
             pads: &mut session.pads,
         };
-        maker.tracks(
-            negotiated,
-            number,
-            |track| TrackSource {
-                shard: self.shard.clone(),
-                token,
-                track,
-            },
-            |kind| TrackSink {
-                endpoint: Arc::downgrade(self),
-                kind,
-            },
-        )
+        let sink = |kind| TrackSink {
+            endpoint: Arc::downgrade(self),
+            kind,
+        };
+        let source = |track| TrackSource {
+            shard: self.shard.clone(),
+            token,
+            track,
+        };
+        Ok(Tracks {
+            data: maker.data(negotiated, number, sink(MediaKind::Data))?,
+            media: maker.tracks(negotiated, number, source, sink)?,
+        })
     }
 
     /// Hands a transport to the shard. `shared_with` is the peer's user fragment where several
@@ -282,7 +291,7 @@ impl Shared {
         number: usize,
         token: Token,
         peer: Peer,
-        tracks: Vec<Track>,
+        tracks: Tracks,
         shared_with: Option<String>,
     ) {
         self.change_legs(|legs| {
@@ -294,7 +303,8 @@ impl Shared {
             number,
             token,
         });
-        let mut transport = Transport::new(peer, observer, tracks, rand::random());
+        let mut transport = Transport::new(peer, observer, tracks.media, rand::random());
+        transport.set_data(Instant::now(), tracks.data);
         if let Some(remote_fragment) = shared_with {
             transport.name_with(&remote_fragment);
         }
@@ -339,9 +349,6 @@ fn remote_parameters(transport: &NegotiatedTransport) -> Result<RemoteParameters
     Ok(RemoteParameters {
         credentials: peer_credentials(&transport.remote_ice),
         fingerprint,
-        dtls_role: match transport.role {
-            rivero_sdp::DtlsRole::Active => DtlsRole::Client,
-            rivero_sdp::DtlsRole::Passive => DtlsRole::Server,
-        },
+        dtls_role: dtls_role(transport.role),
     })
 }

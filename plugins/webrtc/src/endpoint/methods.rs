@@ -9,7 +9,7 @@ use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
 use rivero_sdp::OfferOptions;
 
 use super::{
-    Endpoint, Shared,
+    Endpoint, Shared, channels,
     observer::{
         COMPONENT, LegState, candidate_pair, connection_id, connection_state, media_state,
         stream_id,
@@ -24,6 +24,7 @@ use crate::{
         SessionEndpoint, WebRtcEndpoint, WebRtcEndpointParams,
     },
     certificates,
+    data::ChannelOptions,
     peer::KeyType,
     settings::{self, BaseRtpSettings},
     shard::Shards,
@@ -41,9 +42,6 @@ impl SessionEndpoint for Endpoint {}
 
 impl WebRtcEndpoint for Endpoint {
     fn create(context: ElementContext, params: WebRtcEndpointParams) -> Result<Self> {
-        if params.use_data_channels {
-            return Err(not_there("data channels (useDataChannels) are"));
-        }
         if !matches!(params.qos_dscp, DSCPValue::NoValue | DSCPValue::NoDscp) {
             return Err(not_there("marking packets (qosDscp) is"));
         }
@@ -77,12 +75,25 @@ impl WebRtcEndpoint for Endpoint {
         self.0.add_candidate(&candidate)
     }
 
-    fn create_data_channel(&self, _: String, _: bool, _: i32, _: i32, _: String) -> Result<()> {
-        Err(Error::not_supported("Data channels are not supported"))
+    fn create_data_channel(
+        &self,
+        label: String,
+        ordered: bool,
+        max_packet_life_time: i32,
+        max_retransmits: i32,
+        protocol: String,
+    ) -> Result<()> {
+        let limit = channels::limit(max_packet_life_time, max_retransmits)?;
+        self.0.create_channel(ChannelOptions {
+            label,
+            protocol,
+            ordered,
+            limit,
+        })
     }
 
-    fn close_data_channel(&self, _: i32) -> Result<()> {
-        Err(Error::not_supported("Data channels are not supported"))
+    fn close_data_channel(&self, channel_id: i32) -> Result<()> {
+        self.0.close_channel(channel_id)
     }
 
     fn network_interfaces(&self) -> Result<String> {

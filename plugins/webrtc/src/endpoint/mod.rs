@@ -4,6 +4,7 @@
 //! happens to them; media never passes through here.
 
 mod candidates;
+mod channels;
 mod legs;
 mod methods;
 mod negotiation;

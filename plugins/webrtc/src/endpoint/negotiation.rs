@@ -7,20 +7,21 @@ use std::{
 
 use rand::Rng;
 use rivero_plugin_api::{
-    DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Result, SinkHandler,
-    SourceHandler, host,
+    DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Packaging, Result, SinkHandler,
+    SinkPad, SourceHandler, SourcePad, host,
 };
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
 use rivero_sdp::{
     CodecCapability, Connection, Direction, ExtMap, Features, IceCredentials, LocalConfig,
-    LocalMedia, LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec, NegotiatedMedia,
-    RtcpFeedback, SdpError,
+    LocalData, LocalMedia, LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec,
+    NegotiatedMedia, RtcpFeedback, SdpError,
 };
 
 use super::{properties::Properties, session::Pads};
 use crate::{
     api::WebRtcEndpointParams,
-    peer::{self, Certificate},
+    data::{self, DataTrack, DataTransport},
+    peer::{self, Certificate, DtlsRole},
     settings::{self, CodecSettings},
     shard::{Shard, Token},
     track::{Inbound, Outbound, ReceivedFormat, SentFormat},
@@ -62,7 +63,10 @@ pub(super) fn local_config(
         connection: Connection::unspecified(),
         audio: Some(audio),
         video: Some(video),
-        data: None,
+        data: params.use_data_channels.then_some(LocalData {
+            sctp_port: data::SCTP_PORT,
+            max_message_size: Some(u64::from(data::MAX_MESSAGE_SIZE)),
+        }),
         transport: LocalTransport {
             ice: std::array::from_fn(|_| credentials(&mut random)),
             fingerprint: fingerprint
@@ -153,6 +157,7 @@ impl TrackMaker<'_> {
             .iter()
             .filter(|media| media.transport == transport);
         let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
+        let media = media.filter(|(_, kind)| *kind != MediaKind::Data);
         media
             .map(|(media, kind)| {
                 let number = usize::from(Track::number(kind));
@@ -165,6 +170,28 @@ impl TrackMaker<'_> {
                 })
             })
             .collect()
+    }
+
+    /// The data channels of one transport.
+    pub(super) fn data(
+        &mut self,
+        negotiated: &Negotiated,
+        transport: usize,
+        sink: impl SinkHandler,
+    ) -> Result<Option<DataTrack>> {
+        let mut sections = negotiated.media.iter();
+        let section = sections.find(|media| media.transport == transport && media.sctp.is_some());
+        let parameters = section.and_then(|section| section.sctp);
+        let (Some(parameters), Some(transport)) =
+            (parameters, negotiated.transports.get(transport))
+        else {
+            return Ok(None);
+        };
+        let source = self.source_pad(MediaKind::Data, ())?;
+        let sink = self.sink_pad(MediaKind::Data, sink)?;
+        let association = DataTransport::new(dtls_role(transport.role), parameters);
+        let track = DataTrack::new(association, source, sink, message_format());
+        Ok(Some(track))
     }
 
     /// The place of a kind's pads.
@@ -183,6 +210,34 @@ impl TrackMaker<'_> {
         &mut self.pads[position]
     }
 
+    /// The open pad, or a new one.
+    fn source_pad(
+        &mut self,
+        kind: MediaKind,
+        handler: impl SourceHandler,
+    ) -> Result<Arc<SourcePad>> {
+        if let Some(pad) = &self.pads_of(kind).source {
+            return Ok(pad.clone());
+        }
+        let pad = { self.context }.source_pad(kind, DEFAULT_DESCRIPTION, handler)?;
+        let pad = Arc::new(pad);
+        self.pads_of(kind).source = Some(pad.clone());
+        Ok(pad)
+    }
+
+    /// The open pad, or a new one.
+    fn sink_pad(&mut self, kind: MediaKind, handler: impl SinkHandler) -> Result<Arc<SinkPad>> {
+        if let Some(pad) = &self.pads_of(kind).sink {
+            return Ok(pad.clone());
+        }
+        let token = self.token.sink(Track::number(kind));
+        let (context, group) = (self.context, self.shard.group());
+        let pad = context.grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
+        let pad = Arc::new(pad);
+        self.pads_of(kind).sink = Some(pad.clone());
+        Ok(pad)
+    }
+
     fn inbound(
         &mut self,
         media: &NegotiatedMedia,
@@ -192,14 +247,7 @@ impl TrackMaker<'_> {
         if !media.receive {
             return Ok(None);
         }
-        let pad = match self.pads_of(kind).source.clone() {
-            Some(pad) => pad,
-            None => Arc::new(
-                self.context
-                    .source_pad(kind, DEFAULT_DESCRIPTION, handler)?,
-            ),
-        };
-        self.pads_of(kind).source = Some(pad.clone());
+        let pad = self.source_pad(kind, handler)?;
         let formats = media.codecs.iter().map(received_format).collect();
         let bounds = self.properties.receive_bounds();
         Ok(Some(Inbound::new(
@@ -220,17 +268,7 @@ impl TrackMaker<'_> {
         let (true, Some(ssrc)) = (media.send, media.local_ssrc) else {
             return Ok(None);
         };
-        let pad = match self.pads_of(kind).sink.clone() {
-            Some(pad) => pad,
-            None => {
-                let token = self.token.sink(Track::number(kind));
-                let (context, group) = (self.context, self.shard.group());
-                let pad =
-                    context.grouped_sink_pad(kind, DEFAULT_DESCRIPTION, handler, group, token)?;
-                Arc::new(pad)
-            }
-        };
-        self.pads_of(kind).sink = Some(pad.clone());
+        let pad = self.sink_pad(kind, handler)?;
         let formats: Vec<SentFormat> = media.codecs.iter().map(sent_format).collect();
         let mut random = rand::rng();
         let begin = (random.random_range(0..0x4000), random.random());
@@ -247,12 +285,34 @@ impl TrackMaker<'_> {
     }
 }
 
+/// The kind of media of a section, data included.
 pub(super) fn kind(kind: &SdpKind) -> Option<MediaKind> {
     match kind {
         SdpKind::Audio => Some(MediaKind::Audio),
         SdpKind::Video => Some(MediaKind::Video),
-        _ => None,
+        SdpKind::Application => Some(MediaKind::Data),
+        SdpKind::Other(_) => None,
     }
+}
+
+/// Our DTLS role as the peer takes it.
+pub(super) fn dtls_role(role: rivero_sdp::DtlsRole) -> DtlsRole {
+    match role {
+        rivero_sdp::DtlsRole::Active => DtlsRole::Client,
+        rivero_sdp::DtlsRole::Passive => DtlsRole::Server,
+    }
+}
+
+/// The format of data channel messages: one in each packet, text marked as such.
+fn message_format() -> u32 {
+    let format = Format {
+        encoding: "MESSAGE".to_owned(),
+        packaging: Packaging::Frame,
+        clock_rate: 0,
+        channels: 0,
+        parameters: Vec::new(),
+    };
+    host().map_or(0, |host| host.format_id(&format))
 }
 
 fn format_id(codec: &NegotiatedCodec) -> u32 {

@@ -10,6 +10,7 @@ use crate::{
         ConnectionState, DtlsConnectionState, IceCandidatePair, IceComponentState, MediaState,
         WebRtcEndpointEvents,
     },
+    data::DataEvent,
     peer::{DtlsState, IceState, PeerEvent},
     shard::{Shard, Token},
     transport::TransportObserver,
@@ -31,6 +32,8 @@ pub(super) struct LegState {
     /// It has been connected at some time.
     pub(super) was_connected: bool,
     pub(super) media: bool,
+    /// Data channels can be opened.
+    pub(super) data: bool,
     /// Checks run, which the client has not been told yet.
     pub(super) connects: bool,
 }
@@ -46,6 +49,7 @@ impl LegState {
             connected: false,
             was_connected: false,
             media: false,
+            data: false,
             connects: false,
         }
     }
@@ -168,6 +172,19 @@ impl TransportObserver for LegObserver {
             return;
         };
         endpoint.change_leg(self.token, |leg| leg.media = active);
+    }
+
+    fn data_event(&self, event: DataEvent) {
+        let Some(endpoint) = self.endpoint.upgrade() else {
+            return;
+        };
+        match event {
+            DataEvent::Up => endpoint.change_leg(self.token, |leg| leg.data = true),
+            DataEvent::Down => endpoint.change_leg(self.token, |leg| leg.data = false),
+            DataEvent::Opened(id) => endpoint.context.data_channel_opened(i32::from(id)),
+            DataEvent::Closed(id) => endpoint.context.data_channel_closed(i32::from(id)),
+            DataEvent::Message { .. } => {}
+        }
     }
 }
 

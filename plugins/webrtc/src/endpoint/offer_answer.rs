@@ -7,6 +7,7 @@ use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
 
 use super::{
     Shared,
+    legs::Tracks,
     negotiation::{local_config, sdp_error},
     session::{Leg, Section, Session},
 };
@@ -61,7 +62,7 @@ impl Shared {
             candidates: Vec::new(),
             gathered: false,
         };
-        self.open(leg.number, token, peer, Vec::new(), None);
+        self.open(leg.number, token, peer, Tracks::default(), None);
         session.legs.push(leg);
         Ok(())
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use crate::{
+    data::ChannelState,
     track::StreamSnapshot,
     transport::{SentSnapshot, Snapshot},
 };
@@ -35,6 +36,48 @@ pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String,
     stats
 }
 
+/// Data channels, and how many there were on the whole.
+fn add_channels(stats: &mut Map<String, Value>, endpoint: &str, snapshot: &Snapshot) {
+    let Some((opened, closed)) = snapshot.channel_totals else {
+        return;
+    };
+    let session = id(endpoint, "session", 0);
+    let entry = json!({
+        "__module__": "kurento",
+        "__type__": "RTCPeerConnectionStats",
+        "id": session.as_str(),
+        "type": "session",
+        "timestampMillis": milliseconds(),
+        "dataChannelsOpened": opened,
+        "dataChannelsClosed": closed,
+    });
+    stats.insert(session, entry);
+    for channel in &snapshot.channels {
+        let id = id(endpoint, "channel", u32::from(channel.id));
+        let state = match channel.state {
+            ChannelState::Connecting => "connecting",
+            ChannelState::Open => "open",
+            ChannelState::Closing => "closing",
+        };
+        let entry = json!({
+            "__module__": "kurento",
+            "__type__": "RTCDataChannelStats",
+            "id": id.as_str(),
+            "type": "datachannel",
+            "timestampMillis": milliseconds(),
+            "label": channel.label.as_str(),
+            "protocol": channel.protocol.as_str(),
+            "datachannelid": channel.id,
+            "state": state,
+            "messagesSent": channel.sent.messages,
+            "bytesSent": channel.sent.bytes,
+            "messagesReceived": channel.received.messages,
+            "bytesReceived": channel.received.bytes,
+        });
+        stats.insert(id, entry);
+    }
+}
+
 fn add(
     stats: &mut Map<String, Value>,
     endpoint: &str,
@@ -42,6 +85,9 @@ fn add(
     snapshot: &Snapshot,
 ) {
     let wanted = |of: &MediaKind| kind.is_none_or(|kind| kind == *of);
+    if wanted(&MediaKind::Data) {
+        add_channels(stats, endpoint, snapshot);
+    }
     for (_, stream) in snapshot.received.iter().filter(|(of, _)| wanted(of)) {
         let id = id(endpoint, "received", stream.ssrc);
         stats.insert(id.clone(), received(&id, stream));

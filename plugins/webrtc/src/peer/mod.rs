@@ -380,10 +380,6 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::NotConnected`], [`PeerError::Dtls`].
-    #[allow(
-        dead_code,
-        reason = "next: the SCTP association of data channels sends through it"
-    )]
     pub fn send_application_data(&mut self, now: Instant, data: &[u8]) -> Result<(), PeerError> {
         let dtls = self.dtls.as_mut().ok_or(PeerError::NotConnected)?;
         dtls.send(now, data)?;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll};
+use rivero_plugin_api::MediaKind;
 
 use super::{
     Command, Outgoing, SendCounters, Token,
@@ -19,7 +20,7 @@ use super::{
     routes::Routes,
     socket::{MediaSocket, ReceiveBuffers},
 };
-use crate::transport::Transport;
+use crate::transport::{Track, Transport};
 
 pub(super) const WAKE: mio::Token = mio::Token(0);
 const V4: mio::Token = mio::Token(1);
@@ -270,10 +271,15 @@ impl Worker {
                 let Some(socket) = socket else { continue };
                 let outgoing = Outgoing::new(socket, path, &mut self.scratch, &mut self.counters);
                 transport.forward(now, track, packets, sink.packets, outgoing);
+                // Messages leave as SCTP decides.
+                if track == Track::number(MediaKind::Data) && !self.touched.contains(&token) {
+                    self.touched.push(token);
+                }
             }
         }
         waiting.clear();
         self.waiting = waiting;
+        self.attend();
     }
 
     fn run_timers(&mut self) {

@@ -17,6 +17,7 @@ use rivero_rtp::{
 };
 
 use crate::{
+    data::{ChannelSnapshot, DataEvent, DataTrack},
     peer::{IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent, Transmit},
     shard::Outgoing,
     track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, StreamSnapshot},
@@ -33,6 +34,8 @@ pub(crate) trait TransportObserver: Send + Sync {
     fn peer_event(&self, event: PeerEvent);
     /// RTP or RTCP comes from the peer, or has ceased to.
     fn media_active(&self, active: bool);
+    /// Something of the data channels, messages excepted.
+    fn data_event(&self, event: DataEvent);
 }
 
 /// A section of the session description: media of one kind.
@@ -90,6 +93,9 @@ pub(crate) struct Transport {
     renamed: Option<String>,
     /// By [`Track::number`].
     tracks: Vec<Track>,
+    data: Option<DataTrack>,
+    /// What the observer has not been told yet.
+    events: VecDeque<PeerEvent>,
     /// Sender of our feedback where we send no media of our own.
     feedback_ssrc: u32,
     clock: SenderClock,
@@ -114,6 +120,9 @@ pub(crate) struct Transport {
 pub(crate) struct Snapshot {
     pub(crate) received: Vec<(MediaKind, StreamSnapshot)>,
     pub(crate) sent: Vec<(MediaKind, SentSnapshot)>,
+    pub(crate) channels: Vec<ChannelSnapshot>,
+    /// Channels ever opened and closed; `None` without data channels.
+    pub(crate) channel_totals: Option<(u64, u64)>,
 }
 
 /// Counters of a sent stream.
@@ -142,6 +151,8 @@ impl Transport {
             name,
             renamed: None,
             tracks: empty.into(),
+            data: None,
+            events: VecDeque::new(),
             feedback_ssrc,
             clock: SenderClock::default(),
             compound: CompoundBuilder::default(),
@@ -209,8 +220,28 @@ impl Transport {
         }
     }
 
+    /// The data channels of a negotiation; those that there are go on.
+    pub(crate) fn set_data(&mut self, now: Instant, data: Option<DataTrack>) {
+        match (&mut self.data, data) {
+            (Some(present), None) => present.transport.end(),
+            (Some(_), Some(_)) => {}
+            (None, data) => self.data = data,
+        }
+        if let Some(data) = self.data.as_mut().filter(|_| self.connected) {
+            data.transport.start(now);
+        }
+    }
+
+    /// The data channels, if there are any.
+    pub(crate) fn data(&mut self) -> Option<&mut DataTrack> {
+        self.data.as_mut()
+    }
+
     /// Takes tracks away that go on elsewhere: their pads are closed when it returns.
     pub(crate) fn remove_tracks(&mut self, kinds: &[MediaKind]) {
+        if kinds.contains(&MediaKind::Data) {
+            self.data = None;
+        }
         for track in &mut self.tracks {
             if kinds.contains(&track.kind) {
                 *track = Track::empty(track.kind);
@@ -296,6 +327,9 @@ impl Transport {
         selection: u64,
         mut outgoing: Outgoing<'_>,
     ) {
+        if track == Track::number(MediaKind::Data) {
+            return self.forward_messages(now, packets, selection);
+        }
         let track = self.tracks.get_mut(usize::from(track));
         let Some(outbound) = track.and_then(|track| track.outbound.as_mut()) else {
             return;
@@ -309,6 +343,15 @@ impl Transport {
             }
         }
         self.next_report.get_or_insert(now + REPORT_INTERVAL);
+    }
+
+    fn forward_messages(&mut self, now: Instant, packets: &[Packet], selection: u64) {
+        let Some(data) = &mut self.data else { return };
+        for (bit, packet) in packets.iter().enumerate() {
+            if selection >> bit & 1 == 1 {
+                data.forward(now, packet);
+            }
+        }
     }
 
     /// Bounds of what is asked of the source on behalf of this peer.
@@ -331,6 +374,9 @@ impl Transport {
     pub(crate) fn timeout(&mut self, now: Instant) {
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
+        }
+        if let Some(data) = &mut self.data {
+            data.transport.handle_timeout(now);
         }
         self.ask_for_lost(now);
         if self.next_report.is_some_and(|due| due <= now) {
@@ -358,7 +404,15 @@ impl Transport {
             .iter()
             .filter_map(|track| track.inbound.as_ref());
         let lost = inbounds.filter_map(Inbound::poll_timeout).min();
-        let due = [self.peer.poll_timeout(), self.next_report, media, lost];
+        let data = self.data.as_ref();
+        let data = data.and_then(|data| data.transport.poll_timeout());
+        let due = [
+            self.peer.poll_timeout(),
+            self.next_report,
+            media,
+            lost,
+            data,
+        ];
         let due = due.into_iter().flatten().min()?;
         if self.timer.is_some_and(|timer| timer <= due) {
             return None;
@@ -377,25 +431,60 @@ impl Transport {
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.peer
-            .poll_transmit()
-            .or_else(|| self.queued.pop_front())
+        loop {
+            let transmit = self.peer.poll_transmit();
+            if let Some(transmit) = transmit.or_else(|| self.queued.pop_front()) {
+                return Some(transmit);
+            }
+            self.take_peer_events();
+            // One at a time: the peer keeps only a few.
+            let now = Instant::now();
+            let packet = self.data.as_mut()?.transport.poll_packet(now)?;
+            if let Err(error) = self.peer.send_application_data(now, &packet) {
+                tracing::debug!(%error, "an SCTP packet is lost");
+            }
+        }
     }
 
-    /// Tells the observer what happened.
-    pub(crate) fn report(&mut self) {
+    /// Acts on what happened to the peer, and keeps it for the observer.
+    fn take_peer_events(&mut self) {
         while let Some(event) = self.peer.poll_event() {
             match event {
+                PeerEvent::ApplicationData(packet) => {
+                    if let Some(data) = &mut self.data {
+                        data.transport.handle(Instant::now(), packet);
+                    }
+                    continue;
+                }
                 PeerEvent::Connected { .. } => self.set_connected(true),
                 PeerEvent::Closed => self.set_connected(false),
                 _ => {}
             }
+            self.events.push_back(event);
+        }
+    }
+
+    /// Tells the observer what happened.
+    pub(crate) fn report(&mut self) {
+        self.take_peer_events();
+        while let Some(event) = self.events.pop_front() {
             self.observer.peer_event(event);
+        }
+        if let Some(data) = &mut self.data {
+            let now = moment(Instant::now()).pipeline;
+            while let Some(event) = data.poll_event(now) {
+                self.observer.data_event(event);
+            }
         }
     }
 
     fn set_connected(&mut self, connected: bool) {
         self.connected = connected;
+        match &mut self.data {
+            Some(data) if connected => data.transport.start(Instant::now()),
+            Some(data) => data.transport.end(),
+            None => {}
+        }
         let outbounds = self
             .tracks
             .iter()
@@ -435,6 +524,10 @@ impl Transport {
                 };
                 snapshot.sent.push((track.kind, sent));
             }
+        }
+        if let Some(data) = &self.data {
+            snapshot.channels = data.transport.snapshots();
+            snapshot.channel_totals = Some(data.transport.totals());
         }
         snapshot
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Codec, Direction, MediaKind, MediaSection, SessionDescription, Source};
+use super::{Codec, Direction, MediaKind, MediaSection, Protocol, SessionDescription, Source};
 
 impl Display for SessionDescription {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -53,7 +53,17 @@ impl Display for MediaSection {
         let stated = self.kind != MediaKind::Application || self.direction != Direction::SendRecv;
         flag(f, stated, self.direction.as_str())?;
         lines(f, "a=mid:", &self.mid)?;
-        lines(f, "a=sctp-port:", self.sctp_port)?;
+        match (self.sctp_port, &self.protocol) {
+            // 1,024 streams are what browsers have.
+            (Some(port), Protocol::DtlsSctp) => {
+                line(
+                    f,
+                    "a=sctpmap:",
+                    format_args!("{port} webrtc-datachannel 1024"),
+                )?;
+            }
+            (port, _) => lines(f, "a=sctp-port:", port)?,
+        }
         lines(f, "a=max-message-size:", self.max_message_size)?;
         lines(f, "a=rtcp:", &self.rtcp)?;
         write_codecs(f, &self.codecs)?;

@@ -25,6 +25,9 @@ pub enum Protocol {
     UdpDtlsSctp,
     /// `TCP/DTLS/SCTP` (RFC 8841).
     TcpDtlsSctp,
+    /// `DTLS/SCTP`, the form of old browsers, with `a=sctpmap`
+    /// (draft-ietf-mmusic-sctp-sdp-05).
+    DtlsSctp,
     /// Any other, verbatim.
     Other(String),
 }
@@ -33,7 +36,7 @@ impl Protocol {
     /// Whether the formats of the m= line are RTP payload types.
     pub fn is_rtp(&self) -> bool {
         match self {
-            Self::UdpDtlsSctp | Self::TcpDtlsSctp => false,
+            Self::UdpDtlsSctp | Self::TcpDtlsSctp | Self::DtlsSctp => false,
             Self::Other(name) => name.split('/').any(|part| part == "RTP"),
             _ => true,
         }
@@ -55,7 +58,7 @@ impl Protocol {
 
     /// Whether it carries data channels (RFC 8841).
     pub fn is_sctp(&self) -> bool {
-        matches!(self, Self::UdpDtlsSctp | Self::TcpDtlsSctp)
+        matches!(self, Self::UdpDtlsSctp | Self::TcpDtlsSctp | Self::DtlsSctp)
     }
 
     /// The text of the m= line.
@@ -71,6 +74,7 @@ impl Protocol {
             Self::TcpDtlsRtpSavpf => "TCP/DTLS/RTP/SAVPF",
             Self::UdpDtlsSctp => "UDP/DTLS/SCTP",
             Self::TcpDtlsSctp => "TCP/DTLS/SCTP",
+            Self::DtlsSctp => "DTLS/SCTP",
             Self::Other(name) => name,
         }
     }
@@ -95,6 +99,7 @@ impl From<&str> for Protocol {
             "TCP/DTLS/RTP/SAVPF" => Self::TcpDtlsRtpSavpf,
             "UDP/DTLS/SCTP" => Self::UdpDtlsSctp,
             "TCP/DTLS/SCTP" => Self::TcpDtlsSctp,
+            "DTLS/SCTP" => Self::DtlsSctp,
             other => Self::Other(other.to_owned()),
         }
     }

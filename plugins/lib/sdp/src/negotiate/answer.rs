@@ -9,8 +9,8 @@ use super::{
     transport::{group_by_bundle, is_usable},
 };
 use crate::{
-    Attribute, Codec, Direction, Group, MediaKind, MediaSection, SdpError, SessionDescription,
-    Setup,
+    Attribute, Codec, Direction, Group, MediaKind, MediaSection, Protocol, SdpError,
+    SessionDescription, Setup,
 };
 
 /// Media attributes that an answer repeats because they describe the format both use.
@@ -164,16 +164,19 @@ fn answer_data(
     offered: &MediaSection,
 ) -> Option<(MediaSection, NegotiatedMedia)> {
     let data = config.data?;
-    let is_data_channel = offered
-        .formats
-        .iter()
-        .any(|format| format == DATA_CHANNEL_FORMAT);
+    let is_old = offered.protocol == Protocol::DtlsSctp;
+    let is_data_channel = is_old || offered.formats.iter().any(|f| f == DATA_CHANNEL_FORMAT);
     if !offered.protocol.is_sctp() || !is_data_channel {
         return None;
     }
     let mut section = continued(offered, PLACEHOLDER_PORT);
-    section.formats = vec![DATA_CHANNEL_FORMAT.to_owned()];
-    section.sctp_port = Some(offered.sctp_port?);
+    let port = offered.sctp_port?;
+    section.formats = vec![if is_old {
+        port.to_string()
+    } else {
+        DATA_CHANNEL_FORMAT.to_owned()
+    }];
+    section.sctp_port = Some(port);
     section.max_message_size = data.max_message_size;
     let media = NegotiatedMedia::of_sections(mline_index, &section, offered);
     Some((section, media))

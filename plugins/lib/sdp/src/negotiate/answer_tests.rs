@@ -413,3 +413,19 @@ fn answers_are_readable() {
         assert_eq!(read(&local.to_string()).to_string(), local.to_string());
     }
 }
+
+#[test]
+fn the_data_section_of_old_browsers_is_answered_in_kind() {
+    let text = samples::CHROMIUM.replace("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5001");
+    let text = text.replace("a=sctp-port:5000", "a=sctpmap:5001 webrtc-datachannel 1024");
+    let negotiated = answered(&text);
+    let data = negotiated.media_of(&MediaKind::Application).unwrap();
+    assert_eq!(data.sctp.unwrap().remote_port, 5001);
+    let answer = negotiated.local.to_string();
+    assert!(
+        answer.contains("m=application 1 DTLS/SCTP 5001\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("a=sctpmap:5001 webrtc-datachannel 1024\r\n"));
+    assert!(!answer.contains("a=sctp-port"));
+}

@@ -106,6 +106,9 @@ impl SectionParser {
             "rtcp-rsize" => section.rtcp_rsize = true,
             "bundle-only" => section.bundle_only = true,
             "end-of-candidates" => section.end_of_candidates = true,
+            "sctpmap" if section.protocol == Protocol::DtlsSctp => {
+                section.sctp_port = sctp_map(value).or(section.sctp_port);
+            }
             "sctp-port" => section.sctp_port = Some(number(value, "sctp-port")?),
             "max-message-size" => {
                 section.max_message_size = Some(number(value, "max-message-size")?);
@@ -148,6 +151,13 @@ impl SectionParser {
         }
         true
     }
+}
+
+/// `a=sctpmap:<port> webrtc-datachannel [<streams>]`: the port.
+fn sctp_map(value: &str) -> Option<u16> {
+    let mut words = value.split_ascii_whitespace();
+    let port = words.next()?.parse().ok()?;
+    (words.next() == Some("webrtc-datachannel")).then_some(port)
 }
 
 fn mid(value: &str) -> Parsed<String> {

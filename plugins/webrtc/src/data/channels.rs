@@ -1,0 +1,143 @@
+//! The channels of an association, by SCTP stream.
+
+use std::collections::BTreeMap;
+
+/// Channels that may exist at a time; browsers have 1,024 streams.
+pub(super) const MAX_CHANNELS: usize = 1024;
+
+/// How a channel treats its messages (RFC 8831 §6.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChannelOptions {
+    pub(crate) label: String,
+    /// Sub-protocol, empty for none.
+    pub(crate) protocol: String,
+    pub(crate) ordered: bool,
+    pub(crate) limit: Limit,
+}
+
+/// When a message is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Never.
+    None,
+    /// After this many retransmissions.
+    Retransmits(u32),
+    /// After this many milliseconds.
+    LifetimeMs(u32),
+}
+
+/// Why a message or channel was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DataError {
+    #[error("the data channels are not connected")]
+    NotConnected,
+    #[error("there is no data channel {0}")]
+    Unknown(u16),
+    #[error("there are {MAX_CHANNELS} data channels already")]
+    TooMany,
+    #[error("a message of {size} bytes, the peer takes {limit}")]
+    TooLarge { size: usize, limit: u64 },
+    #[error("the peer does not read fast enough")]
+    Full,
+    #[error("SCTP refused")]
+    Refused,
+}
+
+/// How far a channel is, in the words of `RTCDataChannelState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChannelState {
+    Connecting,
+    Open,
+    Closing,
+}
+
+/// One channel.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    pub(super) options: ChannelOptions,
+    pub(super) state: ChannelState,
+    pub(super) sent: Count,
+    pub(super) received: Count,
+}
+
+/// Messages and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// A channel for `getStats`.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelSnapshot {
+    pub(crate) id: u16,
+    pub(crate) label: String,
+    pub(crate) protocol: String,
+    pub(crate) state: ChannelState,
+    pub(crate) sent: Count,
+    pub(crate) received: Count,
+}
+
+/// The channels of an association.
+#[derive(Debug, Default)]
+pub(super) struct Channels(pub(super) BTreeMap<u16, Channel>);
+
+impl Channels {
+    pub(super) fn open(&self) -> impl Iterator<Item = (u16, &Channel)> {
+        let open = |(_, channel): &(&u16, &Channel)| channel.state == ChannelState::Open;
+        self.0
+            .iter()
+            .filter(open)
+            .map(|(id, channel)| (*id, channel))
+    }
+
+    /// The lowest free stream of the side that opens `first` (RFC 8832 §6: even ones for the DTLS
+    /// client), of at most `streams`.
+    pub(super) fn free(&self, first: u16, streams: u16) -> Option<u16> {
+        if self.0.len() >= MAX_CHANNELS {
+            return None;
+        }
+        (first..streams)
+            .step_by(2)
+            .find(|id| !self.0.contains_key(id))
+    }
+
+    /// The open channel for a message of a channel called `name` elsewhere: the one of the same
+    /// name, else the first.
+    pub(super) fn for_name(&self, name: u32) -> Option<u16> {
+        let same = self
+            .open()
+            .find(|(_, channel)| name_of(&channel.options) == name);
+        same.or_else(|| self.open().next()).map(|(id, _)| id)
+    }
+
+    pub(super) fn snapshots(&self) -> Vec<ChannelSnapshot> {
+        let snapshot = |(id, channel): (&u16, &Channel)| ChannelSnapshot {
+            id: *id,
+            label: channel.options.label.clone(),
+            protocol: channel.options.protocol.clone(),
+            state: channel.state,
+            sent: channel.sent,
+            received: channel.received,
+        };
+        self.0.iter().map(snapshot).collect()
+    }
+}
+
+/// Label and protocol as a number that travels with messages (FNV-1a), never 0.
+pub(super) fn name_of(options: &ChannelOptions) -> u32 {
+    let bytes = options.label.bytes().chain([0]);
+    let hash = bytes
+        .chain(options.protocol.bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+    hash.max(1)
+}
