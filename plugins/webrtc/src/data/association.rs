@@ -198,7 +198,7 @@ impl DataTransport {
             return Err(DataError::NotConnected);
         };
         let streams = association.negotiated_max_streams().unwrap_or(STREAMS);
-        let id = self.channels.free(first, streams.min(STREAMS));
+        let id = self.channels.take(first, streams.min(STREAMS));
         let id = id.ok_or(DataError::TooMany)?;
         association
             .open_stream(id, Ppid::Binary)
@@ -400,7 +400,7 @@ impl DataTransport {
             return;
         };
         let ours = id.is_multiple_of(2) == (self.role == DtlsRole::Client);
-        if ours || self.channels.0.contains_key(&id) || self.channels.free(0, STREAMS).is_none() {
+        if ours || self.channels.0.contains_key(&id) || !self.channels.has_room() {
             tracing::debug!(
                 id,
                 "the peer opens a channel on a stream that is not its own"

@@ -85,9 +85,9 @@ pub(crate) struct ChannelSnapshot {
     pub(crate) received: Count,
 }
 
-/// The channels of an association.
+/// The channels of an association, and the stream of the one to be opened next.
 #[derive(Debug, Default)]
-pub(super) struct Channels(pub(super) BTreeMap<u16, Channel>);
+pub(super) struct Channels(pub(super) BTreeMap<u16, Channel>, u16);
 
 impl Channels {
     pub(super) fn open(&self) -> impl Iterator<Item = (u16, &Channel)> {
@@ -98,15 +98,23 @@ impl Channels {
             .map(|(id, channel)| (*id, channel))
     }
 
-    /// The lowest free stream of the side that opens `first` (RFC 8832 §6: even ones for the DTLS
-    /// client), of at most `streams`.
-    pub(super) fn free(&self, first: u16, streams: u16) -> Option<u16> {
-        if self.0.len() >= MAX_CHANNELS {
+    /// A free stream of the side that opens `first`, `first + 2` … (RFC 8832 §6: even ones for
+    /// the DTLS client), of at most `streams`: each in turn, because a request to reset a stream
+    /// that was lost and comes again would close the next channel on it, too.
+    pub(super) fn take(&mut self, first: u16, streams: u16) -> Option<u16> {
+        if !self.has_room() {
             return None;
         }
-        (first..streams)
-            .step_by(2)
-            .find(|id| !self.0.contains_key(id))
+        let last = self.1;
+        let later = (first..streams).step_by(2).skip_while(|id| *id < last);
+        let mut all = later.chain((first..streams).step_by(2));
+        let id = all.find(|id| !self.0.contains_key(id))?;
+        self.1 = id + 2;
+        Some(id)
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < MAX_CHANNELS
     }
 
     /// The open channel for a message of a channel called `name` elsewhere: the one of the same

@@ -182,7 +182,7 @@ fn either_side_opens_and_ids_do_not_meet() {
 }
 
 #[test]
-fn closing_is_told_once_to_both_and_the_stream_can_be_used_again() {
+fn closing_is_told_once_to_both_and_another_channel_can_be_opened() {
     for closer in [0, 1] {
         let mut link = Link::pair(5);
         let id = link.open(0, options("first"));
@@ -193,7 +193,7 @@ fn closing_is_told_once_to_both_and_the_stream_can_be_used_again() {
             assert_eq!(events.iter().filter(|event| **event == closed).count(), 1);
             events.clear();
         }
-        assert_eq!(link.open(0, options("second")), id);
+        assert_eq!(link.open(0, options("second")), id + 2);
         send(&mut link, 1, "second", true, "hello");
         link.until(|link| link.messages(0).len() == 1);
         assert!(link.events.iter().all(|events| !events.contains(&closed)));

@@ -9,7 +9,7 @@ use std::{
 use rivero_plugin_api::Result;
 use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
 
-use super::{Shared, properties::Properties};
+use super::{Shared, properties::Properties, session::Leg};
 use crate::{
     api::{IceCandidate, IceComponentState, WebRtcEndpointEvents},
     interfaces,
@@ -23,10 +23,14 @@ impl Shared {
         self.gathering.load(Relaxed)
     }
 
-    /// Gathers candidates once. Before a negotiation nothing happens, as in Kurento.
+    /// Gathers candidates once for each transport. Before a negotiation nothing happens, as in
+    /// Kurento.
     pub(super) fn gather(self: &Arc<Self>) {
-        if self.session().legs.is_empty() || self.gathering.swap(true, Relaxed) {
+        if self.session().legs.is_empty() {
             return;
+        }
+        if self.gathering.swap(true, Relaxed) {
+            return self.gather_legs();
         }
         let properties = self.properties();
         if !properties.stun_server_address.is_empty() || !properties.turn_url.is_empty() {
@@ -40,7 +44,7 @@ impl Shared {
         self.gather_legs();
     }
 
-    /// After a later negotiation: transports that are new gather without being told.
+    /// After a later negotiation: transports beside those that go on gather without being told.
     pub(super) fn gather_new_legs(self: &Arc<Self>) {
         if self.is_gathering() {
             self.gather_legs();
@@ -49,9 +53,14 @@ impl Shared {
 
     /// Gathers for the transports that have not.
     fn gather_legs(self: &Arc<Self>) {
-        let legs = self.session().legs.clone();
-        let new = legs.into_iter().filter(|leg| !leg.gathered);
-        let tokens: Vec<Token> = new.map(|leg| leg.token).collect();
+        let mut session = self.session();
+        let new = session.legs.iter_mut().filter(|leg| !leg.gathers);
+        let begin = |leg: &mut Leg| {
+            leg.gathers = true;
+            leg.token
+        };
+        let tokens: Vec<Token> = new.map(begin).collect();
+        drop(session);
         for token in &tokens {
             self.tell_ice_state(*token, IceComponentState::Gathering);
         }

@@ -1,7 +1,7 @@
 //! From a negotiation to running transports: which go on, which begin, which end.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
 
@@ -58,6 +58,10 @@ impl Shared {
         offered: bool,
     ) -> Result<()> {
         let plans = self.plans(negotiated, offered)?;
+        if !plans.iter().any(|plan| matches!(plan, Plan::GoOn(..))) {
+            // Another peer, for which the client begins anew.
+            self.gathering.store(false, Relaxed);
+        }
         self.end_other_legs(&plans);
         self.free_moved_tracks(negotiated, &plans);
         let mut legs = Vec::new();
@@ -114,6 +118,7 @@ impl Shared {
                         transport: position,
                         sections,
                         candidates: Vec::new(),
+                        gathers: false,
                         gathered: false,
                     };
                     Plan::Begin(leg, Box::new(peer))

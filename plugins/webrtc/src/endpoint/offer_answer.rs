@@ -60,6 +60,7 @@ impl Shared {
             transport: 0,
             sections: described_sections(offer),
             candidates: Vec::new(),
+            gathers: false,
             gathered: false,
         };
         self.open(leg.number, token, peer, Tracks::default(), None);

@@ -37,6 +37,8 @@ pub(super) struct Leg {
     pub(super) sections: Vec<Section>,
     /// Ours, as announced.
     pub(super) candidates: Vec<Candidate>,
+    /// It is gathering, or has gathered.
+    pub(super) gathers: bool,
     pub(super) gathered: bool,
 }
 

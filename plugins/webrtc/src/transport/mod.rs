@@ -240,6 +240,10 @@ impl Transport {
     /// Takes tracks away that go on elsewhere: their pads are closed when it returns.
     pub(crate) fn remove_tracks(&mut self, kinds: &[MediaKind]) {
         if kinds.contains(&MediaKind::Data) {
+            if let Some(data) = &mut self.data {
+                data.transport.end();
+            }
+            self.report();
             self.data = None;
         }
         for track in &mut self.tracks {

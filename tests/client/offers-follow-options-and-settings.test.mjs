@@ -1,0 +1,89 @@
+// What generateOffer lists: by its options, the constructor, the properties and the
+// configuration; and what processAnswer makes of answers that do not fit.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { connectClient, invoke } from '../lib/client.mjs';
+import { startRivero } from '../lib/rivero.mjs';
+
+const CODECS = {
+  audioCodecs: [{ name: 'PCMA/8000' }, { name: 'opus/48000/2' }],
+  videoCodecs: [{ name: 'VP8/90000' }, { name: 'H264/90000' }, { name: 'VP9/90000' }],
+};
+
+let server;
+let client;
+let pipeline;
+before(async () => {
+  server = await startRivero({ moduleConfig: { 'kurento/SdpEndpoint.conf.json': JSON.stringify(CODECS) } });
+  client = await connectClient(server.url);
+  pipeline = await client.create('MediaPipeline');
+});
+after(async () => {
+  client?.close();
+  await server?.stop();
+});
+
+const endpoint = (params = {}) => pipeline.create('WebRtcEndpoint', params);
+const lines = (sdp, start) => sdp.split('\r\n').filter((line) => line.startsWith(start));
+const sections = (sdp) => lines(sdp, 'm=').map((line) => line.slice(2).split(' ')[0]);
+const names = (sdp) => lines(sdp, 'a=rtpmap:').map((line) => line.split(' ')[1].split('/')[0]);
+
+test('codecs come in the order of the configuration', async () => {
+  const offer = await invoke(await endpoint(), 'generateOffer');
+  assert.deepEqual(names(offer), ['PCMA', 'opus', 'VP8', 'H264', 'VP9']);
+  assert.deepEqual(sections(offer), ['audio', 'video']);
+  assert.deepEqual(lines(offer, 'a=mid:'), ['a=mid:audio0', 'a=mid:video0']);
+  assert.deepEqual(lines(offer, 'a=group:'), ['a=group:BUNDLE audio0 video0']);
+});
+
+test('options leave sections out, data channels add one', async () => {
+  const options = client.getComplexType?.('OfferOptions') ?? ((value) => value);
+  const without = async (wish, params) => sections(await invoke(await endpoint(params), 'generateOffer', options(wish)));
+  assert.deepEqual(await without({ offerToReceiveAudio: false }), ['video']);
+  assert.deepEqual(await without({ offerToReceiveVideo: false }), ['audio']);
+  assert.deepEqual(await without({ offerToReceiveVideo: false }, { useDataChannels: true }), ['audio', 'application']);
+});
+
+test('bandwidths that were set are in the offer', async () => {
+  const limited = await endpoint();
+  await invoke(limited, 'setMaxVideoRecvBandwidth', 800);
+  await invoke(limited, 'setMaxAudioRecvBandwidth', 64);
+  assert.deepEqual(lines(await invoke(limited, 'generateOffer'), 'b='), ['b=AS:64', 'b=AS:800']);
+});
+
+test('one endpoint answers the offer of another; what does not fit is refused and can be mended', async () => {
+  const [offerer, answerer] = [await endpoint(), await endpoint()];
+  const refused = (operation, text, code) =>
+    assert.rejects(invoke(offerer, operation, text), (error) => error.code === code, `${operation} ${code}`);
+  await refused('processAnswer', 'v=0', 40209);
+  const offer = await invoke(offerer, 'generateOffer');
+  await assert.rejects(invoke(offerer, 'generateOffer'), (error) => error.code === 40208);
+  await refused('processOffer', offer, 40208);
+  const answer = await invoke(answerer, 'processOffer', offer);
+  await refused('processAnswer', '', 40201);
+  await refused('processAnswer', 'garbage', 40201);
+  await refused('processAnswer', answer.slice(0, answer.indexOf('m=video')), 40206);
+  await refused('processAnswer', answer.replaceAll(/a=ice-pwd.*\r\n/g, ''), 40206);
+  const local = await invoke(offerer, 'processAnswer', answer);
+  assert.deepEqual(sections(local), ['audio', 'video']);
+  await refused('processAnswer', answer, 40210);
+  // Before the peers are connected, Kurento's rule: one negotiation.
+  await assert.rejects(invoke(answerer, 'generateOffer'), (error) => error.code === 40208);
+  await assert.rejects(invoke(answerer, 'processOffer', offer), (error) => error.code === 40208);
+});
+
+test('sections beyond the first of a kind are rejected in their place', async () => {
+  const offer = await invoke(await endpoint({ useDataChannels: true }), 'generateOffer');
+  const video = offer.slice(offer.indexOf('m=video'), offer.indexOf('m=application'));
+  const more = offer.replace('BUNDLE audio0 video0', 'BUNDLE audio0 video0 extra') + video.replace('a=mid:video0', 'a=mid:extra');
+  const answer = await invoke(await endpoint(), 'processOffer', more);
+  assert.deepEqual(lines(answer, 'm=').map((line) => line.split(' ').slice(0, 2).join(' ')), [
+    'm=audio 1',
+    'm=video 1',
+    'm=application 0',
+    'm=video 0',
+  ]);
+  assert.deepEqual(lines(answer, 'a=group:'), ['a=group:BUNDLE audio0 video0']);
+});
