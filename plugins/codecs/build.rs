@@ -1,5 +1,26 @@
-//! Writes the manifest of a module without classes.
+//! Writes the manifest: a module without classes, and what it converts.
 
+use rivero_idl::build::{
+    Module,
+    Packaging::{Frame, Raw, Rtp},
+};
+
+include!("src/table.rs");
+
+/// In the order of `conversions::all`.
 fn main() -> Result<(), rivero_idl::Error> {
-    rivero_idl::build::Module::new("codecs").generate()
+    println!("cargo::rerun-if-changed=src/table.rs");
+    let mut module = Module::new("codecs").packaging_parameters(&["packetization-mode"]);
+    for (rtp, content) in PAYLOADS {
+        let (packets, frames) = ((rtp, Rtp), (content, Frame));
+        module = module.conversion(packets, frames, REPACKAGING);
+        module = module.conversion(frames, packets, REPACKAGING);
+    }
+    for (encoding, raw, cost) in DECODED {
+        module = module.conversion((encoding, Frame), (raw, Raw), cost);
+    }
+    for (encoding, raw, cost) in ENCODED {
+        module = module.conversion((raw, Raw), (encoding, Frame), cost);
+    }
+    module.generate()
 }
