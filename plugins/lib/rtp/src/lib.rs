@@ -9,13 +9,17 @@
 //!   (RFC 8285), parsed without copying and written into the caller's buffer.
 //! * [`rtcp`]: compound RTCP packets, parsed into one enum and built into one buffer.
 //! * [`receiver`], [`sender`]: the statistics that reports carry and that reports bring.
-//! * [`nack`]: what to ask for again.
-//! * [`rewriter`]: one continuous outgoing stream out of changing sources.
+//! * [`nack`]: what to ask for again. [`rtx`]: retransmissions in a stream of their own.
+//! * [`window`]: telling repeated packets from new ones.
+//! * [`arrivals`]: transport-wide feedback about what was received.
+//! * [`rewriter`]: one continuous outgoing stream out of changing sources. [`picture`]: the same for
+//!   the numbers of pictures.
 //! * [`remb`]: the loss-based receiver bitrate estimate.
 //! * [`codec`]: what a forwarder must know of a payload: keyframe starts and layers.
 //! * [`jitter`]: packets back into order, and how long to wait for missing ones.
 //! * [`payload`]: frames out of packets and packets out of frames, one file for each payload format.
 
+pub mod arrivals;
 pub mod codec;
 mod cursor;
 pub mod extension;
@@ -24,12 +28,15 @@ pub mod jitter;
 pub mod nack;
 pub mod ntp;
 pub mod payload;
+pub mod picture;
 pub mod receiver;
 pub mod remb;
 pub mod rewriter;
 pub mod rtcp;
+pub mod rtx;
 pub mod sender;
 pub mod sequence;
+pub mod window;
 
 pub use extension::{ExtensionBlock, ExtensionMap, HeaderExtension};
 pub use header::{OutgoingHeader, RtpHeader, RtpParseError};

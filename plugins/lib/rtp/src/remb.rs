@@ -30,6 +30,9 @@ const THRESHOLD_AFTER_LOSS: f64 = 0.8;
 const SMOOTHING_PACKETS: f64 = 100.0;
 /// How far beyond the highest rate seen an estimate may go.
 const HEADROOM: f64 = 2.0;
+/// What is reported when nothing limits a sender any more, in bits per second.
+const UNLIMITED: f64 = 100_000_000.0;
+const MAX_REPORTED: u64 = 100_000_000;
 /// Between two reports.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How long a viewer's limit counts without being renewed.
@@ -52,6 +55,7 @@ pub struct RembEstimator {
     min: u64,
     max: u64,
     limits: Vec<Limit>,
+    has_limited: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +79,7 @@ impl Default for RembEstimator {
             min: 0,
             max: 0,
             limits: Vec::new(),
+            has_limited: false,
         }
     }
 }
@@ -140,6 +145,22 @@ impl RembEstimator {
         self.limits
             .retain(|limit| now.saturating_duration_since(limit.since) < LIMIT_LIFETIME);
         self.estimate.map(|estimate| self.bounded(estimate))
+    }
+
+    /// The bitrate to report where the sender estimates the path by itself: the viewers' limits
+    /// and the upper bound, in bits per second. `None` before 200 ms have passed since the
+    /// previous one, and as long as nothing was ever limited.
+    pub fn poll_limits(&mut self, now: Instant) -> Option<u64> {
+        let is_early = |last: Instant| now.saturating_duration_since(last) < INTERVAL;
+        if self.last_update.is_some_and(is_early) {
+            return None;
+        }
+        self.last_update = Some(now);
+        self.limits
+            .retain(|limit| now.saturating_duration_since(limit.since) < LIMIT_LIFETIME);
+        let value = self.bounded(UNLIMITED);
+        self.has_limited |= value < MAX_REPORTED;
+        self.has_limited.then_some(value)
     }
 
     fn update(&mut self, elapsed: Duration) {

@@ -29,6 +29,7 @@ struct Origin {
     input: u16,
     /// The section that it belongs to; 0 is none.
     section: u16,
+    mark: u16,
 }
 
 /// Rewrites sequence numbers and timestamps so that a receiver sees one stream.
@@ -82,7 +83,7 @@ impl StreamRewriter {
 
     /// The numbers for a packet of `source` (any name of it that stays the same) that came with
     /// these numbers. `None` for a packet that has no place: it is older than the first one of its
-    /// source, or than anything that is still remembered.
+    /// source, or than anything that is still remembered, or it came before.
     ///
     /// A source that differs from the previous packet's is a switch; the caller stops passing in
     /// packets of the former one.
@@ -105,7 +106,7 @@ impl StreamRewriter {
             self.offset
         };
         let output = input.checked_add_signed(offset)?;
-        if output < self.begin {
+        if output < self.begin || is_late && !self.is_free(output) {
             return None;
         }
         let timestamp = timestamp.wrapping_add(self.timestamp_offset);
@@ -135,6 +136,15 @@ impl StreamRewriter {
     /// Whatever comes next is a new source.
     pub fn forget_source(&mut self) {
         self.source = None;
+    }
+
+    /// Whether no packet of the present section was sent under this late number. An old one may
+    /// have been.
+    fn is_free(&self, output: u64) -> bool {
+        let sequence = low_bits(output);
+        let origin = self.origins.get(usize::from(sequence % REMEMBERED));
+        output + u64::from(REMEMBERED) > self.highest
+            && origin.is_some_and(|o| o.section != self.section || o.output != sequence)
     }
 
     /// The offset that was valid when the late packet `input` was due.
@@ -175,8 +185,25 @@ impl StreamRewriter {
                 output,
                 input,
                 section: self.section,
+                mark: 0,
             };
         }
+    }
+
+    /// Attaches a number of the caller's to a packet that was just sent as `sequence`.
+    #[inline]
+    pub fn set_mark(&mut self, sequence: u16, mark: u16) {
+        if let Some(slot) = self.origins.get_mut(usize::from(sequence % REMEMBERED)) {
+            slot.mark = mark;
+        }
+    }
+
+    /// What was attached to the packet sent as `sequence`. Of use where [`Self::origin`] knows
+    /// that packet.
+    #[must_use]
+    pub fn mark(&self, sequence: u16) -> u16 {
+        let slot = self.origins.get(usize::from(sequence % REMEMBERED));
+        slot.map_or(0, |slot| slot.mark)
     }
 
     /// A packet of the current source is left out on purpose (of another layer, say): no gap
@@ -213,6 +240,12 @@ impl StreamRewriter {
         timestamp.wrapping_add(self.timestamp_offset)
     }
 
+    /// The highest outgoing sequence number so far; one before the first if there is none.
+    #[must_use]
+    pub fn latest(&self) -> u16 {
+        low_bits(self.highest)
+    }
+
     /// The source of the latest packet.
     #[must_use]
     pub fn source(&self) -> Option<u64> {
@@ -243,6 +276,23 @@ mod tests {
             None,
             "from before the beginning"
         );
+    }
+
+    #[test]
+    fn a_repeated_packet_has_no_place() {
+        let (mut r, now) = rewriter();
+        for input in [10, 12, 13] {
+            assert!(sequence(&mut r, now, 1, input).is_some());
+        }
+        assert_eq!(sequence(&mut r, now, 1, 12), None);
+        assert_eq!(sequence(&mut r, now, 1, 11), Some(1001), "late, but new");
+        assert_eq!(sequence(&mut r, now, 1, 11), None);
+        assert_eq!(sequence(&mut r, now, 1, 13), None);
+        sequence(&mut r, now, 1, 13 + REMEMBERED);
+        assert_eq!(sequence(&mut r, now, 1, 14), Some(1004), "just remembered");
+        assert_eq!(sequence(&mut r, now, 1, 9), None);
+        r.set_mark(1004, 77);
+        assert_eq!(r.mark(1004), 77);
     }
 
     #[test]

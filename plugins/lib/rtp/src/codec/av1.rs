@@ -22,6 +22,28 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
     begins_sequence || first_unit_type(aggregation, cursor) == Some(SEQUENCE_HEADER)
 }
 
+/// Temporal and spatial layer of the first unit that begins in this packet; `None` where none
+/// does, or where it has no layers (AV1 specification §5.3.3). Sequence headers and temporal
+/// delimiters have none, and belong to the base layer.
+#[inline]
+#[must_use]
+pub fn layers(payload: &[u8]) -> Option<(u8, u8)> {
+    let mut cursor = Cursor::new(payload);
+    let aggregation = cursor.u8()?;
+    if aggregation & 0x80 != 0 {
+        return None;
+    }
+    if (aggregation >> 4) & 3 != 1 {
+        skip_leb128(&mut cursor)?;
+    }
+    let header = cursor.u8()?;
+    if header & 0x04 == 0 {
+        return None;
+    }
+    let extension = cursor.u8()?;
+    Some((extension >> 5, (extension >> 3) & 3))
+}
+
 fn first_unit_type(aggregation: u8, mut cursor: Cursor<'_>) -> Option<u8> {
     // With a count of one, the only unit has no length in front.
     if (aggregation >> 4) & 3 != 1 {
@@ -42,6 +64,19 @@ fn skip_leb128(cursor: &mut Cursor<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_are_those_of_the_first_unit() {
+        assert_eq!(layers(&[0x10, 0x34, 0b0100_1000]), Some((2, 1)));
+        assert_eq!(layers(&[0x20, 0x05, 0x34, 0b0010_0000]), Some((1, 0)));
+        assert_eq!(
+            layers(&[0x90, 0x34, 0b0010_0000]),
+            None,
+            "the rest of a unit"
+        );
+        assert_eq!(layers(&[0x10, 0x32, 0xff]), None, "no extension");
+        assert_eq!(layers(&[0x10, 0x34]), None);
+    }
 
     #[test]
     fn the_sequence_bit_or_a_sequence_header_begin_a_keyframe() {

@@ -35,6 +35,9 @@ pub struct PayloadInfo {
     pub spatial_layer: u8,
     /// The picture's number, 7 or 15 bits, if the payload format has one.
     pub picture_id: Option<u16>,
+    /// The packet begins a frame with which a receiver of lower temporal layers may go up to this
+    /// one.
+    pub layer_sync: bool,
 }
 
 impl VideoCodec {
@@ -69,6 +72,7 @@ impl VideoCodec {
                     temporal_layer: d.temporal_layer.unwrap_or(0),
                     spatial_layer: 0,
                     picture_id: d.picture_id,
+                    layer_sync: d.layer_sync && d.partition_start && d.partition == 0,
                 })
             }
             Self::Vp9 => {
@@ -77,11 +81,19 @@ impl VideoCodec {
                     temporal_layer: d.temporal_layer,
                     spatial_layer: d.spatial_layer,
                     picture_id: d.picture_id,
+                    layer_sync: d.switching_up_point && d.frame_start,
                 })
             }
             Self::H264 => keyframe_only(h264::is_keyframe_start(payload)),
             Self::H265 => keyframe_only(h265::is_keyframe_start(payload)),
-            Self::Av1 => keyframe_only(av1::is_keyframe_start(payload)),
+            Self::Av1 => {
+                let (temporal_layer, spatial_layer) = av1::layers(payload).unwrap_or_default();
+                PayloadInfo {
+                    temporal_layer,
+                    spatial_layer,
+                    ..keyframe_only(av1::is_keyframe_start(payload))
+                }
+            }
         }
     }
 }

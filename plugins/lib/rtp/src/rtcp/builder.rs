@@ -8,6 +8,20 @@ const MAX_REPORTS: usize = 31;
 /// Entries of lists in feedback messages, so that a packet stays below the path's MTU.
 const MAX_LIST: usize = 200;
 
+/// Packets of the longest run, 13 bits.
+const MAX_RUN: usize = 0x1fff;
+/// Statuses of two bits in a chunk.
+const VECTOR_LEN: usize = 7;
+
+/// 0 not received, 1 with a one-byte delta, 2 with a two-byte delta.
+fn status(delta: &Option<i16>) -> u16 {
+    match delta {
+        None => 0,
+        Some(0..=255) => 1,
+        Some(_) => 2,
+    }
+}
+
 /// Writes a compound RTCP packet into a buffer that is kept between packets.
 ///
 /// RFC 3550 §6.1 wants a report first; without one the packet is of reduced size (RFC 5506), which
@@ -157,6 +171,55 @@ impl CompoundBuilder {
             out.u32(count << 24 | exponent << 18 | mantissa);
             streams.iter().for_each(|ssrc| out.u32(*ssrc));
         })
+    }
+
+    /// Adds transport-wide congestion control feedback of `sender` about the transport of the
+    /// stream `media`: one entry for each packet from `base_sequence` on, for those that arrived
+    /// the time since the one before, in 250 µs, for the first one since `reference_time` (64 ms
+    /// units, 24 bits). `count` numbers these messages.
+    pub fn transport_feedback(
+        &mut self,
+        (sender, media): (u32, u32),
+        base_sequence: u16,
+        reference_time: u32,
+        count: u8,
+        deltas: &[Option<i16>],
+    ) -> &mut Self {
+        let format = usize::from(packet_type::FORMAT_TRANSPORT_CC);
+        self.packet(packet_type::TRANSPORT_FEEDBACK, format, |out| {
+            out.u32(sender);
+            out.u32(media);
+            out.u16(base_sequence);
+            out.u16(u16::try_from(deltas.len()).unwrap_or(u16::MAX));
+            out.u32(reference_time << 8 | u32::from(count));
+            out.status_chunks(deltas);
+            for delta in deltas.iter().flatten() {
+                match u8::try_from(*delta) {
+                    Ok(small) => out.u8(small),
+                    Err(_) => out.u16(delta.cast_unsigned()),
+                }
+            }
+        })
+    }
+
+    /// Runs of equal statuses where they are long, else seven statuses of two bits.
+    fn status_chunks(&mut self, deltas: &[Option<i16>]) {
+        let mut rest = deltas;
+        while let Some(first) = rest.first() {
+            let symbol = status(first);
+            let run = rest.iter().take_while(|delta| status(delta) == symbol);
+            let run = run.take(MAX_RUN).count();
+            let covered = if run >= VECTOR_LEN || run == rest.len() {
+                self.u16(symbol << 13 | u16::try_from(run).unwrap_or(0));
+                run
+            } else {
+                let vector = rest.iter().take(VECTOR_LEN).zip((0..VECTOR_LEN).rev());
+                let symbols = vector.map(|(delta, place)| status(delta) << (2 * place));
+                self.u16(0xc000 | symbols.fold(0, |all, symbol| all | symbol));
+                VECTOR_LEN
+            };
+            rest = rest.get(covered..).unwrap_or_default();
+        }
     }
 
     /// Writes header, body and padding of one packet.
