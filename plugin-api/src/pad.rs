@@ -136,6 +136,12 @@ impl SinkPad {
             ROption::RNone => None,
         }
     }
+
+    /// Bit/s of the next better encoding that the source has, while this pad gets a lesser one
+    /// because of its [`BandwidthEstimate`](Upstream::BandwidthEstimate).
+    pub fn next_bitrate(&self) -> Option<u64> {
+        Some(self.0.next_bitrate()).filter(|bitrate| *bitrate > 0)
+    }
 }
 
 impl Drop for SinkPad {

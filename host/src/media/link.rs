@@ -5,9 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
 };
 
-use rivero_plugin_api::{MediaKind, Packet};
+use rivero_plugin_api::{Encoding, MediaKind, Packet};
 
-use super::{connection::Connection, source::Source};
+use super::{
+    connection::Connection,
+    layers::{self, Choice},
+    source::Source,
+};
 
 /// A burst, looked at once for all links.
 pub(crate) struct Burst<'a> {
@@ -53,6 +57,12 @@ pub(crate) struct Link {
     wanted: AtomicU8,
     spatial: AtomicU8,
     temporal: AtomicU8,
+    /// Where the temporal layers are to go: up where the coding allows it, down between frames.
+    wanted_temporal: AtomicU8,
+    /// RTP timestamp of the frame that was looked at last; above 32 bits before the first.
+    frame: AtomicU64,
+    /// The consumer chose its layers itself.
+    wished: AtomicBool,
     /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     estimate: AtomicU64,
     /// What the control side has to say about it; nothing of the media path.
@@ -94,6 +104,9 @@ impl Link {
             wanted: AtomicU8::new(0),
             spatial: AtomicU8::new(u8::MAX),
             temporal: AtomicU8::new(u8::MAX),
+            wanted_temporal: AtomicU8::new(u8::MAX),
+            frame: AtomicU64::new(u64::MAX),
+            wished: AtomicBool::new(false),
             estimate: AtomicU64::new(u64::MAX),
             account: Mutex::default(),
         }
@@ -138,8 +151,10 @@ impl Link {
         changed
     }
 
+    /// A keyframe is needed, to begin or to change to the encoding that was chosen.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.load(Relaxed)
+        let changes = self.encoding.load(Relaxed) != self.wanted.load(Relaxed);
+        self.waiting.load(Relaxed) || changes && !self.wished.load(Relaxed)
     }
 
     pub(crate) fn is_newcomer(&self) -> bool {
@@ -159,7 +174,29 @@ impl Link {
     pub(crate) fn wish(&self, encoding: u8, spatial: u8, temporal: u8) {
         self.wanted.store(encoding, Relaxed);
         self.spatial.store(spatial, Relaxed);
-        self.temporal.store(temporal, Relaxed);
+        self.wanted_temporal.store(temporal, Relaxed);
+        self.wished.store(true, Relaxed);
+    }
+
+    /// Chooses the best of `encodings` that the path carries, unless the consumer chose itself;
+    /// `true` when the encoding is to change.
+    pub(crate) fn choose(&self, encodings: &[Encoding]) -> bool {
+        if self.wished.load(Relaxed) {
+            return false;
+        }
+        let Some(choice) = layers::choose(encodings, self.estimate(), self.choice()) else {
+            return false;
+        };
+        self.wanted_temporal.store(choice.temporal, Relaxed);
+        self.wanted.swap(choice.encoding, Relaxed) != choice.encoding
+    }
+
+    /// What was chosen last.
+    pub(crate) fn choice(&self) -> Choice {
+        Choice {
+            encoding: self.wanted.load(Relaxed),
+            temporal: self.wanted_temporal.load(Relaxed),
+        }
     }
 
     pub(crate) fn set_estimate(&self, bits_per_second: u64) {
@@ -177,7 +214,7 @@ impl Link {
         let steady = !self.waiting.load(Relaxed)
             && burst.encoding == Some(encoding)
             && self.wanted.load(Relaxed) == encoding
-            && (!burst.layered || self.temporal.load(Relaxed) == u8::MAX);
+            && (!burst.layered || self.takes_all_layers());
         if steady {
             burst.all
         } else {
@@ -185,15 +222,32 @@ impl Link {
         }
     }
 
+    fn takes_all_layers(&self) -> bool {
+        let limits = [&self.temporal, &self.wanted_temporal, &self.spatial];
+        limits.iter().all(|limit| limit.load(Relaxed) == u8::MAX)
+    }
+
     fn select_each(&self, burst: &Burst<'_>, mut encoding: u8) -> u64 {
         let wanted = self.wanted.load(Relaxed);
-        let (spatial, temporal) = (self.spatial.load(Relaxed), self.temporal.load(Relaxed));
+        let wanted_temporal = self.wanted_temporal.load(Relaxed);
+        let spatial = self.spatial.load(Relaxed);
+        let mut temporal = self.temporal.load(Relaxed);
+        let mut frame = self.frame.load(Relaxed);
         let mut waiting = self.waiting.load(Relaxed);
         let mut selection = 0;
         for (bit, packet) in burst.packets.iter().enumerate().take(64) {
             let layer = packet.layer;
-            if (waiting || encoding != wanted) && layer.encoding == wanted && packet.is_keyframe() {
-                (encoding, waiting) = (wanted, false);
+            if layer.encoding == wanted && packet.is_keyframe() {
+                (encoding, waiting, temporal) = (wanted, false, wanted_temporal);
+            }
+            let timestamp = u64::from(packet.rtp.timestamp);
+            if layer.encoding == encoding && timestamp != frame {
+                frame = timestamp;
+                temporal = temporal.min(wanted_temporal);
+            }
+            let rises = packet.flags & Packet::LAYER_SYNC != 0 && layer.encoding == encoding;
+            if rises && (temporal..=wanted_temporal).contains(&layer.temporal) {
+                temporal = layer.temporal;
             }
             let passes = !waiting
                 && layer.encoding == encoding
@@ -203,6 +257,8 @@ impl Link {
         }
         self.encoding.store(encoding, Relaxed);
         self.waiting.store(waiting, Relaxed);
+        self.temporal.store(temporal, Relaxed);
+        self.frame.store(frame, Relaxed);
         selection
     }
 }
@@ -274,17 +330,74 @@ mod tests {
         assert_eq!(link.select(&Burst::new(&burst)), 0b0101);
     }
 
+    /// A packet of a frame of its own.
+    fn frame(timestamp: u32, temporal: u8, flags: u8) -> Packet {
+        let mut packet = packet(0, temporal, false);
+        packet.rtp.timestamp = timestamp;
+        packet.flags = flags;
+        packet
+    }
+
     #[test]
-    fn temporal_layers_above_the_wish_are_left_out() {
+    fn temporal_layers_above_the_wish_are_left_out_from_the_next_frame_on() {
         let link = link(MediaKind::Video);
-        assert_eq!(link.select(&Burst::new(&[packet(0, 0, true)])), 1);
+        let begin = [frame(1, 0, Packet::KEYFRAME), frame(2, 2, 0)];
+        assert_eq!(link.select(&Burst::new(&begin)), 0b11);
         link.wish(0, u8::MAX, 1);
         let burst = [
-            packet(0, 0, false),
-            packet(0, 2, false),
-            packet(0, 1, false),
+            frame(2, 2, 0),
+            frame(3, 0, 0),
+            frame(4, 2, 0),
+            frame(5, 1, 0),
         ];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b101);
+        assert_eq!(link.select(&Burst::new(&burst)), 0b1011);
+    }
+
+    #[test]
+    fn temporal_layers_come_back_where_the_coding_allows_it() {
+        let link = link(MediaKind::Video);
+        assert_eq!(
+            link.select(&Burst::new(&[frame(1, 0, Packet::KEYFRAME)])),
+            1
+        );
+        link.wish(0, u8::MAX, 0);
+        let burst = [frame(2, 0, 0), frame(3, 2, 0), frame(4, 1, 0)];
+        assert_eq!(link.select(&Burst::new(&burst)), 0b001);
+        link.wish(0, u8::MAX, u8::MAX);
+        let sync = Packet::LAYER_SYNC;
+        let burst = [
+            frame(5, 1, 0),
+            frame(6, 1, sync),
+            frame(7, 2, 0),
+            frame(8, 1, 0),
+            frame(9, 2, sync),
+        ];
+        assert_eq!(link.select(&Burst::new(&burst)), 0b11010);
+    }
+
+    #[test]
+    fn a_weaker_path_gets_the_lesser_encoding_at_its_keyframe() {
+        let link = link(MediaKind::Video);
+        let encodings = [150_000, 900_000].map(|bitrate| Encoding {
+            bitrate,
+            temporal_layers: 1,
+            ..Encoding::default()
+        });
+        assert!(link.choose(&encodings));
+        let burst = [packet(0, 0, true), packet(1, 0, true)];
+        assert_eq!(link.select(&Burst::new(&burst)), 0b10);
+        link.set_estimate(300_000);
+        assert!(link.choose(&encodings) && link.is_waiting());
+        let burst = [
+            packet(0, 0, false),
+            packet(1, 0, false),
+            packet(0, 0, true),
+            packet(1, 0, false),
+        ];
+        assert_eq!(link.select(&Burst::new(&burst)), 0b0110);
+        assert!(!link.is_waiting());
+        link.set_estimate(2_000_000);
+        assert!(link.choose(&encodings));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod format;
 mod graph;
 mod history;
 mod keyframe;
+mod layers;
 mod link;
 mod node;
 mod plane;

@@ -126,6 +126,13 @@ impl Sink {
         }
     }
 
+    /// Bit/s of the next better encoding or layer that the present feed has, 0 = none.
+    pub fn next_bitrate(&self) -> u64 {
+        let feed = self.feed.load();
+        feed.as_ref()
+            .map_or(0, |feed| feed.source.next_bitrate(&feed.link))
+    }
+
     /// A recent packet of the present feed, for retransmission.
     pub fn history(&self, ssrc: u32, sequence: u16) -> Option<Packet> {
         let feed = self.feed.load();

@@ -16,7 +16,8 @@ use super::{
     flow::Flow,
     history::{self, History},
     keyframe::{Requests, Verdict},
-    link::Burst,
+    layers,
+    link::{Burst, Link},
     plane::Plane,
 };
 
@@ -164,13 +165,71 @@ impl Source {
         self.handler.upstream(AbiUpstream::from(message));
     }
 
-    /// All consumers share one encoding, so the weakest decides what is sent.
-    pub(crate) fn estimates_changed(&self) {
-        let fan_out = self.fan_out.load();
-        let estimates = fan_out.links().map(|link| link.estimate());
-        let bits_per_second = estimates.min().unwrap_or(u64::MAX);
+    /// A consumer's path carries another amount. Where there are several encodings or layers it
+    /// alone gets another one of them; else all share what there is, and the weakest decides
+    /// what is sent.
+    pub(crate) fn estimates_changed(self: &Arc<Self>) {
+        let encodings = self.encodings();
+        self.select_layers(&encodings);
+        let bits_per_second = if encodings.len() > 1 {
+            u64::MAX
+        } else {
+            self.least_estimate(layers::least_share(&encodings))
+        };
         if self.told_estimate.swap(bits_per_second, Relaxed) != bits_per_second {
             self.tell(Upstream::BandwidthEstimate { bits_per_second });
+        }
+    }
+
+    /// What may be sent, bit/s, so that every path carries `share` of it.
+    fn least_estimate(&self, share: f64) -> u64 {
+        let fan_out = self.fan_out.load();
+        let estimates = fan_out.links().map(|link| link.estimate());
+        let least = estimates.min().unwrap_or(u64::MAX);
+        if least == u64::MAX || share >= 1.0 {
+            return least;
+        }
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let whole = (least as f64 / share) as u64;
+        whole
+    }
+
+    fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
+        if !layers::are_layered(encodings) {
+            return;
+        }
+        let fan_out = self.fan_out.load();
+        let mut switches = false;
+        for link in fan_out.links() {
+            switches |= link.choose(encodings);
+        }
+        if switches {
+            self.request_keyframe();
+        }
+    }
+
+    /// Chooses an encoding for a consumer that is about to join.
+    pub(crate) fn select_layer(&self, link: &Link) {
+        let encodings = self.encodings();
+        if layers::are_layered(&encodings) {
+            link.choose(&encodings);
+        }
+    }
+
+    /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.
+    pub(crate) fn next_bitrate(&self, link: &Link) -> u64 {
+        let encodings = self
+            .encodings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if layers::are_layered(&encodings) {
+            layers::next_bitrate(&encodings, link.choice())
+        } else {
+            0
         }
     }
 
@@ -204,11 +263,13 @@ impl Source {
         self.format.swap(format, Relaxed) != format
     }
 
-    pub(crate) fn set_encodings(&self, encodings: Vec<Encoding>) {
-        *self
-            .encodings
+    /// What the producer sends has changed.
+    pub(crate) fn set_encodings(self: &Arc<Self>, encodings: Vec<Encoding>) {
+        self.encodings
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = encodings;
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&encodings);
+        self.select_layers(&encodings);
     }
 
     /// The encodings that the producer announced.

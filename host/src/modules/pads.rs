@@ -158,4 +158,8 @@ impl AbiSinkPad for OpenSink {
                 .remove_sink(self.place.kind, &self.place.description)
         });
     }
+
+    fn next_bitrate(&self) -> u64 {
+        guard::contain(|| self.sink.next_bitrate()).unwrap_or(0)
+    }
 }

@@ -37,6 +37,9 @@ impl Packet {
     pub const DISCONTINUITY: u8 = 2;
     /// A data-channel message that is text.
     pub const TEXT: u8 = 4;
+    /// Begins a frame of an upper temporal layer with which a consumer of lower ones may go up
+    /// to this one.
+    pub const LAYER_SYNC: u8 = 8;
 
     pub fn is_keyframe(&self) -> bool {
         self.flags & Self::KEYFRAME != 0

@@ -111,6 +111,8 @@ pub trait AbiSinkPad: Send + Sync {
     /// A packet that was pushed to this sink a moment ago.
     fn history(&self, ssrc: u32, sequence: u16) -> ROption<Packet>;
     fn close(&self);
+    /// Bit/s of the next better encoding or layer that the source has for this sink, 0 = none.
+    fn next_bitrate(&self) -> u64;
 }
 
 #[sabi_trait]

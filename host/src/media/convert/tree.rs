@@ -63,6 +63,7 @@ impl Wiring {
                 link.wish(0, u8::MAX, u8::MAX);
             }
         }
+        branch.source.select_layer(link);
         branch.fresh |= link.set_active(true) && !branch.source.can_greet(link.wanted());
         sink.set_feed(Some((branch.source.clone(), link.clone())));
         branch.consumers.add(link.clone(), sink.clone());
