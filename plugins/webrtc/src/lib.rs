@@ -2,12 +2,14 @@
 //!
 //! * [`peer`]: one transport without I/O: ICE, DTLS, SRTP.
 //! * [`data`]: data channels of a transport, without I/O as well.
-//! * [`track`]: media of one kind on a transport, pure logic as well.
+//! * [`track`]: media of one kind on a transport, and [`congestion`]: what its path carries; pure
+//!   logic as well.
 //! * [`transport`]: a peer with its tracks, driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
 
 mod certificates;
+mod congestion;
 mod data;
 mod endpoint;
 mod interfaces;

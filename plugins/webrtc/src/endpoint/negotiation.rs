@@ -24,7 +24,7 @@ use crate::{
     peer::{self, Certificate, DtlsRole},
     settings::{self, CodecSettings},
     shard::{Shard, Token},
-    track::{Inbound, Outbound, ReceivedFormat, SentFormat},
+    track::{Announced, Encodings, Inbound, Outbound, ReceivedFormat, SentFormat},
     transport::Track,
 };
 
@@ -55,6 +55,7 @@ pub(super) fn local_config(
     // Without it a viewer has to guess the colour matrix, and guesses wrong.
     let color_space = HeaderExtension::ColorSpace.uri();
     video.extensions.push(ExtMap::new(4, color_space));
+    video.rtx_ssrc = Some(random.random_range(1..u32::MAX));
     let fingerprint = certificate.fingerprint().to_string();
     Ok(LocalConfig {
         session_id: random.random_range(1..u64::from(u32::MAX)),
@@ -75,10 +76,24 @@ pub(super) fn local_config(
             trickle: true,
         },
         features: Features {
+            rtx: true,
+            transport_cc: true,
+            simulcast: true,
+            reduced_size_rtcp: true,
+        },
+    })
+}
+
+/// The same for an offer: it has what Kurento's have, and no more, since not every client that
+/// answers one reads what it does not know.
+pub(super) fn for_offer(config: LocalConfig) -> LocalConfig {
+    LocalConfig {
+        features: Features {
             reduced_size_rtcp: true,
             ..Features::default()
         },
-    })
+        ..config
+    }
 }
 
 fn credentials(random: &mut impl Rng) -> IceCredentials {
@@ -255,6 +270,7 @@ impl TrackMaker<'_> {
             kind,
             formats,
             extensions(media),
+            announced(media),
             bounds,
         )))
     }
@@ -281,6 +297,10 @@ impl TrackMaker<'_> {
             begin,
             epoch(),
         );
+        let outbound = match media.local_rtx_ssrc {
+            Some(ssrc) => outbound.with_repair_stream(ssrc, random.random_range(0..0x4000)),
+            None => outbound,
+        };
         Ok(Some(outbound))
     }
 }
@@ -331,6 +351,25 @@ fn sent_format(codec: &NegotiatedCodec) -> SentFormat {
         format: format_id(codec),
         payload_type: codec.payload_type,
         clock_rate: codec.clock_rate,
+        codec: VideoCodec::from_encoding_name(&codec.name),
+        rtx_payload_type: codec.rtx_payload_type,
+        transport_cc: codec.allows(&RtcpFeedback::TransportCc),
+    }
+}
+
+/// What the peer said about the streams that it will send.
+fn announced(media: &NegotiatedMedia) -> Announced {
+    let streams = media.remote_streams.iter();
+    let encodings = match media.receive_rids.as_slice() {
+        [] if media.receive_ssrcs.len() > 1 => Encodings::Ssrcs(media.receive_ssrcs.clone()),
+        [] => Encodings::One,
+        rids => Encodings::Rids(rids.to_vec()),
+    };
+    Announced {
+        encodings,
+        repairs: streams
+            .filter_map(|stream| Some((stream.rtx_ssrc?, stream.ssrc)))
+            .collect(),
     }
 }
 
@@ -344,6 +383,8 @@ fn received_format(codec: &NegotiatedCodec) -> ReceivedFormat {
         pli: codec.allows(&RtcpFeedback::NackPli),
         fir: codec.allows(&RtcpFeedback::CcmFir),
         remb: codec.allows(&RtcpFeedback::GoogRemb),
+        rtx_payload_type: codec.rtx_payload_type,
+        transport_cc: codec.allows(&RtcpFeedback::TransportCc),
     }
 }
 

@@ -8,7 +8,7 @@ use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
 use super::{
     Shared,
     legs::Tracks,
-    negotiation::{local_config, sdp_error},
+    negotiation::{for_offer, local_config, sdp_error},
     session::{Leg, Section, Session},
 };
 use crate::api::{IceComponentState, SessionEndpointEvents};
@@ -30,7 +30,7 @@ impl Shared {
         session.may_offer(connected)?;
         let config = self.next_config(&session)?;
         let offer = match &session.negotiated {
-            None => rivero_sdp::offer(&config, options),
+            None => rivero_sdp::offer(&for_offer(config.clone()), options),
             Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
         };
         let offer = offer.map_err(|error| sdp_error(&error, false))?;

@@ -25,9 +25,9 @@ pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String,
     let legs = endpoint.session().legs.clone();
     for leg in legs {
         let (sender, receiver) = mpsc::sync_channel(1);
-        endpoint.shard.with(leg.token, move |transport, _| {
+        endpoint.shard.with(leg.token, move |transport, now| {
             // Nobody waits any more after the patience is over.
-            let _ = sender.try_send(transport.snapshot());
+            let _ = sender.try_send(transport.snapshot(now));
         });
         if let Ok(snapshot) = receiver.recv_timeout(PATIENCE) {
             add(&mut stats, endpoint.context.id(), kind, &snapshot);
@@ -98,7 +98,7 @@ fn add(
         .filter(|(of, stream)| wanted(of) && stream.packets > 0)
     {
         let id = id(endpoint, "sent", stream.ssrc);
-        stats.insert(id.clone(), sent(&id, stream));
+        stats.insert(id.clone(), sent(&id, stream, snapshot));
     }
 }
 
@@ -128,11 +128,15 @@ fn received(id: &str, stream: &StreamSnapshot) -> Value {
         "packetsReceived": stream.packets,
         "bytesReceived": stream.bytes,
         "jitter": stream.jitter.as_secs_f64(),
+        "rid": stream.rid,
+        "payloadType": stream.payload_type,
+        "bitrate": stream.bitrate,
+        "repairedPackets": counters.repaired,
     });
     extend(&mut entry, own)
 }
 
-fn sent(id: &str, stream: &SentSnapshot) -> Value {
+fn sent(id: &str, stream: &SentSnapshot, transport: &Snapshot) -> Value {
     let mut entry = common(id, "outboundrtp", "RTCOutboundRTPStreamStats", stream.ssrc);
     let (feedback, remote) = (&stream.feedback, stream.remote.unwrap_or_default());
     let own = json!({
@@ -145,7 +149,8 @@ fn sent(id: &str, stream: &SentSnapshot) -> Value {
         "packetsSent": stream.packets,
         "bytesSent": stream.bytes,
         "retransmittedPacketsSent": feedback.retransmitted,
-        "targetBitrate": 0.0,
+        "targetBitrate": transport.path_estimate.unwrap_or(0) as f64,
+        "arrivingBitrate": transport.arriving.unwrap_or(0),
         "roundTripTime": stream.round_trip.unwrap_or_default().as_secs_f64(),
     });
     extend(&mut entry, own)

@@ -5,18 +5,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rivero_plugin_api::{Bytes, Extension, Extensions, Layer, MediaKind, Packet, Rtp, SourcePad};
+use rivero_plugin_api::{
+    Bytes, Encoding, Extension, Extensions, MediaKind, Packet, Rtp, SourcePad,
+};
 use rivero_rtp::{
-    ExtensionMap, RtpHeader,
+    ExtensionMap, HeaderExtension, RtpHeader,
     codec::{PayloadInfo, VideoCodec},
-    nack::{NackGenerator, NackOutcome},
-    receiver::ReceiverStatistics,
+    nack::NackOutcome,
     remb::RembEstimator,
-    rewriter::StreamRewriter,
     rtcp::{CompoundBuilder, ReportBlock, SenderInfo},
+    rtx,
 };
 
-use super::{SenderClock, kind_of, outbound::Moment, timeline::Timeline};
+use super::{
+    Announced, SenderClock, kind_of,
+    outbound::Moment,
+    stream::{Stream, StreamSnapshot},
+};
 
 /// Streams of one track; a peer that invents more of them is not listened to.
 const MAX_STREAMS: usize = 8;
@@ -37,6 +42,10 @@ pub(crate) struct ReceivedFormat {
     pub(crate) fir: bool,
     /// The peer takes bitrate estimates.
     pub(crate) remb: bool,
+    /// Of its retransmissions (RFC 4588), where they have one.
+    pub(crate) rtx_payload_type: Option<u8>,
+    /// The peer takes transport-wide feedback.
+    pub(crate) transport_cc: bool,
 }
 
 /// The receiving side of a track.
@@ -45,6 +54,7 @@ pub(crate) struct Inbound {
     kind: MediaKind,
     formats: Vec<ReceivedFormat>,
     extensions: ExtensionMap,
+    announced: Announced,
     streams: Vec<Stream>,
     current: Option<u32>,
     burst: Vec<Packet>,
@@ -52,43 +62,10 @@ pub(crate) struct Inbound {
     estimator: RembEstimator,
     fir_number: u8,
     wants_keyframe: bool,
+    /// The source does not know yet of an encoding that began.
+    has_news: bool,
     /// The present negotiation lets the peer send.
     enabled: bool,
-}
-
-struct Stream {
-    ssrc: u32,
-    /// What consumers know it by: a stream that comes back has new numbers, and must not be
-    /// taken for the one before.
-    name: u32,
-    statistics: ReceiverStatistics,
-    nack: NackGenerator,
-    timeline: Timeline,
-    /// Numbers without the gaps that padding leaves.
-    numbers: StreamRewriter,
-    counters: StreamCounters,
-}
-
-/// Feedback that we sent about a stream.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct StreamCounters {
-    pub(crate) nack: u64,
-    pub(crate) pli: u64,
-    pub(crate) fir: u64,
-    /// Bit/s, the last one told.
-    pub(crate) remb: u64,
-}
-
-/// Counters of a received stream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StreamSnapshot {
-    pub(crate) ssrc: u32,
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-    pub(crate) jitter: Duration,
-    pub(crate) lost: i32,
-    pub(crate) fraction_lost: u8,
-    pub(crate) counters: StreamCounters,
 }
 
 impl Inbound {
@@ -97,6 +74,7 @@ impl Inbound {
         kind: MediaKind,
         formats: Vec<ReceivedFormat>,
         extensions: ExtensionMap,
+        announced: Announced,
         bounds: (u64, u64),
     ) -> Self {
         let mut estimator = RembEstimator::default();
@@ -106,6 +84,7 @@ impl Inbound {
             kind,
             formats,
             extensions,
+            announced,
             streams: Vec::new(),
             current: None,
             burst: Vec::new(),
@@ -113,6 +92,7 @@ impl Inbound {
             estimator,
             fir_number: 0,
             wants_keyframe: false,
+            has_news: false,
             enabled: true,
         }
     }
@@ -123,6 +103,7 @@ impl Inbound {
         self.hand_on();
         self.formats = settings.formats;
         self.extensions = settings.extensions;
+        self.announced = settings.announced;
         self.enabled = true;
         if !announced.is_empty() {
             self.streams
@@ -145,14 +126,33 @@ impl Inbound {
 
     /// Whether a stream was received before.
     pub(crate) fn knows(&self, ssrc: u32) -> bool {
-        self.streams.iter().any(|stream| stream.ssrc == ssrc)
+        let is_known = |stream: &Stream| stream.ssrc == ssrc || stream.rtx_ssrc == Some(ssrc);
+        self.streams.iter().any(is_known)
     }
 
     /// Whether a payload type is one of this track's.
     pub(crate) fn accepts(&self, payload_type: u8) -> bool {
-        self.formats
-            .iter()
-            .any(|format| format.payload_type == payload_type)
+        self.formats.iter().any(|format| {
+            format.payload_type == payload_type || format.rtx_payload_type == Some(payload_type)
+        })
+    }
+
+    /// Whether the peer wants transport-wide feedback.
+    pub(crate) fn reports_arrivals(&self) -> bool {
+        let is_numbered = self
+            .extensions
+            .id(HeaderExtension::TransportSequence)
+            .is_some();
+        is_numbered && self.formats.iter().any(|format| format.transport_cc)
+    }
+
+    /// The transport-wide sequence number of a packet.
+    pub(crate) fn transport_sequence(&self, header: &RtpHeader, packet: &[u8]) -> Option<u16> {
+        let elements = header.extensions(packet);
+        let value = self
+            .extensions
+            .find(HeaderExtension::TransportSequence, elements)?;
+        value.first_chunk().copied().map(u16::from_be_bytes)
     }
 
     /// Takes a plain RTP packet.
@@ -160,8 +160,62 @@ impl Inbound {
         &mut self,
         moment: Moment,
         header: &RtpHeader,
+        packet: &mut [u8],
+        clock: &SenderClock,
+    ) {
+        let is_repair =
+            |format: &&ReceivedFormat| format.rtx_payload_type == Some(header.payload_type);
+        self.estimator.received(packet.len());
+        let Some(payload_type) = self.formats.iter().find(is_repair).map(|f| f.payload_type) else {
+            self.take(moment, header, packet, clock, false);
+            return;
+        };
+        let Some(ssrc) = self.repaired(header, packet) else {
+            return;
+        };
+        let Some(start) = rtx::restore(packet, header, payload_type, ssrc) else {
+            return;
+        };
+        let packet = packet.get(start..).unwrap_or_default();
+        if let Ok(header) = RtpHeader::parse(packet) {
+            self.take(moment, &header, packet, clock, true);
+        }
+    }
+
+    /// The stream that a retransmission repeats a packet of.
+    fn repaired(&mut self, header: &RtpHeader, packet: &[u8]) -> Option<u32> {
+        let rtx_ssrc = header.ssrc;
+        let bound = self
+            .streams
+            .iter()
+            .find(|stream| stream.rtx_ssrc == Some(rtx_ssrc));
+        if let Some(stream) = bound {
+            return Some(stream.ssrc);
+        }
+        let described = self.announced.repaired_ssrc(rtx_ssrc);
+        let encoding = self
+            .announced
+            .repaired_encoding(&self.extensions, header, packet);
+        let is_alone = self.streams.len() == 1;
+        let stream = self
+            .streams
+            .iter_mut()
+            .find(|stream| match (described, encoding) {
+                (Some(ssrc), _) => stream.ssrc == ssrc,
+                (None, Some(encoding)) => stream.encoding == encoding,
+                (None, None) => is_alone,
+            })?;
+        stream.rtx_ssrc = Some(rtx_ssrc);
+        Some(stream.ssrc)
+    }
+
+    fn take(
+        &mut self,
+        moment: Moment,
+        header: &RtpHeader,
         packet: &[u8],
         clock: &SenderClock,
+        repaired: bool,
     ) {
         let Ok(payload) = header.payload_range(packet) else {
             return;
@@ -169,26 +223,45 @@ impl Inbound {
         if !self.enabled {
             return;
         }
-        let known = self
-            .formats
-            .iter()
-            .find(|format| format.payload_type == header.payload_type);
-        let Some(format) = known else { return };
-        let Some(stream) = stream(&mut self.streams, header.ssrc, format.clock_rate) else {
+        let of_type = |format: &&ReceivedFormat| format.payload_type == header.payload_type;
+        let Some(format) = self.formats.iter().find(of_type) else {
             return;
         };
-        stream
-            .statistics
-            .received(moment.now, header, payload.len());
-        self.estimator.received(packet.len());
+        if !self.streams.iter().any(|stream| stream.ssrc == header.ssrc) {
+            let encoding = self.announced.encoding_of(&self.extensions, header, packet);
+            let Some(encoding) = encoding.filter(|_| self.streams.len() < MAX_STREAMS) else {
+                return;
+            };
+            let stream = Stream::new(header.ssrc, encoding, format.clock_rate);
+            self.streams.push(stream);
+            self.has_news = true;
+        }
+        let of_source = |stream: &&mut Stream| stream.ssrc == header.ssrc;
+        let Some(stream) = self.streams.iter_mut().find(of_source) else {
+            return;
+        };
+        if repaired {
+            stream.counters.repaired += 1;
+        } else {
+            stream
+                .statistics
+                .received(moment.now, header, payload.len());
+        }
         if format.nack {
             stream.nack.received(moment.now, header.sequence);
+        }
+        if !stream.window.is_new(header.sequence) {
+            return;
         }
         if payload.is_empty() {
             // Padding that probes the path: for us alone, so its number is closed up.
             stream.numbers.skipped(header.sequence);
             return;
         }
+        self.has_news |= !stream.rate.is_active(moment.now);
+        stream
+            .rate
+            .received(moment.now, packet.len(), header.marker);
         let numbers = stream
             .numbers
             .rewrite(moment.now, 0, header.sequence, header.timestamp);
@@ -204,30 +277,14 @@ impl Inbound {
             stream
                 .timeline
                 .presentation(moment.pipeline, header.timestamp, clock);
-        if self.current != Some(format.format) {
-            self.current = Some(format.format);
-            // What is in the burst has the former format.
-            if !self.burst.is_empty() {
-                self.pad.push(&self.burst);
-                self.burst.clear();
-            }
-            self.pad.set_format(self.current);
-        }
-        self.burst.push(Packet {
+        let layer = stream.layer(format.codec, header.timestamp, info);
+        let packet = Packet {
             bytes: Bytes::copy_from(packet),
             format: format.format,
             origin: self.pad.id(),
             kind: self.kind,
-            flags: if info.keyframe_start {
-                Packet::KEYFRAME
-            } else {
-                0
-            },
-            layer: Layer {
-                encoding: 0,
-                spatial: info.spatial_layer,
-                temporal: info.temporal_layer,
-            },
+            flags: flags(info),
+            layer,
             presentation_time,
             ingress_time: moment.pipeline,
             duration: 0,
@@ -240,7 +297,18 @@ impl Inbound {
                 padding: u8::try_from(packet.len() - payload.end).unwrap_or(0),
                 extensions: forwarded_extensions(&self.extensions, header, packet),
             },
-        });
+        };
+        self.gather(packet);
+    }
+
+    /// Adds a packet to the burst, which has one format.
+    fn gather(&mut self, packet: Packet) {
+        if self.current != Some(packet.format) {
+            self.hand_on();
+            self.current = Some(packet.format);
+            self.pad.set_format(self.current);
+        }
+        self.burst.push(packet);
     }
 
     /// Pushes what was received to the consumers.
@@ -249,6 +317,45 @@ impl Inbound {
             self.pad.push(&self.burst);
             self.burst.clear();
         }
+    }
+
+    /// Whether an encoding began to come, which the source should know.
+    pub(crate) fn take_news(&mut self) -> bool {
+        self.announced.count() > 1 && std::mem::take(&mut self.has_news)
+    }
+
+    /// Tells the source which encodings there are and what they take. Called regularly: it
+    /// ends an interval of measurement.
+    pub(crate) fn measure(&mut self, now: Instant) {
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.rate.measure(now));
+        let layered = self.streams.iter().any(|stream| stream.rate.layers > 1);
+        if layered || self.announced.count() > 1 {
+            self.announce(now);
+        }
+    }
+
+    /// Tells the source which encodings there are.
+    pub(crate) fn announce(&mut self, now: Instant) {
+        let encoding = |number: usize| {
+            let of_encoding = |stream: &&Stream| usize::from(stream.encoding) == number;
+            let rate = self
+                .streams
+                .iter()
+                .rfind(of_encoding)
+                .map(|stream| &stream.rate);
+            Encoding {
+                rid: self.announced.rid(number).to_owned(),
+                bitrate: rate.map_or(0, |rate| rate.bits_per_second(now)),
+                frame_rate: rate.map_or(0.0, |rate| rate.frames_per_second()),
+                spatial_layers: 1,
+                temporal_layers: rate.map_or(1, |rate| rate.layers.max(1)),
+                ..Encoding::default()
+            }
+        };
+        let encodings: Vec<Encoding> = (0..self.announced.count()).map(encoding).collect();
+        self.pad.set_encodings(&encodings);
     }
 
     /// A sender report about one of the streams.
@@ -273,8 +380,13 @@ impl Inbound {
         self.streams.len() < before
     }
 
-    /// Adds what asks the peer for a keyframe.
-    pub(crate) fn request_keyframe(&mut self, sender: u32, compound: &mut CompoundBuilder) {
+    /// Adds what asks the peer for a keyframe, of every encoding that it sends.
+    pub(crate) fn request_keyframe(
+        &mut self,
+        now: Instant,
+        sender: u32,
+        compound: &mut CompoundBuilder,
+    ) {
         let format = self
             .formats
             .iter()
@@ -282,19 +394,26 @@ impl Inbound {
         let Some(format) = format.or(self.formats.first()) else {
             return;
         };
-        let Some(stream) = self.streams.last_mut() else {
-            // Asked for with the first packet.
-            self.wants_keyframe = true;
-            return;
-        };
-        self.wants_keyframe = false;
-        if format.pli {
-            stream.counters.pli += 1;
-            compound.picture_loss(sender, stream.ssrc);
-        } else if format.fir {
-            stream.counters.fir += 1;
-            self.fir_number = self.fir_number.wrapping_add(1);
-            compound.full_intra_request(sender, stream.ssrc, self.fir_number);
+        // Without a stream it is asked for with the first packet.
+        self.wants_keyframe = self.streams.is_empty();
+        let is_single = self.announced.count() == 1;
+        let latest = self.streams.last().map(|stream| stream.ssrc);
+        let asked = self.streams.iter_mut().filter(|stream| {
+            if is_single {
+                Some(stream.ssrc) == latest
+            } else {
+                stream.rate.is_active(now)
+            }
+        });
+        for stream in asked {
+            if format.pli {
+                stream.counters.pli += 1;
+                compound.picture_loss(sender, stream.ssrc);
+            } else if format.fir {
+                stream.counters.fir += 1;
+                self.fir_number = self.fir_number.wrapping_add(1);
+                compound.full_intra_request(sender, stream.ssrc, self.fir_number);
+            }
         }
     }
 
@@ -327,7 +446,7 @@ impl Inbound {
             needs_keyframe |= outcome == NackOutcome::Lost && self.kind == MediaKind::Video;
         }
         if needs_keyframe {
-            self.request_keyframe(sender, compound);
+            self.request_keyframe(now, sender, compound);
         }
     }
 
@@ -354,7 +473,13 @@ impl Inbound {
         if let Some(limit) = limit {
             self.estimator.set_limit(now, 0, limit);
         }
-        let Some(bitrate) = self.estimator.poll(now) else {
+        // A peer that gets our arrival times knows its path better than we do.
+        let bitrate = if self.reports_arrivals() {
+            self.estimator.poll_limits(now)
+        } else {
+            self.estimator.poll(now)
+        };
+        let Some(bitrate) = bitrate else {
             return;
         };
         let sources: Vec<u32> = self.streams.iter().map(|stream| stream.ssrc).collect();
@@ -364,35 +489,25 @@ impl Inbound {
         compound.receiver_estimated_bitrate(sender, bitrate, &sources);
     }
 
-    pub(crate) fn snapshot(&self) -> impl Iterator<Item = StreamSnapshot> {
-        self.streams.iter().map(|stream| StreamSnapshot {
+    pub(crate) fn snapshot(&self, now: Instant) -> impl Iterator<Item = StreamSnapshot> {
+        let current = self
+            .formats
+            .iter()
+            .find(|format| Some(format.format) == self.current);
+        let payload_type = current.map_or(0, |format| format.payload_type);
+        self.streams.iter().map(move |stream| StreamSnapshot {
             ssrc: stream.ssrc,
+            rid: self.announced.rid(usize::from(stream.encoding)).to_owned(),
+            payload_type,
             packets: stream.statistics.packets(),
             bytes: stream.statistics.payload_bytes(),
             jitter: stream.statistics.jitter_duration(),
             lost: stream.statistics.cumulative_lost(),
             fraction_lost: stream.statistics.fraction_lost(),
+            bitrate: stream.rate.bits_per_second(now),
             counters: stream.counters,
         })
     }
-}
-
-/// The stream of an SSRC, a new one where there is room.
-fn stream(streams: &mut Vec<Stream>, ssrc: u32, clock_rate: u32) -> Option<&mut Stream> {
-    let position = streams.iter().position(|stream| stream.ssrc == ssrc);
-    if position.is_none() && streams.len() < MAX_STREAMS {
-        streams.push(Stream {
-            ssrc,
-            name: rand::random(),
-            statistics: ReceiverStatistics::new(ssrc, clock_rate),
-            nack: NackGenerator::default(),
-            timeline: Timeline::new(clock_rate),
-            numbers: StreamRewriter::new(clock_rate, 0, 0),
-            counters: StreamCounters::default(),
-        });
-        return streams.last_mut();
-    }
-    streams.get_mut(position?)
 }
 
 fn inspect(codec: Option<VideoCodec>, payload: &[u8]) -> PayloadInfo {
@@ -404,6 +519,11 @@ fn inspect(codec: Option<VideoCodec>, payload: &[u8]) -> PayloadInfo {
             ..PayloadInfo::default()
         },
     }
+}
+
+fn flags(info: PayloadInfo) -> u8 {
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    flag(info.keyframe_start, Packet::KEYFRAME) | flag(info.layer_sync, Packet::LAYER_SYNC)
 }
 
 fn forwarded_extensions(map: &ExtensionMap, header: &RtpHeader, packet: &[u8]) -> Extensions {

@@ -1,15 +1,19 @@
 //! Media of one kind between us and one peer.
 
+mod encodings;
 mod inbound;
-mod limit;
 mod outbound;
+mod repair;
+mod stream;
 mod timeline;
 
 use rivero_plugin_api::ExtensionKind;
 use rivero_rtp::HeaderExtension;
 
-pub(crate) use inbound::{Inbound, ReceivedFormat, StreamSnapshot};
+pub(crate) use encodings::{Announced, Encodings};
+pub(crate) use inbound::{Inbound, ReceivedFormat};
 pub(crate) use outbound::{FeedbackCounters, Moment, Outbound, SentFormat};
+pub(crate) use stream::StreamSnapshot;
 pub(crate) use timeline::SenderClock;
 
 /// Extensions that travel with the media, on both sides of the boundary.

@@ -7,14 +7,20 @@ use std::{
 
 use rivero_plugin_api::{Extensions, Packet, SinkPad, Upstream};
 use rivero_rtp::{
-    ExtensionBlock, ExtensionMap, HeaderExtension, OutgoingHeader, ntp,
+    ExtensionBlock, ExtensionMap, HeaderExtension, OutgoingHeader,
+    codec::VideoCodec,
+    ntp,
+    picture::{MAX_FRONT, PictureNumbers},
     rewriter::{Rewritten, StreamRewriter},
     rtcp::{CompoundBuilder, LostSequences, ReportBlock},
     sender::SenderStatistics,
 };
 
-use super::{extension_of, limit::ViewerLimit};
-use crate::peer::Peer;
+use super::{
+    extension_of,
+    repair::{RepairBudget, RepairStream},
+};
+use crate::{congestion::Congestion, peer::Peer};
 
 /// A format that the peer accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +28,18 @@ pub(crate) struct SentFormat {
     pub(crate) format: u32,
     pub(crate) payload_type: u8,
     pub(crate) clock_rate: u32,
+    /// `None` for what has no picture numbers that would have to go on.
+    pub(crate) codec: Option<VideoCodec>,
+    /// Of retransmissions in a stream of their own.
+    pub(crate) rtx_payload_type: Option<u8>,
+    /// The peer sends transport-wide feedback.
+    pub(crate) transport_cc: bool,
 }
 
 /// Retransmissions that one request may cause.
 const MAX_RETRANSMISSIONS: usize = 100;
+/// Latest packets that probes repeat.
+const PROBE_PACKETS: u16 = 16;
 
 /// The sending side of a track.
 pub(crate) struct Outbound {
@@ -34,16 +48,35 @@ pub(crate) struct Outbound {
     cname: Arc<str>,
     formats: Vec<SentFormat>,
     extensions: ExtensionMap,
+    /// The extension for transport-wide sequence numbers, where they are reported about.
+    transport_id: Option<u8>,
     rewriter: StreamRewriter,
+    pictures: PictureNumbers,
+    repair: Option<RepairStream>,
+    budget: RepairBudget,
     statistics: SenderStatistics,
     /// The wall clock at pipeline time 0. Fixed: a packet that is sent again
     /// must be the same to the bit.
     epoch: SystemTime,
     block: ExtensionBlock,
-    limit: ViewerLimit,
+    /// Bit/s last told to the source.
+    told: Option<u64>,
     pub(crate) feedback: FeedbackCounters,
     /// The present negotiation lets us send.
     enabled: bool,
+}
+
+/// What a packet gets on its way out.
+struct Form<'a> {
+    ssrc: u32,
+    payload_type: u8,
+    numbers: Rewritten,
+    /// The transport-wide sequence number.
+    transport: Option<u16>,
+    /// What goes in front of the payload.
+    prefix: &'a [u8],
+    /// What replaces the beginning of the payload.
+    front: &'a [u8],
 }
 
 /// Feedback that the peer sent about this stream.
@@ -88,17 +121,23 @@ impl Outbound {
         epoch: SystemTime,
     ) -> Self {
         let clock_rate = formats.first().map_or(90_000, |format| format.clock_rate);
+        let transport_id = extensions.id(HeaderExtension::TransportSequence);
+        let is_reported = formats.iter().any(|format| format.transport_cc);
         Self {
             sink,
             ssrc,
             cname,
             formats,
             extensions,
+            transport_id: transport_id.filter(|_| is_reported),
             rewriter: StreamRewriter::new(clock_rate, sequence, timestamp),
+            pictures: PictureNumbers::default(),
+            repair: None,
+            budget: RepairBudget::default(),
             statistics: SenderStatistics::new(clock_rate),
             epoch,
             block: ExtensionBlock::default(),
-            limit: ViewerLimit::default(),
+            told: None,
             feedback: FeedbackCounters::default(),
             enabled: true,
         }
@@ -115,12 +154,34 @@ impl Outbound {
         }
         self.formats = settings.formats;
         self.extensions = settings.extensions;
+        self.transport_id = settings.transport_id;
+        // One that is not negotiated now keeps its number for when it is again.
+        if let Some(repair) = settings.repair {
+            self.repair = self
+                .repair
+                .filter(|known| known.ssrc == repair.ssrc)
+                .or(Some(repair));
+        }
     }
 
     /// Nothing may be sent any more, until a later negotiation.
     pub(crate) fn pause(&mut self) {
         self.enabled = false;
         self.shut();
+    }
+
+    /// Retransmissions go under an SSRC of their own (RFC 4588), beginning with a sequence
+    /// number chosen at random below 32768.
+    pub(crate) fn with_repair_stream(self, ssrc: u32, sequence: u16) -> Self {
+        Self {
+            repair: Some(RepairStream::new(ssrc, sequence)),
+            ..self
+        }
+    }
+
+    /// Whether the peer reports when packets arrive.
+    pub(crate) fn gets_arrivals(&self) -> bool {
+        self.transport_id.is_some()
     }
 
     pub(crate) fn ssrc(&self) -> u32 {
@@ -157,58 +218,146 @@ impl Outbound {
         &mut self,
         moment: Moment,
         peer: &mut Peer,
+        mut congestion: Option<&mut Congestion>,
         packet: &Packet,
         out: &mut Vec<u8>,
     ) -> bool {
-        if !self.accepts(packet) {
+        let Some(format) = self.format(packet) else {
             self.skip(packet);
             return false;
-        }
-        let (source, rtp) = (source_of(packet), &packet.rtp);
+        };
+        let (source, rtp, payload) = (source_of(packet), &packet.rtp, packet.payload());
+        let mut front = [0; MAX_FRONT];
+        let replaced = match format.codec {
+            Some(codec) => self.pictures.rewrite(source, codec, payload, &mut front),
+            None => Some(0),
+        };
+        let Some(replaced) = replaced else {
+            self.rewriter.skipped(rtp.sequence);
+            return false;
+        };
         let numbers = self
             .rewriter
             .rewrite(moment.now, source, rtp.sequence, rtp.timestamp);
         let Some(numbers) = numbers else { return false };
-        if !self.protect(peer, packet, numbers, out) {
+        let form = Form {
+            ssrc: self.ssrc,
+            payload_type: format.payload_type,
+            numbers,
+            transport: self.next_transport(&mut congestion),
+            prefix: &[],
+            front: front.get(..replaced).unwrap_or_default(),
+        };
+        if let Some(number) = form.transport {
+            self.rewriter.set_mark(numbers.sequence, number);
+        }
+        if !self.protect(moment.now, peer, congestion, packet, &form, out) {
             return false;
         }
         let at = moment.instant(packet.presentation_time);
-        self.statistics
-            .sent(at, numbers.timestamp, packet.payload().len());
+        self.statistics.sent(at, numbers.timestamp, payload.len());
+        self.budget.earn(payload.len());
         true
     }
 
-    /// Appends a packet again, under the number it had.
+    fn next_transport(&self, congestion: &mut Option<&mut Congestion>) -> Option<u16> {
+        self.transport_id?;
+        congestion.as_deref_mut().map(Congestion::next_number)
+    }
+
+    /// Appends a packet again: in the stream of retransmissions, or under the
+    /// number it had, and then the same to the bit.
     pub(crate) fn write_again(
         &mut self,
+        now: Instant,
         peer: &mut Peer,
+        mut congestion: Option<&mut Congestion>,
         (sequence, packet): &(u16, Packet),
         out: &mut Vec<u8>,
     ) -> bool {
+        let Some(format) = self.format(packet) else {
+            return false;
+        };
+        let mut front = [0; MAX_FRONT];
+        let replaced = match format.codec {
+            Some(codec) => self
+                .pictures
+                .rewrite_again(codec, packet.payload(), &mut front),
+            None => Some(0),
+        };
+        let Some(replaced) = replaced else {
+            return false;
+        };
         let timestamp = self.rewriter.timestamp(packet.rtp.timestamp);
-        let numbers = Rewritten {
+        let mut numbers = Rewritten {
             sequence: *sequence,
             timestamp,
         };
-        self.accepts(packet) && self.protect(peer, packet, numbers, out)
+        let original = sequence.to_be_bytes();
+        let repair = self.repair.as_mut().zip(format.rtx_payload_type);
+        let (ssrc, payload_type, prefix) = match repair {
+            Some((stream, payload_type)) => {
+                numbers.sequence = stream.next();
+                (stream.ssrc, payload_type, &original[..])
+            }
+            None => (self.ssrc, format.payload_type, &[][..]),
+        };
+        let transport = match (self.transport_id, congestion.as_deref_mut()) {
+            (Some(_), Some(congestion)) if prefix.is_empty() => {
+                let number = self.rewriter.mark(*sequence);
+                congestion.sent_again(number);
+                Some(number)
+            }
+            (Some(_), Some(congestion)) => Some(congestion.next_number()),
+            _ => None,
+        };
+        let form = Form {
+            ssrc,
+            payload_type,
+            numbers,
+            transport,
+            prefix,
+            front: front.get(..replaced).unwrap_or_default(),
+        };
+        // Under its old number it is not counted again.
+        let congestion = congestion.filter(|_| !prefix.is_empty());
+        self.protect(now, peer, congestion, packet, &form, out)
     }
 
-    fn accepts(&self, packet: &Packet) -> bool {
-        let mut formats = self.formats.iter();
-        self.enabled && formats.any(|format| format.format == packet.format)
+    /// Appends one of the latest packets again, to see whether the path carries
+    /// more; `turn` chooses which. Nothing without a stream of retransmissions.
+    pub(crate) fn write_probe(
+        &mut self,
+        now: Instant,
+        peer: &mut Peer,
+        congestion: &mut Congestion,
+        turn: u16,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if self.repair.is_none() {
+            return false;
+        }
+        let sequence = self.rewriter.latest().wrapping_sub(turn % PROBE_PACKETS);
+        let Some(packet) = self.sent_as(sequence) else {
+            return false;
+        };
+        self.write_again(now, peer, Some(congestion), &(sequence, packet), out)
+    }
+
+    fn format(&self, packet: &Packet) -> Option<SentFormat> {
+        let of_packet = |format: &&SentFormat| self.enabled && format.format == packet.format;
+        self.formats.iter().find(of_packet).copied()
     }
 
     fn protect(
         &mut self,
+        now: Instant,
         peer: &mut Peer,
+        congestion: Option<&mut Congestion>,
         packet: &Packet,
-        numbers: Rewritten,
+        form: &Form<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let format = self
-            .formats
-            .iter()
-            .find(|format| format.format == packet.format);
         self.block.clear();
         let (rtp, block) = (&packet.rtp, &mut self.block);
         copy_extensions(&rtp.extensions, &packet.bytes, &self.extensions, block);
@@ -216,44 +365,67 @@ impl Outbound {
             let since = Duration::from_nanos(u64::try_from(packet.ingress_time).unwrap_or(0));
             block.push(id, &ntp::abs_send_time(ntp::to_ntp(self.epoch + since)));
         }
+        if let (Some(id), Some(number)) = (self.transport_id, form.transport) {
+            block.push(id, &number.to_be_bytes());
+        }
         let header = OutgoingHeader {
             marker: rtp.marker,
-            payload_type: format.map_or(0, |format| format.payload_type),
-            sequence: numbers.sequence,
-            timestamp: numbers.timestamp,
-            ssrc: self.ssrc,
+            payload_type: form.payload_type,
+            sequence: form.numbers.sequence,
+            timestamp: form.numbers.timestamp,
+            ssrc: form.ssrc,
             extensions: &self.block,
         };
-        peer.protect_rtp(&header, &[packet.payload()], out).is_ok()
+        let rest = packet.payload().get(form.front.len()..).unwrap_or_default();
+        let Ok(length) = peer.protect_rtp(&header, &[form.prefix, form.front, rest], out) else {
+            return false;
+        };
+        if let Some(congestion) = congestion.filter(|_| form.transport.is_some()) {
+            congestion.sent(now, length);
+        }
+        true
     }
 
     /// A packet of the burst that this peer is not to get.
     pub(crate) fn skip(&mut self, packet: &Packet) {
-        if self.rewriter.source() == Some(source_of(packet)) {
-            self.rewriter.skipped(packet.rtp.sequence);
+        let source = source_of(packet);
+        if self.rewriter.source() != Some(source) {
+            return;
+        }
+        self.rewriter.skipped(packet.rtp.sequence);
+        if let Some(codec) = self.format(packet).and_then(|format| format.codec) {
+            self.pictures.skipped(source, codec, packet.payload());
         }
     }
 
     /// The packets that the peer misses, with the numbers they had, as far as
-    /// they are still to be had.
-    pub(crate) fn missing(&mut self, lost: LostSequences<'_>) -> Vec<(u16, Packet)> {
+    /// they are still to be had and may be sent again now.
+    pub(crate) fn missing(&mut self, now: Instant, lost: LostSequences<'_>) -> Vec<(u16, Packet)> {
         self.feedback.nack += 1;
-        let found = lost.take(MAX_RETRANSMISSIONS).filter_map(|sent| {
-            let (source, sequence) = self.rewriter.origin(sent)?;
-            // What came before a switch has other timestamps, and is of no use any more.
-            if self.rewriter.source() != Some(source) {
-                return None;
+        let round_trip = self.statistics.round_trip().unwrap_or_default();
+        let mut found = Vec::new();
+        for sent in lost.take(MAX_RETRANSMISSIONS) {
+            let Some(packet) = self.sent_as(sent) else {
+                continue;
+            };
+            let length = packet.payload().len();
+            if self.budget.spend(now, sent, length, round_trip) {
+                found.push((sent, packet));
             }
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "the lower half is the SSRC"
-            )]
-            let packet = self.sink.history(source as u32, sequence);
-            packet.map(|packet| (sent, packet))
-        });
-        let found: Vec<(u16, Packet)> = found.collect();
+        }
         self.feedback.retransmitted += found.len() as u64;
         found
+    }
+
+    /// The packet that went out under a number. What came before a switch has
+    /// other timestamps, and is of no use any more.
+    fn sent_as(&self, sequence: u16) -> Option<Packet> {
+        let (source, original) = self.rewriter.origin(sequence)?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the lower half is the SSRC"
+        )]
+        self.sink.history(source as u32, original)
     }
 
     /// A report of the peer about this stream.
@@ -275,19 +447,15 @@ impl Outbound {
         self.sink.upstream(Upstream::KeyframeRequest);
     }
 
-    /// The peer's estimate of what it can receive, and the bounds of what is
-    /// passed on to the source (bit/s; an upper one of 0 is none).
-    pub(crate) fn estimated(&mut self, now: Instant, estimate: u64, (low, high): (u64, u64)) {
-        self.feedback.remb = estimate;
-        let loss = self
-            .statistics
-            .remote()
-            .map_or(0, |block| block.fraction_lost);
-        let limit = self.limit.update(now, estimate, loss).unwrap_or(u64::MAX);
-        let high = if high == 0 { u64::MAX } else { high };
-        let bits_per_second = limit.min(high).max(low);
-        self.sink
-            .upstream(Upstream::BandwidthEstimate { bits_per_second });
+    /// Tells the source what the path to the peer carries, bit/s, `u64::MAX`
+    /// when nothing limits it; changes of less than a thirtieth are kept back.
+    pub(crate) fn limit_source(&mut self, bits_per_second: u64) {
+        let told = self.told.unwrap_or(u64::MAX);
+        if told.abs_diff(bits_per_second) > told.min(bits_per_second) / 30 {
+            self.told = Some(bits_per_second);
+            self.sink
+                .upstream(Upstream::BandwidthEstimate { bits_per_second });
+        }
     }
 
     /// Adds a sender report once something was sent.

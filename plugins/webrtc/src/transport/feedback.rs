@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use rivero_plugin_api::MediaKind;
 use rivero_rtp::rtcp::{self, ReportBlock, RtcpPacket};
 
 use super::{Transport, moment};
@@ -30,7 +29,7 @@ impl Transport {
                 RtcpPacket::ReceiverReport { reports, .. } => {
                     reports.for_each(|block| self.reported(now, &block));
                 }
-                RtcpPacket::Nack { media_ssrc, lost } => self.send_again(media_ssrc, lost),
+                RtcpPacket::Nack { media_ssrc, lost } => self.send_again(now, media_ssrc, lost),
                 RtcpPacket::PictureLoss { media_ssrc } => {
                     self.with_outbound(media_ssrc, |outbound| outbound.keyframe_wanted(false));
                 }
@@ -40,6 +39,7 @@ impl Transport {
                 RtcpPacket::ReceiverEstimatedBitrate { bitrate, .. } => {
                     self.estimated(now, bitrate)
                 }
+                RtcpPacket::TransportFeedback(feedback) => self.arrived(now, &feedback),
                 RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.left(ssrc)),
                 _ => {}
             }
@@ -58,12 +58,7 @@ impl Transport {
 
     fn reported(&mut self, now: Instant, block: &ReportBlock) {
         self.with_outbound(block.ssrc, |outbound| outbound.reported(now, block));
-        let outbounds = self
-            .tracks
-            .iter()
-            .filter_map(|track| track.outbound.as_ref());
-        let round_trip = { outbounds }.find_map(|outbound| outbound.statistics().round_trip());
-        if let Some(round_trip) = round_trip {
+        if let Some(round_trip) = self.round_trip() {
             for inbound in self
                 .tracks
                 .iter_mut()
@@ -71,18 +66,6 @@ impl Transport {
             {
                 inbound.set_round_trip(round_trip);
             }
-        }
-    }
-
-    /// A receiver's estimate is about the whole path; video is what can follow it.
-    fn estimated(&mut self, now: Instant, bitrate: u64) {
-        let bounds = self.send_bounds;
-        let videos = self
-            .tracks
-            .iter_mut()
-            .filter(|track| track.kind == MediaKind::Video);
-        for outbound in videos.filter_map(|track| track.outbound.as_mut()) {
-            outbound.estimated(now, bitrate, bounds);
         }
     }
 
@@ -96,7 +79,7 @@ impl Transport {
         }
     }
 
-    fn send_again(&mut self, ssrc: u32, lost: rtcp::LostSequences<'_>) {
+    fn send_again(&mut self, now: Instant, ssrc: u32, lost: rtcp::LostSequences<'_>) {
         let outbounds = self
             .tracks
             .iter_mut()
@@ -105,9 +88,11 @@ impl Transport {
             return;
         };
         let Some(path) = self.peer.path() else { return };
-        for packet in outbound.missing(lost) {
+        for packet in outbound.missing(now, lost) {
             self.protected.clear();
-            if outbound.write_again(&mut self.peer, &packet, &mut self.protected) {
+            let congestion = self.congestion.as_deref_mut();
+            let (peer, out) = (&mut self.peer, &mut self.protected);
+            if outbound.write_again(now, peer, congestion, &packet, out) {
                 self.queued.push_back(Transmit {
                     path,
                     bytes: self.protected.clone().into(),

@@ -1,8 +1,10 @@
 //! One transport of an endpoint and the tracks it carries, on its shard's thread.
 
+mod bandwidth;
 mod feedback;
 mod reports;
 
+use bandwidth::SoundRate;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -13,10 +15,12 @@ use std::{
 use rivero_plugin_api::{MediaKind, Packet, Upstream, host};
 use rivero_rtp::{
     RtpHeader,
+    arrivals::TransportArrivals,
     rtcp::{CompoundBuilder, ReportBlock},
 };
 
 use crate::{
+    congestion::{Congestion, ReceiverEstimate},
     data::{ChannelSnapshot, DataEvent, DataTrack},
     peer::{IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent, Transmit},
     shard::Outgoing,
@@ -110,6 +114,17 @@ pub(crate) struct Transport {
     timer: Option<Instant>,
     /// Bit/s that the viewers of what this peer sends can take.
     viewers_limit: Option<u64>,
+    /// When packets arrived, for a peer that wants to know.
+    arrivals: Option<TransportArrivals>,
+    /// The latest stream that `arrivals` is about.
+    reported_ssrc: u32,
+    /// What the path carries, by a peer that tells when packets arrived…
+    congestion: Option<Box<Congestion>>,
+    /// …or by one that tells its own estimate.
+    receiver_estimate: ReceiverEstimate,
+    remote_limit: Option<u64>,
+    sound: SoundRate,
+    probe_turn: u16,
     /// Bounds of what is asked of the source on behalf of this peer, bit/s; an
     /// upper one of 0 is none.
     send_bounds: (u64, u64),
@@ -118,6 +133,10 @@ pub(crate) struct Transport {
 /// Counters of a transport for `getStats`.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
+    /// Bit/s that the path to the peer carries, once it has shown a limit.
+    pub(crate) path_estimate: Option<u64>,
+    /// Bit/s that arrive at the peer, as far as it reports arrivals.
+    pub(crate) arriving: Option<u64>,
     pub(crate) received: Vec<(MediaKind, StreamSnapshot)>,
     pub(crate) sent: Vec<(MediaKind, SentSnapshot)>,
     pub(crate) channels: Vec<ChannelSnapshot>,
@@ -164,6 +183,13 @@ impl Transport {
             connected: false,
             timer: None,
             viewers_limit: None,
+            arrivals: None,
+            reported_ssrc: 0,
+            congestion: None,
+            receiver_estimate: ReceiverEstimate::default(),
+            remote_limit: None,
+            sound: SoundRate::default(),
+            probe_turn: 0,
             send_bounds: (0, 0),
         };
         transport.set_tracks(tracks);
@@ -215,6 +241,7 @@ impl Transport {
             let new = position.map(|position| settings.swap_remove(position));
             track.renegotiated(new.unwrap_or(Track::empty(track.kind)));
         }
+        self.follow_tracks();
         if self.connected {
             self.set_connected(true);
         }
@@ -263,7 +290,7 @@ impl Transport {
     ) -> bool {
         match self.peer.handle_datagram(now, local, remote, data) {
             Arrival::Rtp { header, len } => {
-                self.receive(now, &header, data.get(..len).unwrap_or_default());
+                self.receive(now, &header, data.get_mut(..len).unwrap_or_default());
                 self.heard = Some(now);
             }
             Arrival::Rtcp { len } => {
@@ -287,27 +314,31 @@ impl Transport {
         }
     }
 
-    fn receive(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) {
+    fn receive(&mut self, now: Instant, header: &RtpHeader, packet: &mut [u8]) {
         let moment = moment(now);
-        let Self { tracks, clock, .. } = self;
-        let known = |track: &&mut Track| {
-            track
-                .inbound
-                .as_ref()
-                .is_some_and(|inbound| inbound.knows(header.ssrc))
+        let mut inbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut());
+        let known = inbounds.position(|inbound| inbound.knows(header.ssrc));
+        let mut inbounds = self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.inbound.as_mut());
+        let inbound = match known {
+            Some(position) => inbounds.nth(position),
+            None => inbounds.find(|inbound| inbound.accepts(header.payload_type)),
         };
-        let position = match tracks.iter_mut().find(known) {
-            Some(track) => Some(track),
-            None => tracks.iter_mut().find(|track| {
-                track
-                    .inbound
-                    .as_ref()
-                    .is_some_and(|inbound| inbound.accepts(header.payload_type))
-            }),
-        };
-        let inbound = position.and_then(|track| track.inbound.as_mut());
-        if let Some(inbound) = inbound {
-            inbound.receive(moment, header, packet, clock);
+        let Some(inbound) = inbound else { return };
+        if let Some(arrivals) = &mut self.arrivals
+            && let Some(sequence) = inbound.transport_sequence(header, packet)
+        {
+            arrivals.received(now, sequence);
+            self.reported_ssrc = header.ssrc;
+        }
+        inbound.receive(moment, header, packet, &self.clock);
+        if inbound.take_news() {
+            inbound.announce(now);
         }
     }
 
@@ -339,11 +370,13 @@ impl Transport {
             return;
         };
         let moment = moment(now);
+        let (peer, congestion) = (&mut self.peer, &mut self.congestion);
         for (bit, packet) in packets.iter().enumerate() {
             if selection >> bit & 1 == 0 {
                 outbound.skip(packet);
             } else {
-                outgoing.add(|buffer| outbound.write(moment, &mut self.peer, packet, buffer));
+                let congestion = congestion.as_deref_mut();
+                outgoing.add(|buffer| outbound.write(moment, peer, congestion, packet, buffer));
             }
         }
         self.next_report.get_or_insert(now + REPORT_INTERVAL);
@@ -361,6 +394,7 @@ impl Transport {
     /// Bounds of what is asked of the source on behalf of this peer.
     pub(crate) fn set_send_bounds(&mut self, bounds: (u64, u64)) {
         self.send_bounds = bounds;
+        self.limit_source();
     }
 
     /// A message to what feeds the video that this peer gets.
@@ -383,6 +417,8 @@ impl Transport {
             data.transport.handle_timeout(now);
         }
         self.ask_for_lost(now);
+        self.report_arrivals(now);
+        self.probe(now);
         if self.next_report.is_some_and(|due| due <= now) {
             self.report_media(now);
             self.next_report = Some(now + REPORT_INTERVAL);
@@ -410,12 +446,22 @@ impl Transport {
         let lost = inbounds.filter_map(Inbound::poll_timeout).min();
         let data = self.data.as_ref();
         let data = data.and_then(|data| data.transport.poll_timeout());
+        let arrivals = self
+            .arrivals
+            .as_ref()
+            .and_then(TransportArrivals::poll_timeout);
+        let probe = self
+            .congestion
+            .as_ref()
+            .and_then(|congestion| congestion.poll_probe());
         let due = [
             self.peer.poll_timeout(),
             self.next_report,
             media,
             lost,
             data,
+            arrivals,
+            probe,
         ];
         let due = due.into_iter().flatten().min()?;
         if self.timer.is_some_and(|timer| timer <= due) {
@@ -508,13 +554,18 @@ impl Transport {
         self.next_report = None;
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
+    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot {
+        let congestion = self.congestion.as_ref();
+        let mut snapshot = Snapshot {
+            path_estimate: self.path_estimate(),
+            arriving: congestion.and_then(|congestion| congestion.arriving()),
+            ..Snapshot::default()
+        };
         for track in &self.tracks {
             if let Some(inbound) = &track.inbound {
                 snapshot
                     .received
-                    .extend(inbound.snapshot().map(|stream| (track.kind, stream)));
+                    .extend(inbound.snapshot(now).map(|stream| (track.kind, stream)));
             }
             if let Some(outbound) = &track.outbound {
                 let statistics = outbound.statistics();

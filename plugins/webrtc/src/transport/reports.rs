@@ -14,7 +14,7 @@ impl Transport {
         self.compound.clear();
         let track = self.tracks.get_mut(track);
         if let Some(inbound) = track.and_then(|track| track.inbound.as_mut()) {
-            inbound.request_keyframe(sender, &mut self.compound);
+            inbound.request_keyframe(Instant::now(), sender, &mut self.compound);
         }
         self.send_compound();
     }
@@ -47,6 +47,7 @@ impl Transport {
     /// The regular reports: ours about what we send and what we receive.
     pub(super) fn report_media(&mut self, now: Instant) {
         let moment = moment(now);
+        self.measure_bandwidth(now);
         let mut blocks: Vec<ReportBlock> = Vec::new();
         for inbound in self
             .tracks
@@ -94,7 +95,7 @@ impl Transport {
         }
     }
 
-    fn feedback_ssrc(&self) -> u32 {
+    pub(super) fn feedback_ssrc(&self) -> u32 {
         let mut outbounds = self
             .tracks
             .iter()
@@ -102,7 +103,7 @@ impl Transport {
         outbounds.next().map_or(self.feedback_ssrc, Outbound::ssrc)
     }
 
-    fn send_compound(&mut self) {
+    pub(super) fn send_compound(&mut self) {
         if self.compound.is_empty() {
             return;
         }

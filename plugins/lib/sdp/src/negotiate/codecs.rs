@@ -120,6 +120,11 @@ pub(super) fn supported_extensions(
     offered: &MediaSection,
 ) -> Vec<ExtMap> {
     let mut extensions: Vec<ExtMap> = Vec::new();
+    // Names of encodings are of use where there are several.
+    let features = Features {
+        simulcast: features.simulcast && offered.simulcast.is_some(),
+        ..features
+    };
     for extmap in &offered.extmaps {
         let known = extensions.iter().any(|accepted| accepted.uri == extmap.uri);
         if extmap.id <= 255 && !known && local.supports_extension(features, &extmap.uri) {

@@ -73,6 +73,9 @@ pub struct NegotiatedMedia {
     pub remote_streams: Vec<RemoteStream>,
     /// Encodings that the peer will send with a RID, in its order; empty without simulcast.
     pub receive_rids: Vec<String>,
+    /// SSRCs of the encodings that the peer sends without RIDs (`a=ssrc-group:SIM`), in its
+    /// order; empty without simulcast.
+    pub receive_ssrcs: Vec<u32>,
     /// SSRC that the local description announces; `None` for data.
     pub local_ssrc: Option<u32>,
     /// SSRC of local retransmissions where RTX is negotiated.
@@ -106,6 +109,7 @@ impl NegotiatedMedia {
             extensions: local.extmaps.clone(),
             remote_streams: sources::remote_streams(remote),
             receive_rids: Vec::new(),
+            receive_ssrcs: sources::simulcast_ssrcs(remote),
             local_ssrc,
             local_rtx_ssrc,
             max_send_bitrate: remote.bandwidth_limit(),

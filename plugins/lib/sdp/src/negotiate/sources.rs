@@ -54,6 +54,17 @@ pub(super) fn remote_streams(section: &MediaSection) -> Vec<RemoteStream> {
         .collect()
 }
 
+/// The encodings of a peer that knows them by their SSRCs alone.
+pub(super) fn simulcast_ssrcs(section: &MediaSection) -> Vec<u32> {
+    let group = section
+        .source_groups
+        .iter()
+        .find(|group| group.semantics == "SIM");
+    group.map_or_else(Vec::new, |group| {
+        group.ssrcs.iter().copied().take(MAX_ENCODINGS).collect()
+    })
+}
+
 /// Accepts the encodings that the peer offers to send, and writes them into the answer. Needs the
 /// header extension that names them; without simulcast the peer sends one encoding.
 pub(super) fn accept_simulcast(

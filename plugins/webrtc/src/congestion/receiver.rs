@@ -1,6 +1,6 @@
-//! When a viewer's bitrate estimate (REMB) is a limit.
+//! When the estimate of a peer without transport-wide feedback (REMB) is a limit.
 //!
-//! A viewer's estimate follows what arrives: it begins low and climbs, and says
+//! Such a peer's estimate follows what arrives: it begins low and climbs, and says
 //! nothing about its path as long as it climbs. It is a limit once the path has
 //! shown itself: for a while after an estimate fell, or packets got lost.
 
@@ -11,16 +11,17 @@ const MEMORY: Duration = Duration::from_secs(10);
 /// Loss that is a sign, in 1/256: 2 %.
 const LOSS: u8 = 5;
 
+/// What a receiver's estimates mean.
 #[derive(Debug, Default)]
-pub(super) struct ViewerLimit {
+pub(crate) struct ReceiverEstimate {
     last: Option<u64>,
     congested: Option<Instant>,
 }
 
-impl ViewerLimit {
+impl ReceiverEstimate {
     /// Takes an estimate, bit/s, and the loss of the last report, in 1/256.
     /// Gives the limit, if there is one.
-    pub(super) fn update(&mut self, now: Instant, estimate: u64, loss: u8) -> Option<u64> {
+    pub(crate) fn update(&mut self, now: Instant, estimate: u64, loss: u8) -> Option<u64> {
         let last = self.last.replace(estimate);
         let fell = last.is_some_and(|last| estimate < last - last / 20);
         if fell || loss >= LOSS {
@@ -37,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_climbing_estimate_is_no_limit() {
-        let (mut limit, now) = (ViewerLimit::default(), Instant::now());
+        let (mut limit, now) = (ReceiverEstimate::default(), Instant::now());
         for second in 0..60 {
             let at = now + Duration::from_secs(second);
             assert_eq!(limit.update(at, 30_000 * (second + 1), 0), None);
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn after_a_fall_or_loss_it_is_one_for_a_while() {
-        let (mut limit, now) = (ViewerLimit::default(), Instant::now());
+        let (mut limit, now) = (ReceiverEstimate::default(), Instant::now());
         let at = |second| now + Duration::from_secs(second);
         assert_eq!(limit.update(at(0), 1_000_000, 0), None);
         assert_eq!(limit.update(at(1), 600_000, 0), Some(600_000));

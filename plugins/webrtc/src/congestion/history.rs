@@ -1,0 +1,218 @@
+//! What was sent under each transport-wide sequence number, and when.
+
+use std::time::{Duration, Instant};
+
+use rivero_rtp::{
+    arrivals::reference_time,
+    rtcp::TransportFeedback,
+    sequence::{SequenceExtender, low_bits},
+};
+
+/// Packets that are remembered: 1 s at about 10 Mbit/s.
+const LENGTH: u64 = 1024;
+/// The reference time has 24 bits of 64 ms.
+const REFERENCE_CYCLE: u32 = 1 << 24;
+/// IP and UDP headers, which the path carries as well.
+const OVERHEAD: usize = 28;
+
+/// What became of one packet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Report {
+    /// On our clock.
+    pub(super) sent: Duration,
+    /// On the peer's clock; `None` for a lost one.
+    pub(super) arrival: Option<Duration>,
+    /// Bytes, with IP and UDP headers.
+    pub(super) length: usize,
+    /// The probe that it was part of, 0 for none.
+    pub(super) cluster: u8,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    /// The extended number, 0 for a free place.
+    number: u64,
+    /// µs since the origin.
+    at: u64,
+    length: u16,
+    cluster: u8,
+}
+
+/// The latest packets of a transport.
+pub(super) struct SentHistory {
+    origin: Instant,
+    ring: Vec<Sent>,
+    /// The number of the latest packet. Begins above 0, so that a free place is none.
+    latest: u64,
+    references: Reference,
+}
+
+impl SentHistory {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            ring: Vec::new(),
+            latest: LENGTH,
+            references: Reference::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn next_number(&mut self) -> u16 {
+        self.latest += 1;
+        low_bits(self.latest)
+    }
+
+    #[inline]
+    pub(super) fn sent(&mut self, now: Instant, length: usize, cluster: u8) {
+        if self.ring.is_empty() {
+            self.ring
+                .resize(usize::try_from(LENGTH).unwrap_or(0), Sent::default());
+        }
+        let since = now.saturating_duration_since(self.origin).as_micros();
+        let sent = Sent {
+            number: self.latest,
+            at: u64::try_from(since).unwrap_or(u64::MAX),
+            length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
+            cluster,
+        };
+        if let Some(place) = self.place(self.latest) {
+            *place = sent;
+        }
+    }
+
+    pub(super) fn forget(&mut self, number: u16) {
+        let number = self.extended(number);
+        if let Some(place) = self.place(number) {
+            *place = Sent::default();
+        }
+    }
+
+    fn place(&mut self, number: u64) -> Option<&mut Sent> {
+        self.ring.get_mut(usize::try_from(number % LENGTH).ok()?)
+    }
+
+    /// The latest number with these low bits.
+    fn extended(&self, number: u16) -> u64 {
+        self.latest - u64::from(low_bits(self.latest).wrapping_sub(number))
+    }
+
+    /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
+    /// arrived at most once; one that was reported lost may have come late.
+    pub(super) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
+        let mut at = self.references.extend(feedback.reference_time);
+        for (number, delta) in feedback.statuses() {
+            let arrival = delta.map(|delta| {
+                at += i64::from(delta) * 250;
+                Duration::from_micros(u64::try_from(at).unwrap_or(0))
+            });
+            let number = self.extended(number);
+            let Some(sent) = self.place(number).filter(|sent| sent.number == number) else {
+                continue;
+            };
+            reports.push(Report {
+                sent: Duration::from_micros(sent.at),
+                arrival,
+                length: usize::from(sent.length),
+                cluster: sent.cluster,
+            });
+            if arrival.is_some() {
+                *sent = Sent::default();
+            }
+        }
+    }
+}
+
+/// Reference times beyond their 24 bits.
+#[derive(Default)]
+struct Reference {
+    /// The upper 16 bits wrap like a sequence number.
+    upper: SequenceExtender,
+}
+
+impl Reference {
+    /// In µs.
+    fn extend(&mut self, units: u32) -> i64 {
+        let upper = u16::try_from((units % REFERENCE_CYCLE) >> 8).unwrap_or(0);
+        let cycles = self.upper.extend(upper);
+        let upper = reference_time(1 << 8).as_micros() * u128::from(cycles);
+        let lower = reference_time(units & 0xff).as_micros();
+        i64::try_from(upper + lower).unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rivero_rtp::{
+        arrivals::TransportArrivals,
+        rtcp::{CompoundBuilder, RtcpPacket, packets},
+    };
+
+    use super::*;
+
+    fn reports(history: &mut SentHistory, bytes: &[u8]) -> Vec<Report> {
+        let mut reports = Vec::new();
+        for packet in packets(bytes) {
+            if let RtcpPacket::TransportFeedback(feedback) = packet {
+                history.reported(&feedback, &mut reports);
+            }
+        }
+        reports
+    }
+
+    #[test]
+    fn feedback_is_joined_with_what_was_sent() {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        let mut history = SentHistory::new(origin);
+        let mut arrivals = TransportArrivals::new(origin);
+        for n in 0..70_000u64 {
+            let number = history.next_number();
+            history.sent(at(n), 972, u8::try_from(n % 2).unwrap());
+            if n % 10 != 3 {
+                arrivals.received(at(n + 40), number);
+            }
+            let mut compound = CompoundBuilder::default();
+            arrivals.report(at(n + 40), 1, 2, &mut compound);
+            for report in reports(&mut history, compound.as_bytes()) {
+                let number = report.sent.as_millis() as u64;
+                assert_eq!(report.arrival.is_none(), number % 10 == 3);
+                assert_eq!(report.length, 1000);
+                assert_eq!(u64::from(report.cluster), number % 2);
+                if let Some(arrival) = report.arrival {
+                    let delay = arrival.as_millis() as u64 % (1 << 22);
+                    let _ = delay;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn arrival_times_go_on_when_their_reference_wraps() {
+        let mut reference = Reference::default();
+        let before = reference.extend(REFERENCE_CYCLE - 1);
+        assert_eq!(reference.extend(0) - before, 64_000);
+        assert_eq!(reference.extend(REFERENCE_CYCLE - 1), before);
+    }
+
+    #[test]
+    fn a_packet_sent_again_is_not_judged() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let mut arrivals = TransportArrivals::new(origin);
+        let numbers = [(); 3].map(|()| {
+            let number = history.next_number();
+            history.sent(origin, 100, 0);
+            arrivals.received(origin, number);
+            number
+        });
+        history.forget(numbers[1]);
+        let mut compound = CompoundBuilder::default();
+        arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
+        assert_eq!(reports(&mut history, compound.as_bytes()).len(), 2);
+        assert!(
+            reports(&mut history, compound.as_bytes()).is_empty(),
+            "told twice"
+        );
+    }
+}

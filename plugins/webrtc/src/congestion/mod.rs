@@ -1,0 +1,170 @@
+//! What the path to one peer carries: send-side congestion control (draft-ietf-rmcat-gcc-02)
+//! from transport-wide feedback, without I/O.
+//!
+//! - [`history`]: what was sent and when; joins it with what the peer reports.
+//! - [`trend`]: whether queues on the path grow.
+//! - [`throughput`]: the rate that arrives.
+//! - [`rate`]: the estimate that follows from these, and from losses.
+//! - [`probe`]: short faster bursts that find out whether the path carries more.
+//! - [`receiver`]: what is made of the estimates of peers without such feedback.
+
+mod history;
+mod probe;
+mod rate;
+mod receiver;
+#[cfg(test)]
+mod tests;
+mod throughput;
+mod trend;
+
+use std::time::{Duration, Instant};
+
+use rivero_rtp::rtcp::TransportFeedback;
+
+use history::{Report, SentHistory};
+use probe::Prober;
+use rate::{RateControl, Usage};
+pub(crate) use receiver::ReceiverEstimate;
+use throughput::Throughput;
+use trend::Trend;
+
+/// Without feedback for this long, what was known about the path is outdated.
+const OUTAGE: Duration = Duration::from_secs(1);
+/// Losses are looked at over at least this many packets…
+const LOSS_PACKETS: u32 = 50;
+/// …and this long.
+const LOSS_WINDOW: Duration = Duration::from_millis(400);
+
+/// The congestion control of one transport.
+pub(crate) struct Congestion {
+    history: SentHistory,
+    trend: Trend,
+    throughput: Throughput,
+    rate: RateControl,
+    prober: Prober,
+    reports: Vec<Report>,
+    last_feedback: Option<Instant>,
+    losses: Losses,
+}
+
+#[derive(Default)]
+struct Losses {
+    since: Option<Instant>,
+    packets: u32,
+    lost: u32,
+}
+
+impl Congestion {
+    pub(crate) fn new(origin: Instant) -> Self {
+        Self {
+            history: SentHistory::new(origin),
+            trend: Trend::default(),
+            throughput: Throughput::default(),
+            rate: RateControl::default(),
+            prober: Prober::default(),
+            reports: Vec::new(),
+            last_feedback: None,
+            losses: Losses::default(),
+        }
+    }
+
+    /// The transport-wide number of the next packet.
+    #[inline]
+    pub(crate) fn next_number(&mut self) -> u16 {
+        self.history.next_number()
+    }
+
+    /// Notes that the packet with the latest number goes out, `length` bytes of UDP payload.
+    #[inline]
+    pub(crate) fn sent(&mut self, now: Instant, length: usize) {
+        let cluster = self.prober.count(length);
+        self.history.sent(now, length, cluster);
+    }
+
+    /// A packet is sent again under its number: its feedback would mean nothing.
+    pub(crate) fn sent_again(&mut self, number: u16) {
+        self.history.forget(number);
+    }
+
+    /// Takes feedback of the peer.
+    pub(crate) fn feedback(
+        &mut self,
+        now: Instant,
+        feedback: &TransportFeedback<'_>,
+        rtt: Duration,
+    ) {
+        let silent = |last: Instant| now.saturating_duration_since(last) > OUTAGE;
+        let after_outage = self.last_feedback.replace(now).is_some_and(silent);
+        self.reports.clear();
+        self.history.reported(feedback, &mut self.reports);
+        if after_outage {
+            // Losses of a path that was away say nothing about what it carries.
+            self.trend = Trend::default();
+            self.throughput = Throughput::default();
+            self.losses = Losses::default();
+            self.rate.resume(now);
+            return;
+        }
+        for report in &self.reports {
+            self.losses.packets += 1;
+            let Some(arrival) = report.arrival else {
+                self.losses.lost += 1;
+                continue;
+            };
+            self.throughput.arrived(arrival, report.length);
+            self.trend.arrived(report.sent, arrival, report.length);
+            if report.cluster != 0 {
+                self.prober.arrived(report, arrival);
+            }
+        }
+        let arriving = self.throughput.bits_per_second();
+        self.rate.update(now, self.trend.usage(), arriving, rtt);
+        self.look_at_losses(now, arriving);
+        if let Some(found) = self.prober.result()
+            && self.trend.usage() != Usage::Over
+        {
+            self.rate.found(now, found);
+        }
+    }
+
+    fn look_at_losses(&mut self, now: Instant, arriving: Option<u64>) {
+        let since = *self.losses.since.get_or_insert(now);
+        let complete = self.losses.packets >= LOSS_PACKETS;
+        if complete && now.saturating_duration_since(since) >= LOSS_WINDOW {
+            let share = f64::from(self.losses.lost) / f64::from(self.losses.packets);
+            self.rate.lost(now, share, arriving);
+            self.losses = Losses::default();
+        }
+    }
+
+    /// Bit/s that the path carries; `None` while nothing has shown a limit.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        self.rate.estimate()
+    }
+
+    /// Bit/s that arrive at the peer, as far as it reports.
+    pub(crate) fn arriving(&self) -> Option<u64> {
+        self.throughput.bits_per_second()
+    }
+
+    /// There is something better to send, of this many bit/s in all: finds out, at times, whether
+    /// the path carries it.
+    pub(crate) fn wish(&mut self, now: Instant, bits_per_second: u64) {
+        let Some(estimate) = self.rate.estimate() else {
+            return;
+        };
+        if bits_per_second > estimate && self.trend.usage() != Usage::Over {
+            self.prober.begin(now, estimate, bits_per_second);
+        }
+    }
+
+    /// When a probe goes on.
+    pub(crate) fn poll_probe(&self) -> Option<Instant> {
+        self.prober.poll_timeout()
+    }
+
+    /// Bytes of additional packets that the probe needs now.
+    pub(crate) fn probe_bytes(&mut self, now: Instant) -> usize {
+        self.prober.poll(now)
+    }
+}

@@ -1,0 +1,212 @@
+//! Short faster bursts that find out whether the path carries more than is being sent.
+
+use std::time::{Duration, Instant};
+
+use super::history::Report;
+
+/// Between two steps of a probe.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
+/// Length of a probe.
+const LENGTH: Duration = Duration::from_millis(25);
+/// Packets without which arrival times say nothing.
+const MIN_PACKETS: u32 = 5;
+const MIN_BYTES: usize = 5000;
+/// How far beyond the estimate one probe goes.
+const STEP: f64 = 3.0;
+/// Beyond what is wished, so that the wish is safe then.
+const MARGIN: f64 = 1.25;
+/// Between two probes: after one that found its rate, and after others, growing.
+const AFTER_SUCCESS: Duration = Duration::from_millis(150);
+const AFTER_FAILURE: (Duration, Duration) =
+    (Duration::from_millis(800), Duration::from_millis(2500));
+/// Until the peer's report about a probe, at most.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// Runs probes one at a time.
+#[derive(Debug, Default)]
+pub(super) struct Prober {
+    running: Option<Run>,
+    awaited: Option<Awaited>,
+    /// Number of the latest probe, never 0 then.
+    cluster: u8,
+    next: Option<Instant>,
+    pause: Option<Duration>,
+}
+
+/// A probe that is being sent.
+#[derive(Debug)]
+struct Run {
+    begin: Instant,
+    due: Instant,
+    /// Bit/s.
+    rate: u64,
+    bytes: usize,
+}
+
+/// A probe whose report is being waited for.
+#[derive(Debug)]
+struct Awaited {
+    rate: u64,
+    bytes: usize,
+    packets: u32,
+    until: Instant,
+    arrived: Arrived,
+}
+
+#[derive(Debug, Default)]
+struct Arrived {
+    bytes: usize,
+    packets: u32,
+    first: Option<(Duration, Duration, usize)>,
+    last: Option<(Duration, Duration, usize)>,
+}
+
+impl Prober {
+    /// Begins a probe towards `wish` if it is time for one.
+    pub(super) fn begin(&mut self, now: Instant, estimate: u64, wish: u64) {
+        if self
+            .awaited
+            .as_ref()
+            .is_some_and(|awaited| awaited.until <= now)
+        {
+            self.awaited = None;
+            self.failed(now);
+        }
+        let busy = self.running.is_some() || self.awaited.is_some();
+        if busy || self.next.is_some_and(|next| next > now) {
+            return;
+        }
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let rate = (wish as f64 * MARGIN).min(estimate as f64 * STEP) as u64;
+        self.cluster = self.cluster.wrapping_add(1).max(1);
+        self.running = Some(Run {
+            begin: now,
+            due: now,
+            rate,
+            bytes: 0,
+        });
+        self.awaited = Some(Awaited {
+            rate,
+            bytes: 0,
+            packets: 0,
+            until: now + PATIENCE,
+            arrived: Arrived::default(),
+        });
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.running.as_ref().map(|run| run.due)
+    }
+
+    /// Bytes of padding to send now.
+    pub(super) fn poll(&mut self, now: Instant) -> usize {
+        let Some(run) = &mut self.running else {
+            return 0;
+        };
+        if run.due > now {
+            return 0;
+        }
+        let elapsed = now.saturating_duration_since(run.begin) + PROBE_INTERVAL;
+        let bits = u128::from(run.rate) * elapsed.as_micros() / 1_000_000;
+        let wanted = usize::try_from(bits / 8).unwrap_or(0);
+        let missing = wanted.saturating_sub(run.bytes);
+        let packets = self.awaited.as_ref().map_or(0, |awaited| awaited.packets);
+        let enough = elapsed >= LENGTH && packets >= MIN_PACKETS && run.bytes >= MIN_BYTES;
+        if enough || elapsed >= 8 * LENGTH {
+            self.running = None;
+            return 0;
+        }
+        run.due = now + PROBE_INTERVAL;
+        missing
+    }
+
+    /// Counts a packet that is sent; gives the probe that it is part of, or 0.
+    #[inline]
+    pub(super) fn count(&mut self, length: usize) -> u8 {
+        let Some(run) = &mut self.running else {
+            return 0;
+        };
+        run.bytes += length;
+        if let Some(awaited) = &mut self.awaited {
+            awaited.bytes += length;
+            awaited.packets += 1;
+        }
+        self.cluster
+    }
+
+    /// A packet of a probe arrived.
+    pub(super) fn arrived(&mut self, report: &Report, arrival: Duration) {
+        let Some(awaited) = self
+            .awaited
+            .as_mut()
+            .filter(|_| report.cluster == self.cluster)
+        else {
+            return;
+        };
+        let arrived = &mut awaited.arrived;
+        arrived.bytes += report.length;
+        arrived.packets += 1;
+        let this = (report.sent, arrival, report.length);
+        arrived.first.get_or_insert(this);
+        if arrived.last.is_none_or(|last| arrival >= last.1) {
+            arrived.last = Some(this);
+        }
+    }
+
+    /// The rate that a probe showed, once enough of it has arrived.
+    pub(super) fn result(&mut self) -> Option<u64> {
+        if self.running.is_some() {
+            return None;
+        }
+        let awaited = self.awaited.as_ref()?;
+        let arrived = &awaited.arrived;
+        if arrived.packets < MIN_PACKETS || arrived.bytes * 10 < awaited.bytes * 8 {
+            return None;
+        }
+        let (until, wanted) = (awaited.until, awaited.rate);
+        let found = arrived.rate();
+        self.awaited = None;
+        // `until` is one patience after the beginning.
+        let begin = until.checked_sub(PATIENCE).unwrap_or(until);
+        match found {
+            Some(found) if found * 10 >= wanted * 9 => {
+                self.pause = None;
+                self.next = Some(begin + AFTER_SUCCESS);
+            }
+            _ => self.failed(begin),
+        }
+        found
+    }
+
+    fn failed(&mut self, now: Instant) {
+        let (first, longest) = AFTER_FAILURE;
+        let pause = self
+            .pause
+            .map_or(first, |pause| (pause * 3 / 2).min(longest));
+        self.pause = Some(pause);
+        self.next = Some(now + pause);
+    }
+}
+
+impl Arrived {
+    /// Bit/s: the lower one of how fast it was sent and how fast it arrived.
+    fn rate(&self) -> Option<u64> {
+        let (first, last) = (self.first?, self.last?);
+        let rate = |bytes: usize, time: Duration| {
+            let bits = u128::try_from(bytes).ok()? * 8_000_000;
+            u64::try_from(bits.checked_div(time.as_micros())?).ok()
+        };
+        let sent = rate(self.bytes - last.2, last.0.saturating_sub(first.0))?;
+        let arrived = rate(self.bytes - first.2, last.1.saturating_sub(first.1))?;
+        // Slower in arriving: the path is full at that rate.
+        Some(if arrived * 10 < sent * 9 {
+            arrived / 100 * 95
+        } else {
+            sent.min(arrived)
+        })
+    }
+}

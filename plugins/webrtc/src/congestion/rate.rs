@@ -1,0 +1,268 @@
+//! The estimate: additive or multiplicative increase, multiplicative decrease
+//! (draft-ietf-rmcat-gcc-02 §6), and what losses make of it.
+
+use std::time::{Duration, Instant};
+
+/// What the delay says about the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usage {
+    Under,
+    Normal,
+    Over,
+}
+
+/// Bit/s below which no estimate goes: sound needs that much.
+const FLOOR: f64 = 30_000.0;
+/// Of the arriving rate, when queues grow.
+const DECREASE: f64 = 0.85;
+/// Growth in a second, far from what the path was seen to carry.
+const GROWTH: f64 = 1.08;
+/// How far beyond the arriving rate an estimate may grow, and bit/s on top.
+const HEADROOM: (f64, f64) = (1.5, 10_000.0);
+/// Losses below are no sign of congestion: radio links have them.
+const HIGH_LOSS: f64 = 0.15;
+/// Between two decreases for losses, besides a round trip.
+const LOSS_INTERVAL: Duration = Duration::from_millis(300);
+/// Weight of a new observation of what the path carries.
+const CAPACITY_WEIGHT: f64 = 0.05;
+/// Bits of a packet, by which the estimate grows each response time near the capacity.
+const PACKET: f64 = 9_600.0;
+/// What reacting takes besides the round trip.
+const REACTION: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Hold,
+    Increase,
+}
+
+/// What the path is believed to carry.
+#[derive(Debug, Clone)]
+pub(super) struct RateControl {
+    /// Bit/s; `None` while nothing has shown a limit.
+    estimate: Option<f64>,
+    state: State,
+    capacity: Capacity,
+    last_update: Option<Instant>,
+    last_decrease: Option<Instant>,
+    round_trip: Duration,
+}
+
+impl Default for RateControl {
+    fn default() -> Self {
+        Self {
+            estimate: None,
+            state: State::Hold,
+            capacity: Capacity::default(),
+            last_update: None,
+            last_decrease: None,
+            round_trip: Duration::from_millis(100),
+        }
+    }
+}
+
+impl RateControl {
+    pub(super) fn estimate(&self) -> Option<u64> {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        self.estimate.map(|estimate| estimate as u64)
+    }
+
+    /// Feedback came: `arriving` bit/s reach the peer.
+    pub(super) fn update(
+        &mut self,
+        now: Instant,
+        usage: Usage,
+        arriving: Option<u64>,
+        round_trip: Duration,
+    ) {
+        self.round_trip = round_trip;
+        let elapsed = self
+            .last_update
+            .replace(now)
+            .map_or(Duration::ZERO, |last| {
+                now.saturating_duration_since(last)
+                    .min(Duration::from_secs(1))
+            });
+        let Some(arriving) = arriving.map(float) else {
+            return;
+        };
+        match usage {
+            Usage::Over => self.decrease(now, arriving),
+            Usage::Under => self.state = State::Hold,
+            Usage::Normal if self.state == State::Hold => self.state = State::Increase,
+            Usage::Normal => self.increase(elapsed, arriving),
+        }
+    }
+
+    fn decrease(&mut self, now: Instant, arriving: f64) {
+        self.state = State::Hold;
+        let recent =
+            |last: Instant| now.saturating_duration_since(last) < self.round_trip + REACTION;
+        if self.last_decrease.is_some_and(recent) {
+            return;
+        }
+        let target = arriving * DECREASE;
+        if self.estimate.is_none_or(|estimate| target < estimate) {
+            self.capacity.observe(arriving);
+            self.estimate = Some(target.max(FLOOR));
+        }
+        self.last_decrease = Some(now);
+    }
+
+    fn increase(&mut self, elapsed: Duration, arriving: f64) {
+        let Some(estimate) = self.estimate else {
+            return;
+        };
+        if self.capacity.is_exceeded_by(arriving) {
+            self.capacity = Capacity::default();
+        }
+        let seconds = elapsed.as_secs_f64();
+        let grown = if self.capacity.is_near(estimate) {
+            let response = (self.round_trip + REACTION).as_secs_f64();
+            estimate + PACKET * seconds / response
+        } else {
+            (estimate * GROWTH.powf(seconds)).max(estimate + 1000.0 * seconds)
+        };
+        let (factor, addition) = HEADROOM;
+        let ceiling = arriving * factor + addition;
+        self.estimate = Some(grown.min(ceiling.max(estimate)));
+    }
+
+    /// `share` of the packets of a while did not arrive.
+    pub(super) fn lost(&mut self, now: Instant, share: f64, arriving: Option<u64>) {
+        let recent =
+            |last: Instant| now.saturating_duration_since(last) < self.round_trip + LOSS_INTERVAL;
+        let Some(arriving) = arriving.map(float) else {
+            return;
+        };
+        if share <= HIGH_LOSS || self.last_decrease.is_some_and(recent) {
+            return;
+        }
+        // What arrives in spite of the losses is carried.
+        let present = self.estimate.unwrap_or(arriving / (1.0 - share).max(0.1));
+        let target = (present * (1.0 - 0.5 * share)).max(arriving * DECREASE);
+        self.estimate = Some(target.min(present).max(FLOOR));
+        self.state = State::Hold;
+        self.last_decrease = Some(now);
+    }
+
+    /// A probe found the path to carry this many bit/s.
+    pub(super) fn found(&mut self, now: Instant, bits_per_second: u64) {
+        let found = float(bits_per_second);
+        if self.estimate.is_some_and(|estimate| found > estimate) {
+            self.estimate = Some(found);
+            self.capacity = Capacity::default();
+            self.last_update = Some(now);
+        }
+    }
+
+    /// The path is there again.
+    pub(super) fn resume(&mut self, now: Instant) {
+        self.state = State::Hold;
+        self.last_update = Some(now);
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn float(bits_per_second: u64) -> f64 {
+    bits_per_second as f64
+}
+
+/// The rates at which queues began to grow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Capacity {
+    mean: Option<f64>,
+    /// In kbit/s², of observations around the mean, relative to it.
+    variance: f64,
+}
+
+impl Capacity {
+    fn observe(&mut self, bits_per_second: f64) {
+        if !self.contains(bits_per_second) {
+            *self = Self::default();
+        }
+        let Some(mean) = self.mean else {
+            self.mean = Some(bits_per_second);
+            self.variance = 0.4;
+            return;
+        };
+        let next = mean + CAPACITY_WEIGHT * (bits_per_second - mean);
+        let error = (next - bits_per_second) / 1000.0;
+        let spread = (1.0 - CAPACITY_WEIGHT) * self.variance
+            + CAPACITY_WEIGHT * error * error / (next / 1000.0).max(1.0);
+        self.variance = spread.clamp(0.4, 2.5);
+        self.mean = Some(next);
+    }
+
+    /// Three standard deviations, bit/s.
+    fn margin(&self, mean: f64) -> f64 {
+        3.0 * (self.variance * mean / 1000.0).sqrt() * 1000.0
+    }
+
+    fn contains(&self, bits_per_second: f64) -> bool {
+        self.mean
+            .is_none_or(|mean| (bits_per_second - mean).abs() <= self.margin(mean))
+    }
+
+    fn is_near(&self, bits_per_second: f64) -> bool {
+        self.mean.is_some() && self.contains(bits_per_second)
+    }
+
+    fn is_exceeded_by(&self, bits_per_second: f64) -> bool {
+        self.mean
+            .is_some_and(|mean| bits_per_second > mean + self.margin(mean))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn nothing_is_limited_before_a_queue_grows() {
+        let (mut rate, now) = (RateControl::default(), Instant::now());
+        rate.update(now, Usage::Normal, Some(1_000_000), RTT);
+        rate.lost(now, 0.1, Some(1_000_000));
+        assert_eq!(rate.estimate(), None);
+        rate.update(now, Usage::Over, Some(1_000_000), RTT);
+        assert_eq!(rate.estimate(), Some(850_000));
+    }
+
+    #[test]
+    fn it_grows_up_to_what_is_used_and_a_half() {
+        let (mut rate, now) = (RateControl::default(), Instant::now());
+        rate.update(now, Usage::Over, Some(300_000), RTT);
+        for tick in 1..600 {
+            rate.update(
+                now + Duration::from_millis(100) * tick,
+                Usage::Normal,
+                Some(400_000),
+                RTT,
+            );
+        }
+        assert_eq!(rate.estimate(), Some(610_000));
+    }
+
+    #[test]
+    fn heavy_losses_lower_it_but_not_below_what_arrives() {
+        let (mut rate, now) = (RateControl::default(), Instant::now());
+        for tick in 0..100 {
+            rate.lost(now + Duration::from_secs(1) * tick, 0.5, Some(500_000));
+        }
+        assert_eq!(rate.estimate(), Some(425_000));
+    }
+
+    #[test]
+    fn a_probe_only_raises_it() {
+        let (mut rate, now) = (RateControl::default(), Instant::now());
+        rate.found(now, 900_000);
+        assert_eq!(rate.estimate(), None);
+        rate.update(now, Usage::Over, Some(300_000), RTT);
+        rate.found(now, 900_000);
+        assert_eq!(rate.estimate(), Some(900_000));
+        rate.found(now, 200_000);
+        assert_eq!(rate.estimate(), Some(900_000));
+    }
+}

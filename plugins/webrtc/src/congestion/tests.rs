@@ -1,0 +1,247 @@
+//! The estimator over simulated paths, in virtual time.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rivero_relay::{Conditions, Direction};
+use rivero_rtp::{
+    arrivals::TransportArrivals,
+    rtcp::{CompoundBuilder, RtcpPacket, packets},
+};
+
+use super::*;
+
+const TICK: Duration = Duration::from_millis(1);
+const PACKET: usize = 1000;
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+/// A sender of media and a receiver that reports arrivals.
+struct Path {
+    origin: Instant,
+    now: Duration,
+    congestion: Congestion,
+    direction: Direction,
+    flying: BTreeMap<(Duration, u64), u16>,
+    sent: u64,
+    arrivals: TransportArrivals,
+    reports: BTreeMap<(Duration, u64), Vec<u8>>,
+    /// Bytes of media that should have been sent so far.
+    due: f64,
+}
+
+impl Path {
+    fn new(conditions: Conditions) -> Self {
+        let origin = Instant::now();
+        let mut direction = Direction::new(11);
+        direction.set(conditions);
+        Self {
+            origin,
+            now: Duration::ZERO,
+            congestion: Congestion::new(origin),
+            direction,
+            flying: BTreeMap::new(),
+            sent: 0,
+            arrivals: TransportArrivals::new(origin),
+            reports: BTreeMap::new(),
+            due: 0.0,
+        }
+    }
+
+    fn send(&mut self, length: usize) {
+        let number = self.congestion.next_number();
+        self.congestion.sent(self.origin + self.now, length);
+        for arrival in self.direction.pass(self.now, length).into_iter().flatten() {
+            self.sent += 1;
+            self.flying.insert((arrival, self.sent), number);
+        }
+    }
+
+    /// Sends media of `rate(estimate)` bit/s for `duration`, wishing for `wish` bit/s.
+    fn run(&mut self, duration: Duration, wish: u64, rate: impl Fn(Option<u64>) -> u64) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now += TICK;
+            let now = self.origin + self.now;
+            self.due += rate(self.congestion.estimate()) as f64 / 8.0 * TICK.as_secs_f64();
+            // Frames, 25 a second.
+            if self.now.as_millis().is_multiple_of(40) {
+                while self.due >= PACKET as f64 {
+                    self.due -= PACKET as f64;
+                    self.send(PACKET);
+                }
+            }
+            if wish > 0 && self.now.as_millis().is_multiple_of(100) {
+                self.congestion.wish(now, wish);
+            }
+            let mut padding = self.congestion.probe_bytes(now);
+            while padding > 0 {
+                self.send(PACKET);
+                padding = padding.saturating_sub(PACKET);
+            }
+            self.deliver(now);
+        }
+    }
+
+    fn deliver(&mut self, now: Instant) {
+        while let Some(entry) = self.flying.first_entry().filter(|e| e.key().0 <= self.now) {
+            self.arrivals.received(now, entry.remove());
+        }
+        let mut compound = CompoundBuilder::default();
+        self.arrivals.report(now, 1, 2, &mut compound);
+        if !compound.is_empty() {
+            let key = (self.now + ROUND_TRIP / 2, self.sent);
+            self.reports.insert(key, compound.as_bytes().to_vec());
+        }
+        while let Some(entry) = self.reports.first_entry().filter(|e| e.key().0 <= self.now) {
+            for packet in packets(&entry.remove()) {
+                if let RtcpPacket::TransportFeedback(feedback) = packet {
+                    self.congestion.feedback(now, &feedback, ROUND_TRIP);
+                }
+            }
+        }
+    }
+
+    fn estimate(&self) -> u64 {
+        self.congestion.estimate().unwrap_or(u64::MAX)
+    }
+}
+
+fn conditions() -> Conditions {
+    Conditions {
+        delay: 25.0,
+        ..Conditions::default()
+    }
+}
+
+fn narrow(rate: f64) -> Conditions {
+    Conditions {
+        rate,
+        ..conditions()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_wide_path_shows_no_limit() {
+    for jitter in [0.0, 10.0] {
+        let mut path = Path::new(Conditions {
+            jitter,
+            ..conditions()
+        });
+        path.run(20 * SECOND, 0, |_| 1_500_000);
+        assert_eq!(path.congestion.estimate(), None, "jitter {jitter}");
+    }
+}
+
+#[test]
+fn random_losses_do_not_bring_the_estimate_down() {
+    for (loss, jitter) in [(1.0, 0.0), (5.0, 30.0), (10.0, 0.0), (10.0, 100.0)] {
+        let mut path = Path::new(Conditions {
+            loss,
+            jitter,
+            reorder: 5.0,
+            ..conditions()
+        });
+        path.run(30 * SECOND, 0, |_| 500_000);
+        assert!(
+            path.estimate() > 300_000,
+            "{loss} % {jitter} ms: {}",
+            path.estimate()
+        );
+    }
+}
+
+#[test]
+fn a_narrow_path_is_noticed_within_two_seconds() {
+    for queue in [50.0, 200.0, 1000.0] {
+        let mut path = Path::new(Conditions {
+            queue,
+            ..narrow(300.0)
+        });
+        path.run(2 * SECOND, 0, |_| 1_500_000);
+        assert!(
+            path.estimate() < 320_000,
+            "queue {queue}: {}",
+            path.estimate()
+        );
+    }
+}
+
+#[test]
+fn a_flow_that_follows_uses_most_of_the_path() {
+    let mut path = Path::new(narrow(1000.0));
+    let follow = |estimate: Option<u64>| estimate.unwrap_or(2_000_000).min(2_000_000);
+    path.run(20 * SECOND, 0, follow);
+    let mut sum = 0;
+    for _ in 0..200 {
+        path.run(SECOND / 10, 0, follow);
+        sum += path.estimate();
+    }
+    let mean = sum / 200;
+    // Losses of a full queue look like those of radio as long as they are few.
+    assert!((650_000..1_200_000).contains(&mean), "{mean}");
+}
+
+#[test]
+fn jitter_does_not_starve_a_flow_that_follows() {
+    for jitter in [10.0, 30.0, 100.0] {
+        let mut path = Path::new(Conditions {
+            jitter,
+            loss: 2.0,
+            ..conditions()
+        });
+        path.run(60 * SECOND, 0, |estimate| {
+            estimate.unwrap_or(1_000_000).min(1_000_000)
+        });
+        assert!(
+            path.estimate() > 500_000,
+            "{jitter} ms: {}",
+            path.estimate()
+        );
+    }
+}
+
+#[test]
+fn probes_find_a_widened_path_within_three_seconds() {
+    let layer = |estimate: Option<u64>| match estimate {
+        Some(estimate) if estimate < 1_200_000 => 150_000,
+        _ => 1_500_000,
+    };
+    let mut path = Path::new(narrow(300.0));
+    path.run(15 * SECOND, 1_800_000, layer);
+    assert!(path.estimate() < 450_000, "{}", path.estimate());
+    path.direction.set(conditions());
+    path.run(4 * SECOND, 1_800_000, layer);
+    assert!(path.estimate() > 1_700_000, "{}", path.estimate());
+}
+
+#[test]
+fn probes_do_not_overrate_a_narrow_path() {
+    let mut path = Path::new(narrow(300.0));
+    let layer = |estimate: Option<u64>| match estimate {
+        Some(estimate) if estimate < 1_200_000 => 150_000,
+        _ => 1_500_000,
+    };
+    path.run(5 * SECOND, 1_800_000, layer);
+    for _ in 0..30 {
+        path.run(SECOND, 1_800_000, layer);
+        assert!(path.estimate() < 450_000, "{}", path.estimate());
+    }
+}
+
+#[test]
+fn darkness_is_no_judgement() {
+    let mut path = Path::new(narrow(2000.0));
+    path.run(10 * SECOND, 0, |_| 500_000);
+    path.direction.set(Conditions {
+        loss: 100.0,
+        ..conditions()
+    });
+    path.run(10 * SECOND, 0, |_| 500_000);
+    path.direction.set(narrow(2000.0));
+    path.run(3 * SECOND, 0, |_| 500_000);
+    assert!(path.estimate() > 450_000, "{}", path.estimate());
+}
