@@ -6,6 +6,7 @@ import { iceCandidate, invoke } from './client.mjs';
 export class Calls {
   #page;
   #endpoints = new Map();
+  #paths = new Map();
 
   /** For one probe page; call it once per page. */
   static async on(page) {
@@ -13,21 +14,24 @@ export class Calls {
     calls.#page = page;
     await page.exposeFunction('onCandidate', (name, candidate) => {
       // Null says that the browser has no more; Kurento's API has no word for it.
-      if (candidate) calls.#endpoints.get(name)?.addIceCandidate(iceCandidate(candidate));
+      // Through a relay the server learns the browser's address from its checks alone.
+      if (candidate && !calls.#paths.has(name)) calls.#endpoints.get(name)?.addIceCandidate(iceCandidate(candidate));
     });
     return calls;
   }
 
   /**
    * Makes the peer `name` in the page and negotiates it with `endpoint`; the
-   * options are those of `offer` in tests/pages/peer.js, and `signalled`, which
-   * changes the SDP on the way. Resolves to both SDPs
-   * when the answer has been accepted and gathering has begun.
+   * options are those of `offer` in tests/pages/peer.js, `signalled`, which
+   * changes the SDP on the way, and `path` (see relay.mjs), by which all media
+   * goes. Resolves to both SDPs when the answer has been accepted and gathering
+   * has begun.
    */
-  async open(name, endpoint, { signalled = (sdp) => sdp, ...options } = {}) {
+  async open(name, endpoint, { signalled = (sdp) => sdp, path, ...options } = {}) {
     this.#attach(name, endpoint);
+    if (path) this.#paths.set(name, path);
     const offer = await this.#page.evaluate(([peer, settings]) => probe.offer(peer, settings), [name, options]);
-    const answer = await this.#give(name, endpoint, signalled(offer));
+    const answer = await this.#give(name, endpoint, signalled(path ? withoutCandidates(offer) : offer));
     await invoke(endpoint, 'gatherCandidates');
     return { offer, answer };
   }
@@ -75,14 +79,19 @@ export class Calls {
   /** Closes the browser's side only, as a page that goes away does. */
   async close(name) {
     this.#endpoints.delete(name);
+    this.#paths.delete(name);
     await this.#page.evaluate((peer) => probe.closePeer(peer), name);
   }
 
   async #addCandidate(name, { candidate, sdpMid, sdpMLineIndex }) {
     if (!this.#endpoints.has(name)) return; // closed since
-    await this.#page.evaluate(
-      ([peer, found]) => probe.addCandidate(peer, found),
-      [name, { candidate, sdpMid, sdpMLineIndex }],
-    );
+    const found = { candidate, sdpMid, sdpMLineIndex };
+    const path = this.#paths.get(name);
+    const reached = path ? await path.candidate(found) : found;
+    if (reached) await this.#page.evaluate(([peer, way]) => probe.addCandidate(peer, way), [name, reached]);
   }
+}
+
+function withoutCandidates(sdp) {
+  return sdp.replaceAll(/a=(candidate|end-of-candidates)[^\r\n]*\r\n/g, '');
 }

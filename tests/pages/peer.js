@@ -15,17 +15,19 @@ const peers = new Map();
  * - `channels`: options of the data channels to open, by label.
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
+ * - `encodings`: `sendEncodings` of the video, for simulcast.
  *
  * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
  */
-export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, configuration = {} } = {}) {
+export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
   const received = media ? ['audio', 'video'] : [];
   const tracks = send ? sourceStream(send).getTracks() : received;
   for (const track of tracks) {
     const streams = send ? [sourceStream(send)] : [];
-    const transceiver = peer.connection.addTransceiver(track, { direction, streams });
+    const simulcast = encodings && track.kind === 'video' ? { sendEncodings: encodings } : {};
+    const transceiver = peer.connection.addTransceiver(track, { direction, streams, ...simulcast });
     preferCodec(transceiver, codecs);
   }
   acceptChannels(name);
@@ -130,6 +132,13 @@ export async function statistics(name) {
     srtpCipher: transport?.srtpCipher,
     dtlsState: transport?.dtlsState,
   };
+}
+
+/** Packets that the peer `name` received in a stream of retransmissions (RFC 4588). */
+export async function retransmitted(name) {
+  const report = await peers.get(name).connection.getStats();
+  const streams = [...report.values()].filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
+  return streams.reduce((sum, { rtxSsrc, retransmittedPacketsReceived = 0 }) => sum + (rtxSsrc ? retransmittedPacketsReceived : 0), 0);
 }
 
 export function closePeer(name) {

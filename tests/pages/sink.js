@@ -27,6 +27,34 @@ export function firstPictureAt(name) {
   return sinks.get(name).firstPicture;
 }
 
+/** Begins to note when pictures are shown. */
+export function watchPictures(name) {
+  const sink = sinks.get(name);
+  sink.shown = [];
+  const note = (now) => {
+    sink.shown.push(now);
+    sink.video.requestVideoFrameCallback(note);
+  };
+  sink.video.requestVideoFrameCallback(note);
+}
+
+/**
+ * What was shown since `watchPictures`, or since `begin` ms on the page's clock: the number of
+ * pictures, the longest time between two of them (or up to now), and when the last one came.
+ */
+export function shownPictures(name, begin = 0) {
+  const shown = sinks.get(name).shown.filter((at) => at >= begin);
+  const edges = [...shown, performance.now()];
+  const gaps = edges.slice(1).map((at, index) => at - edges[index]);
+  return { count: shown.length, longestGap: Math.max(0, ...gaps), first: shown[0], last: shown.at(-1) };
+}
+
+/** Pixels of the picture that is shown: `[width, height]`. */
+export function pictureSize(name) {
+  const { video } = sinks.get(name);
+  return [video.videoWidth, video.videoHeight];
+}
+
 /** Mean `[r, g, b]` of the middle of the current picture; null before the first. */
 export function centreColour(name) {
   const picture = currentPicture(name);

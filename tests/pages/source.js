@@ -14,10 +14,12 @@ const sources = new Map();
 
 /**
  * Creates the source `name`. `colour` is `[r, g, b]`, `toneHz` the frequency.
- * `video: false` or `audio: false` leave that track out.
+ * `video: false` or `audio: false` leave that track out. `scale` enlarges the picture;
+ * `detail` is a number of small blocks that change along its lower edge from frame to
+ * frame, so that coding it takes bits.
  */
-export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, video = true, audio = true } = {}) {
-  const source = { colour, tracks: [], stop: [] };
+export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, video = true, audio = true, scale = 1, detail = 0 } = {}) {
+  const source = { colour, scale, detail, tracks: [], stop: [] };
   if (video) addCamera(source);
   if (audio) addMicrophone(source, toneHz);
   source.stream = new MediaStream(source.tracks);
@@ -53,9 +55,11 @@ export function stopSource(name) {
 }
 
 function addCamera(source) {
-  const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
+  const { scale, detail } = source;
+  const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH * scale, height: HEIGHT * scale });
   document.body.append(canvas);
   const context = canvas.getContext('2d', { alpha: false });
+  context.scale(scale, scale);
   let frame = 0;
   const draw = () => {
     context.fillStyle = `rgb(${source.colour.join(' ')})`;
@@ -63,6 +67,10 @@ function addCamera(source) {
     const step = frame++ % STRIP_STEPS;
     context.fillStyle = 'white';
     context.fillRect((step * WIDTH) / STRIP_STEPS, 0, WIDTH / STRIP_STEPS, STRIP_HEIGHT);
+    for (let block = 0; block < detail; block += 1) {
+      context.fillStyle = `rgb(${Math.random() * 255} ${Math.random() * 255} ${Math.random() * 255})`;
+      context.fillRect(Math.random() * WIDTH, HEIGHT * 0.7 + Math.random() * HEIGHT * 0.3, 12, 12);
+    }
   };
   source.draw = draw;
   draw();
