@@ -244,9 +244,11 @@ impl Decode {
             elements.push(element::make("audioresample")?);
             caps = caps.field("rate", rate);
         }
-        if let Ok(channels @ 1..) = i32::try_from(self.settings.channels) {
-            caps = caps.field("channels", channels);
-        }
+        caps = match i32::try_from(self.settings.channels) {
+            Ok(channels @ 1..) => caps.field("channels", channels),
+            // More are mixed: their places would not be known any more behind.
+            _ => caps.field("channels", gst::IntRange::new(1, 2)),
+        };
         elements.push(filter(&caps.build())?);
         Ok(elements)
     }

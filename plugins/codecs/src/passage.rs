@@ -83,6 +83,14 @@ impl Passage {
         drop(ended);
     }
 
+    /// The next packet makes a new chain and begins a new count of time.
+    pub(crate) fn restart(&self) {
+        self.end_chain();
+        let mut state = self.outlet.state();
+        state.time = None;
+        state.inside.clear();
+    }
+
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.end_chain();

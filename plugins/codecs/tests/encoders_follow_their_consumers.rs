@@ -158,6 +158,32 @@ fn size_and_frame_rate_are_those_asked_for() {
     );
 }
 
+#[test]
+fn pictures_in_quick_succession_and_with_trembling_times_are_encoded() {
+    const MS: i64 = 1_000_000;
+    for encoding in VIDEO {
+        let encoder = encoder(encoding, &json!({}));
+        let mut encoded = Vec::new();
+        // The third is no later than the second; later on another source begins in the past.
+        for (number, time) in [10_000, 10_008, 10_008, 10_012, 10_017, 10_400, 2_000, 2_033]
+            .into_iter()
+            .enumerate()
+        {
+            let mut picture = picture::picture(u32::try_from(number).unwrap(), 320, 240);
+            picture.presentation_time = time * MS;
+            picture.duration = 0;
+            encoded.extend(encoder.convert(&[picture]));
+        }
+        let times: Vec<_> = encoded
+            .iter()
+            .map(|packet| packet.presentation_time / MS)
+            .collect();
+        let expected = [10_000, 10_008, 10_012, 10_017, 10_400, 2_000, 2_033];
+        assert_eq!(times, expected, "{encoding}");
+        assert!(encoded[5].is_keyframe(), "{encoding}");
+    }
+}
+
 fn h264(profile: &str, mode: &str) -> Format {
     Format::rtp("H264", 90_000, 0)
         .with("profile", profile)

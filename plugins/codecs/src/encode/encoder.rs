@@ -119,6 +119,8 @@ impl Encoder {
             ("lag-in-frames", "0"),
             ("end-usage", "cbr"),
             ("keyframe-max-dist", "128"),
+            // In units of the frame rate two pictures could have the same time.
+            ("timebase", "1/90000"),
             ("static-threshold", "1"),
             ("min-quantizer", "4"),
             ("max-quantizer", "56"),

@@ -36,7 +36,14 @@ struct Stream {
     size: Option<gst::Element>,
     /// When the next picture is due at the frame rate asked for, ns on the pipeline clock.
     due: Option<i64>,
+    /// Of the picture before: when it was presented, ns on the pipeline clock.
+    before: Option<i64>,
 }
+
+/// How long a picture lasts when nothing else is known, ns.
+const USUAL_DURATION: i64 = 33_000_000;
+/// Times that go back this far, ns, are those of another source.
+const ANOTHER_SOURCE: i64 = 1_000_000_000;
 
 /// A format of pictures that come in.
 struct Picture {
@@ -96,6 +103,9 @@ impl VideoEncode {
         if !self.is_due(stream, packet) {
             return Ok(());
         }
+        let Some(since) = self.advance(stream, packet) else {
+            return Ok(());
+        };
         let mut size = None;
         let chain = self.passage.chain(|| {
             let (elements, filter) = self.elements()?;
@@ -112,9 +122,31 @@ impl VideoEncode {
         if changed {
             self.begin(&chain, picture, size.as_ref());
         }
-        let buffer = picture::to_buffer(packet.bytes.clone(), picture.layout)?;
+        let mut buffer = picture::to_buffer(packet.bytes.clone(), picture.layout)?;
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_duration(gst::ClockTime::from_nseconds(since.unsigned_abs()));
+        }
         chain.push(self.passage.enter(packet, buffer))?;
         Ok(())
+    }
+
+    /// How long ago the picture before was, ns: about what this one lasts. `None` for a picture
+    /// that comes no later than the one before, which encoders refuse.
+    fn advance(&self, stream: &mut Stream, packet: &Packet) -> Option<i64> {
+        let time = packet.presentation_time;
+        let since = stream.before.map(|before| time - before);
+        match since {
+            Some(since) if since < -ANOTHER_SOURCE => self.passage.restart(),
+            Some(..=0) => return None,
+            _ => {}
+        }
+        stream.before = Some(time);
+        let usual = 1_000_000..ANOTHER_SOURCE;
+        Some(
+            since
+                .filter(|since| usual.contains(since))
+                .unwrap_or(USUAL_DURATION),
+        )
     }
 
     fn begin(&self, chain: &Chain, picture: &Picture, size: Option<&gst::Element>) {
