@@ -256,7 +256,8 @@ fn between(
         .find(|count| *count > 0);
     let mut parameters: Vec<(String, String)> = Vec::new();
     for (name, value) in models().flat_map(|model| &model.parameters) {
-        let foreign = packaging != Packaging::Rtp && is_packaging(network, name);
+        // An encoder has to know how its frames will be packed: they may have to fit.
+        let foreign = !fresh && packaging != Packaging::Rtp && is_packaging(network, name);
         if !foreign && !parameters.iter().any(|(known, _)| known == name) {
             parameters.push((name.clone(), value.clone()));
         }
@@ -339,7 +340,7 @@ mod tests {
             [
                 "VP8/90000 (Frame)",
                 "I420/0 (Raw)",
-                "H264/90000;profile=main (Frame)",
+                "H264/90000;packetization-mode=1;profile=main (Frame)",
                 "H264/90000;packetization-mode=1;profile=main (Rtp)",
             ]
         );
