@@ -121,8 +121,9 @@ impl Recording {
         self.timeline.expect(kind, expected);
     }
 
-    pub(crate) fn begin(&mut self) {
-        self.timeline.begin();
+    /// `now`: pipeline clock, as everywhere here.
+    pub(crate) fn begin(&mut self, now: i64) {
+        self.timeline.begin(now);
         self.asked_keyframe = None;
     }
 

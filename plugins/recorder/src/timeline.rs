@@ -18,6 +18,9 @@ const MS: i64 = 1_000_000;
 const PATIENCE: i64 = 1000 * MS;
 /// A kind that might still be announced is waited for so long.
 const SETTLING: i64 = 250 * MS;
+/// A joining consumer is shown what came since the latest keyframe. Pictures
+/// that are older than the stretch by more than this have no sound beside them.
+const RECENT: i64 = 100 * MS;
 /// Silence of all tracks that [`Gaps::Close`] takes out. Above the 400 ms
 /// between packets of Opus in silence (DTX).
 const GAP: i64 = 500 * MS;
@@ -49,8 +52,10 @@ pub(crate) struct Placed {
 enum Stretch {
     #[default]
     Paused,
-    /// Frames wait for the rest; `since`: when the first came.
+    /// Frames wait for the rest; `since`: when the first came. `begun`: when
+    /// recording was asked for.
     Opening {
+        begun: i64,
         since: Option<i64>,
         held: VecDeque<(MediaKind, Frame)>,
     },
@@ -65,8 +70,9 @@ struct Lane {
     expected: bool,
     /// Video waits for a keyframe: at its beginning, after a pause, after loss.
     needs_keyframe: bool,
-    /// Time of the latest keyframe; frames that depend on it come after it.
-    keyframe: Option<i64>,
+    /// Frames come after this: the latest keyframe, which they depend on, or
+    /// the one before them that had to move.
+    floor: Option<i64>,
     /// Time of the latest frame.
     latest: Option<i64>,
 }
@@ -94,13 +100,14 @@ impl Timeline {
         }
     }
 
-    /// A stretch begins.
-    pub(crate) fn begin(&mut self) {
+    /// A stretch begins. `now`: pipeline clock.
+    pub(crate) fn begin(&mut self, now: i64) {
         if !matches!(self.stretch, Stretch::Paused) {
             return;
         }
         self.lanes.video.needs_keyframe = true;
         self.stretch = Stretch::Opening {
+            begun: now,
             since: None,
             held: VecDeque::new(),
         };
@@ -135,13 +142,13 @@ impl Timeline {
 
     /// Takes a frame; gives what has its place now. `now`: pipeline clock.
     pub(crate) fn push(&mut self, kind: MediaKind, frame: Frame, now: i64) -> Vec<Placed> {
-        if self.lanes.of(kind).is_none() || !self.admits(kind, &frame) {
+        if self.lanes.of(kind).is_none() || !self.admits(kind, &frame, now) {
             return Vec::new();
         }
         match &mut self.stretch {
             Stretch::Paused => Vec::new(),
             Stretch::Open { .. } => self.place(kind, frame).into_iter().collect(),
-            Stretch::Opening { since, held } => {
+            Stretch::Opening { since, held, .. } => {
                 since.get_or_insert(now);
                 if held.len() >= 2 * MOST_HELD {
                     held.pop_front();
@@ -157,6 +164,7 @@ impl Timeline {
         let Stretch::Opening {
             since: Some(since),
             held,
+            ..
         } = &self.stretch
         else {
             return Vec::new();
@@ -176,12 +184,20 @@ impl Timeline {
     }
 
     /// Whether a frame of video may follow what was before it.
-    fn admits(&mut self, kind: MediaKind, frame: &Frame) -> bool {
+    fn admits(&mut self, kind: MediaKind, frame: &Frame, now: i64) -> bool {
         if kind != MediaKind::Video {
             return true;
         }
+        let is_past = match self.stretch {
+            // Not for ever: the source may stamp its frames like that.
+            Stretch::Opening { begun, .. } if now - begun < PATIENCE => {
+                frame.presentation_time < begun - RECENT
+            }
+            _ => false,
+        };
         let lane = &mut self.lanes.video;
-        lane.needs_keyframe = (lane.needs_keyframe || frame.discontinuity) && !frame.keyframe;
+        let is_start = frame.keyframe && !is_past;
+        lane.needs_keyframe = (lane.needs_keyframe || frame.discontinuity) && !is_start;
         !lane.needs_keyframe
     }
 
@@ -237,11 +253,16 @@ impl Lane {
         let time = match (kind, frame.keyframe) {
             (MediaKind::Video, true) => {
                 let time = time.max(latest + MS).max(0);
-                self.keyframe = Some(time);
+                self.floor = Some(time);
                 time
             }
             // Frames may be presented in another order than they are decoded.
-            (MediaKind::Video, false) => time.max(self.keyframe? + MS),
+            (MediaKind::Video, false) if time > self.floor? => time,
+            (MediaKind::Video, false) => {
+                let time = self.floor? + MS;
+                self.floor = Some(time);
+                time
+            }
             _ if time + frame.duration.max(2 * MS) / 2 < latest => return None,
             _ => time.max(latest + MS).max(0),
         };
@@ -287,7 +308,7 @@ mod tests {
         expected
             .iter()
             .for_each(|kind| timeline.expect(*kind, true));
-        timeline.begin();
+        timeline.begin(0);
         timeline
     }
 
@@ -366,7 +387,7 @@ mod tests {
         live(&mut timeline, 0..1000);
         assert!(timeline.pause().is_empty());
         assert!(live(&mut timeline, 1000..5000).is_empty());
-        timeline.begin();
+        timeline.begin(5000 * MS);
         let resumed = live(&mut timeline, 5007..6000);
         assert_eq!(of(&resumed, Audio)[..3], [1000, 1020, 1040]);
         assert_eq!(of(&resumed, Video)[..3], [1000, 1040, 1080]);
@@ -377,6 +398,19 @@ mod tests {
         let mut timeline = timeline(Gaps::Keep, &[Audio, Video]);
         pushed(&mut timeline, Audio, frame(0, 20, true));
         assert_eq!(timeline.pause().len(), 1);
+    }
+
+    #[test]
+    fn pictures_from_before_the_recording_are_left_out() {
+        let mut timeline = Timeline::new(Gaps::Keep, both());
+        timeline.expect(Audio, true);
+        timeline.expect(Video, true);
+        timeline.begin(1000 * MS);
+        let mut push = |kind, frame| timeline.push(kind, frame, 1010 * MS).len();
+        assert_eq!(push(Video, frame(500, 40, true)), 0);
+        assert_eq!(push(Video, frame(540, 40, false)), 0);
+        assert_eq!(push(Audio, frame(1000, 20, true)), 0);
+        assert_eq!(push(Video, frame(990, 40, true)), 2);
     }
 
     #[test]
@@ -422,7 +456,8 @@ mod tests {
         timeline.expect(Video, true);
         assert!(pushed(&mut timeline, Video, frame(900, 40, false)).is_empty());
         assert_eq!(pushed(&mut timeline, Video, frame(900, 40, true)), [961]);
-        assert_eq!(pushed(&mut timeline, Video, frame(940, 40, false)), [962]);
+        assert_eq!(pushed(&mut timeline, Video, frame(930, 40, false)), [962]);
+        assert_eq!(pushed(&mut timeline, Video, frame(940, 40, false)), [963]);
         assert_eq!(pushed(&mut timeline, Video, frame(980, 40, false)), [980]);
         assert!(pushed(&mut timeline, Audio, frame(940, 20, true)).is_empty());
         assert_eq!(pushed(&mut timeline, Audio, frame(990, 20, true)), [990]);

@@ -222,7 +222,7 @@ impl Task {
                     }
                 }
                 Command::Expect(kind, expected) => self.recording.expect(kind, expected),
-                Command::Begin => self.recording.begin(),
+                Command::Begin => self.recording.begin(now),
                 Command::Pause => self.recording.pause(now, output)?,
                 Command::Finish => {
                     self.recording.finish(now, output)?;

@@ -7,6 +7,7 @@ use rivero_plugin_api::MediaKind;
 use super::{Container, Output, track_index};
 use crate::{
     codec::{Codec, Track},
+    kinds::PerKind,
     sample::Sample,
 };
 
@@ -27,7 +28,8 @@ pub(crate) struct Flv {
     begins: Option<u64>,
     /// Where the value of `duration` stands.
     duration: u64,
-    latest: u32,
+    /// ms, of each kind for itself: one may be behind the other.
+    latest: PerKind<u32>,
 }
 
 impl Flv {
@@ -70,7 +72,8 @@ impl Container for Flv {
                 _ => (AUDIO, vec![AAC, 0]),
             };
             body.extend_from_slice(&track.private);
-            output.append(&tag(kind, self.latest, &body))?;
+            let time = self.latest.of(track.kind()).copied().unwrap_or_default();
+            output.append(&tag(kind, time, &body))?;
         }
         Ok(true)
     }
@@ -79,7 +82,10 @@ impl Container for Flv {
         let mut bytes = Vec::new();
         let mut latest = self.latest;
         for (sample, decoding_time) in in_decoding_order(chunk) {
-            latest = latest.max(decoding_time);
+            let Some(latest) = latest.of_mut(sample.kind) else {
+                continue;
+            };
+            *latest = decoding_time.max(*latest);
             let mut body = match sample.kind {
                 MediaKind::Video => {
                     let kind = if sample.keyframe {
@@ -88,7 +94,7 @@ impl Container for Flv {
                         AVC_DELTA
                     };
                     let presented = i64::from(milliseconds(sample.time));
-                    let offset = i32::try_from(presented - i64::from(latest)).unwrap_or_default();
+                    let offset = i32::try_from(presented - i64::from(*latest)).unwrap_or_default();
                     let [_, a, b, c] = offset.to_be_bytes();
                     vec![kind, 1, a, b, c]
                 }
@@ -100,11 +106,14 @@ impl Container for Flv {
             } else {
                 AUDIO
             };
-            bytes.extend(tag(kind, latest, &body));
+            bytes.extend(tag(kind, *latest, &body));
         }
         output.append(&bytes)?;
         self.latest = latest;
-        output.patch(self.duration, &(f64::from(latest) / 1000.0).to_be_bytes())
+        output.patch(
+            self.duration,
+            &(f64::from(latest.audio.max(latest.video)) / 1000.0).to_be_bytes(),
+        )
     }
 
     fn finish(&mut self, end: i64, output: &mut dyn Output) -> io::Result<()> {

@@ -33,7 +33,7 @@ fn recording(profile: Name) -> Recording {
         split: 1000 * MS,
     };
     let mut recording = Recording::new(plan, Box::new(format));
-    recording.begin();
+    recording.begin(0);
     recording
 }
 
