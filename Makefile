@@ -129,6 +129,7 @@ fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 e
 property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
-bench: build ## forwarding and transcoding beside their floors, latency, memory, threads (ARGS=--help: options)
+bench: deps-test build ## forwarding, recording and transcoding beside their floors, latency, memory, threads (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
+	tests/netns.sh node tests/bench/recording.mjs
 	$(CARGO) bench --locked -p rivero-codecs --bench transcoding

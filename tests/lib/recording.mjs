@@ -70,18 +70,23 @@ export async function packets(file, stream) {
   return JSON.parse(stdout).packets.map(({ pts_time: time, flags }) => ({ time: Number(time), isKeyframe: flags.startsWith('K') }));
 }
 
-/** Decodes everything; fails when the decoder complains. Resolves to the number of pictures. */
-export async function decodesWhole(file) {
-  const { stderr } = await run('ffmpeg', ['-v', 'error', '-nostdin', '-i', file, '-f', 'null', '-']);
+/**
+ * Decodes everything; fails when the decoder complains. Resolves to the number of
+ * pictures. `demuxer`: one that FFmpeg would not choose by itself.
+ */
+export async function decodesWhole(file, demuxer = []) {
+  // Live pictures have no steady rate: without these FFmpeg complains of its own rounding.
+  const asTheyAre = ['-fps_mode', 'passthrough', '-enc_time_base:v', '1:90000'];
+  const { stderr } = await run('ffmpeg', ['-v', 'error', '-nostdin', ...demuxer, '-i', file, ...asTheyAre, '-f', 'null', '-']);
   assert.equal(stderr, '', `${file} decodes without complaint`);
   const count = ['-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0'];
-  const { stdout } = await run('ffprobe', ['-v', 'error', ...count, file]);
+  const { stdout } = await run('ffprobe', ['-v', 'error', ...demuxer, ...count, file]);
   return Number.parseInt(stdout, 10) || 0;
 }
 
 /** Mean `[r, g, b]` of the middle of the picture shown at `seconds`. */
-export async function colourAt(file, seconds) {
-  const picture = await raw(['-ss', String(seconds), '-i', file, '-frames:v', '1', '-vf', 'crop=16:16,format=rgb24', '-f', 'rawvideo', '-']);
+export async function colourAt(file, seconds, demuxer = []) {
+  const picture = await raw([...demuxer, '-ss', String(seconds), '-i', file, '-frames:v', '1', '-vf', 'crop=16:16,format=rgb24', '-f', 'rawvideo', '-']);
   assert.equal(picture.length, 16 * 16 * 3, `${file} has a picture at ${seconds} s`);
   return [0, 1, 2].map((channel) => mean(picture.filter((_, index) => index % 3 === channel)));
 }

@@ -141,6 +141,14 @@ export async function retransmitted(name) {
   return streams.reduce((sum, { rtxSsrc, retransmittedPacketsReceived = 0 }) => sum + (rtxSsrc ? retransmittedPacketsReceived : 0), 0);
 }
 
+/** Sends pictures whose sides are `factor` times smaller. */
+export async function scaleDown(name, factor) {
+  const sender = peers.get(name).connection.getSenders().find(({ track }) => track?.kind === 'video');
+  const parameters = sender.getParameters();
+  for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy = factor;
+  await sender.setParameters(parameters);
+}
+
 export function closePeer(name) {
   const { connection, hasSink } = peers.get(name);
   connection.close();

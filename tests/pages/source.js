@@ -39,6 +39,7 @@ export function clap(name, colour, toneHz) {
   const source = sources.get(name);
   source.colour = colour;
   source.draw();
+  for (const track of source.tracks) track.requestFrame?.();
   source.oscillator.frequency.setValueAtTime(toneHz, source.oscillator.context.currentTime);
 }
 
