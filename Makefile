@@ -111,7 +111,7 @@ clean: ## remove everything built or installed below this folder
 test: deps-test lint build ## the whole suite, repetitions reduced (SCALE=1)
 	tests/run-all.sh
 
-test-full: ## the whole suite with full repetitions (the same so far: none is reduced)
+test-full: ## the whole suite with full repetitions (kills of a recording server, switches of its source)
 	$(MAKE) test SCALE=10
 
 lint: ## formatting, clippy, licences and sources of dependencies
