@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -134,8 +135,21 @@ impl DataTransport {
         self.drain(now);
     }
 
+    /// Runs what works on the peer's packets. Should `rtc-sctp` panic on one, its association is
+    /// over, and nothing else.
+    fn contained(&mut self, body: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| body(self))).is_err() {
+            tracing::error!("SCTP failed on a packet of the peer: its data channels are closed");
+            self.end();
+        }
+    }
+
     /// Takes an SCTP packet.
     pub(crate) fn handle(&mut self, now: Instant, packet: Bytes) {
+        self.contained(|data| data.take(now, packet));
+    }
+
+    fn take(&mut self, now: Instant, packet: Bytes) {
         let packet = match self.ports {
             USUAL_PORTS => packet,
             _ => with_ports(&packet, USUAL_PORTS),
@@ -168,18 +182,20 @@ impl DataTransport {
         if self.connect_at.is_some_and(|at| at <= now) {
             self.connect(now);
         }
-        if let Some((_, association)) = &mut self.association
-            && association.poll_timeout().is_some_and(|due| due <= now)
-        {
-            association.handle_timeout(now);
-            self.drain(now);
-        }
+        self.contained(|data| {
+            if let Some((_, association)) = &mut data.association
+                && association.poll_timeout().is_some_and(|due| due <= now)
+            {
+                association.handle_timeout(now);
+                data.drain(now);
+            }
+        });
     }
 
     /// The next packet for the peer.
     pub(crate) fn poll_packet(&mut self, now: Instant) -> Option<Bytes> {
         if self.packets.is_empty() {
-            self.gather(now);
+            self.contained(|data| data.gather(now));
         }
         self.packets.pop_front()
     }

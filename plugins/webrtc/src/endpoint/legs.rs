@@ -84,7 +84,15 @@ impl Shared {
 
     fn plans(&self, negotiated: &Negotiated, offered: bool) -> Result<Vec<Plan>> {
         let session = self.session();
-        let mut numbers = Vec::new();
+        let goes_on = |leg: &&Leg| {
+            let mut transports = negotiated.transports.iter();
+            transports.any(|transport| transport.continues == Some(leg.transport))
+        };
+        let kept = session.legs.iter().filter(goes_on);
+        let mut numbers: Vec<usize> = match session.negotiated {
+            Some(_) => kept.map(|leg| leg.number).collect(),
+            None => session.legs.iter().map(|leg| leg.number).collect(),
+        };
         let mut plans: Vec<Plan> = Vec::new();
         for (position, transport) in negotiated.transports.iter().enumerate() {
             // Our first offer has opened a transport that nobody has answered yet.
@@ -110,7 +118,7 @@ impl Shared {
                 }
                 None => {
                     let peer = self.connecting_peer(negotiated, transport, offered)?;
-                    let number = session.free_number(&numbers);
+                    let number = free_number(&numbers);
                     numbers.push(number);
                     let leg = Leg {
                         token: self.shard.reserve()?,
@@ -315,6 +323,12 @@ impl Shared {
         }
         self.shard.send(Command::Open(token, Box::new(transport)));
     }
+}
+
+/// The lowest number that no transport has.
+fn free_number(used: &[usize]) -> usize {
+    let mut free = (0..).filter(|number| !used.contains(number));
+    free.next().unwrap_or_default()
 }
 
 pub(super) fn unusable(error: impl std::fmt::Display) -> Error {

@@ -121,14 +121,6 @@ impl Session {
         }
         description
     }
-
-    /// The lowest number that no transport has.
-    pub(super) fn free_number(&self, reserved: &[usize]) -> usize {
-        let used = |number: &usize| {
-            reserved.contains(number) || self.legs.iter().any(|leg| leg.number == *number)
-        };
-        (0..).find(|number| !used(number)).unwrap_or_default()
-    }
 }
 
 /// Candidates come and go without an offer being another one.
