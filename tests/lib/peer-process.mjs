@@ -49,6 +49,19 @@ export class PeerProcess {
     this.#child.stdin.write(`${JSON.stringify({ answer })}\n`);
   }
 
+  /** The other way round: `endpoint` offers, with all its candidates, and the peer answers. */
+  async answer(endpoint) {
+    await invoke(endpoint, 'generateOffer');
+    const gathered = nextEvent(endpoint, 'IceGatheringDone');
+    await invoke(endpoint, 'gatherCandidates');
+    await gathered;
+    const offer = await invoke(endpoint, 'getLocalSessionDescriptor');
+    const answered = this.message(`${this.#what} answers`, (message) => message.answer);
+    this.#child.stdin.write(`${JSON.stringify({ offer })}\n`);
+    const { answer } = await answered;
+    await invoke(endpoint, 'processAnswer', answer);
+  }
+
   async close() {
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.exitCode !== null) return;
