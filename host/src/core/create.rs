@@ -188,6 +188,7 @@ impl Core {
 
     fn make_pipeline(&self, plan: Plan) -> Result<Arc<Object>, CallError> {
         let graph = Graph::new(&self.plane);
+        graph.measure_latency(self.options.element_settings.latency_stats);
         self.register(plan, Body::Pipeline { graph })
     }
 

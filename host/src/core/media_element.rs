@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::convert::{Converted, outgoing};
 use super::invoke::in_time;
+use super::media_object::details;
 use super::{Core, Execution, dot};
 use crate::error::CallError;
 use crate::media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
-use crate::registry::{Object, Settings};
+use crate::registry::{Body, Object, Settings};
 
 /// What the types `VideoCodec` and `AudioCodec` call media that is not encoded.
 const RAW: &str = "RAW";
@@ -52,8 +53,8 @@ impl Core {
             }),
             "isMediaTranscoding" => audio_or_video(given, "MediaTranscoding")
                 .map(|kind| object.transcoding.lock().contains(&kind).into()),
-            "getGstreamerDot" => Ok(Value::String(dot::graph(object))),
-            "dumpGstreamerDot" => self.dump_dot(object),
+            "getGstreamerDot" => Ok(Value::String(dot::graph(object, details(given)))),
+            "dumpGstreamerDot" => self.dump_dot(object, details(given)),
             "getStats" => return Some(self.stats(object, kind(given))),
             "setAudioFormat" => Ok(force(node, MediaKind::Audio, given)),
             "setVideoFormat" => Ok(force(node, MediaKind::Video, given)),
@@ -65,17 +66,18 @@ impl Core {
         Some(Execution::Done(result))
     }
 
-    /// Statistics by id; null when there are none.
+    /// Statistics by id; null when there are none. Those of latency are the host's.
     fn stats(self: &Arc<Self>, object: &Arc<Object>, kind: Option<MediaKind>) -> Execution<Value> {
-        let Some(instance) = object.instance().cloned() else {
-            return Execution::Done(Ok(Value::Null));
-        };
-        let core = self.clone();
+        let (core, object) = (self.clone(), object.clone());
         Execution::pending(in_time(
             self.options.call_timeout,
             "getStats".into(),
             async move {
-                let entries = core.pool.call(move || instance.stats(kind)).await??;
+                let mut entries = match object.instance().cloned() {
+                    Some(instance) => core.pool.call(move || instance.stats(kind)).await??,
+                    None => Map::new(),
+                };
+                entries.extend(latency_stats(&object, kind));
                 if entries.is_empty() {
                     return Ok(Value::Null);
                 }
@@ -98,6 +100,41 @@ impl Core {
             ))
         })
     }
+}
+
+/// How old media is when it arrives at an element, while its pipeline measures that.
+fn latency_stats(object: &Object, kind: Option<MediaKind>) -> Option<(String, Value)> {
+    let node = object.node()?;
+    let measures = |ancestor: &Arc<Object>| {
+        matches!(ancestor.body, Body::Pipeline { .. }) && ancestor.settings.lock().latency_stats
+    };
+    let mut ancestors = std::iter::successors(object.parent.as_ref(), |o| o.parent.as_ref());
+    if !ancestors.any(measures) {
+        return None;
+    }
+    let latency = |(kind, description, average): (MediaKind, Arc<str>, f64)| {
+        let name = format!("sink_{}_{description}", kind.as_str().to_lowercase());
+        json!({"__type__": "MediaLatencyStat", "name": name, "type": kind.as_str(), "avg": average})
+    };
+    let latencies = node.latencies().into_iter();
+    let wanted = latencies.filter(|(own, ..)| kind.is_none_or(|kind| kind == *own));
+    let input: Vec<Value> = wanted.map(latency).collect();
+    if input.is_empty() {
+        return None;
+    }
+    let is_endpoint = object.class.is_a("kurento.Endpoint");
+    let mut entry = json!({
+        "__type__": if is_endpoint { "EndpointStats" } else { "ElementStats" },
+        "id": &*object.id,
+        "type": if is_endpoint { "endpoint" } else { "element" },
+        "timestampMillis": u64::try_from(crate::events::now_millis()).unwrap_or(0),
+        "inputLatency": &input,
+    });
+    if let (true, Some(members)) = (is_endpoint, entry.as_object_mut()) {
+        // What arrives at an endpoint leaves the server there.
+        members.insert("E2ELatency".to_owned(), input.into());
+    }
+    Some((object.id.to_string(), entry))
 }
 
 /// Connects or disconnects the kinds asked for.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Core;
 use super::convert::Converted;
-use super::{Core, dot};
+use super::dot::{self, Details};
 use crate::error::CallError;
 use crate::events::tag;
 use crate::registry::{Body, Object};
@@ -81,22 +82,35 @@ impl Core {
             }
             "setLatencyStats" if is_pipeline => {
                 let measure = given.params.get("latencyStats").and_then(Value::as_bool);
-                object.settings.lock().latency_stats = measure.unwrap_or_default();
+                let measure = measure.unwrap_or_default();
+                object.settings.lock().latency_stats = measure;
+                if let Some(graph) = object.graph() {
+                    graph.measure_latency(measure);
+                }
                 Ok(Value::Null)
             }
-            "getGstreamerDot" => Ok(Value::String(dot::graph(object))),
-            "dumpGstreamerDot" => self.dump_dot(object),
+            "getGstreamerDot" => Ok(Value::String(dot::graph(object, details(given)))),
+            "dumpGstreamerDot" => self.dump_dot(object, details(given)),
             _ => return None,
         })
     }
 
     /// Writes the graph into the directory that `GST_DEBUG_DUMP_DOT_DIR` names, if any.
-    pub(super) fn dump_dot(&self, object: &Arc<Object>) -> Result<Value, CallError> {
+    pub(super) fn dump_dot(
+        &self,
+        object: &Arc<Object>,
+        details: Details,
+    ) -> Result<Value, CallError> {
         if let Some(directory) = &self.options.dot_directory {
-            dot::dump(object, directory).map_err(|error| {
+            dot::dump(object, details, directory).map_err(|error| {
                 CallError::unexpected(format!("Cannot write the graph: {error}"))
             })?;
         }
         Ok(Value::Null)
     }
+}
+
+/// The parameter of `getGstreamerDot` and `dumpGstreamerDot`.
+pub(super) fn details(given: &Converted) -> Details {
+    Details::named(given.text("details").unwrap_or("SHOW_VERBOSE"))
 }

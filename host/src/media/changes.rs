@@ -8,9 +8,10 @@ use std::{
 use super::{
     connection::{Connection, NodeEvent, PadKey},
     fanout::FanOut,
-    graph::{Delivery, Element, Graph, sorted},
+    graph::{Delivery, Element, Graph},
     link::Link,
     plane::Plane,
+    queries::sorted,
     sink::Sink,
 };
 

@@ -57,6 +57,16 @@ impl Connection {
     }
 }
 
+/// By which way the media of a link comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The link.
+    pub connection: Connection,
+    /// The source pad, then each conversion: a number unique in the process, and the
+    /// format there, in words. Empty while the link carries nothing.
+    pub hops: Vec<(u32, String)>,
+}
+
 /// Hears what happens to one node.
 pub trait NodeObserver: Send + Sync {
     /// Must return quickly; may be called from any thread but a producer's.

@@ -128,7 +128,7 @@ impl Group {
         for Member { link, sink } in self.members.iter().filter(|member| wants(&member.link)) {
             let packets = link.select(burst);
             if packets != 0 {
-                sink.flow().mark(u64::from(packets.count_ones()));
+                sink.mark(packets.count_ones(), burst.age);
                 selections.push(SinkSelection {
                     token: sink.token(),
                     packets,
@@ -148,7 +148,7 @@ impl Member {
     fn push(&self, burst: &Burst<'_>) -> bool {
         let selection = self.link.select(burst);
         if selection != 0 {
-            self.sink.flow().mark(u64::from(selection.count_ones()));
+            self.sink.mark(selection.count_ones(), burst.age);
             self.push_runs(burst, selection);
         }
         self.link.is_waiting()

@@ -24,6 +24,7 @@ use super::{
     convert::{EncoderRates, ForcedFormat, SharedRates, Step, Tree},
     fanout::FanOut,
     flow::Direction,
+    latency::Measuring,
     link::Link,
     plane::Plane,
     sink::Sink,
@@ -39,6 +40,7 @@ pub struct PadExists;
 pub struct Graph {
     this: Weak<Graph>,
     plane: Arc<Plane>,
+    measuring: Arc<Measuring>,
     elements: Mutex<HashMap<Arc<str>, Element>>,
     deliveries: Mutex<Deliveries>,
 }
@@ -75,6 +77,7 @@ impl Graph {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             plane: plane.clone(),
+            measuring: Arc::default(),
             elements: Mutex::default(),
             deliveries: Mutex::default(),
         })
@@ -85,7 +88,7 @@ impl Graph {
         &self.plane
     }
 
-    fn elements(&self) -> MutexGuard<'_, HashMap<Arc<str>, Element>> {
+    pub(super) fn elements(&self) -> MutexGuard<'_, HashMap<Arc<str>, Element>> {
         self.elements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,7 +183,8 @@ impl Graph {
                 .plane
                 .flow()
                 .open(key.clone(), Direction::Out, observer);
-            let source = Arc::new(Source::new(graph.plane, key.kind, handler, flow));
+            let source = Source::new(graph.plane, key.kind, handler, flow);
+            let source = Arc::new(source.measuring(&self.measuring));
             element.sources.insert(key, source.clone());
             Ok(source)
         })
@@ -287,6 +291,15 @@ impl Graph {
         });
     }
 
+    /// Whether pads measure how old the media is that arrives.
+    pub fn measure_latency(&self, on: bool) {
+        self.measuring.set(on);
+    }
+
+    pub(super) fn measuring(&self) -> &Arc<Measuring> {
+        &self.measuring
+    }
+
     pub(super) fn conversion_failed(
         &self,
         id: &Arc<str>,
@@ -297,41 +310,6 @@ impl Graph {
         self.change(|graph| graph.conversion_failed(id, key, path, error));
     }
 
-    pub(crate) fn inputs(
-        &self,
-        id: &Arc<str>,
-        kind: Option<MediaKind>,
-        description: Option<&str>,
-    ) -> Vec<Connection> {
-        let elements = self.elements();
-        let inputs = elements
-            .get(id)
-            .into_iter()
-            .flat_map(|element| &element.inputs);
-        let fitting = inputs.filter(|(key, _)| key.fits(kind, description));
-        sorted(fitting.map(|(_, link)| link.connection.clone()).collect())
-    }
-
-    pub(crate) fn outputs(
-        &self,
-        id: &Arc<str>,
-        kind: Option<MediaKind>,
-        description: Option<&str>,
-    ) -> Vec<Connection> {
-        let elements = self.elements();
-        let outputs = elements
-            .get(id)
-            .into_iter()
-            .flat_map(|element| &element.outputs);
-        let fitting = outputs.filter(|(key, _)| key.fits(kind, description));
-        sorted(
-            fitting
-                .flat_map(|(_, links)| links)
-                .map(|link| link.connection.clone())
-                .collect(),
-        )
-    }
-
     pub(crate) fn source(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Source>> {
         self.elements().get(id)?.sources.get(key).cloned()
     }
@@ -339,30 +317,4 @@ impl Graph {
     pub(crate) fn sink(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Sink>> {
         self.elements().get(id)?.sinks.get(key).cloned()
     }
-
-    pub(crate) fn packet_counts(&self, id: &Arc<str>) -> (u64, u64) {
-        let elements = self.elements();
-        elements.get(id).map_or((0, 0), |element| {
-            (
-                element
-                    .sinks
-                    .values()
-                    .map(|sink| sink.flow().packets())
-                    .sum(),
-                element
-                    .sources
-                    .values()
-                    .map(|source| source.flow().packets())
-                    .sum(),
-            )
-        })
-    }
-}
-
-/// By kind, then by the elements' ids.
-pub(super) fn sorted(mut connections: Vec<Connection>) -> Vec<Connection> {
-    connections.sort_by(|a, b| {
-        (a.kind as u8, &a.source, &a.sink).cmp(&(b.kind as u8, &b.source, &b.sink))
-    });
-    connections
 }

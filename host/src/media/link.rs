@@ -22,6 +22,8 @@ pub(crate) struct Burst<'a> {
     encoding: Option<u8>,
     /// Whether no packet is above the base layers.
     layered: bool,
+    /// ns since the first packet entered the server, while that is measured.
+    pub(crate) age: Option<i64>,
 }
 
 impl<'a> Burst<'a> {
@@ -38,7 +40,18 @@ impl<'a> Burst<'a> {
             layered: packets
                 .iter()
                 .any(|p| p.layer.temporal > 0 || p.layer.spatial > 0),
+            age: None,
         }
+    }
+
+    /// The same, measured at `now` on the pipeline clock.
+    pub(crate) fn measured(self, now: i64) -> Self {
+        let entered = self.packets.first().map(|packet| packet.ingress_time);
+        // 0 where a producer does not say.
+        let age = entered
+            .filter(|entered| *entered > 0)
+            .map(|entered| now - entered);
+        Self { age, ..self }
     }
 }
 
@@ -176,6 +189,12 @@ impl Link {
         self.spatial.store(spatial, Relaxed);
         self.wanted_temporal.store(temporal, Relaxed);
         self.wished.store(true, Relaxed);
+    }
+
+    /// Another source feeds the consumer: what it wished of the former one means nothing.
+    pub(crate) fn forget_wish(&self) {
+        self.wish(0, u8::MAX, u8::MAX);
+        self.wished.store(false, Relaxed);
     }
 
     /// Chooses the best of `encodings` that the path carries, unless the consumer chose itself;

@@ -8,7 +8,7 @@ use rivero_plugin_api::{
 };
 
 use super::{
-    connection::{Connection, NodeObserver, PadKey},
+    connection::{Connection, NodeObserver, PadKey, Way},
     convert::{EncoderRates, ForcedFormat},
     graph::{Graph, PadExists},
     sink::Sink,
@@ -124,6 +124,17 @@ impl Node {
     /// Sets the bitrates of encoders at the outputs, running ones included.
     pub fn set_encoder_rates(&self, rates: EncoderRates) {
         self.graph.set_encoder_rates(&self.id, rates);
+    }
+
+    /// What this element feeds, and by which way.
+    pub fn ways(&self) -> Vec<Way> {
+        self.graph.ways(&self.id)
+    }
+
+    /// Average age of the media at each sink pad, ns since it entered the server:
+    /// of those pads where something was measured.
+    pub fn latencies(&self) -> Vec<(MediaKind, Arc<str>, f64)> {
+        self.graph.latencies(&self.id)
     }
 
     /// Packets that arrived at and left the pads of this element so far.

@@ -8,7 +8,7 @@ use rivero_plugin_api::{
     abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler},
 };
 
-use super::{flow::Flow, link::Link, source::Source};
+use super::{flow::Flow, latency::Latency, link::Link, source::Source};
 
 /// Where packets of a link end.
 pub struct Sink {
@@ -19,6 +19,7 @@ pub struct Sink {
     accepted: Mutex<Vec<u32>>,
     announced: Mutex<u32>,
     feed: ArcSwapOption<Feed>,
+    latency: Latency,
 }
 
 /// What feeds a sink at present.
@@ -42,6 +43,7 @@ impl Sink {
             accepted: Mutex::default(),
             announced: Mutex::default(),
             feed: ArcSwapOption::empty(),
+            latency: Latency::default(),
         }
     }
 
@@ -57,6 +59,18 @@ impl Sink {
 
     pub(crate) fn token(&self) -> u64 {
         self.token
+    }
+
+    /// Packets of a burst go to it.
+    pub(crate) fn mark(&self, packets: u32, age: Option<i64>) {
+        self.flow.mark(u64::from(packets));
+        if let Some(age) = age {
+            self.latency.note(age);
+        }
+    }
+
+    pub(crate) fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     pub(crate) fn flow(&self) -> &Arc<Flow> {

@@ -16,6 +16,7 @@ use super::{
     flow::Flow,
     history::{self, History},
     keyframe::{Requests, Verdict},
+    latency::Measuring,
     layers,
     link::{Burst, Link},
     plane::Plane,
@@ -37,6 +38,7 @@ pub struct Source {
     told_estimate: AtomicU64,
     /// What comes out of a conversion has one encoding, whatever the original has.
     is_converted: bool,
+    measuring: Arc<Measuring>,
 }
 
 impl Source {
@@ -60,6 +62,7 @@ impl Source {
             keyframes: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
             is_converted: false,
+            measuring: Arc::default(),
         }
     }
 
@@ -74,6 +77,12 @@ impl Source {
             is_converted: true,
             ..Self::new(plane, kind, handler, flow)
         }
+    }
+
+    /// Has it measure the age of media while its pipeline wants that.
+    pub(crate) fn measuring(mut self, measuring: &Arc<Measuring>) -> Self {
+        self.measuring = measuring.clone();
+        self
     }
 
     pub(crate) fn is_converted(&self) -> bool {
@@ -92,7 +101,12 @@ impl Source {
     /// Hands a burst to all consumers. Never blocks.
     pub fn push(self: &Arc<Self>, packets: &[Packet]) {
         for packets in packets.chunks(64) {
-            let burst = Burst::new(packets);
+            let mut burst = Burst::new(packets);
+            if self.measuring.is_on()
+                && let Some(plane) = self.plane.upgrade()
+            {
+                burst = burst.measured(plane.now());
+            }
             self.flow.mark(packets.len() as u64);
             let fan_out = self.fan_out.load();
             if self.keeps_history.load(Relaxed)

@@ -296,3 +296,40 @@ fn an_element_whose_making_failed_leaves_nothing_in_the_graph() {
         [NodeEvent::Connected(_), NodeEvent::Disconnected(_)]
     ));
 }
+
+#[test]
+fn the_age_of_media_is_measured_while_that_is_wanted() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let (viewer, _) = bench.node("viewer");
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&Log::default()))
+        .unwrap();
+    viewer
+        .add_sink(VIDEO, "default", sink_handler(&Log::default()), None, 0)
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+    camera.connect(&viewer, VIDEO, "default", "default");
+    let entered = bench.graph.plane().now().max(1);
+    let push = |sequence| {
+        let mut packets = bench.packets(sequence..sequence + 1, Some(sequence));
+        packets[0].ingress_time = entered;
+        source.push(&packets);
+    };
+    push(0);
+    assert!(viewer.latencies().is_empty());
+    bench.graph.measure_latency(true);
+    push(1);
+    let latencies = viewer.latencies();
+    let [(VIDEO, description, average)] = &latencies[..] else {
+        panic!("{latencies:?}")
+    };
+    assert_eq!(&**description, "default");
+    let now = bench.graph.plane().now();
+    assert!(
+        *average > 0.0 && *average <= (now - entered) as f64,
+        "{average}"
+    );
+    assert!(camera.latencies().is_empty());
+}

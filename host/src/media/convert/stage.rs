@@ -93,7 +93,7 @@ impl Stage {
         let output = handle?;
         let (input, intake) = input(plane, &place.key, &runner);
         let _ = intake.sink.set(Arc::downgrade(&input));
-        let source = source(plane, &place.key, &runner, &input, &step);
+        let source = source(plane, place, &runner, &input, &step);
         let _ = output.input.set(Arc::downgrade(&input));
         let _ = output.source.set(Arc::downgrade(&source));
         Some(Self {
@@ -144,11 +144,12 @@ fn input(plane: &Plane, key: &PadKey, runner: &Arc<Runner>) -> (Arc<Sink>, Arc<I
 
 fn source(
     plane: &Arc<Plane>,
-    key: &PadKey,
+    place: &Place,
     runner: &Arc<Runner>,
     input: &Arc<Sink>,
     step: &Step,
 ) -> Arc<Source> {
+    let key = &place.key;
     let downstream = Downstream {
         runner: runner.clone(),
         input: input.clone(),
@@ -158,7 +159,10 @@ fn source(
     let flow = plane
         .flow()
         .open(key.clone(), Direction::Out, Arc::new(Silent));
-    let source = Source::converted(plane, key.kind, handler, flow);
+    let mut source = Source::converted(plane, key.kind, handler, flow);
+    if let Some(graph) = place.graph.upgrade() {
+        source = source.measuring(graph.measuring());
+    }
     source.set_format(step.output, plane);
     Arc::new(source)
 }

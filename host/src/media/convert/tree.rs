@@ -60,7 +60,7 @@ impl Wiring {
             // Another stream: it begins with a keyframe of its own.
             link.set_active(false);
             if branch.source.is_converted() {
-                link.wish(0, u8::MAX, u8::MAX);
+                link.forget_wish();
             }
         }
         branch.source.select_layer(link);
