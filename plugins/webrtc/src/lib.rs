@@ -6,6 +6,7 @@
 //!   logic as well.
 //! * [`transport`]: a peer with its tracks, driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
+//! * [`resolve`]: names of servers and candidates, on threads of their own.
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
 
 mod certificates;
@@ -19,6 +20,7 @@ mod interfaces;
     reason = "public to the library that tests/bench makes of it"
 )]
 mod peer;
+mod resolve;
 mod settings;
 mod shard;
 mod track;

@@ -39,19 +39,22 @@ impl BaseRtpSettings {
 }
 
 /// `WebRtcEndpoint` in the configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct WebRtcSettings {
     /// Comma-separated names; empty = all.
     pub(crate) network_interfaces: String,
-    /// Address of a STUN server.
+    /// Address or name of a STUN server.
     pub(crate) stun_server_address: String,
     /// Its port.
     #[serde(deserialize_with = "optional_number")]
     pub(crate) stun_server_port: Option<u16>,
-    /// `user:password@address:port[?transport=udp|tcp|tls]`.
+    /// `user:password@host:port[?transport=udp|tcp|tls]`, several separated by spaces or commas.
     #[serde(rename = "turnURL")]
     pub(crate) turn_url: String,
+    /// Whether candidates for TCP are gathered.
+    #[serde(deserialize_with = "switch")]
+    pub(crate) ice_tcp: bool,
     /// Replaces the address of IPv4 host candidates.
     #[serde(rename = "externalIPv4")]
     pub(crate) external_ipv4: String,
@@ -64,6 +67,23 @@ pub(crate) struct WebRtcSettings {
     /// PEM file with an ECDSA key and certificate.
     #[serde(rename = "pemCertificateECDSA")]
     pub(crate) pem_certificate_ecdsa: String,
+}
+
+impl Default for WebRtcSettings {
+    fn default() -> Self {
+        let text = String::new;
+        Self {
+            network_interfaces: text(),
+            stun_server_address: text(),
+            stun_server_port: None,
+            turn_url: text(),
+            ice_tcp: true,
+            external_ipv4: text(),
+            external_ipv6: text(),
+            pem_certificate_rsa: text(),
+            pem_certificate_ecdsa: text(),
+        }
+    }
 }
 
 /// `SdpEndpoint` in the configuration.
@@ -154,6 +174,28 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u16
     NumberOrText::deserialize(deserializer)?.value()
 }
 
+/// A switch as configuration files have it: `1`, `0`, a word, or either as text.
+fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Switch {
+        Bool(bool),
+        Number(i64),
+        Text(String),
+    }
+    match Switch::deserialize(deserializer)? {
+        Switch::Bool(on) => Ok(on),
+        Switch::Number(number) => Ok(number != 0),
+        Switch::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(true),
+            "0" | "false" | "no" | "off" | "" => Ok(false),
+            _ => Err(serde::de::Error::custom(format!(
+                "{text:?} is neither 1 nor 0"
+            ))),
+        },
+    }
+}
+
 fn optional_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<u16>, D::Error> {
@@ -170,6 +212,20 @@ mod tests {
             serde_json::from_str(r#"{"minPort": "50000", "maxPort": 51000}"#).unwrap();
         assert_eq!(settings.port_range(), Some(50_000..=51_000));
         assert!(serde_json::from_str::<BaseRtpSettings>(r#"{"mtu": "many"}"#).is_err());
+    }
+
+    #[test]
+    fn ice_tcp_is_on_unless_it_is_switched_off() {
+        fn ice_tcp(text: &str) -> bool {
+            let settings: WebRtcSettings = serde_json::from_str(text).unwrap();
+            settings.ice_tcp
+        }
+        assert!(ice_tcp("{}"));
+        assert!(ice_tcp(r#"{"iceTcp": "1"}"#));
+        for off in ["0", "false", r#""0""#, r#""false""#] {
+            assert!(!ice_tcp(&format!(r#"{{"iceTcp": {off}}}"#)));
+        }
+        assert!(serde_json::from_str::<WebRtcSettings>(r#"{"iceTcp": "x"}"#).is_err());
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Participant {
         let config = PeerConfig::new(credentials, true, certificate.clone());
         let mut peer = Peer::new(config, now)?;
         let local = SocketAddr::new(address(number).into(), port);
-        let candidate = peer.add_local_candidate(now, LocalCandidate::Host(local))?;
+        let candidate = peer.add_local_candidate(now, LocalCandidate::host(local))?;
         Ok(Self {
             peer,
             object: String::new(),

@@ -1,20 +1,21 @@
 //! Candidates: ours are gathered and announced, the peer's handed on.
 
 use std::{
-    net::IpAddr,
-    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
 use rivero_plugin_api::Result;
 use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
 
-use super::{Shared, properties::Properties, session::Leg};
+use super::{Shared, properties::Properties, servers::Servers, session::Leg};
 use crate::{
     api::{IceCandidate, IceComponentState, WebRtcEndpointEvents},
     interfaces,
-    peer::{IceError, LocalCandidate, Peer, PeerError},
-    shard::Token,
+    peer::{GatherConfig, IceError, Peer, PeerError},
+    resolve,
+    shard::{Shard, Token},
 };
 
 impl Shared {
@@ -29,18 +30,7 @@ impl Shared {
         if self.session().legs.is_empty() {
             return;
         }
-        if self.gathering.swap(true, Relaxed) {
-            return self.gather_legs();
-        }
-        let properties = self.properties();
-        if !properties.stun_server_address.is_empty() || !properties.turn_url.is_empty() {
-            self.context.error(
-                "RESOURCE_ERROR_OPEN",
-                0,
-                "this version gathers host candidates only: the STUN and TURN settings have no effect",
-            );
-        }
-        drop(properties);
+        self.gathering.store(true, Relaxed);
         self.gather_legs();
     }
 
@@ -61,64 +51,102 @@ impl Shared {
         };
         let tokens: Vec<Token> = new.map(begin).collect();
         drop(session);
+        if tokens.is_empty() {
+            return;
+        }
         for token in &tokens {
             self.tell_ice_state(*token, IceComponentState::Gathering);
         }
         let properties = self.properties().clone();
+        let config = self.own_addresses(&properties);
+        let servers = Servers::of(&properties).unwrap_or_else(|error| {
+            self.server_trouble(&error.to_string());
+            Servers::default()
+        });
+        let endpoint = Arc::downgrade(self);
+        servers.resolve(config, move |config, troubles| {
+            let Some(endpoint) = endpoint.upgrade() else {
+                return;
+            };
+            for trouble in &troubles {
+                endpoint.server_trouble(trouble);
+            }
+            let config = Arc::new(config);
+            for token in tokens {
+                let config = config.clone();
+                endpoint.shard.with(token, move |transport, now| {
+                    transport.gather(now, &config);
+                });
+            }
+        });
+    }
+
+    /// Where candidates come from that need no server.
+    fn own_addresses(&self, properties: &Properties) -> GatherConfig {
         let addresses = interfaces::host_addresses(&properties.interfaces());
-        let sockets: Vec<_> = addresses
-            .into_iter()
-            .filter_map(|ip| self.shard.address(ip))
-            .collect();
-        for token in tokens {
-            let (endpoint, sockets) = (Arc::downgrade(self), sockets.clone());
-            self.shard.with(token, move |transport, now| {
-                let add = |socket: &std::net::SocketAddr| {
-                    let candidate = LocalCandidate::Host(*socket);
-                    transport.peer().add_local_candidate(now, candidate).ok()
-                };
-                let lines = sockets.iter().filter_map(add).collect();
-                gathered(&endpoint, token, lines);
+        let of_shard = |address: fn(&Shard, IpAddr) -> Option<SocketAddr>| {
+            let found = addresses.iter().filter_map(|ip| address(&self.shard, *ip));
+            found.collect::<Vec<_>>()
+        };
+        let tcp = properties.ice_tcp;
+        let passive = tcp.then(|| of_shard(Shard::passive_address));
+        let active = tcp.then(|| addresses.clone());
+        GatherConfig {
+            hosts: of_shard(Shard::address),
+            passive: passive.unwrap_or_default(),
+            active: active.unwrap_or_default(),
+            external_v4: properties.external_ipv4.parse().ok(),
+            external_v6: properties.external_ipv6.parse().ok(),
+            ..GatherConfig::default()
+        }
+    }
+
+    /// Says that a STUN or TURN server is of no use.
+    pub(super) fn server_trouble(&self, text: &str) {
+        self.context.error("RESOURCE_ERROR_OPEN", 40400, text);
+    }
+
+    /// Announces a candidate of a transport, once for each of its sections.
+    pub(super) fn announce(&self, token: Token, line: &str) {
+        let Ok(candidate) = line.parse::<Candidate>() else {
+            return;
+        };
+        let mut session = self.session();
+        let Some(leg) = session.leg(token) else {
+            return;
+        };
+        leg.candidates.push(candidate.clone());
+        let leg = leg.clone();
+        let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
+        if let Some(local) = &mut session.local {
+            local.add_candidate(&indexes, &candidate);
+        }
+        drop(session);
+        for section in &leg.sections {
+            self.context.ice_candidate_found(IceCandidate {
+                candidate: candidate.to_string(),
+                sdp_mid: section.mid.clone(),
+                sdp_m_line_index: i32::try_from(section.index).unwrap_or(0),
             });
         }
     }
 
-    /// Announces the candidates of a transport, once for each of its sections.
-    fn announce(&self, token: Token, lines: &[String]) {
-        let properties = self.properties().clone();
+    /// A transport has all its candidates.
+    pub(super) fn gathered(&self, token: Token) {
         let mut session = self.session();
-        let parsed = lines
-            .iter()
-            .filter_map(|line| line.parse::<Candidate>().ok());
-        let candidates: Vec<Candidate> = parsed
-            .map(|candidate| announced(candidate, &properties))
-            .collect();
-        let Some(leg) = session.leg(token) else {
-            return;
-        };
-        leg.gathered = true;
-        leg.candidates.clone_from(&candidates);
-        let leg = leg.clone();
-        let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
-        if let Some(local) = &mut session.local {
-            for candidate in &candidates {
-                local.add_candidate(&indexes, candidate);
-            }
+        if let Some(leg) = session.leg(token) {
+            leg.gathered = true;
         }
         let complete = session.legs.iter().all(|leg| leg.gathered);
         drop(session);
-        for candidate in &candidates {
-            for section in &leg.sections {
-                self.context.ice_candidate_found(IceCandidate {
-                    candidate: candidate.to_string(),
-                    sdp_mid: section.mid.clone(),
-                    sdp_m_line_index: i32::try_from(section.index).unwrap_or(0),
-                });
-            }
-        }
         if complete {
             self.context.ice_gathering_done();
         }
+        self.tell_connecting(token);
+    }
+
+    /// Tells what waited for our own candidates: for all of them, or until it is history.
+    pub(super) fn tell_connecting(&self, token: Token) {
         let mut connects = false;
         self.change_leg(token, |leg| connects = std::mem::take(&mut leg.connects));
         if connects {
@@ -146,47 +174,68 @@ impl Shared {
             .trim_start_matches("a=")
             .trim_start_matches("candidate:")
             .to_owned();
-        let endpoint = Arc::downgrade(self);
-        self.shard.with(leg.token, move |transport, now| {
-            let added = transport.peer().add_remote_candidate(now, &line);
-            if let (Err(error), Some(endpoint)) = (added, endpoint.upgrade()) {
-                endpoint.candidate_refused(&line, &error);
-            }
-        });
+        self.add_line(leg.token, line);
         Ok(())
     }
 
+    fn add_line(self: &Arc<Self>, token: Token, line: String) {
+        let endpoint = Arc::downgrade(self);
+        self.shard.with(token, move |transport, now| {
+            let added = transport.peer().add_remote_candidate(now, &line);
+            if let (Err(error), Some(endpoint)) = (added, endpoint.upgrade()) {
+                endpoint.candidate_refused(token, &line, &error);
+            }
+        });
+    }
+
     /// Candidates that are of no use here are no errors: the peer has others.
-    fn candidate_refused(&self, line: &str, error: &PeerError) {
+    fn candidate_refused(self: &Arc<Self>, token: Token, line: &str, error: &PeerError) {
         match error {
             PeerError::Ice(IceError::Candidate(_)) => {
                 let text = format!("the ICE candidate {line:?} was refused: {error}");
                 self.context.error("STREAM_ERROR_FAILED", 40401, &text);
             }
+            PeerError::Ice(IceError::Unresolved(name)) => self.resolve(token, name, line),
             _ => {
                 tracing::debug!(endpoint = self.context.id(), line, %error, "candidate not used");
             }
         }
     }
-}
 
-fn gathered(endpoint: &Weak<Shared>, token: Token, lines: Vec<String>) {
-    if let Some(endpoint) = endpoint.upgrade() {
-        endpoint.announce(token, &lines);
+    /// Adds a candidate once its name is resolved (RFC 8839 §5.1, RFC 8828 for `.local`).
+    fn resolve(self: &Arc<Self>, token: Token, name: &str, line: &str) {
+        let (endpoint, line) = (Arc::downgrade(self), line.to_owned());
+        let wanted = name.to_owned();
+        let interfaces = self.properties().interfaces();
+        resolve::candidate(name, interfaces, move |addresses| {
+            let Some(endpoint) = endpoint.upgrade() else {
+                return;
+            };
+            if addresses.is_empty() {
+                let id = endpoint.context.id();
+                tracing::info!(
+                    endpoint = id,
+                    name = wanted,
+                    "a candidate's name is unknown"
+                );
+            }
+            for address in addresses {
+                let line = line.replacen(&wanted, &address.to_string(), 1);
+                endpoint.add_line(token, line);
+            }
+        });
     }
-}
 
-/// The candidate as the peer is to see it.
-fn announced(mut candidate: Candidate, properties: &Properties) -> Candidate {
-    let external = match candidate.address {
-        CandidateAddress::Ip(IpAddr::V4(_)) => &properties.external_ipv4,
-        CandidateAddress::Ip(IpAddr::V6(_)) => &properties.external_ipv6,
-        _ => return candidate,
-    };
-    if let Ok(ip) = external.parse() {
-        candidate.address = CandidateAddress::Ip(ip);
+    /// Adds the candidates of a description whose names have to be resolved first.
+    pub(super) fn resolve_described(self: &Arc<Self>, token: Token, of: &NegotiatedTransport) {
+        for candidate in &of.remote_candidates {
+            if let CandidateAddress::Name(name) = &candidate.address {
+                let line = candidate.to_string();
+                let line = line.trim_start_matches("candidate:");
+                self.resolve(token, name, line);
+            }
+        }
     }
-    candidate
 }
 
 pub(super) fn add_described_candidates(peer: &mut Peer, transport: &NegotiatedTransport) {

@@ -78,7 +78,15 @@ impl Shared {
             let shares_name = others.any(|other| other.local_ice.ufrag == *fragment);
             legs.push(self.carry_out(plan, transport, shares_name, tracks));
         }
-        self.session().legs = legs;
+        let mut session = self.session();
+        for leg in &mut legs {
+            // Gathering goes on meanwhile.
+            if let Some(known) = session.leg(leg.token) {
+                leg.candidates = std::mem::take(&mut known.candidates);
+                (leg.gathers, leg.gathered) = (known.gathers, known.gathered);
+            }
+        }
+        session.legs = legs;
         Ok(())
     }
 
@@ -225,7 +233,7 @@ impl Shared {
         shares_name: bool,
         tracks: Tracks,
     ) -> Leg {
-        match plan {
+        let leg = match plan {
             Plan::GoOn(leg, remote) => {
                 self.go_on(&leg, remote, transport, tracks);
                 leg
@@ -235,7 +243,9 @@ impl Shared {
                 self.open(leg.number, leg.token, *peer, tracks, with);
                 leg
             }
-        }
+        };
+        self.resolve_described(leg.token, transport);
+        leg
     }
 
     fn go_on(

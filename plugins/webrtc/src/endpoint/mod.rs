@@ -11,6 +11,7 @@ mod negotiation;
 mod observer;
 mod offer_answer;
 mod properties;
+mod servers;
 mod session;
 mod stats;
 

@@ -60,8 +60,8 @@ impl Shared {
     pub(super) fn tell_ice_state(&self, token: Token, state: IceComponentState) {
         let mut number = None;
         self.change_leg(token, |leg| {
-            leg.ice = Some(state);
-            number = Some(leg.number);
+            let known = leg.ice.replace(state) == Some(state);
+            number = (!known).then_some(leg.number);
         });
         if let Some(number) = number {
             self.context
@@ -97,12 +97,23 @@ impl LegObserver {
             endpoint.change_leg(self.token, |leg| leg.connects = true);
             return;
         }
+        endpoint.tell_connecting(self.token);
         endpoint.tell_ice_state(self.token, state);
-        if matches!(
-            state,
-            IceComponentState::Disconnected | IceComponentState::Failed
-        ) {
-            self.connected(endpoint, false);
+        match state {
+            IceComponentState::Disconnected | IceComponentState::Failed => {
+                self.connected(endpoint, false);
+            }
+            // It came back.
+            IceComponentState::Connected | IceComponentState::Ready => {
+                let secure = |leg: &LegState| {
+                    leg.token == self.token && leg.dtls == Some(DtlsConnectionState::Connected)
+                };
+                let secure = endpoint.legs().iter().any(secure);
+                if secure {
+                    self.connected(endpoint, true);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -146,6 +157,9 @@ impl TransportObserver for LegObserver {
             return; // replaced by a later negotiation, or released
         }
         match event {
+            PeerEvent::LocalCandidate(line) => endpoint.announce(self.token, &line),
+            PeerEvent::GatheringDone => endpoint.gathered(self.token),
+            PeerEvent::ServerTrouble(text) => endpoint.server_trouble(&text),
             PeerEvent::IceState(state) => self.ice(&endpoint, state),
             PeerEvent::SelectedPair { local, remote, .. } => {
                 let pair = (format!("candidate:{local}"), format!("candidate:{remote}"));

@@ -57,7 +57,7 @@ impl Properties {
                 remb_on_connect: None,
             },
             network_interfaces: webrtc.network_interfaces,
-            ice_tcp: true,
+            ice_tcp: webrtc.ice_tcp,
             stun_server_address: webrtc.stun_server_address,
             stun_server_port: i32::from(webrtc.stun_server_port.unwrap_or(3478)),
             turn_url: webrtc.turn_url,

@@ -38,13 +38,46 @@ pub enum DtlsState {
     Closed,
 }
 
+/// What carries the datagrams between two addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// UDP.
+    Udp,
+    /// A TCP connection, each datagram behind its length (RFC 4571). With the local port
+    /// [`ACTIVE_PORT`] it is ours to open.
+    Tcp,
+    /// An allocation on the TURN server of this number; the local address is the relayed one.
+    Relay(u8),
+    /// None: a message to the TURN server of this number, by the connection to it. The local
+    /// address means nothing.
+    Server(u8),
+}
+
+/// The local port of connections that we open (RFC 6544 §4.5).
+pub const ACTIVE_PORT: u16 = 9;
+
 /// A local and a remote transport address between which datagrams flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
-    /// The address of one of our sockets.
+    /// The address of one of our sockets, or one allocated for us.
     pub local: SocketAddr,
     /// The peer's address as our socket sees it.
     pub remote: SocketAddr,
+    /// What is between them.
+    pub carrier: Carrier,
+}
+
+impl Path {
+    /// A path of plain datagrams.
+    #[must_use]
+    pub const fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
+        let carrier = Carrier::Udp;
+        Self {
+            local,
+            remote,
+            carrier,
+        }
+    }
 }
 
 /// A datagram to be sent.
@@ -56,9 +89,25 @@ pub struct Transmit {
     pub bytes: Bytes,
 }
 
+impl Transmit {
+    /// Sends `bytes` along `path`.
+    #[must_use]
+    pub fn new(path: Path, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { path, bytes }
+    }
+}
+
 /// Something that happened to a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerEvent {
+    /// One of our candidates, as the value of a `candidate` attribute without the prefix
+    /// `candidate:`.
+    LocalCandidate(String),
+    /// All our candidates are known.
+    GatheringDone,
+    /// Something about a STUN or TURN server that its operator should know.
+    ServerTrouble(String),
     /// The ICE component changed its state.
     IceState(IceState),
     /// Media now flows on this pair of candidates, given as the values of `candidate` attributes

@@ -7,14 +7,18 @@
 //! * lets datagrams flow on a pair as soon as a check on it succeeded, before it is nominated
 //!   (RFC 8445 §12.1);
 //! * follows a controlling peer that nominates another pair later, which the agent does not;
+//! * asks for consent on the path in use, whichever that is, and stops sending without it
+//!   (RFC 7675); the agent's own keep-alives and time-outs are off;
 //! * knows which addresses proved that they hold the password, the only ones that DTLS and
 //!   media are accepted from;
 //! * bounds what unauthenticated datagrams can do.
 
 mod candidate;
+mod consent;
 mod pace;
 mod path_table;
 mod stun;
+mod tcp_alias;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,27 +26,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use rtc_ice::candidate::{Candidate, unmarshal_candidate};
+use rtc_ice::candidate::candidate_host::CandidateHostConfig;
+use rtc_ice::candidate::{Candidate, CandidateConfig, unmarshal_candidate};
 use rtc_ice::mdns::MulticastDnsMode;
 use rtc_ice::state::ConnectionState;
+use rtc_ice::tcp_type::TcpType;
 use rtc_ice::{Agent, AgentConfig, Event};
 use rtc_shared::{TransportContext, TransportMessage, TransportProtocol};
 use sansio::Protocol;
 
 pub use candidate::LocalCandidate;
+use candidate::{Announced, COMPONENT};
+use consent::{Consent, Life};
 use pace::Pace;
 use path_table::PathTable;
-use stun::{PendingChecks, StunSummary};
+use stun::{Asker, PendingChecks, StunSummary};
+use tcp_alias::TcpAliases;
 
-use super::event::{IceState, Path, Transmit};
+use super::event::{Carrier, IceState, Path, Transmit};
 
-/// Silence after which a transport counts as disconnected.
-const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
-/// Further silence after which it counts as failed; also bounds how long checks may take.
-const FAILED_AFTER: Duration = Duration::from_secs(25);
-/// Between consent checks on the selected pair; RFC 7675 §5.1 asks for about five seconds, but
-/// silence has to be noticed within [`DISCONNECTED_AFTER`] although checks get lost.
-const CONSENT_INTERVAL: Duration = Duration::from_secs(2);
+/// How long checks may take before the attempt counts as failed.
+const FAILED_AFTER: Duration = Duration::from_secs(30);
 /// How long better pairs get a chance before a relayed one is nominated.
 const RELAY_WAIT: Duration = Duration::from_millis(300);
 /// Remote candidates per transport, discovered ones included.
@@ -77,8 +81,8 @@ pub enum IceError {
     /// The candidate's address is a name that has to be resolved first.
     #[error("ICE candidate with the unresolved name {0}")]
     Unresolved(String),
-    /// The candidate's transport is not UDP.
-    #[error("ICE candidate for {0} instead of UDP")]
+    /// The candidate's transport is neither UDP nor TCP.
+    #[error("ICE candidate for {0} instead of UDP or TCP")]
     Transport(String),
     /// The peer has too many addresses.
     #[error("more than {MAX_REMOTE_CANDIDATES} remote ICE candidates")]
@@ -99,13 +103,18 @@ pub(super) enum IceEvent {
 pub(super) struct IceTransport {
     agent: Agent,
     local_credentials: IceCredentials,
+    remote_credentials: Option<IceCredentials>,
     controlling: bool,
+    /// Of consent checks; the agent has one of its own for the rest.
+    tie_breaker: u64,
     state: Option<IceState>,
     pace: Pace,
     paths: PathTable,
     pending: PendingChecks,
-    /// Something was received on the selected path since the last tick.
-    heard: bool,
+    announced: Vec<Announced>,
+    aliases: TcpAliases,
+    consent: Option<Consent>,
+    consent_checks: VecDeque<Transmit>,
     events: VecDeque<IceEvent>,
 }
 
@@ -121,9 +130,9 @@ impl IceTransport {
             local_ufrag: credentials.ufrag.clone(),
             local_pwd: credentials.password.clone(),
             multicast_dns_mode: MulticastDnsMode::Disabled,
-            disconnected_timeout: Some(DISCONNECTED_AFTER),
-            failed_timeout: Some(FAILED_AFTER),
-            keepalive_interval: Some(CONSENT_INTERVAL),
+            disconnected_timeout: Some(Duration::ZERO),
+            failed_timeout: Some(Duration::ZERO),
+            keepalive_interval: Some(Duration::ZERO),
             // The agent acts whenever it is called; `Pace` decides when that is.
             check_interval: Duration::from_nanos(1),
             // A pair is given up with the whole attempt, not after a number of fast checks.
@@ -139,12 +148,17 @@ impl IceTransport {
         Ok(Self {
             agent,
             local_credentials: credentials.clone(),
+            remote_credentials: None,
             controlling,
+            tie_breaker: rand::random(),
             state: None,
             pace: Pace::default(),
             paths: PathTable::default(),
             pending: PendingChecks::default(),
-            heard: false,
+            announced: Vec::new(),
+            aliases: TcpAliases::default(),
+            consent: None,
+            consent_checks: VecDeque::new(),
             events: VecDeque::new(),
         })
     }
@@ -163,9 +177,18 @@ impl IceTransport {
                 credentials.password.clone(),
             )
             .map_err(|error| IceError::Credentials(error.to_string()))?;
-        self.pace.start(now);
+        self.remote_credentials = Some(credentials.clone());
+        self.begin_attempt(now);
         self.after_agent(now);
         Ok(())
+    }
+
+    /// There is new hope: checks run at once, and fast from now on.
+    fn begin_attempt(&mut self, now: Instant) {
+        self.pace.start(now);
+        if self.state == Some(IceState::Failed) && self.remote_credentials.is_some() {
+            self.set_state(IceState::Connecting);
+        }
     }
 
     /// Begins an ICE restart (RFC 8445 §9) with new local credentials. Datagrams keep flowing on
@@ -184,28 +207,33 @@ impl IceTransport {
             )
             .map_err(|error| IceError::Credentials(error.to_string()))?;
         self.local_credentials = credentials.clone();
+        self.remote_credentials = None;
         self.paths.restart();
         self.pending = PendingChecks::default();
+        self.consent = self.paths.current().map(|_| Consent::new(now));
         self.after_agent(now);
         Ok(())
     }
 
-    /// Adds the address of one of our sockets; returns the value for its `candidate` attribute.
+    /// Adds a candidate of ours; returns the value for its `candidate` attribute.
     pub(super) fn add_local_candidate(
         &mut self,
         now: Instant,
         candidate: &LocalCandidate,
     ) -> Result<String, IceError> {
-        let position = self.agent.get_local_candidates().len();
-        let candidate = candidate.build(position)?;
-        let line = candidate.marshal();
+        let position = self.announced.len();
+        let announced = candidate.announce(position)?;
+        let line = announced.line.clone();
         if self.state.is_none() {
             self.set_state(IceState::Gathering);
         }
-        self.agent
-            .add_local_candidate(candidate)
-            .map_err(|error| IceError::Candidate(error.to_string()))?;
-        self.pace.urge(now);
+        self.announced.push(announced);
+        if let Some(candidate) = candidate.for_agent(position)? {
+            self.agent
+                .add_local_candidate(candidate)
+                .map_err(|error| IceError::Candidate(error.to_string()))?;
+            self.pace.urge(now);
+        }
         Ok(line)
     }
 
@@ -216,11 +244,21 @@ impl IceTransport {
         now: Instant,
         line: &str,
     ) -> Result<(), IceError> {
-        let line = line.trim();
-        let line = line.strip_prefix("a=").unwrap_or(line);
-        let line = line.strip_prefix("candidate:").unwrap_or(line);
-        let candidate = parse_remote(line)?;
-        let address = candidate.addr();
+        let mut candidate = parse_remote(line)?;
+        if candidate.component() != COMPONENT {
+            // RTCP comes with RTP here (RFC 5761 §5.1.3).
+            return Ok(());
+        }
+        let mut address = candidate.addr();
+        if candidate.network_type().is_tcp() {
+            if candidate.tcp_type() != TcpType::Passive {
+                // An active one calls us. Simultaneous opens are nobody's.
+                return Ok(());
+            }
+            let alias = self.aliases.add(address, MAX_REMOTE_CANDIDATES);
+            address = alias.ok_or(IceError::TooManyCandidates)?;
+            candidate = stand_in(&candidate, address)?;
+        }
         if self.remote_candidate(address).is_some() {
             return Ok(());
         }
@@ -230,10 +268,11 @@ impl IceTransport {
         self.agent
             .add_remote_candidate(candidate)
             .map_err(|error| IceError::Candidate(error.to_string()))?;
-        self.pace.start(now);
+        self.begin_attempt(now);
         Ok(())
     }
 
+    /// `address`: as the agent knows it.
     fn remote_candidate(&self, address: SocketAddr) -> Option<&Candidate> {
         self.agent
             .get_remote_candidates()
@@ -241,12 +280,27 @@ impl IceTransport {
             .find(|candidate| candidate.addr() == address)
     }
 
+    /// The remote address of a path as the agent knows it.
+    fn agent_address(&self, path: Path) -> Option<SocketAddr> {
+        match path.carrier {
+            Carrier::Tcp => self.aliases.find(path.remote),
+            _ => Some(path.remote),
+        }
+    }
+
+    fn is_known(&self, path: Path) -> bool {
+        self.agent_address(path)
+            .is_some_and(|address| self.remote_candidate(address).is_some())
+    }
+
     /// Whether DTLS and media may be accepted on `path`: its remote end proved to hold the
     /// password.
     #[inline]
     pub(super) fn accepts(&mut self, path: Path) -> bool {
         if self.paths.current() == Some(path) {
-            self.heard = true;
+            if let Some(consent) = &mut self.consent {
+                consent.hear();
+            }
             return true;
         }
         self.paths.is_authenticated(path)
@@ -269,34 +323,43 @@ impl IceTransport {
         let Some(summary) = self.admit(path, datagram) else {
             return false;
         };
-        let known = self.remote_candidate(path.remote).is_some();
-        let message = TransportMessage {
-            now,
-            transport: context(path),
-            message: BytesMut::from(datagram),
-        };
-        if self.agent.handle_read(message).is_err() {
+        let mut next_step_known = !self.is_known(path);
+        if self.is_for_consent(path, summary) {
+            let remote = self.remote_credentials.as_ref();
+            if !remote.is_some_and(|to| stun::has_integrity(datagram, to.password.as_bytes())) {
+                return false;
+            }
+        } else if !self.hand_to_agent(now, path, datagram) {
             return false;
         }
-        // The agent has verified the message's integrity.
-        let mut next_step_known = !known;
+        // The message's integrity is verified.
         match summary {
             StunSummary::Request { nominates, .. } => {
                 self.paths.authenticate(path);
                 if nominates && !self.agent.role() {
                     self.paths.nominate(path);
                 }
+                if self.paths.current().is_none()
+                    && self.agent.get_selected_candidate_pair().is_some()
+                {
+                    // It came back. The agent sees no need for a check.
+                    self.ask_for_consent(path);
+                }
             }
-            StunSummary::Success { transaction } => {
+            StunSummary::Success {
+                transaction,
+                mapped,
+            } => {
                 if self.pending.take(transaction, path) {
-                    self.paths.validate(path);
+                    self.paths.validate(path, mapped);
+                    self.grant_consent(now, path);
                     next_step_known = true;
                 }
             }
             StunSummary::Other => {}
         }
-        if self.paths.current() == Some(path) {
-            self.heard = true;
+        if let (true, Some(consent)) = (self.paths.current() == Some(path), &mut self.consent) {
+            consent.hear();
         }
         if next_step_known && self.agent.get_selected_candidate_pair().is_none() {
             self.run_checks(now);
@@ -305,22 +368,72 @@ impl IceTransport {
         true
     }
 
+    fn is_for_consent(&self, path: Path, summary: StunSummary) -> bool {
+        let StunSummary::Success { transaction, .. } = summary else {
+            return false;
+        };
+        self.pending.asker(transaction, path) == Some(Asker::Consent)
+    }
+
+    fn hand_to_agent(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
+        let address = match path.carrier {
+            Carrier::Tcp => self.aliases.add(path.remote, MAX_REMOTE_CANDIDATES),
+            _ => Some(path.remote),
+        };
+        let Some(address) = address else {
+            return false;
+        };
+        let message = TransportMessage {
+            now,
+            transport: context(path, address),
+            message: BytesMut::from(datagram),
+        };
+        self.agent.handle_read(message).is_ok()
+    }
+
     /// Refuses what the agent would act upon without, or before, checking its integrity.
     fn admit(&self, path: Path, datagram: &[u8]) -> Option<StunSummary> {
         let summary = StunSummary::of(datagram)?;
-        let discovered = self.remote_candidate(path.remote).is_none();
+        let discovered = !self.is_known(path);
         let full = self.agent.get_remote_candidates().len() >= MAX_REMOTE_CANDIDATES;
         if path.remote.port() == MDNS_PORT || (discovered && full) {
             return None;
         }
         match summary {
             StunSummary::Other => None,
-            StunSummary::Request { controlling, .. } if controlling == self.agent.role() => {
+            // Nobody was asked there.
+            StunSummary::Success { .. } if discovered => None,
+            StunSummary::Request { controlling, .. }
+                if controlling == self.agent.role()
+                    || (discovered && path.carrier == Carrier::Tcp) =>
+            {
                 let password = self.local_credentials.password.as_bytes();
                 stun::has_integrity(datagram, password).then_some(summary)
             }
             _ => Some(summary),
         }
+    }
+
+    fn grant_consent(&mut self, now: Instant, path: Path) {
+        if self.paths.current() == Some(path) {
+            self.consent
+                .get_or_insert_with(|| Consent::new(now))
+                .grant(now);
+            if self.pace.next().is_none() {
+                self.pace.keep(now);
+            }
+        }
+    }
+
+    /// Sends a check on `path` that is not the agent's.
+    fn ask_for_consent(&mut self, path: Path) {
+        let Some(remote) = &self.remote_credentials else {
+            return;
+        };
+        let local = &self.local_credentials;
+        let check = stun::consent_check(local, remote, self.agent.role(), self.tie_breaker);
+        self.pending.record(&check, path, Asker::Consent);
+        self.consent_checks.push_back(Transmit::new(path, check));
     }
 
     /// When [`Self::handle_timeout`] has to be called.
@@ -330,89 +443,129 @@ impl IceTransport {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.pace.next().is_some_and(|due| due <= now) {
-            self.report_life(now);
             self.run_checks(now);
             self.after_agent(now);
+            self.supervise(now);
         }
     }
 
-    /// Lets the agent send what its state asks for: checks, a nomination, or consent.
+    /// Lets the agent send what its state asks for: checks, or a nomination.
     fn run_checks(&mut self, now: Instant) {
         let _ = self.agent.handle_timeout(now);
-        let pairs =
-            self.agent.get_local_candidates().len() * self.agent.get_remote_candidates().len();
+        let pairs = self.pairs();
         match self.agent.state() {
-            ConnectionState::Connected | ConnectionState::Disconnected => self.pace.keep(now),
-            ConnectionState::Failed | ConnectionState::Closed => self.pace.stop(),
+            ConnectionState::Connected => self.pace.keep(now),
+            ConnectionState::Closed => self.pace.stop(),
             _ => self.pace.advance(now, pairs),
         }
     }
 
-    /// Tells the agent, which only knows its own nomination and STUN, that the path in use lives.
-    fn report_life(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.heard) {
+    /// Pairs that can be checked at all.
+    fn pairs(&self) -> usize {
+        let remotes = self.agent.get_remote_candidates();
+        let fitting = |local: &Candidate| {
+            let kind = local.network_type();
+            let fits = remotes
+                .iter()
+                .filter(|remote| remote.network_type() == kind);
+            fits.count()
+        };
+        let locals = self.agent.get_local_candidates().iter();
+        locals.map(fitting).sum()
+    }
+
+    /// Looks after the path in use, or the time that finding one may take.
+    fn supervise(&mut self, now: Instant) {
+        let Some(path) = self.paths.current() else {
+            if self.pace.age(now) >= FAILED_AFTER {
+                self.fail();
+            }
             return;
+        };
+        let consent = self.consent.get_or_insert_with(|| Consent::new(now));
+        match consent.look(now) {
+            Life::Expired => return self.fail(),
+            Life::Silent => self.set_state(IceState::Disconnected),
+            Life::Alive if self.state == Some(IceState::Disconnected) => {
+                self.set_state(IceState::Ready);
+            }
+            Life::Alive => {}
         }
-        let pair = self
-            .agent
-            .get_selected_candidate_pair()
-            .map(|(local, remote)| Path {
-                local: local.base_addr(),
-                remote: remote.addr(),
-            });
-        if let Some(pair) = pair {
-            self.agent.is_valid_non_stun_traffic(now, context(pair));
+        if self
+            .consent
+            .as_mut()
+            .is_some_and(|consent| consent.asks(now))
+        {
+            self.ask_for_consent(path);
         }
+    }
+
+    fn fail(&mut self) {
+        self.paths.revoke();
+        self.consent = None;
+        self.pace.stop();
+        self.set_state(IceState::Failed);
     }
 
     fn after_agent(&mut self, now: Instant) {
         let mut selected_by_agent = None;
         while let Some(tagged) = self.agent.poll_event() {
             match tagged.event {
-                Event::ConnectionStateChange(ConnectionState::Disconnected) => {
-                    self.set_state(IceState::Disconnected);
-                }
-                Event::ConnectionStateChange(ConnectionState::Failed) => {
-                    self.set_state(IceState::Failed);
-                    self.pace.stop();
-                }
                 Event::ConnectionStateChange(ConnectionState::Checking) => {
                     self.set_state(IceState::Connecting);
                 }
-                Event::ConnectionStateChange(ConnectionState::Connected) => {
-                    if self.state == Some(IceState::Disconnected) {
-                        self.set_state(IceState::Ready);
-                    }
-                    self.pace.keep(now);
-                }
                 Event::SelectedCandidatePairChange(local, remote) => {
-                    selected_by_agent = Some(Path {
-                        local: local.base_addr(),
-                        remote: remote.addr(),
-                    });
+                    selected_by_agent =
+                        Some(self.path_of(local.base_addr(), remote.addr(), is_tcp(&local)));
+                    self.pace.keep(now);
                 }
                 _ => {}
             }
         }
         if let Some(path) = selected_by_agent {
             self.paths.select(path);
+            self.grant_consent(now, path);
         }
-        if self.state == Some(IceState::Connecting) && self.paths.has_valid() {
+        let unconnected = matches!(self.state, Some(IceState::Connecting | IceState::Failed));
+        if unconnected && self.paths.has_valid() {
             self.set_state(IceState::Connected);
         }
         if let Some(path) = self.paths.take_selection() {
+            self.consent = Some(Consent::new(now));
             self.report_selection(path);
         }
     }
 
+    /// The path between two addresses as the agent knows them.
+    fn path_of(&self, local: SocketAddr, remote: SocketAddr, tcp: bool) -> Path {
+        let relay = || {
+            self.announced
+                .iter()
+                .find(|candidate| candidate.is_relay_at(local))
+                .map_or(Carrier::Udp, |candidate| candidate.carrier)
+        };
+        if tcp {
+            Path {
+                local,
+                remote: self.aliases.resolve(remote).unwrap_or(remote),
+                carrier: Carrier::Tcp,
+            }
+        } else {
+            Path {
+                local,
+                remote,
+                carrier: relay(),
+            }
+        }
+    }
+
     fn report_selection(&mut self, path: Path) {
-        let local = self
-            .agent
-            .get_local_candidates()
-            .iter()
-            .find(|candidate| candidate.base_addr() == path.local)
-            .map(Candidate::marshal);
-        let remote = self.remote_candidate(path.remote).map(Candidate::marshal);
+        let mapped = self.paths.mapped(path);
+        let local = candidate::local_of(&self.announced, path.local, path.carrier, mapped);
+        let remote = self
+            .agent_address(path)
+            .and_then(|address| self.remote_candidate(address))
+            .map(|candidate| described(candidate, path.remote));
         if let (Some(local), Some(remote)) = (local, remote) {
             self.events.push_back(IceEvent::Selected {
                 path,
@@ -435,16 +588,20 @@ impl IceTransport {
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(check) = self.consent_checks.pop_front() {
+            return Some(check);
+        }
         let message = self.agent.poll_write()?;
-        let path = Path {
-            local: message.transport.local_addr,
-            remote: message.transport.peer_addr,
-        };
-        self.pending.record(&message.message, path);
-        Some(Transmit {
-            path,
-            bytes: message.message.freeze(),
-        })
+        let TransportContext {
+            local_addr,
+            peer_addr,
+            transport_protocol,
+            ..
+        } = message.transport;
+        let tcp = transport_protocol == TransportProtocol::TCP;
+        let path = self.path_of(local_addr, peer_addr, tcp);
+        self.pending.record(&message.message, path, Asker::Agent);
+        Some(Transmit::new(path, message.message))
     }
 
     pub(super) fn close(&mut self) {
@@ -453,25 +610,70 @@ impl IceTransport {
     }
 }
 
-fn context(path: Path) -> TransportContext {
+fn is_tcp(candidate: &Candidate) -> bool {
+    candidate.network_type().is_tcp()
+}
+
+/// `remote`: as the agent knows it.
+fn context(path: Path, remote: SocketAddr) -> TransportContext {
+    let transport_protocol = match path.carrier {
+        Carrier::Tcp => TransportProtocol::TCP,
+        _ => TransportProtocol::UDP,
+    };
     TransportContext {
         local_addr: path.local,
-        peer_addr: path.remote,
-        transport_protocol: TransportProtocol::UDP,
+        peer_addr: remote,
+        transport_protocol,
         ecn: None,
     }
 }
 
 fn parse_remote(line: &str) -> Result<Candidate, IceError> {
+    let line = line.trim();
+    let line = line.strip_prefix("a=").unwrap_or(line);
+    let line = line.strip_prefix("candidate:").unwrap_or(line);
     let fields: Vec<&str> = line.split_ascii_whitespace().take(6).collect();
     let [_, _, transport, _, address, _] = *fields.as_slice() else {
         return Err(IceError::Candidate("too few fields".to_owned()));
     };
-    if !transport.eq_ignore_ascii_case("udp") {
+    if !["udp", "tcp"]
+        .iter()
+        .any(|known| transport.eq_ignore_ascii_case(known))
+    {
         return Err(IceError::Transport(transport.chars().take(20).collect()));
     }
     if address.parse::<std::net::IpAddr>().is_err() {
         return Err(IceError::Unresolved(address.chars().take(255).collect()));
     }
     unmarshal_candidate(line).map_err(|error| IceError::Candidate(error.to_string()))
+}
+
+/// A passive TCP candidate under another address.
+fn stand_in(candidate: &Candidate, address: SocketAddr) -> Result<Candidate, IceError> {
+    CandidateHostConfig {
+        base_config: CandidateConfig {
+            network: "tcp".to_owned(),
+            address: address.ip().to_string(),
+            port: address.port(),
+            component: candidate.component(),
+            priority: candidate.priority(),
+            foundation: candidate.foundation(),
+            ..CandidateConfig::default()
+        },
+        tcp_type: TcpType::Passive,
+    }
+    .new_candidate_host()
+    .map_err(|error| IceError::Candidate(error.to_string()))
+}
+
+/// The value of a remote candidate's attribute, under its real address.
+fn described(candidate: &Candidate, address: SocketAddr) -> String {
+    // Of an address that the peer was found at nothing else is known.
+    let line = candidate.marshal().replace(" raddr  rport 0", "");
+    if candidate.addr() == address {
+        return line;
+    }
+    let known = format!(" {} {} ", candidate.address(), candidate.port());
+    let real = format!(" {} {} ", address.ip(), address.port());
+    line.replacen(&known, &real, 1)
 }

@@ -14,10 +14,14 @@ mod demux;
 mod dtls;
 mod event;
 pub mod fingerprint;
+mod gather;
 mod ice;
+mod relays;
 pub mod srtp;
+mod stun;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -30,13 +34,17 @@ use rivero_rtp::{OutgoingHeader, RtpHeader};
 pub use certificate::{Certificate, KeyType};
 pub use demux::DatagramKind;
 pub use dtls::{DtlsError, DtlsRole};
-pub use event::{DtlsState, IceState, Path, PeerEvent, Transmit};
+pub use event::{ACTIVE_PORT, Carrier, DtlsState, IceState, Path, PeerEvent, Transmit};
 pub use fingerprint::Fingerprint;
+pub use gather::GatherConfig;
 pub use ice::{IceCredentials, IceError, LocalCandidate};
 pub use srtp::{SrtpError, SrtpProfile, SrtpReceiver, SrtpSender};
+pub use turn::{RelayFraming, TurnServer, TurnTransport};
 
 use dtls::{DtlsEvent, DtlsTransport};
+use gather::Gathering;
 use ice::{IceEvent, IceTransport};
+use turn::TurnClient;
 
 /// DTLS datagrams kept while no path works yet.
 const MAX_HELD_TRANSMITS: usize = 16;
@@ -146,12 +154,17 @@ pub enum DropReason {
 pub struct Peer {
     config: PeerConfig,
     ice: IceTransport,
+    gathering: Gathering,
+    /// By the numbers of their servers.
+    relays: Vec<TurnClient>,
     dtls: Option<DtlsTransport>,
     receiver: Option<SrtpReceiver>,
     sender: Option<SrtpSender>,
     held: VecDeque<Bytes>,
     events: VecDeque<PeerEvent>,
     closed: bool,
+    /// The time of the latest call.
+    latest: Instant,
 }
 
 impl Peer {
@@ -162,20 +175,27 @@ impl Peer {
         Ok(Self {
             config,
             ice,
+            gathering: Gathering::default(),
+            relays: Vec::new(),
             dtls: None,
             receiver: None,
             sender: None,
             held: VecDeque::new(),
             events: VecDeque::new(),
             closed: false,
+            latest: now,
         })
     }
 
-    /// Adds the address of one of our sockets; returns the value of its `candidate` attribute
+    /// Adds a candidate of ours without any gathering; returns the value of its `candidate` attribute
     /// (RFC 8839 §5.1), without the prefix `candidate:`.
     ///
     /// # Errors
     /// [`PeerError::Ice`].
+    #[allow(
+        dead_code,
+        reason = "for the load generator, whose addresses are known"
+    )]
     pub fn add_local_candidate(
         &mut self,
         now: Instant,
@@ -241,10 +261,11 @@ impl Peer {
         &self.config.credentials
     }
 
-    /// Takes a datagram that `remote` sent to our socket at `local`.
+    /// Takes a datagram that `remote` sent to our UDP socket at `local`.
     ///
     /// `local` must be the address of a local candidate's socket, not the unspecified address.
     /// Media is opened in place; after [`Inbound::Dropped`] the content is unspecified.
+    #[inline]
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -252,12 +273,22 @@ impl Peer {
         remote: SocketAddr,
         datagram: &mut [u8],
     ) -> Inbound {
-        let path = Path { local, remote };
+        self.handle_carried(now, Path::udp(local, remote), datagram)
+    }
+
+    /// Takes a datagram that came along `path`; see [`Self::handle_datagram`].
+    pub fn handle_carried(&mut self, now: Instant, path: Path, datagram: &mut [u8]) -> Inbound {
         match DatagramKind::of(datagram) {
             Some(DatagramKind::Rtp) => self.open_rtp(path, datagram),
             Some(DatagramKind::Rtcp) => self.open_rtcp(path, datagram),
             Some(DatagramKind::Stun) => {
-                let handled = self.ice.handle_stun(now, path, datagram);
+                let handled =
+                    if let Some(candidate) = self.gathering.handle_stun(now, path, datagram) {
+                        self.announce(now, candidate);
+                        true
+                    } else {
+                        self.ice.handle_stun(now, path, datagram)
+                    };
                 self.drain(now);
                 if handled {
                     Inbound::Handled
@@ -316,7 +347,12 @@ impl Peer {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dtls = self.dtls.as_ref().and_then(DtlsTransport::poll_timeout);
-        [self.ice.poll_timeout(), dtls].into_iter().flatten().min()
+        let relays = self.relays.iter().filter_map(TurnClient::poll_timeout);
+        [self.ice.poll_timeout(), dtls, self.gathering.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .chain(relays)
+            .min()
     }
 
     /// Does what is due at `now`. Calling it early is harmless.
@@ -325,17 +361,27 @@ impl Peer {
         if let Some(dtls) = &mut self.dtls {
             dtls.handle_timeout(now);
         }
+        self.gathering.handle_timeout(now);
+        self.relays
+            .iter_mut()
+            .for_each(|relay| relay.handle_timeout(now));
         self.drain(now);
     }
 
     /// The next datagram to send. Drain it after every other call.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if let Some(transmit) = self.ice.poll_transmit() {
-            return Some(transmit);
+        loop {
+            if let Some(transmit) = self.poll_server_transmit() {
+                return Some(transmit);
+            }
+            let transmit = match self.ice.poll_transmit() {
+                Some(transmit) => transmit,
+                None => Transmit::new(self.ice.path()?, self.held.pop_front()?),
+            };
+            if let Some(transmit) = self.carry(transmit) {
+                return Some(transmit);
+            }
         }
-        let path = self.ice.path()?;
-        let bytes = self.held.pop_front()?;
-        Some(Transmit { path, bytes })
     }
 
     /// The next event. Drain it after every other call.
@@ -393,6 +439,7 @@ impl Peer {
         if self.closed {
             return;
         }
+        self.latest = now;
         if let Some(dtls) = &mut self.dtls {
             dtls.close(now);
         }
@@ -404,6 +451,8 @@ impl Peer {
 
     /// Moves what ICE and DTLS produced to where the owner and the other layer find it.
     fn drain(&mut self, now: Instant) {
+        self.latest = now;
+        self.drain_gathering(now);
         while let Some(event) = self.ice.poll_event() {
             self.events.push_back(match event {
                 IceEvent::State(state) => PeerEvent::IceState(state),
@@ -461,6 +510,9 @@ impl Peer {
         self.receiver = None;
         self.sender = None;
         self.ice.close();
+        self.gathering.stop();
+        let now = self.latest;
+        self.relays.iter_mut().for_each(|relay| relay.close(now));
         self.events.push_back(PeerEvent::Closed);
     }
 }

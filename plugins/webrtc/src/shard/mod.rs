@@ -1,9 +1,13 @@
 //! Shards: a thread with its sockets and the transports that it alone touches.
 
 mod group;
+mod links;
+mod listener;
 mod outgoing;
 mod routes;
 mod socket;
+mod stream;
+mod tls;
 mod token;
 mod worker;
 
@@ -23,13 +27,14 @@ use mio::{Poll, Waker};
 use rivero_plugin_api::{Error, Result, SinkGroupHandle};
 
 pub(crate) use outgoing::{Outgoing, SendCounters};
+pub(crate) use tls::configuration as tls_configuration;
 pub(crate) use token::Token;
 
 use crate::transport::Transport;
 use group::{BurstQueue, ShardGroup};
 use socket::MediaSocket;
 use token::MAX_PLACES;
-use worker::Worker;
+use worker::{Sockets, Worker};
 
 /// Something to do with a transport, on its thread.
 pub(crate) type Action = Box<dyn FnOnce(&mut Transport, Instant) + Send>;
@@ -61,9 +66,8 @@ impl Shards {
             return Ok(shards);
         }
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shards: Result<Vec<_>> = (0..cores).map(|_| Shard::start(ports.as_ref())).collect();
         let shards = Arc::new(Self {
-            shards: shards?,
+            shards: start(cores, ports.as_ref())?,
             next: AtomicUsize::new(0),
         });
         *running = Arc::downgrade(&shards);
@@ -80,6 +84,22 @@ impl Shards {
     }
 }
 
+/// As many shards as there are cores, or ports for them.
+fn start(cores: usize, ports: Option<&RangeInclusive<u16>>) -> Result<Vec<Arc<Shard>>> {
+    let mut shards = Vec::new();
+    for _ in 0..cores {
+        match Shard::start(ports) {
+            Ok(shard) => shards.push(shard),
+            Err(error) if shards.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "media uses fewer threads than there are cores");
+                break;
+            }
+        }
+    }
+    Ok(shards)
+}
+
 impl Drop for Shards {
     fn drop(&mut self) {
         self.shards
@@ -93,9 +113,17 @@ pub(crate) struct Shard {
     commands: Mutex<Sender<Command>>,
     waker: Arc<Waker>,
     group: SinkGroupHandle,
-    v4: Option<u16>,
-    v6: Option<u16>,
+    /// Ports for UDP and TCP.
+    v4: Ports,
+    v6: Ports,
     places: Mutex<Places>,
+}
+
+/// The ports of a shard's sockets for one IP version.
+#[derive(Default, Clone, Copy)]
+struct Ports {
+    udp: Option<u16>,
+    tcp: Option<u16>,
 }
 
 /// Places for transports; a free one is used again under a new generation.
@@ -117,25 +145,28 @@ impl Shard {
             )
         };
         let number = NUMBERS.fetch_add(1, Relaxed) + 1;
-        let v4 = MediaSocket::bind(false, ports);
-        let v6 = MediaSocket::bind(true, ports);
-        let (v4, v6) = match (v4, v6) {
+        let (v4, v6) = match (
+            MediaSocket::bind(false, ports),
+            MediaSocket::bind(true, ports),
+        ) {
             (Err(error), Err(_)) => return Err(failed(error)),
             (v4, v6) => (v4.ok(), v6.ok()),
         };
+        let sockets = Sockets::new(v4, v6, ports.cloned());
         let poll = Poll::new().map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), worker::WAKE).map_err(failed)?);
         let queue = Arc::new(BurstQueue::new(number, waker.clone()));
         let (commands, receiver) = mpsc::channel();
+        let [v4, v6] = sockets.ports().map(|(udp, tcp)| Ports { udp, tcp });
         let shard = Arc::new(Self {
             commands: Mutex::new(commands),
             waker,
             group: SinkGroupHandle::new(ShardGroup(queue.clone())),
-            v4: v4.as_ref().map(MediaSocket::port),
-            v6: v6.as_ref().map(MediaSocket::port),
+            v4,
+            v6,
             places: Mutex::default(),
         });
-        let worker = Worker::new(poll, v4, v6, receiver, queue).map_err(failed)?;
+        let worker = Worker::new(poll, sockets, receiver, queue).map_err(failed)?;
         let name = format!("webrtc-{number}");
         thread::Builder::new()
             .name(name)
@@ -201,9 +232,19 @@ impl Shard {
         &self.group
     }
 
-    /// The shard's socket under one of this machine's addresses.
+    /// The shard's UDP socket under one of this machine's addresses.
     pub(crate) fn address(&self, ip: IpAddr) -> Option<SocketAddr> {
-        let port = if ip.is_ipv6() { self.v6 } else { self.v4 };
-        port.map(|port| SocketAddr::new(ip, port))
+        let port = self.ports(ip).udp?;
+        Some(SocketAddr::new(ip, port))
+    }
+
+    /// Where the shard accepts TCP connections under one of this machine's addresses.
+    pub(crate) fn passive_address(&self, ip: IpAddr) -> Option<SocketAddr> {
+        let port = self.ports(ip).tcp?;
+        Some(SocketAddr::new(ip, port))
+    }
+
+    fn ports(&self, ip: IpAddr) -> Ports {
+        if ip.is_ipv6() { self.v6 } else { self.v4 }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::socket::MediaSocket;
-use crate::peer::Path;
+use super::{socket::MediaSocket, stream::Stream};
+use crate::peer::{Path, RelayFraming};
 
 /// What the system takes in one call (RFC 768: 65,535 less the headers).
 const CALL_LIMIT: usize = 65_000;
@@ -17,12 +17,56 @@ pub(crate) struct SendCounters {
     pub(crate) failed: u64,
 }
 
+/// Where datagrams leave.
+enum Sink<'a> {
+    Socket {
+        socket: &'a MediaSocket,
+        local: Option<IpAddr>,
+        remote: SocketAddr,
+    },
+    Stream(&'a mut Stream),
+}
+
+/// What is put around each datagram.
+#[derive(Clone, Copy)]
+pub(crate) enum Framing {
+    /// Nothing.
+    Plain,
+    /// Its length in front of it (RFC 4571 §2).
+    Length,
+    /// What a TURN server wants.
+    Relay(RelayFraming),
+}
+
+impl Framing {
+    /// Lets `write` append one datagram to `out`; nothing is appended if it gives false.
+    #[inline]
+    pub(super) fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        match self {
+            Self::Plain => write(out),
+            Self::Length => with_length(out, write),
+            Self::Relay(framing) => framing.wrap(out, write),
+        }
+    }
+}
+
+fn with_length(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    let begin = out.len();
+    out.extend_from_slice(&[0, 0]);
+    let written = write(out);
+    let length = u16::try_from(out.len() - begin - 2).ok();
+    let (true, Some(length), Some(field)) = (written, length, out.get_mut(begin..begin + 2)) else {
+        return false;
+    };
+    field.copy_from_slice(&length.to_be_bytes());
+    true
+}
+
 /// Gathers datagrams of equal size behind each other; the last of a call may
-/// be shorter (UDP GSO).
+/// be shorter (UDP GSO). Into a connection they go as they are.
 pub(crate) struct Outgoing<'a> {
-    socket: &'a MediaSocket,
-    local: IpAddr,
-    remote: SocketAddr,
+    sink: Sink<'a>,
+    framing: Framing,
     buffer: &'a mut Vec<u8>,
     counters: &'a mut SendCounters,
     /// Where the datagrams of the present call begin.
@@ -32,18 +76,58 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
+    /// Datagrams to a peer.
     pub(crate) fn new(
         socket: &'a MediaSocket,
         path: Path,
         buffer: &'a mut Vec<u8>,
         counters: &'a mut SendCounters,
     ) -> Self {
-        buffer.clear();
-        let (local, remote) = (path.local.ip(), path.remote);
-        Self {
+        let (local, remote) = (Some(path.local.ip()), path.remote);
+        let sink = Sink::Socket {
             socket,
             local,
             remote,
+        };
+        Self::into(sink, Framing::Plain, buffer, counters)
+    }
+
+    /// Datagrams through a TURN server that is reached by datagrams.
+    pub(super) fn relayed(
+        socket: &'a MediaSocket,
+        remote: SocketAddr,
+        framing: RelayFraming,
+        buffer: &'a mut Vec<u8>,
+        counters: &'a mut SendCounters,
+    ) -> Self {
+        let sink = Sink::Socket {
+            socket,
+            local: None,
+            remote,
+        };
+        Self::into(sink, Framing::Relay(framing), buffer, counters)
+    }
+
+    /// Datagrams in a connection.
+    pub(super) fn streamed(
+        stream: &'a mut Stream,
+        framing: Framing,
+        buffer: &'a mut Vec<u8>,
+        counters: &'a mut SendCounters,
+    ) -> Self {
+        Self::into(Sink::Stream(stream), framing, buffer, counters)
+    }
+
+    fn into(
+        sink: Sink<'a>,
+        framing: Framing,
+        buffer: &'a mut Vec<u8>,
+        counters: &'a mut SendCounters,
+    ) -> Self {
+        buffer.clear();
+        Self {
+            sink,
+            framing,
             buffer,
             counters,
             start: 0,
@@ -55,13 +139,20 @@ impl<'a> Outgoing<'a> {
     /// Lets `write` append one datagram; without one nothing happens.
     pub(crate) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let begin = self.buffer.len();
-        if !write(self.buffer) {
+        if !self.framing.wrap(self.buffer, write) {
             self.buffer.truncate(begin);
             return;
         }
         let length = self.buffer.len() - begin;
+        let Sink::Socket { socket, .. } = &self.sink else {
+            self.count += 1;
+            if self.buffer.len() - self.start > CALL_LIMIT {
+                self.send(self.buffer.len());
+            }
+            return;
+        };
         let full =
-            self.count >= self.socket.max_segments() || self.buffer.len() - self.start > CALL_LIMIT;
+            self.count >= socket.max_segments() || self.buffer.len() - self.start > CALL_LIMIT;
         if self.count > 0 && (full || length > self.segment) {
             self.send(begin);
         }
@@ -78,8 +169,17 @@ impl<'a> Outgoing<'a> {
     fn send(&mut self, end: usize) {
         if self.count > 0 {
             let data = self.buffer.get(self.start..end).unwrap_or_default();
-            let segment = (self.count > 1).then_some(self.segment);
-            let sent = self.socket.send(self.local, self.remote, data, segment);
+            let sent = match &mut self.sink {
+                Sink::Socket {
+                    socket,
+                    local,
+                    remote,
+                } => {
+                    let segment = (self.count > 1).then_some(self.segment);
+                    socket.send_from(*local, *remote, data, segment)
+                }
+                Sink::Stream(stream) => stream.send(data),
+            };
             self.counters.calls += 1;
             self.counters.failed += u64::from(!sent);
         }
@@ -109,10 +209,10 @@ mod tests {
             MediaSocket::bind(false, None).unwrap(),
         );
         let home: IpAddr = Ipv4Addr::LOCALHOST.into();
-        let path = Path {
-            local: SocketAddr::new(home, from.port()),
-            remote: SocketAddr::new(home, to.port()),
-        };
+        let path = Path::udp(
+            SocketAddr::new(home, from.port()),
+            SocketAddr::new(home, to.port()),
+        );
         let (mut buffer, mut counters) = (Vec::new(), SendCounters::default());
         let mut outgoing = Outgoing::new(&from, path, &mut buffer, &mut counters);
         for datagram in datagrams {

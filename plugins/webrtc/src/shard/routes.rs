@@ -46,7 +46,8 @@ impl Routes {
         self.by_address.get(&remote).copied()
     }
 
-    fn named_by(&self, datagram: &[u8]) -> Option<Token> {
+    /// The transport that a STUN request names.
+    pub(crate) fn named_by(&self, datagram: &[u8]) -> Option<Token> {
         let name = user_name(datagram)?;
         let fragment = name.split(':').next()?;
         let whole = self.by_name.get(name);

@@ -49,7 +49,11 @@ impl MediaSocket {
                 .clone()
                 .find_map(|port| Self::bind_port(v6, port).ok())
                 .ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::AddrInUse, "no free port in the range")
+                    let (first, last) = (range.start(), range.end());
+                    let text = format!(
+                        "no free UDP port from minPort {first} to maxPort {last} of BaseRtpEndpoint"
+                    );
+                    io::Error::new(io::ErrorKind::AddrInUse, text)
                 }),
         }
     }
@@ -125,9 +129,21 @@ impl MediaSocket {
 
     /// Sends one datagram, or several of `segment` bytes (the last may be
     /// shorter). A full socket buffer loses them, as the network would.
+    #[inline]
     pub(crate) fn send(
         &self,
         local: IpAddr,
+        remote: SocketAddr,
+        data: &[u8],
+        segment: Option<usize>,
+    ) -> bool {
+        self.send_from(Some(local), remote, data, segment)
+    }
+
+    /// [`send`](Self::send) from the address that the system chooses where there is none.
+    pub(crate) fn send_from(
+        &self,
+        local: Option<IpAddr>,
         remote: SocketAddr,
         data: &[u8],
         segment: Option<usize>,
@@ -137,7 +153,7 @@ impl MediaSocket {
             ecn: None,
             contents: data,
             segment_size: segment,
-            src_ip: Some(local),
+            src_ip: local,
         };
         let sent = self.socket.try_io(|| {
             self.state

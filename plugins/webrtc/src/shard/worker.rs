@@ -1,9 +1,12 @@
 //! The thread of a shard: waits, receives, hands on, sends.
 
+mod serve;
+
 use std::{
     collections::BTreeSet,
     io,
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{
         Arc,
         mpsc::{Receiver, TryRecvError},
@@ -11,28 +14,95 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll};
+use mio::{Events, Interest, Poll, Registry, event::Source, net::TcpListener};
 use rivero_plugin_api::MediaKind;
 
 use super::{
     Command, Outgoing, SendCounters, Token,
     group::{BurstQueue, Waiting},
+    links::Links,
+    listener,
     routes::Routes,
     socket::{MediaSocket, ReceiveBuffers},
 };
-use crate::transport::{Track, Transport};
+use crate::{
+    peer::Carrier,
+    transport::{Track, Transport},
+};
+use serve::Detour;
 
 pub(super) const WAKE: mio::Token = mio::Token(0);
 const V4: mio::Token = mio::Token(1);
 const V6: mio::Token = mio::Token(2);
+const LISTEN_V4: mio::Token = mio::Token(3);
+const LISTEN_V6: mio::Token = mio::Token(4);
 
 /// Receive calls on one socket before everything else gets its turn.
 const RECEIVE_TURNS: usize = 16;
+
+/// What a shard receives from.
+pub(super) struct Sockets {
+    v4: Option<MediaSocket>,
+    v6: Option<MediaSocket>,
+    listeners: [Option<TcpListener>; 2],
+    ports: Option<RangeInclusive<u16>>,
+}
+
+impl Sockets {
+    /// Listens for TCP connections beside these sockets. Without a port for that there are none.
+    pub(super) fn new(
+        v4: Option<MediaSocket>,
+        v6: Option<MediaSocket>,
+        ports: Option<RangeInclusive<u16>>,
+    ) -> Self {
+        let beside = |v6: bool, socket: &Option<MediaSocket>| {
+            let wanted = socket.as_ref()?.port();
+            listener::listen(v6, wanted, ports.as_ref())
+                .inspect_err(|error| tracing::warn!(%error, "no port for ICE-TCP"))
+                .ok()
+        };
+        let listeners = [beside(false, &v4), beside(true, &v6)];
+        Self {
+            v4,
+            v6,
+            listeners,
+            ports,
+        }
+    }
+
+    /// UDP and TCP ports for IPv4 and IPv6.
+    pub(super) fn ports(&self) -> [(Option<u16>, Option<u16>); 2] {
+        let tcp = |listener: &Option<TcpListener>| {
+            let address = listener.as_ref()?.local_addr().ok()?;
+            Some(address.port())
+        };
+        let udp = |socket: &Option<MediaSocket>| socket.as_ref().map(MediaSocket::port);
+        let [v4, v6] = &self.listeners;
+        [(udp(&self.v4), tcp(v4)), (udp(&self.v6), tcp(v6))]
+    }
+
+    fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        let readable = |source: Option<&mut dyn Source>, token| match source {
+            Some(source) => source.register(registry, token, Interest::READABLE),
+            None => Ok(()),
+        };
+        let [listen_v4, listen_v6] = &mut self.listeners;
+        readable(self.v4.as_mut().map(|s| s.source() as &mut dyn Source), V4)?;
+        readable(self.v6.as_mut().map(|s| s.source() as &mut dyn Source), V6)?;
+        readable(listen_v4.as_mut().map(|s| s as &mut dyn Source), LISTEN_V4)?;
+        readable(listen_v6.as_mut().map(|s| s as &mut dyn Source), LISTEN_V6)
+    }
+}
 
 pub(super) struct Worker {
     poll: Poll,
     v4: Option<MediaSocket>,
     v6: Option<MediaSocket>,
+    listeners: [Option<TcpListener>; 2],
+    ports: Option<RangeInclusive<u16>>,
+    links: Links,
+    /// Links that may have something to read.
+    ready: Vec<usize>,
     commands: Receiver<Command>,
     queue: Arc<BurstQueue>,
     transports: Transports,
@@ -42,6 +112,8 @@ pub(super) struct Worker {
     /// `None` while something is being received.
     buffers: Option<ReceiveBuffers>,
     scratch: Vec<u8>,
+    /// What is read from a connection at once.
+    chunk: Vec<u8>,
     counters: SendCounters,
     /// Transports that received something since they were last attended to.
     touched: Vec<Token>,
@@ -81,21 +153,25 @@ impl Transports {
 impl Worker {
     pub(super) fn new(
         poll: Poll,
-        mut v4: Option<MediaSocket>,
-        mut v6: Option<MediaSocket>,
+        mut sockets: Sockets,
         commands: Receiver<Command>,
         queue: Arc<BurstQueue>,
     ) -> io::Result<Self> {
-        for (socket, token) in [(&mut v4, V4), (&mut v6, V6)] {
-            if let Some(socket) = socket {
-                poll.registry()
-                    .register(socket.source(), token, Interest::READABLE)?;
-            }
-        }
+        sockets.register(poll.registry())?;
+        let Sockets {
+            v4,
+            v6,
+            listeners,
+            ports,
+        } = sockets;
         Ok(Self {
             poll,
             v4,
             v6,
+            listeners,
+            ports,
+            links: Links::default(),
+            ready: Vec::new(),
             commands,
             queue,
             transports: Transports::default(),
@@ -104,6 +180,7 @@ impl Worker {
             waiting: Waiting::default(),
             buffers: None,
             scratch: Vec::new(),
+            chunk: Vec::new(),
             counters: SendCounters::default(),
             touched: Vec::new(),
         })
@@ -112,10 +189,10 @@ impl Worker {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         self.queue.enter_thread();
-        let mut events = Events::with_capacity(8);
+        let mut events = Events::with_capacity(64);
         let (mut read_v4, mut read_v6) = (true, true);
         loop {
-            let patience = if read_v4 || read_v6 {
+            let patience = if read_v4 || read_v6 || !self.ready.is_empty() {
                 Some(Duration::ZERO)
             } else {
                 self.patience()
@@ -126,8 +203,13 @@ impl Worker {
                 Err(error) => return tracing::error!(%error, "a shard cannot wait for its sockets"),
             }
             for event in &events {
-                read_v4 |= event.token() == V4;
-                read_v6 |= event.token() == V6;
+                match event.token() {
+                    V4 => read_v4 = true,
+                    V6 => read_v6 = true,
+                    LISTEN_V4 => self.accept(0),
+                    LISTEN_V6 => self.accept(1),
+                    mio::Token(key) => self.note_ready(key),
+                }
             }
             if !self.obey() {
                 return;
@@ -137,6 +219,9 @@ impl Worker {
             }
             if read_v6 {
                 read_v6 = self.receive(V6);
+            }
+            if !self.ready.is_empty() {
+                self.serve_links();
             }
             self.send_bursts();
             self.run_timers();
@@ -184,6 +269,7 @@ impl Worker {
         }
         if let Some(transport) = self.transports.remove(token) {
             self.routes.forget(token, transport.name());
+            self.links.forget(self.poll.registry(), token);
         }
     }
 
@@ -234,9 +320,7 @@ impl Worker {
             let proven = transport.path().is_some_and(|path| path.remote == remote);
             self.routes.learn(remote, token, proven);
         }
-        if !self.touched.contains(&token) {
-            self.touched.push(token);
-        }
+        self.touch(token);
     }
 
     /// Pushes received media to its consumers and lets the transports answer.
@@ -263,13 +347,24 @@ impl Worker {
                 let Some(path) = transport.path() else {
                     continue;
                 };
-                let socket = if path.local.is_ipv6() {
-                    &self.v6
-                } else {
-                    &self.v4
+                let (scratch, counters) = (&mut self.scratch, &mut self.counters);
+                let outgoing = match path.carrier {
+                    Carrier::Udp => {
+                        let socket = if path.local.is_ipv6() {
+                            &self.v6
+                        } else {
+                            &self.v4
+                        };
+                        let Some(socket) = socket else { continue };
+                        Outgoing::new(socket, path, scratch, counters)
+                    }
+                    _ => {
+                        let (links, registry) = (&mut self.links, self.poll.registry());
+                        let detour = Detour::of(links, registry, transport, token, path);
+                        let Some(detour) = detour else { continue };
+                        detour.outgoing(scratch, counters)
+                    }
                 };
-                let Some(socket) = socket else { continue };
-                let outgoing = Outgoing::new(socket, path, &mut self.scratch, &mut self.counters);
                 transport.forward(now, track, packets, sink.packets, outgoing);
                 // Messages leave as SCTP decides.
                 if track == Track::number(MediaKind::Data) && !self.touched.contains(&token) {
@@ -303,16 +398,35 @@ impl Worker {
         let Some(transport) = self.transports.get(token) else {
             return;
         };
+        for (number, server) in transport.take_new_servers() {
+            let (registry, ports) = (self.poll.registry(), self.ports.as_ref());
+            let opened = self
+                .links
+                .open_server(registry, token, number, &server, ports);
+            if let Err(error) = opened {
+                transport.server_lost(Instant::now(), number, &error.to_string());
+            }
+        }
         while let Some(transmit) = transport.poll_transmit() {
-            let path = transmit.path;
-            let socket = if path.local.is_ipv6() {
-                &self.v6
-            } else {
-                &self.v4
-            };
-            if let Some(socket) = socket {
-                self.routes.expect(&transmit.bytes, token);
-                socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
+            let (path, bytes) = (transmit.path, &transmit.bytes);
+            match path.carrier {
+                Carrier::Udp => {
+                    let socket = if path.local.is_ipv6() {
+                        &self.v6
+                    } else {
+                        &self.v4
+                    };
+                    if let Some(socket) = socket {
+                        self.routes.expect(bytes, token);
+                        socket.send(path.local.ip(), path.remote, bytes, None);
+                    }
+                }
+                Carrier::Tcp => self.links.send(self.poll.registry(), token, path, bytes),
+                Carrier::Server(number) => {
+                    self.links.send_to_server(token, number, path.remote, bytes);
+                }
+                // The peer has wrapped these for the server.
+                Carrier::Relay(_) => {}
             }
         }
         transport.report();

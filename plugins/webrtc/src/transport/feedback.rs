@@ -93,10 +93,8 @@ impl Transport {
             let congestion = self.congestion.as_deref_mut();
             let (peer, out) = (&mut self.peer, &mut self.protected);
             if outbound.write_again(now, peer, congestion, &packet, out) {
-                self.queued.push_back(Transmit {
-                    path,
-                    bytes: self.protected.clone().into(),
-                });
+                self.queued
+                    .push_back(Transmit::new(path, self.protected.clone()));
             }
         }
     }

@@ -22,7 +22,10 @@ use rivero_rtp::{
 use crate::{
     congestion::{Congestion, ReceiverEstimate},
     data::{ChannelSnapshot, DataEvent, DataTrack},
-    peer::{IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent, Transmit},
+    peer::{
+        GatherConfig, IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent,
+        Transmit, TurnServer,
+    },
     shard::Outgoing,
     track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, StreamSnapshot},
 };
@@ -106,6 +109,8 @@ pub(crate) struct Transport {
     compound: CompoundBuilder,
     protected: Vec<u8>,
     queued: VecDeque<Transmit>,
+    /// TURN servers to which there is no connection yet.
+    new_servers: Vec<(u8, TurnServer)>,
     next_report: Option<Instant>,
     heard: Option<Instant>,
     media_active: bool,
@@ -177,6 +182,7 @@ impl Transport {
             compound: CompoundBuilder::default(),
             protected: Vec::new(),
             queued: VecDeque::new(),
+            new_servers: Vec::new(),
             next_report: None,
             heard: None,
             media_active: false,
@@ -288,7 +294,50 @@ impl Transport {
         remote: SocketAddr,
         data: &mut [u8],
     ) -> bool {
-        match self.peer.handle_datagram(now, local, remote, data) {
+        let arrival = self.peer.handle_datagram(now, local, remote, data);
+        self.take(now, arrival, data)
+    }
+
+    /// Takes a datagram that came in a TCP connection.
+    pub(crate) fn carried(&mut self, now: Instant, path: Path, data: &mut [u8]) -> bool {
+        let arrival = self.peer.handle_carried(now, path, data);
+        self.take(now, arrival, data)
+    }
+
+    /// Takes a whole message of a TURN server.
+    pub(crate) fn server_message(&mut self, now: Instant, number: u8, message: &mut [u8]) {
+        let (arrival, begin) = self.peer.handle_server_message(now, number, message);
+        self.take(now, arrival, message.get_mut(begin..).unwrap_or_default());
+    }
+
+    /// Where a TURN server is.
+    pub(crate) fn server_address(&self, number: u8) -> Option<SocketAddr> {
+        let mut servers = self.peer.servers();
+        let (_, server) = servers.nth(usize::from(number))?;
+        Some(server.address)
+    }
+
+    /// The connection to a TURN server failed.
+    pub(crate) fn server_lost(&mut self, now: Instant, number: u8, reason: &str) {
+        self.peer.server_lost(now, number, reason);
+    }
+
+    /// Begins to collect candidates.
+    pub(crate) fn gather(&mut self, now: Instant, config: &GatherConfig) {
+        self.peer.gather(now, config);
+        let servers = self.peer.servers();
+        self.new_servers = servers.map(|(n, server)| (n, server.clone())).collect();
+    }
+
+    /// TURN servers that were not connected to yet.
+    pub(crate) fn take_new_servers(&mut self) -> Vec<(u8, TurnServer)> {
+        std::mem::take(&mut self.new_servers)
+    }
+
+    /// `true` when what arrived proved to be the peer's.
+    #[inline]
+    fn take(&mut self, now: Instant, arrival: Arrival, data: &mut [u8]) -> bool {
+        match arrival {
             Arrival::Rtp { header, len } => {
                 self.receive(now, &header, data.get_mut(..len).unwrap_or_default());
                 self.heard = Some(now);
@@ -299,7 +348,7 @@ impl Transport {
             }
             Arrival::Handled => {}
             Arrival::Dropped(reason) => {
-                tracing::trace!(%remote, ?reason, "datagram dropped");
+                tracing::trace!(?reason, "datagram dropped");
                 return false;
             }
         }
@@ -482,9 +531,15 @@ impl Transport {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         loop {
-            let transmit = self.peer.poll_transmit();
-            if let Some(transmit) = transmit.or_else(|| self.queued.pop_front()) {
+            if let Some(transmit) = self.peer.poll_transmit() {
                 return Some(transmit);
+            }
+            if let Some(transmit) = self.queued.pop_front() {
+                // A relay that is not ready yet would drop it.
+                match self.peer.carry(transmit) {
+                    Some(transmit) => return Some(transmit),
+                    None => continue,
+                }
             }
             self.take_peer_events();
             // One at a time: the peer keeps only a few.

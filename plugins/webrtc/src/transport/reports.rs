@@ -114,10 +114,8 @@ impl Transport {
             .protect_rtcp(self.compound.as_bytes(), &mut self.protected)
             .is_ok()
         {
-            self.queued.push_back(Transmit {
-                path,
-                bytes: self.protected.clone().into(),
-            });
+            self.queued
+                .push_back(Transmit::new(path, self.protected.clone()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the network sends to a WebRTC peer: STUN, DTLS, SRTP. Each datagram is a byte with its
-//! length and as many bytes; a length of 255 lets 100 ms pass in place of one.
+//! length and as many bytes; a length of 255 lets 100 ms pass in place of one. The first byte says
+//! whether we control (1), and whether datagrams are messages of a TURN server (2).
 
 use std::{
     net::SocketAddr,
@@ -8,8 +9,8 @@ use std::{
 };
 
 use rivero_bench_peer::{
-    Certificate, DtlsRole, Fingerprint, IceCredentials, KeyType, LocalCandidate, Peer, PeerConfig,
-    RemoteParameters,
+    Certificate, DtlsRole, Fingerprint, GatherConfig, IceCredentials, KeyType, Peer, PeerConfig,
+    RemoteParameters, TurnServer, TurnTransport,
 };
 
 const DATAGRAMS: usize = 64;
@@ -32,7 +33,12 @@ pub(crate) fn run(input: &[u8]) {
             rest = datagrams;
         } else {
             let (datagram, others) = datagrams.split_at(datagrams.len().min(length.into()));
-            std::hint::black_box(peer.handle_datagram(now, local, remote, &mut datagram.to_vec()));
+            let mut datagram = datagram.to_vec();
+            if role & 2 == 2 {
+                std::hint::black_box(peer.handle_server_message(now, 0, &mut datagram));
+            } else {
+                std::hint::black_box(peer.handle_datagram(now, local, remote, &mut datagram));
+            }
             rest = others;
         }
         while peer.poll_transmit().is_some() {}
@@ -54,7 +60,20 @@ fn peer(now: Instant, role: u8, local: SocketAddr) -> Peer {
         .get_or_init(|| Arc::new(Certificate::generate(KeyType::Ecdsa).expect("a certificate")));
     let config = PeerConfig::new(credentials("local"), role & 1 == 1, certificate.clone());
     let mut peer = Peer::new(config, now).expect("a peer");
-    let _ = peer.add_local_candidate(now, LocalCandidate::Host(local));
+    let server: SocketAddr = ([203, 0, 113, 1], 3478).into();
+    let gather = GatherConfig {
+        hosts: vec![local],
+        stun_servers: vec![server],
+        turn_servers: vec![TurnServer {
+            address: server,
+            transport: TurnTransport::Udp,
+            host: "turn.example.org".to_owned(),
+            username: "user".to_owned(),
+            password: "password".to_owned(),
+        }],
+        ..GatherConfig::default()
+    };
+    peer.gather(now, &gather);
     let remote = RemoteParameters {
         credentials: credentials("remote"),
         fingerprint: Fingerprint::sha256(b"nobody"),

@@ -55,6 +55,12 @@ impl Pace {
         self.next = Some(now + SUPERVISION);
     }
 
+    /// How long the attempt has been going on.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        self.since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
     pub(super) fn stop(&mut self) {
         self.since = None;
         self.next = None;

@@ -1,5 +1,7 @@
 //! Which pairs of addresses may carry datagrams, and which one does.
 
+use std::net::SocketAddr;
+
 use super::Path;
 
 /// Paths kept per transport; every one was authenticated by the peer's password.
@@ -10,6 +12,8 @@ struct Entry {
     path: Path,
     /// One of our checks on it was answered.
     valid: bool,
+    /// Where the peer sees us.
+    mapped: Option<SocketAddr>,
     /// The controlling peer wants it.
     nominated: bool,
 }
@@ -48,14 +52,22 @@ impl PathTable {
         self.entries.iter().any(|entry| entry.valid)
     }
 
+    /// Where the peer sees us on `path`.
+    pub(super) fn mapped(&self, path: Path) -> Option<SocketAddr> {
+        let entry = self.entries.iter().find(|entry| entry.path == path)?;
+        entry.mapped
+    }
+
     /// The peer's request on `path` was genuine.
     pub(super) fn authenticate(&mut self, path: Path) {
         self.entry(path);
     }
 
     /// Our check on `path` was answered.
-    pub(super) fn validate(&mut self, path: Path) {
-        self.entry(path).valid = true;
+    pub(super) fn validate(&mut self, path: Path, mapped: Option<SocketAddr>) {
+        let entry = self.entry(path);
+        entry.valid = true;
+        entry.mapped = mapped;
         if self.current.is_none() {
             self.current = Some(path);
         }
@@ -89,6 +101,15 @@ impl PathTable {
         }
     }
 
+    /// Nothing may be sent any more, until a check is answered again.
+    pub(super) fn revoke(&mut self) {
+        self.current = None;
+        self.selected = None;
+        for entry in &mut self.entries {
+            entry.valid = false;
+        }
+    }
+
     /// The selected path, once after each change.
     pub(super) fn take_selection(&mut self) -> Option<Path> {
         self.unreported.take()
@@ -105,6 +126,7 @@ impl PathTable {
             self.entries.push(Entry {
                 path,
                 valid: false,
+                mapped: None,
                 nominated: false,
             });
             self.entries.len() - 1
@@ -122,10 +144,7 @@ mod tests {
     use super::*;
 
     fn path(port: u16) -> Path {
-        Path {
-            local: ([127, 0, 0, 1], 1).into(),
-            remote: ([127, 0, 0, 1], port).into(),
-        }
+        Path::udp(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], port).into())
     }
 
     #[test]
@@ -134,13 +153,13 @@ mod tests {
         table.authenticate(path(10));
         assert!(table.is_authenticated(path(10)));
         assert_eq!(table.current(), None);
-        table.validate(path(11));
+        table.validate(path(11), None);
         assert_eq!(table.current(), Some(path(11)));
         assert_eq!(table.take_selection(), None);
 
         table.nominate(path(10));
         assert_eq!(table.take_selection(), None, "not checked by us yet");
-        table.validate(path(10));
+        table.validate(path(10), None);
         assert_eq!(table.take_selection(), Some(path(10)));
         assert_eq!(table.current(), Some(path(10)));
 
@@ -155,8 +174,8 @@ mod tests {
         let mut table = PathTable::default();
         table.nominate(path(1));
         table.nominate(path(2));
-        table.validate(path(2));
-        table.validate(path(1));
+        table.validate(path(2), None);
+        table.validate(path(1), None);
         assert_eq!(table.current(), Some(path(2)));
     }
 
@@ -181,8 +200,21 @@ mod tests {
         table.restart();
         assert_eq!(table.current(), Some(path(1)));
         assert!(!table.is_authenticated(path(2)));
-        assert!(!table.has_valid());
         table.select(path(1));
         assert_eq!(table.take_selection(), Some(path(1)), "reported anew");
+    }
+
+    #[test]
+    fn without_consent_nothing_is_sent_until_a_check_is_answered() {
+        let mut table = PathTable::default();
+        table.nominate(path(1));
+        table.validate(path(1), None);
+        table.take_selection();
+        table.revoke();
+        assert_eq!(table.current(), None);
+        table.authenticate(path(1));
+        assert_eq!(table.current(), None);
+        table.validate(path(1), None);
+        assert_eq!(table.take_selection(), Some(path(1)), "still nominated");
     }
 }

@@ -58,7 +58,7 @@ fn a_forged_role_conflict_changes_nothing() {
     let now = Instant::now();
     let mut peer = Peer::new(config("server", false), now).unwrap();
     let local: SocketAddr = ADDRESSES[0].parse().unwrap();
-    peer.add_local_candidate(now, LocalCandidate::Host(local))
+    peer.add_local_candidate(now, LocalCandidate::host(local))
         .unwrap();
     let remote = RemoteParameters {
         credentials: credentials("browser"),

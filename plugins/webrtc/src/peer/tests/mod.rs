@@ -1,8 +1,11 @@
 //! Two peers, or a peer and a hand-made counterpart, over a simulated network in virtual time.
 
+mod gathering;
 mod hostile;
 mod lifetime;
 mod media;
 mod network;
 mod nomination;
+mod relay;
 mod setup;
+mod turn_server;

@@ -189,7 +189,7 @@ impl Network {
 
     pub(super) fn add_local(&mut self, side: usize) -> String {
         let address = ADDRESSES[side].parse().unwrap();
-        let candidate = LocalCandidate::Host(address);
+        let candidate = LocalCandidate::host(address);
         self.sides[side]
             .peer
             .add_local_candidate(self.now, candidate)
@@ -235,7 +235,7 @@ impl Network {
         while let Some(entry) = self.flying.first_entry().filter(|e| e.key().0 <= self.now) {
             let mut datagram = entry.remove();
             let side = &mut self.sides[datagram.to];
-            let Path { local, remote } = datagram.path;
+            let Path { local, remote, .. } = datagram.path;
             let inbound = side
                 .peer
                 .handle_datagram(self.now, local, remote, &mut datagram.bytes);
@@ -286,10 +286,7 @@ impl Network {
             }
             let flying = Flying {
                 to: 1 - from,
-                path: Path {
-                    local: remote,
-                    remote: local,
-                },
+                path: Path::udp(remote, local),
                 bytes,
             };
             self.flying.insert((arrival, self.sequence), flying);

@@ -20,7 +20,7 @@ const LOCAL: &str = "192.0.2.1:1000";
 
 fn server(now: Instant) -> Peer {
     let mut peer = Peer::new(config("server", false), now).unwrap();
-    peer.add_local_candidate(now, LocalCandidate::Host(LOCAL.parse().unwrap()))
+    peer.add_local_candidate(now, LocalCandidate::host(LOCAL.parse().unwrap()))
         .unwrap();
     let remote = RemoteParameters {
         credentials: credentials("browser"),

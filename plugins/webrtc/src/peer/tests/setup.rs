@@ -220,9 +220,13 @@ fn candidates_are_taken_as_browsers_write_them() {
     assert!(
         matches!(add(mdns), Err(PeerError::Ice(IceError::Unresolved(name))) if name == "0a1b2c3d.local")
     );
-    let tcp = "candidate:1 1 tcp 1518280447 192.168.1.5 9 typ host tcptype active";
+    let active = "candidate:1 1 tcp 1518280447 192.168.1.5 9 typ host tcptype active";
+    assert_eq!(add(active), Ok(()));
+    let passive = "candidate:1 1 TCP 1518280447 192.168.1.5 50000 typ host tcptype passive";
+    assert_eq!(add(passive), Ok(()));
+    let sctp = "candidate:1 1 sctp 1518280447 192.168.1.5 9 typ host";
     assert!(matches!(
-        add(tcp),
+        add(sctp),
         Err(PeerError::Ice(IceError::Transport(_)))
     ));
     for bad in [
