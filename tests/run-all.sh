@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-FILE_LIMIT=600 # seconds for one test file, far above what any needs
+FILE_LIMIT=$((600 + (${SCALE:-1} > 1 ? 600 : 0))) # seconds for one test file, far above what any needs
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 passed=0 failed=0

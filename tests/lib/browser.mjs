@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { servePages } from './page-server.mjs';
+import { browserIn } from './nat.mjs';
+import { pageFile, servePages } from './page-server.mjs';
 
 const FLAGS = [
   '--headless=new',
@@ -26,6 +27,9 @@ const FLAGS = [
   '--disable-renderer-backgrounding',
 ];
 
+/** Where a browser in another namespace finds its pages. */
+const INSIDE = 'http://localhost:1';
+
 /** Fails unless only loopback and the veth of netns.sh are there. */
 export function assertPrivateNetwork() {
   const foreign = Object.keys(networkInterfaces()).filter((name) => name !== 'lo' && !name.startsWith('media'));
@@ -34,17 +38,23 @@ export function assertPrivateNetwork() {
   }
 }
 
-/** A browser with a fresh profile and a server for the pages of `tests/pages`. */
-export async function launchBrowser() {
+/**
+ * A browser with a fresh profile and the pages of `tests/pages`.
+ *
+ * - `namespace`: the network namespace to run in, see nat.mjs; it gets the pages without a network.
+ * - `args`: further ones of its command line; `without`: those of FLAGS to leave out.
+ */
+export async function launchBrowser({ namespace, args = [], without = [] } = {}) {
   assertPrivateNetwork();
   const profile = mkdtempSync(join(tmpdir(), 'rivero-chromium-'));
-  const pages = await servePages();
+  const pages = namespace ? { origin: INSIDE, close() {} } : await servePages();
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: FLAGS,
+    executablePath: namespace ? browserIn(namespace, profile) : (process.env.CHROMIUM ?? '/usr/bin/chromium'),
+    args: [...FLAGS.filter((flag) => !without.includes(flag)), ...args],
     headless: false, // FLAGS choose the new headless mode; playwright would choose the old one
     viewport: { width: 960, height: 720 },
   });
+  if (namespace) await context.route(`${INSIDE}/**`, (route) => fulfil(route));
   return {
     context,
     origin: pages.origin,
@@ -62,6 +72,12 @@ export async function launchBrowser() {
       rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Answers a page's request without a network. */
+async function fulfil(route) {
+  const file = await pageFile(route.request().url());
+  await (file ? route.fulfill(file) : route.fulfill({ status: 404 }));
 }
 
 /** A page whose uncaught errors and console errors are kept in `page.troubles`. */

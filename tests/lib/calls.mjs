@@ -7,6 +7,7 @@ export class Calls {
   #page;
   #endpoints = new Map();
   #paths = new Map();
+  #allowed = new Map();
 
   /** For one probe page; call it once per page. */
   static async on(page) {
@@ -15,7 +16,9 @@ export class Calls {
     await page.exposeFunction('onCandidate', (name, candidate) => {
       // Null says that the browser has no more; Kurento's API has no word for it.
       // Through a relay the server learns the browser's address from its checks alone.
-      if (candidate && !calls.#paths.has(name)) calls.#endpoints.get(name)?.addIceCandidate(iceCandidate(candidate));
+      if (candidate && !calls.#paths.has(name) && calls.#passes(name, candidate.candidate)) {
+        calls.#endpoints.get(name)?.addIceCandidate(iceCandidate(candidate));
+      }
     });
     return calls;
   }
@@ -23,11 +26,13 @@ export class Calls {
   /**
    * Makes the peer `name` in the page and negotiates it with `endpoint`; the
    * options are those of `offer` in tests/pages/peer.js, `signalled`, which
-   * changes the SDP on the way, and `path` (see relay.mjs), by which all media
+   * changes the SDP on the way, `allows`, a function of a candidate's text that
+   * says whether it is passed on, and `path` (see relay.mjs), by which all media
    * goes. Resolves to both SDPs when the answer has been accepted and gathering
    * has begun.
    */
-  async open(name, endpoint, { signalled = (sdp) => sdp, path, ...options } = {}) {
+  async open(name, endpoint, { signalled = (sdp) => sdp, allows, path, ...options } = {}) {
+    if (allows) this.#allowed.set(name, allows);
     this.#attach(name, endpoint);
     if (path) this.#paths.set(name, path);
     const offer = await this.#page.evaluate(([peer, settings]) => probe.offer(peer, settings), [name, options]);
@@ -76,6 +81,10 @@ export class Calls {
     return answer;
   }
 
+  #passes(name, candidate) {
+    return this.#allowed.get(name)?.(candidate) ?? true;
+  }
+
   /** Closes the browser's side only, as a page that goes away does. */
   async close(name) {
     this.#endpoints.delete(name);
@@ -85,6 +94,7 @@ export class Calls {
 
   async #addCandidate(name, { candidate, sdpMid, sdpMLineIndex }) {
     if (!this.#endpoints.has(name)) return; // closed since
+    if (!this.#passes(name, candidate)) return;
     const found = { candidate, sdpMid, sdpMLineIndex };
     const path = this.#paths.get(name);
     const reached = path ? await path.candidate(found) : found;

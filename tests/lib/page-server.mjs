@@ -10,13 +10,19 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../pages/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
 
+/** The file of a page's URL, as `{path, contentType}`; nothing if there is none. */
+export async function pageFile(url) {
+  const path = join(root, normalize(new URL(url, 'http://localhost').pathname));
+  const isFile = path.startsWith(root) && (await stat(path).catch(() => null))?.isFile();
+  return isFile ? { path, contentType: types[extname(path)] ?? 'application/octet-stream' } : undefined;
+}
+
 export async function servePages() {
   const server = createServer(async (request, response) => {
-    const path = join(root, normalize(new URL(request.url, 'http://localhost').pathname));
-    const isFile = path.startsWith(root) && (await stat(path).catch(() => null))?.isFile();
-    if (!isFile) return response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream' });
-    createReadStream(path).pipe(response);
+    const file = await pageFile(request.url);
+    if (!file) return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': file.contentType });
+    createReadStream(file.path).pipe(response);
   });
   await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   return {

@@ -145,6 +145,11 @@ impl Shared {
         self.tell_connecting(token);
     }
 
+    /// Whether all our candidates of a transport are out.
+    pub(super) fn has_gathered(&self, token: Token) -> bool {
+        self.session().leg(token).is_some_and(|leg| leg.gathered)
+    }
+
     /// Tells what waited for our own candidates: for all of them, or until it is history.
     pub(super) fn tell_connecting(&self, token: Token) {
         let mut connects = false;

@@ -92,7 +92,7 @@ impl LegObserver {
             IceState::Disconnected => IceComponentState::Disconnected,
             IceState::Failed => IceComponentState::Failed,
         };
-        if state == IceComponentState::Connecting && !endpoint.is_gathering() {
+        if state == IceComponentState::Connecting && !endpoint.has_gathered(self.token) {
             // Told once our own candidates are out.
             endpoint.change_leg(self.token, |leg| leg.connects = true);
             return;

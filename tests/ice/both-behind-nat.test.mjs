@@ -1,0 +1,10 @@
+import { PUBLIC } from '../lib/nat.mjs';
+import { only, stunFor, traversalTests } from '../lib/traversal.mjs';
+
+traversalTests({
+  nat: { serverNat: true, browserNat: true },
+  configuration: stunFor,
+  properties: (family) => ({ StunServerAddress: PUBLIC[family], StunServerPort: 3478 }),
+  allows: (family) => only(family, ['srflx']),
+  expects: { local: ['srflx', 'prflx'], remote: ['srflx', 'prflx'] },
+});

@@ -1,0 +1,9 @@
+import { PUBLIC } from '../lib/nat.mjs';
+import { only, traversalTests } from '../lib/traversal.mjs';
+
+traversalTests({
+  nat: { serverNat: true },
+  properties: (family) => ({ StunServerAddress: PUBLIC[family], StunServerPort: 3478 }),
+  allows: (family) => only(family, ['host', 'srflx'], true),
+  expects: { local: ['srflx', 'prflx'], remote: ['host', 'prflx'] },
+});
