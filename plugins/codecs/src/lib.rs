@@ -17,7 +17,8 @@ mod encode;
 mod formats;
 mod packetise;
 mod passage;
-mod picture;
 mod settings;
+
+use rivero_gst::picture;
 
 rivero_plugin_api::export_module! { converters: conversions::all }

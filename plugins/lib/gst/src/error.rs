@@ -38,6 +38,8 @@ pub enum Error {
 pub struct StreamError {
     /// The type of Kurento's Error event, such as `RESOURCE_ERROR_OPEN`.
     pub kind: &'static str,
+    /// Which part of GStreamer the number belongs to.
+    pub domain: Domain,
     /// The number of the error in its GStreamer domain.
     pub code: i32,
     /// What happened.
@@ -48,6 +50,37 @@ pub struct StreamError {
     pub element: String,
     /// GStreamer's additional text.
     pub debug: String,
+}
+
+/// The domains of GStreamer's own errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// GStreamer's core: states, missing plugins, negotiation.
+    Core,
+    /// Initialisation and settings.
+    Library,
+    /// Files, devices and peers.
+    Resource,
+    /// The media itself.
+    Stream,
+    /// A library's own.
+    Other,
+}
+
+impl Domain {
+    fn of(error: &gst::glib::Error) -> Self {
+        if error.is::<gst::ResourceError>() {
+            Self::Resource
+        } else if error.is::<gst::StreamError>() {
+            Self::Stream
+        } else if error.is::<gst::CoreError>() {
+            Self::Core
+        } else if error.is::<gst::LibraryError>() {
+            Self::Library
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl StreamError {
@@ -63,6 +96,7 @@ impl StreamError {
             .and_then(gst::prelude::ElementExt::factory);
         Self {
             kind: kind(error),
+            domain: Domain::of(error),
             code: code(error),
             text: error.message().to_owned(),
             source_name: source.map_or_else(String::new, |object| object.name().to_string()),
@@ -129,6 +163,7 @@ mod tests {
             error.to_string(),
             "Error code 14: disk full, source: , element: , debug info: sink.c(7)"
         );
+        assert_eq!(error.domain, Domain::Resource);
         let broken = gst::glib::Error::new(gst::StreamError::Decode, "no");
         assert_eq!(
             StreamError::new(&broken, None, None).kind,

@@ -6,6 +6,7 @@
 //! * [`init`]: once for the process, from any thread, any number of times.
 //! * [`element`]: elements by name; a missing one is an error that names the package to install.
 //! * [`buffer`], [`caps`], [`time`]: bytes, formats and times, both ways.
+//! * [`picture`]: raw pictures, which packets carry without gaps.
 //! * [`chain`]: elements in a row, driven by the caller's thread.
 //! * [`app`]: `appsrc` and `appsink`, for pipelines that have threads of their own.
 //! * [`pipeline`], [`bus`]: a pipeline that ends with its owner, and what it reports.
@@ -20,6 +21,7 @@ pub mod chain;
 pub mod element;
 mod error;
 pub mod hex;
+pub mod picture;
 pub mod pipeline;
 pub mod time;
 
@@ -28,7 +30,7 @@ pub use gstreamer_app as gst_app;
 pub use gstreamer_audio as gst_audio;
 pub use gstreamer_video as gst_video;
 
-pub use error::{Error, StreamError};
+pub use error::{Domain, Error, StreamError};
 
 /// Initialises GStreamer; later calls only look whether the first one succeeded.
 ///

@@ -1,24 +1,27 @@
 //! Raw pictures: GStreamer rounds rows and planes up, packets have neither gaps nor padding.
 
-use rivero_gst::gst_video::prelude::*;
-use rivero_gst::{Error, buffer, gst, gst_video};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
 use rivero_plugin_api::{Bytes, BytesMut};
+
+use crate::{Error, buffer};
 
 /// Sides beyond this are no picture; the limit of H.264 and VP8 is near.
 const LARGEST: u32 = 16_384;
 
 /// The three planes of an I420 picture, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// Pixels.
-    pub(crate) width: u32,
+    pub width: u32,
     /// Pixels.
-    pub(crate) height: u32,
+    pub height: u32,
 }
 
 impl Layout {
     /// `None` if the sides are 0 or too long.
-    pub(crate) fn new(width: u32, height: u32) -> Option<Self> {
+    pub fn new(width: u32, height: u32) -> Option<Self> {
         let sensible = 1..=LARGEST;
         (sensible.contains(&width) && sensible.contains(&height)).then_some(Self { width, height })
     }
@@ -32,7 +35,7 @@ impl Layout {
     }
 
     /// Bytes of the whole picture.
-    pub(crate) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         self.planes()
             .iter()
             .map(|(width, height)| width * height)
@@ -55,7 +58,10 @@ impl Layout {
 
 /// A buffer of GStreamer that is an I420 picture, as the bytes of a packet. Copied only if it has
 /// gaps.
-pub(crate) fn to_bytes(picture: gst::Buffer, caps: &gst::Caps) -> Result<Bytes, Error> {
+///
+/// # Errors
+/// [`Error::Media`] if it is none, or cannot be read.
+pub fn to_bytes(picture: gst::Buffer, caps: &gst::Caps) -> Result<Bytes, Error> {
     let info = gst_video::VideoInfo::from_caps(caps)
         .map_err(|error| Error::Media(format!("a picture with caps {caps}: {error}")))?;
     let layout = Layout::new(info.width(), info.height())
@@ -98,7 +104,7 @@ fn copy(
 ///
 /// # Errors
 /// They are not those of such a picture.
-pub(crate) fn to_buffer(bytes: Bytes, layout: Layout) -> Result<gst::Buffer, Error> {
+pub fn to_buffer(bytes: Bytes, layout: Layout) -> Result<gst::Buffer, Error> {
     if bytes.len() < layout.size() {
         return Err(Error::Media(format!(
             "{} bytes are no picture of {} x {}",
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn pictures_of_any_size_pass_without_gaps() {
-        rivero_gst::init().unwrap();
+        crate::init().unwrap();
         for (width, height) in [(640, 480), (641, 479), (322, 241), (1, 1), (3, 2)] {
             let (layout, bytes) = tight(width, height);
             let address = bytes.as_ptr();
@@ -159,7 +165,7 @@ mod tests {
 
     #[test]
     fn rounded_up_rows_are_cut() {
-        rivero_gst::init().unwrap();
+        crate::init().unwrap();
         let (layout, bytes) = tight(6, 3);
         // GStreamer's own layout: rows of 8 and 4 bytes, 4 rows of luma.
         let mut rounded = Vec::new();
@@ -181,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_an_error() {
-        rivero_gst::init().unwrap();
+        crate::init().unwrap();
         assert_eq!(Layout::new(0, 480), None);
         assert_eq!(Layout::new(640, 1 << 20), None);
         let layout = Layout::new(640, 480).unwrap();
