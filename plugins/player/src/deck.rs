@@ -1,0 +1,357 @@
+//! The thread of an endpoint that drives its playbacks: what may block blocks here.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, Sender, SyncSender},
+    },
+    thread,
+    time::Duration,
+};
+
+use rivero_gst::{bus::Report, gst, gst::prelude::*};
+use rivero_plugin_api::{ElementContext, Error, Result, abi::guard};
+use rivero_uri::{UriEndpoint as Base, UriState};
+
+use crate::{
+    api::PlayerEndpointEvents,
+    failure::Failure,
+    outlet::Outlet,
+    playback::{Notice, Playback},
+    range::Range,
+    source::{Setup, Source},
+};
+
+/// A seek is complete within this, or goes on without who asked for it.
+const SEEKING: gst::ClockTime = gst::ClockTime::from_seconds(5);
+
+/// What the deck plays from and tells to.
+pub(crate) struct Spec {
+    pub(crate) context: ElementContext,
+    pub(crate) base: Arc<Base>,
+    pub(crate) encoded: bool,
+    pub(crate) setup: Setup,
+    pub(crate) outlets: Vec<Outlet>,
+}
+
+/// What the deck is to do.
+enum Command {
+    Play,
+    Pause,
+    Stop,
+    /// To ms; `false` is answered if that is not possible.
+    Seek(i64, SyncSender<bool>),
+    /// From the playback of that number.
+    Notice(u64, Notice),
+    /// Answered when all before it is done.
+    Reached(SyncSender<()>),
+    Close,
+}
+
+/// The endpoint's hand on the thread.
+pub(crate) struct Deck {
+    commands: Sender<Command>,
+    pipeline: Arc<Mutex<Current>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// What others may look at.
+#[derive(Default)]
+pub(crate) struct Current {
+    pipeline: gst::glib::WeakRef<gst::Pipeline>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Deck {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// 40003 when there is no thread to be had
+    pub(crate) fn start(spec: Spec) -> Result<Self> {
+        let (commands, received) = mpsc::channel();
+        let pipeline = Arc::<Mutex<Current>>::default();
+        let drive = Drive {
+            spec,
+            own: commands.clone(),
+            current: pipeline.clone(),
+            playback: None,
+            number: 0,
+            wanted: gst::State::Null,
+            is_live: false,
+            buffers: false,
+        };
+        let thread = thread::Builder::new()
+            .name("player".to_owned())
+            .spawn(move || drive.run(&received))
+            .map_err(|error| Error::unexpected(format!("no thread for a player: {error}")))?;
+        Ok(Self {
+            commands,
+            pipeline,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn tell(&self, command: Command) {
+        // The thread only ends when it is told to.
+        let _ = self.commands.send(command);
+    }
+
+    pub(crate) fn play(&self) {
+        self.tell(Command::Play);
+    }
+
+    pub(crate) fn pause(&self) {
+        self.tell(Command::Pause);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.tell(Command::Stop);
+    }
+
+    /// Seeks to ms and waits, `patience` at most, until that is done.
+    ///
+    /// # Errors
+    /// 40700
+    pub(crate) fn seek(&self, position: i64, patience: Duration) -> Result<()> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.tell(Command::Seek(position, answer));
+        match answered.recv_timeout(patience) {
+            Ok(true) => Ok(()),
+            _ => Err(seek_fails()),
+        }
+    }
+
+    /// Waits until all that was asked for has begun, `patience` at most.
+    pub(crate) fn settle(&self, patience: Duration) {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.tell(Command::Reached(answer));
+        // What takes longer is not there yet.
+        let _ = answered.recv_timeout(patience);
+    }
+
+    /// The pipeline that plays, if one does.
+    pub(crate) fn pipeline(&self) -> Option<gst::Pipeline> {
+        lock(&self.pipeline).pipeline.upgrade()
+    }
+
+    /// Ends the thread and waits for it.
+    pub(crate) fn close(&self) {
+        self.tell(Command::Close);
+        if let Some(thread) = lock(&self.thread).take() {
+            // It does not panic: its commands are contained.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Deck {
+    fn drop(&mut self) {
+        self.tell(Command::Close);
+    }
+}
+
+/// 40700 as Kurento words it.
+pub(crate) fn seek_fails() -> Error {
+    Error::new(40700, "PLAYER_SEEK_FAIL", "Seek fails")
+}
+
+/// The thread's side.
+struct Drive {
+    spec: Spec,
+    own: Sender<Command>,
+    current: Arc<Mutex<Current>>,
+    playback: Option<Playback>,
+    /// Of the playback.
+    number: u64,
+    /// What the client wants it to do.
+    wanted: gst::State,
+    /// It cannot be held back.
+    is_live: bool,
+    /// It stands still until more has arrived.
+    buffers: bool,
+}
+
+impl Drive {
+    fn run(mut self, commands: &Receiver<Command>) {
+        while let Ok(command) = commands.recv() {
+            if matches!(command, Command::Close) {
+                break;
+            }
+            if let Err(text) = guard::contain(|| self.carry_out(command)) {
+                tracing::error!(text, "the thread of a player panicked");
+            }
+        }
+        self.end();
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Play => self.go(gst::State::Playing, UriState::Start),
+            Command::Pause => self.go(gst::State::Paused, UriState::Pause),
+            Command::Stop => {
+                self.end();
+                self.spec.base.enter(UriState::Stop);
+            }
+            Command::Seek(position, answer) => {
+                // Who asked may have given up.
+                let _ = answer.send(self.seek(position));
+            }
+            Command::Reached(answer) => {
+                let _ = answer.send(());
+            }
+            Command::Notice(number, notice) if number == self.number => self.notice(notice),
+            Command::Notice(..) | Command::Close => {}
+        }
+    }
+
+    /// Plays or stands still, from the beginning if there is no playback.
+    fn go(&mut self, wanted: gst::State, state: UriState) {
+        self.wanted = wanted;
+        self.spec.base.enter(state);
+        if self.playback.is_some() {
+            self.apply();
+            return;
+        }
+        if let Err(failure) = self.begin() {
+            self.fail(&failure);
+        }
+    }
+
+    fn begin(&mut self) -> std::result::Result<(), Failure> {
+        self.end();
+        self.number += 1;
+        let (number, own) = (self.number, self.own.clone());
+        let source = Source::open(
+            self.spec.base.location(),
+            self.spec.base.policy(),
+            self.spec.setup.clone(),
+        )?;
+        let tell = Arc::new(move |notice: Notice| {
+            // A thread that ended wants to know nothing.
+            let _ = own.send(Command::Notice(number, notice));
+        });
+        let playback = Playback::new(source, self.spec.encoded, self.spec.outlets.clone(), tell)?;
+        lock(&self.current).pipeline.set(Some(playback.pipeline()));
+        self.playback = Some(playback);
+        self.apply();
+        Ok(())
+    }
+
+    /// Lets the pipeline do what is wanted, as far as media is there.
+    fn apply(&mut self) {
+        let state = if self.buffers && !self.is_live {
+            gst::State::Paused
+        } else {
+            self.wanted
+        };
+        let Some(playback) = &self.playback else {
+            return;
+        };
+        match playback.pipeline().set_state(state) {
+            Ok(gst::StateChangeSuccess::NoPreroll) => self.is_live = true,
+            Ok(_) => {}
+            // An element has said why, and that comes as a notice.
+            Err(_) => tracing::debug!(player = self.spec.context.id(), ?state, "does not start"),
+        }
+    }
+
+    fn seek(&mut self, position: i64) -> bool {
+        let Some(playback) = &self.playback else {
+            return false;
+        };
+        let pipeline = playback.pipeline();
+        // Nothing is known of the media before its first picture.
+        let _ = pipeline.state(SEEKING);
+        if !Range::of(pipeline).is_seekable {
+            return false;
+        }
+        let position = gst::ClockTime::from_mseconds(u64::try_from(position).unwrap_or(0));
+        // Frames that are passed on can begin at a keyframe only.
+        let exactness = if self.spec.encoded {
+            gst::SeekFlags::KEY_UNIT
+        } else {
+            gst::SeekFlags::ACCURATE
+        };
+        if pipeline
+            .seek_simple(gst::SeekFlags::FLUSH | exactness, position)
+            .is_err()
+        {
+            return false;
+        }
+        let _ = pipeline.state(SEEKING);
+        true
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Report(report) => self.report(report),
+            Notice::Empty => {
+                let text = "it has neither sound nor picture".to_owned();
+                self.fail(&Failure::Media(text));
+            }
+            Notice::Failed(error) => self.fail(&Failure::Pipeline(error)),
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Error(error) => {
+                let began = self.playback.as_ref().is_some_and(Playback::began);
+                self.fail(&Failure::new(error, began));
+            }
+            Report::Warning(warning) => {
+                tracing::warn!(player = self.spec.context.id(), "{warning}");
+            }
+            Report::EndOfStream => {
+                self.end();
+                self.spec.base.enter(UriState::Stop);
+                self.spec.context.end_of_stream();
+            }
+            Report::Buffering(percent) => {
+                let buffers = percent < 100;
+                if std::mem::replace(&mut self.buffers, buffers) != buffers {
+                    self.apply();
+                }
+            }
+            Report::Latency => {
+                if let Some(playback) = &self.playback {
+                    // Who cannot say how much they delay keep what they had.
+                    let _ = playback.pipeline().recalculate_latency();
+                }
+            }
+            Report::ClockLost => {
+                if let Some(playback) = &self.playback {
+                    // It plays again, or an element has said why not.
+                    let _ = playback.pipeline().set_state(gst::State::Paused);
+                }
+                self.apply();
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.end();
+        let (kind, code) = failure.event();
+        tracing::warn!(player = self.spec.context.id(), "{failure}");
+        self.spec.context.error(kind, code, &failure.to_string());
+        self.spec.base.enter(UriState::Stop);
+    }
+
+    /// Ends the playback, if there is one; nothing that it says counts any more.
+    fn end(&mut self) {
+        let Some(playback) = self.playback.take() else {
+            return;
+        };
+        self.number += 1;
+        (self.is_live, self.buffers) = (false, false);
+        lock(&self.current).pipeline.set(None);
+        drop(playback);
+        for outlet in &self.spec.outlets {
+            outlet.pad.set_format(None);
+        }
+    }
+}

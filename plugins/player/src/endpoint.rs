@@ -1,0 +1,176 @@
+//! `PlayerEndpoint`: the control side.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rivero_gst::{gst, gst::prelude::*};
+use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
+use rivero_uri::{Access, UriEndpoint as Base, UriState};
+
+use crate::{
+    api::{self, PlayerEndpointParams, UriEndpointState, VideoInfo},
+    deck::{Deck, Spec, seek_fails},
+    outlet::Outlet,
+    range::{self, Range},
+    settings::Settings,
+    source::Setup,
+};
+
+/// `videoInfo` and `position` wait so long for a source that just begins.
+const BEGINNING: gst::ClockTime = gst::ClockTime::from_seconds(3);
+/// So long for its address, or its file.
+const OPENING: Duration = Duration::from_secs(3);
+/// A seek is waited for, below the 9 s that the host waits for a module.
+const SEEKING: Duration = Duration::from_secs(8);
+
+/// A player of the server.
+pub(crate) struct Player {
+    base: Arc<Base>,
+    /// What the deck is made of, with the first `play`.
+    parts: Mutex<Option<Spec>>,
+    deck: Mutex<Option<Arc<Deck>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Element for Player {
+    fn released(&self) {
+        let deck = lock(&self.deck).take();
+        if let Some(deck) = deck {
+            deck.close();
+        }
+        *lock(&self.parts) = None;
+    }
+}
+
+impl api::UriEndpoint for Player {
+    fn uri(&self) -> Result<String> {
+        Ok(self.base.uri().to_owned())
+    }
+
+    fn state(&self) -> Result<UriEndpointState> {
+        Ok(match self.base.state() {
+            UriState::Stop => UriEndpointState::Stop,
+            UriState::Start => UriEndpointState::Start,
+            UriState::Pause => UriEndpointState::Pause,
+        })
+    }
+
+    fn pause(&self) -> Result<()> {
+        let deck = self.start_deck()?;
+        self.base.enter(UriState::Pause);
+        deck.pause();
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<()> {
+        if let Some(deck) = self.deck() {
+            deck.stop();
+        }
+        Ok(())
+    }
+}
+
+impl api::PlayerEndpoint for Player {
+    fn create(context: ElementContext, params: PlayerEndpointParams) -> Result<Self> {
+        rivero_gst::init()?;
+        let base = Arc::new(Base::new(context.clone(), params.uri, Access::Read)?);
+        let setup = Setup::new(
+            u32::try_from(params.network_cache).unwrap_or(0),
+            Settings::load()?.ports(),
+        );
+        let outlet = |kind| -> Result<Outlet> {
+            let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
+            Ok(Outlet {
+                kind,
+                pad: Arc::new(pad),
+            })
+        };
+        let outlets = vec![outlet(MediaKind::Audio)?, outlet(MediaKind::Video)?];
+        let parts = Spec {
+            base: base.clone(),
+            encoded: params.use_encoded_media,
+            setup,
+            outlets,
+            context,
+        };
+        Ok(Self {
+            base,
+            parts: Mutex::new(Some(parts)),
+            deck: Mutex::default(),
+        })
+    }
+
+    fn play(&self) -> Result<()> {
+        let deck = self.start_deck()?;
+        self.base.enter(UriState::Start);
+        deck.play();
+        Ok(())
+    }
+
+    fn video_info(&self) -> Result<VideoInfo> {
+        let range = self.known().as_ref().map(Range::of).unwrap_or_default();
+        Ok(VideoInfo {
+            is_seekable: range.is_seekable,
+            seekable_init: range.first,
+            seekable_end: range.last,
+            duration: range.duration,
+        })
+    }
+
+    fn element_gstreamer_dot(&self) -> Result<String> {
+        let pipeline = self.deck().and_then(|deck| deck.pipeline());
+        let pipeline = pipeline.unwrap_or_default();
+        Ok(pipeline
+            .debug_to_dot_data(gst::DebugGraphDetails::VERBOSE)
+            .to_string())
+    }
+
+    fn position(&self) -> Result<i64> {
+        let position = self.known().and_then(|pipeline| pipeline.query_position());
+        Ok(position.map_or(0, range::milliseconds))
+    }
+
+    fn set_position(&self, position: i64) -> Result<()> {
+        match self.deck() {
+            Some(deck) => deck.seek(position, SEEKING),
+            None => Err(seek_fails()),
+        }
+    }
+}
+
+impl Player {
+    fn deck(&self) -> Option<Arc<Deck>> {
+        lock(&self.deck).clone()
+    }
+
+    fn start_deck(&self) -> Result<Arc<Deck>> {
+        let mut deck = lock(&self.deck);
+        if let Some(deck) = &*deck {
+            return Ok(deck.clone());
+        }
+        let parts = lock(&self.parts).take();
+        let parts = parts
+            .ok_or_else(|| rivero_plugin_api::Error::not_supported("The player was released"))?;
+        let started = Arc::new(Deck::start(parts)?);
+        *deck = Some(started.clone());
+        Ok(started)
+    }
+
+    /// The pipeline, once something is known of its media.
+    fn known(&self) -> Option<gst::Pipeline> {
+        if self.base.state() == UriState::Stop {
+            return None;
+        }
+        let deck = self.deck()?;
+        deck.settle(OPENING);
+        let pipeline = deck.pipeline()?;
+        // Late, or never: then what is known so far.
+        let _ = pipeline.state(BEGINNING);
+        Some(pipeline)
+    }
+}

@@ -1,0 +1,142 @@
+//! The end of a track: buffers of GStreamer at their time, packets into a pad.
+
+use std::sync::Arc;
+
+use rivero_gst::gst_app::{self, gst_base, prelude::*};
+use rivero_gst::{app, buffer, caps, gst, picture};
+use rivero_plugin_api::{Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, abi::guard, host};
+
+/// Where a track goes.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    pub(crate) kind: MediaKind,
+    pub(crate) pad: Arc<SourcePad>,
+}
+
+/// What an outlet remembers from one buffer to the next.
+#[derive(Default)]
+struct Memory {
+    known: Option<Known>,
+    /// The pipeline's clock, and how far the host's is ahead of it, ns.
+    clock: Option<(gst::Clock, i64)>,
+}
+
+/// A format as it was seen last, by its caps.
+struct Known {
+    caps: gst::Caps,
+    /// Number of the packets' format.
+    id: u32,
+    is_picture: bool,
+}
+
+impl Outlet {
+    /// The element that a track ends in. It waits for each buffer's time on the
+    /// pipeline's clock. `flows` is called with every packet.
+    pub(crate) fn element(self, flows: impl Fn() + Send + 'static) -> gst_app::AppSink {
+        let (kind, mut memory) = (self.kind, Memory::default());
+        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            guard::contain(|| {
+                if let Some(packet) = self.packet(sink, sample, &mut memory) {
+                    self.pad.push(&[packet]);
+                    flows();
+                }
+            })
+            .map_err(|text| {
+                tracing::error!(text, "an outlet of a player panicked");
+                gst::FlowError::Error
+            })?;
+            Ok(gst::FlowSuccess::Ok)
+        });
+        gst_app::AppSink::builder()
+            .name(format!("{}-outlet", kind.as_str()))
+            .sync(true)
+            .enable_last_sample(false)
+            .max_buffers(4)
+            .callbacks(callbacks.build())
+            .build()
+    }
+
+    fn packet(
+        &self,
+        sink: &gst_app::AppSink,
+        sample: gst::Sample,
+        memory: &mut Memory,
+    ) -> Option<Packet> {
+        let Memory { known, clock } = memory;
+        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+        let caps = sample.caps()?;
+        if known.as_ref().is_none_or(|known| *known.caps != *caps) {
+            *known = self.learn(caps);
+        }
+        let known = known.as_ref()?;
+        let buffer = sample.buffer_owned()?;
+        let running = segment.to_running_time(buffer.pts().or(buffer.dts())?)?;
+        drop(sample);
+        let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
+        let flags = app::flags(&buffer);
+        let bytes = if known.is_picture {
+            picture::to_bytes(buffer, &known.caps)
+        } else {
+            buffer::to_bytes(buffer)
+        };
+        Some(Packet {
+            bytes: bytes.ok()?,
+            format: known.id,
+            origin: self.pad.id(),
+            kind: self.kind,
+            flags,
+            layer: Layer::default(),
+            presentation_time: presentation_time(sink, running, clock)?,
+            ingress_time: host().map_or(0, rivero_plugin_api::Host::now),
+            duration: i64::try_from(duration).unwrap_or(0),
+            rtp: Rtp::default(),
+        })
+    }
+
+    /// Another format flows from now on: tells the pad.
+    fn learn(&self, caps: &gst::CapsRef) -> Option<Known> {
+        let Some(own) = caps::to_format(caps) else {
+            tracing::warn!(%caps, "a player's track has a format that packets cannot carry");
+            return None;
+        };
+        let mut linked = own.clone();
+        if linked.packaging == Packaging::Raw {
+            // Size and rate are each packet's own.
+            (linked.clock_rate, linked.channels) = (0, 0);
+            linked.parameters.clear();
+        }
+        let host = host()?;
+        self.pad.set_format(Some(host.format_id(&linked)));
+        Some(Known {
+            caps: caps.to_owned(),
+            id: host.format_id(&own),
+            is_picture: own.packaging == Packaging::Raw && self.kind == MediaKind::Video,
+        })
+    }
+}
+
+/// A running time on the host's clock. Both clocks are monotonic; the pipeline's
+/// time moves on when it is paused, and begins anew with a seek.
+fn presentation_time(
+    sink: &gst_app::AppSink,
+    running: gst::ClockTime,
+    known: &mut Option<(gst::Clock, i64)>,
+) -> Option<i64> {
+    let clock = sink.clock()?;
+    // The bindings do not say that it is one.
+    let latency = sink
+        .dynamic_cast_ref::<gst_base::BaseSink>()
+        .map_or(gst::ClockTime::ZERO, BaseSinkExt::latency);
+    let at = sink.base_time()? + running + latency;
+    if known.as_ref().is_none_or(|(known, _)| *known != clock) {
+        let ahead = host()?.now() - nanoseconds(clock.time())?;
+        *known = Some((clock, ahead));
+    }
+    let (_, ahead) = known.as_ref()?;
+    Some(nanoseconds(at)? + ahead)
+}
+
+fn nanoseconds(time: gst::ClockTime) -> Option<i64> {
+    i64::try_from(time.nseconds()).ok()
+}

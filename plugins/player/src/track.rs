@@ -1,0 +1,124 @@
+//! The elements between what GStreamer found in the media and an outlet.
+
+use rivero_gst::{Error, element, gst, gst::prelude::*};
+use rivero_plugin_api::MediaKind;
+
+/// Encodings that are passed on as they are, if that is asked for: what packets
+/// can carry frame by frame. All others are decoded.
+const PASSED_ON: [&str; 11] = [
+    "video/x-vp8",
+    "video/x-vp9",
+    "video/x-av1",
+    "video/x-h264",
+    "video/x-h265",
+    "image/jpeg",
+    "audio/x-opus,channel-mapping-family=(int)0",
+    "audio/x-opus",
+    "audio/mpeg,mpegversion=(int)1,layer=(int)3",
+    "audio/mpeg,mpegversion=(int){2,4}",
+    "audio/x-vorbis",
+];
+/// What else media is decoded to.
+const RAW: &str = "video/x-raw(ANY);audio/x-raw(ANY)";
+
+/// Up to where media is decoded when it is to be passed on as it is.
+pub(crate) fn passed_on() -> Option<gst::Caps> {
+    format!("{};{RAW}", PASSED_ON.join(";")).parse().ok()
+}
+
+/// What kind of media a pad of the decoder has.
+pub(crate) fn kind(caps: &gst::CapsRef) -> Option<MediaKind> {
+    let name = caps.structure(0)?.name();
+    match name.split_once('/')?.0 {
+        "audio" => Some(MediaKind::Audio),
+        "video" | "image" => Some(MediaKind::Video),
+        _ => None,
+    }
+}
+
+/// The elements for media with these caps, in order.
+///
+/// # Errors
+/// [`Error::MissingElement`]
+pub(crate) fn elements(caps: &gst::CapsRef) -> Result<Vec<gst::Element>, Error> {
+    let name = caps
+        .structure(0)
+        .map_or("", |structure| structure.name().as_str());
+    let row: &[&str] = match name {
+        // The picture as it is to be seen: upright and with square pixels.
+        "video/x-raw" => &["videoconvert", "videoflip", "videoscale"],
+        "audio/x-raw" => &["audioconvert", "audioresample"],
+        "video/x-vp9" => &["vp9parse"],
+        "video/x-av1" => &["av1parse"],
+        "video/x-h264" => &["h264parse"],
+        "video/x-h265" => &["h265parse"],
+        "image/jpeg" => &["jpegparse"],
+        "audio/x-opus" => &["opusparse"],
+        "audio/x-vorbis" => &["vorbisparse"],
+        "audio/mpeg" if is_mp3(caps) => &["mpegaudioparse"],
+        "audio/mpeg" => &["aacparse"],
+        _ => &[],
+    };
+    let mut elements = Vec::with_capacity(row.len() + 1);
+    for factory in row {
+        let made = element::make(factory)?;
+        // Parameter sets with every keyframe.
+        element::set(&made, "config-interval", "-1");
+        if *factory == "videoflip" {
+            element::set(&made, "video-direction", "auto");
+        }
+        elements.push(made);
+    }
+    if let Some(caps) = filter(name, caps) {
+        let filter = element::make("capsfilter")?;
+        filter.set_property("caps", caps);
+        elements.push(filter);
+    }
+    Ok(elements)
+}
+
+fn is_mp3(caps: &gst::CapsRef) -> bool {
+    let version = caps
+        .structure(0)
+        .and_then(|structure| structure.get::<i32>("mpegversion").ok());
+    version == Some(1)
+}
+
+/// The shape that packets have.
+fn filter(name: &str, caps: &gst::CapsRef) -> Option<gst::Caps> {
+    let text = match name {
+        "video/x-raw" => "video/x-raw,format=I420,pixel-aspect-ratio=1/1",
+        "audio/x-raw" => {
+            "audio/x-raw,format=S16LE,layout=interleaved,channels=[1,2],rate=[8000,48000]"
+        }
+        "video/x-av1" => "video/x-av1,stream-format=obu-stream,alignment=tu",
+        "video/x-vp9" => "video/x-vp9,alignment=super-frame",
+        "video/x-h264" => "video/x-h264,stream-format=byte-stream,alignment=au",
+        "video/x-h265" => "video/x-h265,stream-format=byte-stream,alignment=au",
+        "audio/mpeg" if !is_mp3(caps) => "audio/mpeg,mpegversion=4,stream-format=raw",
+        _ => return None,
+    };
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_passed_on_has_its_elements() {
+        rivero_gst::init().unwrap();
+        for caps in passed_on().unwrap().iter() {
+            let caps: gst::Caps = [caps.to_owned()].into_iter().collect();
+            assert!(kind(&caps).is_some(), "{caps}");
+            elements(&caps).unwrap();
+        }
+    }
+
+    #[test]
+    fn text_is_no_track() {
+        rivero_gst::init().unwrap();
+        let caps: gst::Caps = "text/x-raw".parse().unwrap();
+        assert_eq!(kind(&caps), None);
+    }
+}
