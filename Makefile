@@ -33,7 +33,7 @@ absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(p
 # What the media modules are built with, one element of each package that they run with, and the packages.
 GSTREAMER_LIBRARIES := gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0 gstreamer-pbutils-1.0
 GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264
-GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0')"
+GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstRtspServer', '1.0')"
 GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 
 .PHONY: help
@@ -57,7 +57,7 @@ deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests nee
 	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
-	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
+	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
 
