@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
+import { fixtureDirectory, makeMedia } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
+import { COLOURS } from '../lib/media.mjs';
 import { noPipelineIsLeft } from '../lib/rpc.mjs';
 import { PATIENCE_MS, until } from '../lib/wait.mjs';
 
+const directory = fixtureDirectory();
 let examples;
 const rivero = live({}, async ({ server }) => {
   examples = await serveExamples({ port: 0, server: server.url });
@@ -45,7 +48,7 @@ async function plays(page, selector) {
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 2);
+  assert.equal(await page.locator('.cards a').count(), 3);
   await page.close();
 });
 
@@ -106,4 +109,26 @@ test('one2many: viewers wait, watch, lose the presenter and get the next one', a
   await late.click('#stop');
   await noPipelineIsLeft(rivero.server.url);
   for (const page of [presenter, early, late]) await page.close();
+});
+
+test('player: plays, pauses, seeks, and says so at the end', async () => {
+  const file = await makeMedia(directory, 'a.webm', { colours: [COLOURS.red, COLOURS.blue], seconds: 15, toneHz: 1000 });
+  const page = await open('/player/');
+  await page.fill('#uri', `file://${file}`);
+  await page.click('#play');
+  await reaches(page, 'live', 'Playing');
+  await plays(page, '#screen');
+  await until(() => page.isEnabled('#position'), 'the bar can be moved');
+  await page.click('#pause');
+  await reaches(page, 'working', 'Paused');
+  await page.click('#play');
+  await reaches(page, 'live', 'Playing');
+  await page.evaluate(() => {
+    const bar = document.querySelector('#position');
+    bar.value = Number(bar.max) - 1000;
+    for (const type of ['input', 'change']) bar.dispatchEvent(new Event(type));
+  });
+  await reaches(page, 'idle', 'The end');
+  await noPipelineIsLeft(rivero.server.url);
+  await page.close();
 });
