@@ -161,6 +161,10 @@ impl Link {
         if changed && !active {
             self.account().route.clear();
         }
+        if !active {
+            // What feeds it next has other layers.
+            self.wished.store(false, Relaxed);
+        }
         changed
     }
 

@@ -9,25 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Bits per second below which an estimate is of no use.
 const FLOOR: f64 = 30_000.0;
-/// What a path is believed to carry until it shows otherwise, in bits per second. Without it a
-/// sender that has little to send would be held down, and its next picture be coarse.
-const START: f64 = 1_000_000.0;
 /// Where growth changes from exponential to linear until the first loss.
 const FIRST_THRESHOLD: f64 = 2_000_000.0;
-/// Growth below the threshold, each time.
-const EXPONENTIAL_GROWTH: f64 = 1.04;
-/// Growth above the threshold: this share of the threshold's distance, at least…
-const LINEAR_GRADE: f64 = 30.0;
-/// …so many bits per second.
-const MIN_LINEAR_STEP: f64 = 50.0;
-/// Loss up to which the estimate stays, in 1/256.
-const TOLERATED_LOSS: f64 = 12.0;
-/// What a larger loss leaves of the estimate.
-const BACK_OFF: f64 = 0.5;
-/// The threshold after a loss, as a share of the estimate that failed.
-const THRESHOLD_AFTER_LOSS: f64 = 0.8;
-/// Packets that losses are smoothed over.
-const SMOOTHING_PACKETS: f64 = 100.0;
 /// How far beyond the highest rate seen an estimate may go.
 const HEADROOM: f64 = 2.0;
 /// What is reported when nothing limits a sender any more, in bits per second.
@@ -40,9 +23,47 @@ const LIMIT_LIFETIME: Duration = Duration::from_secs(10);
 /// Viewers whose limits are kept.
 const MAX_LIMITS: usize = 4096;
 
+/// What shapes an estimate. The defaults are Kurento's, but for `start`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RembParameters {
+    /// Packets that losses are smoothed over.
+    pub smoothing_packets: f64,
+    /// Share by which the estimate grows each time below the threshold.
+    pub exponential_growth: f64,
+    /// Bits per second by which it grows each time above the threshold, at least…
+    pub min_linear_step: f64,
+    /// …and else this part of the distance from the threshold.
+    pub linear_grade: f64,
+    /// What a larger loss leaves of the estimate.
+    pub back_off: f64,
+    /// The threshold after a loss, as a share of the estimate that failed.
+    pub threshold_after_loss: f64,
+    /// Loss up to which the estimate stays, in 1/256.
+    pub tolerated_loss: f64,
+    /// What a path is believed to carry until it shows otherwise, in bits per second. Without it
+    /// a sender that has little to send would be held down, and its next picture be coarse.
+    pub start: f64,
+}
+
+impl Default for RembParameters {
+    fn default() -> Self {
+        Self {
+            smoothing_packets: 100.0,
+            exponential_growth: 0.04,
+            min_linear_step: 50.0,
+            linear_grade: 30.0,
+            back_off: 0.5,
+            threshold_after_loss: 0.8,
+            tolerated_loss: 12.0,
+            start: 1_000_000.0,
+        }
+    }
+}
+
 /// Estimates for one sender, over all its video streams.
 #[derive(Debug, Clone)]
 pub struct RembEstimator {
+    parameters: RembParameters,
     estimate: Option<f64>,
     threshold: f64,
     highest_rate: f64,
@@ -67,7 +88,16 @@ struct Limit {
 
 impl Default for RembEstimator {
     fn default() -> Self {
+        Self::new(RembParameters::default())
+    }
+}
+
+impl RembEstimator {
+    /// An estimate that is shaped like this.
+    #[must_use]
+    pub fn new(parameters: RembParameters) -> Self {
         Self {
+            parameters,
             estimate: None,
             threshold: FIRST_THRESHOLD,
             highest_rate: 0.0,
@@ -82,9 +112,7 @@ impl Default for RembEstimator {
             has_limited: false,
         }
     }
-}
 
-impl RembEstimator {
     /// Bounds of what is reported, in bits per second; 0 is none.
     pub fn set_bounds(&mut self, min: u64, max: u64) {
         self.min = min;
@@ -176,23 +204,25 @@ impl RembEstimator {
         let rate = bytes * 8.0 / elapsed.as_secs_f64();
         self.highest_rate = self.highest_rate.max(rate);
         let packets = received + lost;
-        let weight = (packets / SMOOTHING_PACKETS).min(1.0);
+        let weight = (packets / self.parameters.smoothing_packets).min(1.0);
         self.loss += (lost / packets * 256.0 - self.loss) * weight;
 
-        let estimate = self.estimate.unwrap_or(rate.max(START));
-        let next = if self.loss >= TOLERATED_LOSS {
-            self.threshold = estimate * THRESHOLD_AFTER_LOSS;
+        let estimate = self.estimate.unwrap_or(rate.max(self.parameters.start));
+        let next = if self.loss >= self.parameters.tolerated_loss {
+            self.threshold = estimate * self.parameters.threshold_after_loss;
             // The old losses have had their effect.
             self.loss = 0.0;
-            estimate * BACK_OFF
+            estimate * self.parameters.back_off
         } else if lost > 0.0 {
             estimate
         } else if estimate < self.threshold {
-            estimate * EXPONENTIAL_GROWTH
+            estimate * (1.0 + self.parameters.exponential_growth)
         } else {
-            estimate + ((estimate - self.threshold) / LINEAR_GRADE).max(MIN_LINEAR_STEP)
+            estimate
+                + ((estimate - self.threshold) / self.parameters.linear_grade)
+                    .max(self.parameters.min_linear_step)
         };
-        let ceiling = (self.highest_rate * HEADROOM).max(START);
+        let ceiling = (self.highest_rate * HEADROOM).max(self.parameters.start);
         self.estimate = Some(next.clamp(FLOOR, ceiling));
     }
 

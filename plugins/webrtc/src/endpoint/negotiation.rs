@@ -264,14 +264,13 @@ impl TrackMaker<'_> {
         }
         let pad = self.source_pad(kind, handler)?;
         let formats = media.codecs.iter().map(received_format).collect();
-        let bounds = self.properties.receive_bounds();
         Ok(Some(Inbound::new(
             pad,
             kind,
             formats,
             extensions(media),
             announced(media),
-            bounds,
+            self.properties.estimator(),
         )))
     }
 
@@ -301,7 +300,8 @@ impl TrackMaker<'_> {
             Some(ssrc) => outbound.with_repair_stream(ssrc, random.random_range(0..0x4000)),
             None => outbound,
         };
-        Ok(Some(outbound))
+        let bounds = self.properties.send_bounds();
+        Ok(Some(outbound.with_bounds(bounds, media.max_send_bitrate)))
     }
 }
 

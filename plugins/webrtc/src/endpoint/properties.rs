@@ -1,6 +1,7 @@
 //! What a client may set on an endpoint before it negotiates.
 
 use rivero_plugin_api::{Error, Result};
+use rivero_rtp::remb::{RembEstimator, RembParameters};
 
 use crate::{
     api,
@@ -66,6 +67,30 @@ impl Properties {
         }
     }
 
+    /// What estimates the path from a peer, as `rembParams` and the bandwidths for receiving
+    /// have it.
+    pub(super) fn estimator(&self) -> RembEstimator {
+        let (set, known) = (&self.remb, RembParameters::default());
+        let (low, high) = self.receive_bounds();
+        let number = |set: Option<i32>, known: f64| set.map_or(known, f64::from);
+        let mut estimator = RembEstimator::new(RembParameters {
+            smoothing_packets: number(set.packets_recv_interval_top, known.smoothing_packets),
+            exponential_growth: set
+                .exponential_factor
+                .map_or(known.exponential_growth, f64::from),
+            min_linear_step: number(set.lineal_factor_min, known.min_linear_step),
+            back_off: set.decrement_factor.map_or(known.back_off, f64::from),
+            threshold_after_loss: set
+                .threshold_factor
+                .map_or(known.threshold_after_loss, f64::from),
+            tolerated_loss: number(set.up_losses, known.tolerated_loss),
+            start: number(set.remb_on_connect, known.start),
+            ..known
+        });
+        estimator.set_bounds(low, high);
+        estimator
+    }
+
     /// Bounds of what we ask the peer to send, bit/s, 0 = none.
     pub(super) fn receive_bounds(&self) -> (u64, u64) {
         (
@@ -87,7 +112,7 @@ impl Properties {
     /// upper one = none.
     pub(super) fn send_bounds(&self) -> (u64, u64) {
         if !self.send_bandwidth_is_set {
-            return (0, 0);
+            return (bits(self.min_video_send_bandwidth), 0);
         }
         (
             bits(self.min_video_send_bandwidth),
@@ -127,7 +152,7 @@ mod tests {
     #[test]
     fn kurentos_default_of_500_kbps_limits_nothing_until_it_is_set() {
         let mut properties = Properties::from_configuration();
-        assert_eq!(properties.send_bounds(), (0, 0));
+        assert_eq!(properties.send_bounds(), (100_000, 0));
         properties.send_bandwidth_is_set = true;
         assert_eq!(properties.send_bounds(), (100_000, 500_000));
     }

@@ -75,10 +75,8 @@ impl Inbound {
         formats: Vec<ReceivedFormat>,
         extensions: ExtensionMap,
         announced: Announced,
-        bounds: (u64, u64),
+        estimator: RembEstimator,
     ) -> Self {
-        let mut estimator = RembEstimator::default();
-        estimator.set_bounds(bounds.0, bounds.1);
         Self {
             pad,
             kind,

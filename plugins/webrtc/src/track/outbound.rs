@@ -61,6 +61,10 @@ pub(crate) struct Outbound {
     block: ExtensionBlock,
     /// Bit/s last told to the source.
     told: Option<u64>,
+    /// Bounds of what the source is asked for, bit/s; an upper one of 0 is none.
+    bounds: (u64, u64),
+    /// What the peer's description takes at most, bit/s.
+    described: Option<u64>,
     pub(crate) feedback: FeedbackCounters,
     /// The present negotiation lets us send.
     enabled: bool,
@@ -138,6 +142,8 @@ impl Outbound {
             epoch,
             block: ExtensionBlock::default(),
             told: None,
+            bounds: (0, 0),
+            described: None,
             feedback: FeedbackCounters::default(),
             enabled: true,
         }
@@ -155,6 +161,8 @@ impl Outbound {
         self.formats = settings.formats;
         self.extensions = settings.extensions;
         self.transport_id = settings.transport_id;
+        self.bounds = settings.bounds;
+        self.described = settings.described;
         // One that is not negotiated now keeps its number for when it is again.
         if let Some(repair) = settings.repair {
             self.repair = self
@@ -177,6 +185,30 @@ impl Outbound {
             repair: Some(RepairStream::new(ssrc, sequence)),
             ..self
         }
+    }
+
+    /// The source is asked for what lies within `bounds` (bit/s; an upper one of 0 is none) and
+    /// for no more than the peer's description takes.
+    pub(crate) fn with_bounds(self, bounds: (u64, u64), described: Option<u64>) -> Self {
+        Self {
+            bounds,
+            described,
+            ..self
+        }
+    }
+
+    /// Changes the bounds of what the source is asked for.
+    pub(crate) fn set_bounds(&mut self, bounds: (u64, u64)) {
+        self.bounds = bounds;
+    }
+
+    /// Bit/s that the source is asked for at most.
+    pub(crate) fn upper_bound(&self) -> u64 {
+        let set = Some(self.bounds.1).filter(|high| *high > 0);
+        set.into_iter()
+            .chain(self.described)
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// Whether the peer reports when packets arrive.
@@ -450,6 +482,7 @@ impl Outbound {
     /// Tells the source what the path to the peer carries, bit/s, `u64::MAX`
     /// when nothing limits it; changes of less than a thirtieth are kept back.
     pub(crate) fn limit_source(&mut self, bits_per_second: u64) {
+        let bits_per_second = bits_per_second.min(self.upper_bound()).max(self.bounds.0);
         let told = self.told.unwrap_or(u64::MAX);
         if told.abs_diff(bits_per_second) > told.min(bits_per_second) / 30 {
             self.told = Some(bits_per_second);

@@ -129,30 +129,26 @@ impl Transport {
 
     /// Tells the sources of video what this peer can take.
     pub(super) fn limit_source(&mut self) {
-        let (low, high) = self.send_bounds;
-        let high = if high == 0 { u64::MAX } else { high };
         let estimate = self.path_estimate();
         let video = estimate.map_or(u64::MAX, |estimate| {
             estimate.saturating_sub(self.sound.bits_per_second)
         });
-        let limit = video.min(high).max(low);
         for outbound in self.video_outbounds() {
-            outbound.limit_source(limit);
+            outbound.limit_source(video);
         }
     }
 
     /// Finds out whether the path carries a better encoding, if there is one.
     fn seek_better(&mut self, now: Instant) {
-        let next = self
-            .video_outbounds()
-            .filter_map(|outbound| outbound.sink().next_bitrate());
-        let Some(next) = next.max() else { return };
+        let better = |outbound: &mut Outbound| {
+            let next = outbound.sink().next_bitrate();
+            next.filter(|next| *next <= outbound.upper_bound())
+        };
+        let Some(next) = self.video_outbounds().filter_map(better).max() else {
+            return;
+        };
         let (more, of) = SAFETY;
         let wish = next * more / of + self.sound.bits_per_second;
-        let high = self.send_bounds.1;
-        if high != 0 && next > high {
-            return;
-        }
         if let Some(congestion) = &mut self.congestion {
             congestion.wish(now, wish);
         }

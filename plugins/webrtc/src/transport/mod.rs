@@ -130,9 +130,6 @@ pub(crate) struct Transport {
     remote_limit: Option<u64>,
     sound: SoundRate,
     probe_turn: u16,
-    /// Bounds of what is asked of the source on behalf of this peer, bit/s; an
-    /// upper one of 0 is none.
-    send_bounds: (u64, u64),
 }
 
 /// Counters of a transport for `getStats`.
@@ -196,7 +193,6 @@ impl Transport {
             remote_limit: None,
             sound: SoundRate::default(),
             probe_turn: 0,
-            send_bounds: (0, 0),
         };
         transport.set_tracks(tracks);
         transport
@@ -442,7 +438,13 @@ impl Transport {
 
     /// Bounds of what is asked of the source on behalf of this peer.
     pub(crate) fn set_send_bounds(&mut self, bounds: (u64, u64)) {
-        self.send_bounds = bounds;
+        for outbound in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.outbound.as_mut())
+        {
+            outbound.set_bounds(bounds);
+        }
         self.limit_source();
     }
 
@@ -596,6 +598,7 @@ impl Transport {
             .filter_map(|track| track.outbound.as_ref());
         if connected {
             outbounds.for_each(Outbound::open);
+            self.limit_source();
             self.next_report
                 .get_or_insert(Instant::now() + REPORT_INTERVAL);
         } else {
