@@ -53,14 +53,18 @@ enum Command {
 
 fn main() -> io::Result<()> {
     let poll = Poll::new()?;
-    let commands = read_commands(Arc::new(Waker::new(poll.registry(), WAKE)?));
-    Relay {
+    // Lives to the end: a call to wake is lost when what makes it is gone before it is seen.
+    let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+    let commands = read_commands(waker.clone());
+    let mut relay = Relay {
         poll,
         begin: Instant::now(),
         paths: Vec::new(),
         names: HashMap::new(),
-    }
-    .run(&commands)
+    };
+    let outcome = relay.run(&commands);
+    drop(waker);
+    outcome
 }
 
 /// Lines of standard input, read on a thread of their own; the channel closes at their end.
@@ -86,7 +90,7 @@ struct Relay {
 }
 
 impl Relay {
-    fn run(mut self, commands: &Receiver<String>) -> io::Result<()> {
+    fn run(&mut self, commands: &Receiver<String>) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
         loop {
             let next = self.paths.iter().filter_map(Path::next_delivery).min();
