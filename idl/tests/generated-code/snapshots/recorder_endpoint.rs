@@ -35,8 +35,8 @@ mod generated {
     /// Writes media into a file, or sends it to an HTTP server. Media in a format that the
     /// container cannot hold is converted.
     ///
-    /// Writing begins when every connected media of the profile has arrived. After `stop` the
-    /// endpoint cannot record again.
+    /// Writing begins when the connected media have arrived, or after a second with what flows;
+    /// the rest joins later. After `stop` the endpoint cannot record again.
     pub trait RecorderEndpoint: UriEndpoint {
         /// Creates the endpoint in a pipeline. Nothing is written before `record`.
         fn create(
@@ -46,11 +46,10 @@ mod generated {
         where
             Self: Sized;
 
-        /// Starts, or goes on after `pause`, with the next keyframe. Raises `Recording` when media is
-        /// written.
+        /// Starts, or goes on after `pause`, with the next keyframe.
         fn record(&self) -> Result<()>;
 
-        /// Like `stop`, but answers when the file is complete, or after four seconds.
+        /// Like `stop`, but answers when the file is complete, or with an error after nine seconds.
         fn stop_and_wait(&self) -> Result<()>;
     }
 
@@ -147,9 +146,10 @@ mod generated {
         }
     }
 
-    /// Container and codecs of a recording: WEBM has VP8 and Opus, MKV, MP4 and FLV have H264 and
-    /// AAC; *_VIDEO_ONLY and *_AUDIO_ONLY leave out the other media; JPEG_VIDEO_ONLY is single
-    /// pictures; KURENTO_SPLIT_RECORDER needs an extra plugin.
+    /// Container and codecs of a recording: what the container can hold is recorded as it is,
+    /// anything else becomes VP8 and Opus in WEBM, H264 and AAC in the others. *_VIDEO_ONLY and
+    /// *_AUDIO_ONLY leave out the other media; JPEG_VIDEO_ONLY is single pictures, one behind the
+    /// other; KURENTO_SPLIT_RECORDER is a series of MKV files.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     pub enum MediaProfileSpecType {
         /// `WEBM`.
