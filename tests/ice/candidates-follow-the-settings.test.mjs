@@ -118,8 +118,8 @@ test('a malformed candidate is told and harms nothing', async () => {
     await invoke(other, 'addIceCandidate', candidate('xyz'));
     await told;
     const ready = nextEvent(other, 'IceComponentStateChanged', ({ state }) => state === 'READY');
-    one.on('IceCandidateFound', (event) => other.addIceCandidate(event.candidate));
-    other.on('IceCandidateFound', (event) => one.addIceCandidate(event.candidate));
+    one.on('IceCandidateFound', (event) => other.addIceCandidate(event.candidate, () => {}));
+    other.on('IceCandidateFound', (event) => one.addIceCandidate(event.candidate, () => {}));
     await invoke(one, 'gatherCandidates');
     await invoke(other, 'gatherCandidates');
     await ready;

@@ -75,7 +75,7 @@ test('a server connects to another by TCP, and carries media on', async () => {
   const [source, offering, answering, viewer] = [await make(), await make(), await make(), await make()];
   const pass = (from, to) =>
     from.on('IceCandidateFound', ({ candidate }) => {
-      if (candidate.candidate.includes(' TCP ')) to.addIceCandidate(candidate);
+      if (candidate.candidate.includes(' TCP ')) to.addIceCandidate(candidate, () => {});
     });
   pass(offering, answering);
   pass(answering, offering);

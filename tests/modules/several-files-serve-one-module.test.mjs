@@ -11,6 +11,7 @@ import { after, test } from 'node:test';
 import { manifestOf, withManifest } from '../lib/elf.mjs';
 import { artefacts, builtModules, startRivero } from '../lib/rivero.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
+import { until } from '../lib/wait.mjs';
 
 const MODULE = 'elements';
 const KMD = join(artefacts.server, '..', 'kmd');
@@ -116,7 +117,7 @@ function directory(name, ...modules) {
   return path;
 }
 
-const servedFrom = (server) => server.log.match(/module loaded file=(\S+)/)?.[1];
+const servedFrom = (server) => until(() => server.log.match(/module loaded file=(\S+)/)?.[1], 'the library is loaded');
 
 async function createsCounter(rpc) {
   const pipeline = await rpc.create('MediaPipeline');
@@ -128,7 +129,7 @@ test('A16 directories are searched in their order, with their subdirectories', a
   const second = directory('second', 'counter.so');
   await withServer({ modules: [], args: ['--modules-path', `${first}:${second}`] }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), join(first, 'deep/er/counter.so'));
+    assert.equal(await servedFrom(server), join(first, 'deep/er/counter.so'));
   });
 });
 
@@ -138,11 +139,11 @@ test('the environment names directories where the option does not', async () => 
   const env = { KURENTO_MODULES_PATH: here };
   await withServer({ modules: [], modulesOption: false, env }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), join(here, 'counter.so'));
+    assert.equal(await servedFrom(server), join(here, 'counter.so'));
   });
   await withServer({ modules: [], args: ['--modules-path', there], env }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), join(there, 'counter.so'));
+    assert.equal(await servedFrom(server), join(there, 'counter.so'));
   });
 });
 
@@ -164,11 +165,11 @@ test('modules installed beside the program serve without any setting, after thos
   const program = join(prefix, 'bin/rivero');
   await withServer({ modules: [], modulesOption: false, program }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), join(installed, 'counter.so'));
+    assert.equal(await servedFrom(server), join(installed, 'counter.so'));
   });
   await withServer({ modules: [], modulesOption: false, program, args: ['--modules-path', preferred] }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), join(preferred, 'counter.so'));
+    assert.equal(await servedFrom(server), join(preferred, 'counter.so'));
   });
 });
 
@@ -186,6 +187,6 @@ test('/usr/lib/kurento is the last place', async () => {
   const wrap = (command) => ['unshare', '--mount', 'sh', '-c', script, view, counterFile, ...command];
   await withServer({ modules: [], modulesOption: false, wrap }, async (rpc, server) => {
     await createsCounter(rpc);
-    assert.equal(servedFrom(server), '/usr/lib/kurento/counter.so');
+    assert.equal(await servedFrom(server), '/usr/lib/kurento/counter.so');
   });
 });
