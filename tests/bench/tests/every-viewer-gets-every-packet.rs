@@ -20,7 +20,7 @@ fn every_viewer_gets_every_packet() {
             "--control-seconds",
             "0.2",
         ])
-        .args(["--json", "--release-dir"])
+        .args(["--json", "--no-gates", "--release-dir"])
         .arg(release_dir())
         .output()
         .unwrap();
