@@ -53,6 +53,15 @@ for (const [version, connect, kurento] of [['7.3.0', connectClient, kurentoClien
         await pipeline.release();
       });
 
+      test(`D02 a video format is set (${form})`, async () => {
+        const pipeline = await client.create('MediaPipeline');
+        const element = await pipeline.create('PassThrough');
+        const framerate = kurento.getComplexType('Fraction')({ numerator: 30, denominator: 1 });
+        const caps = kurento.getComplexType('VideoCaps')({ codec: 'VP8', framerate });
+        assert.ok((await call(element, 'setVideoFormat', caps)) == null);
+        await pipeline.release();
+      });
+
       test(`D03 getInfo and getPipelines (${form})`, async () => {
         const manager = await call(client, 'getServerManager');
         assert.equal(manager.id, MANAGER);
