@@ -1,7 +1,10 @@
-// C01, C09, C11, D01 to D03: both generations of kurento-client, each call in callback
+// C01, C05, C06, C09, C11, D01 to D05 as far as they need no media: both generations of kurento-client, each call in callback
 // and in promise form.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { connectClient, invoke, kurentoClient } from '../lib/client.mjs';
@@ -10,6 +13,9 @@ import { MANAGER } from '../lib/model.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
 import { until, within } from '../lib/wait.mjs';
+
+const scratch = mkdtempSync(join(tmpdir(), 'rivero-forms-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** The two forms of a call: a function from object, operation and parameters to a promise. */
 const FORMS = {
@@ -59,6 +65,32 @@ for (const [version, connect, kurento] of [['7.3.0', connectClient, kurentoClien
         const framerate = kurento.getComplexType('Fraction')({ numerator: 30, denominator: 1 });
         const caps = kurento.getComplexType('VideoCaps')({ codec: 'VP8', framerate });
         assert.ok((await call(element, 'setVideoFormat', caps)) == null);
+        await pipeline.release();
+      });
+
+      test(`C05 D04 a player tells its URI and is connected, whole and by type (${form})`, async () => {
+        const pipeline = await client.create('MediaPipeline');
+        const uri = 'file:///nonexistent/film.webm';
+        const player = await pipeline.create('PlayerEndpoint', { uri });
+        const viewer = await pipeline.create('WebRtcEndpoint');
+        assert.equal(await call(player, 'getUri'), uri);
+        await call(player, 'connect', viewer);
+        assert.equal((await call(player, 'getSinkConnections')).length, 3);
+        await call(player, 'disconnect', viewer);
+        await call(player, 'connect', viewer, 'AUDIO');
+        const [connection, ...others] = await call(player, 'getSinkConnections');
+        assert.deepEqual([connection.type, others.length], ['AUDIO', 0]);
+        await pipeline.release();
+      });
+
+      test(`C06 D05 a recorder tells its URI, records, pauses and stops (${form})`, async () => {
+        const pipeline = await client.create('MediaPipeline');
+        const uri = `file://${scratch}/${version}-${form}.webm`;
+        const recorder = await pipeline.create('RecorderEndpoint', { uri });
+        assert.equal(await call(recorder, 'getUri'), uri);
+        for (const operation of ['record', 'pause', 'record', 'stop']) {
+          assert.ok((await call(recorder, operation)) == null, operation);
+        }
         await pipeline.release();
       });
 
