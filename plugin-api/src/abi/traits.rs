@@ -2,7 +2,8 @@
 //!
 //! Values with structure travel as JSON text (an invocation is no hot path),
 //! media as [`Packet`]s by reference. New functions are only ever added at the
-//! end of a trait, together with a step of the minor version.
+//! end of a trait, after the one marked as the last of the prefix and with a
+//! default body, together with a step of the minor version.
 // What the macros of abi_stable expand to is not ours to mend.
 #![allow(non_local_definitions, clippy::all)]
 
@@ -56,11 +57,13 @@ pub trait AbiHost: Send + Sync {
     /// `kind`: 0 counter (adds), 1 gauge (sets); `labels`: JSON object of strings.
     fn metric(&self, kind: u8, name: RStr<'_>, labels: RStr<'_>, value: f64);
     /// Zeroed memory, which may be shared with other processes.
+    #[sabi(last_prefix_field)]
     fn allocate(&self, length: usize) -> BytesMut;
 }
 
 #[sabi_trait]
 pub trait AbiTimer: Send {
+    #[sabi(last_prefix_field)]
     fn fire(&self);
 }
 
@@ -89,6 +92,7 @@ pub trait AbiElementHost: Send + Sync {
         token: u64,
     ) -> RResult<SinkPad, AbiError>;
     /// Class name of a living object of the same pipeline.
+    #[sabi(last_prefix_field)]
     fn class_of(&self, id: RStr<'_>) -> ROption<RString>;
 }
 
@@ -100,6 +104,7 @@ pub trait AbiSourcePad: Send + Sync {
     /// 0 = none (nothing flows).
     fn set_format(&self, format: u32);
     fn set_encodings(&self, encodings: RSlice<'_, AbiEncoding>);
+    #[sabi(last_prefix_field)]
     fn close(&self);
 }
 
@@ -112,6 +117,7 @@ pub trait AbiSinkPad: Send + Sync {
     fn history(&self, ssrc: u32, sequence: u16) -> ROption<Packet>;
     fn close(&self);
     /// Bit/s of the next better encoding or layer that the source has for this sink, 0 = none.
+    #[sabi(last_prefix_field)]
     fn next_bitrate(&self) -> u64;
 }
 
@@ -119,6 +125,7 @@ pub trait AbiSinkPad: Send + Sync {
 pub trait AbiSourceHandler: Send + Sync {
     fn upstream(&self, message: AbiUpstream);
     /// The number of consumers changed.
+    #[sabi(last_prefix_field)]
     fn consumers(&self, count: u32);
 }
 
@@ -126,6 +133,7 @@ pub trait AbiSourceHandler: Send + Sync {
 pub trait AbiSinkHandler: Send + Sync {
     fn packets(&self, packets: RSlice<'_, Packet>);
     /// What will arrive from now on; 0 = nothing is connected.
+    #[sabi(last_prefix_field)]
     fn format(&self, format: u32);
 }
 
@@ -133,12 +141,14 @@ pub trait AbiSinkHandler: Send + Sync {
 pub trait AbiSinkGroup: Send + Sync {
     /// The same for every handle to one group, unique while it lives.
     fn id(&self) -> u64;
+    #[sabi(last_prefix_field)]
     fn push_batch(&self, packets: RSlice<'_, Packet>, sinks: RSlice<'_, SinkSelection>);
 }
 
 #[sabi_trait]
 pub trait AbiResponder: Send {
     /// JSON text of the value. Only the first answer counts.
+    #[sabi(last_prefix_field)]
     fn reply(&self, result: RResult<RString, AbiError>);
 }
 
@@ -150,6 +160,7 @@ pub trait AbiObject: Send + Sync {
     fn stats(&self, kind: u8) -> RResult<RString, AbiError>;
     fn port_added(&self, port: RStr<'_>, host: ElementHost);
     fn port_removed(&self, port: RStr<'_>);
+    #[sabi(last_prefix_field)]
     fn release(&self);
 }
 
@@ -164,6 +175,7 @@ pub trait AbiModule: Send + Sync {
     /// JSON list of what the module converts; see `media::Conversion`.
     fn conversions(&self) -> RString;
     /// `conversion`: index into that list; `settings`: JSON object.
+    #[sabi(last_prefix_field)]
     fn create_converter(
         &self,
         conversion: u32,
@@ -179,6 +191,7 @@ pub trait AbiConverter: Send + Sync {
     /// Called on a worker of the host, never on the producer's thread.
     fn packets(&self, packets: RSlice<'_, Packet>);
     fn upstream(&self, message: AbiUpstream);
+    #[sabi(last_prefix_field)]
     fn stop(&self);
 }
 
@@ -186,6 +199,7 @@ pub trait AbiConverter: Send + Sync {
 pub trait AbiConverterOutput: Send + Sync {
     fn push(&self, packets: RSlice<'_, Packet>);
     fn upstream(&self, message: AbiUpstream);
+    #[sabi(last_prefix_field)]
     fn failed(&self, error: AbiError);
 }
 
