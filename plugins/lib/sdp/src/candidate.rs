@@ -190,7 +190,10 @@ impl FromStr for Candidate {
         if text.len() > MAX_CANDIDATE_BYTES {
             return Err(CandidateError("line too long"));
         }
-        let text = text.trim();
+        let text = text.trim_ascii();
+        if text.chars().any(char::is_control) {
+            return Err(CandidateError("control character in the line"));
+        }
         let text = text.strip_prefix("a=").unwrap_or(text);
         let text = text.strip_prefix("candidate:").unwrap_or(text);
         let mut words = Words(text.split_ascii_whitespace());
@@ -301,6 +304,19 @@ mod tests {
 
     fn parse(text: &str) -> Candidate {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn control_characters_are_refused_but_for_line_ends() {
+        let line = "candidate:1 1 UDP 1 192.0.2.1 9 typ host network-id 1";
+        assert!(format!("{line}\r\n").parse::<Candidate>().is_ok());
+        for character in ['\u{b}', '\0', '\u{c}', '\u{85}'] {
+            assert!(
+                format!("{line} a {character}")
+                    .parse::<Candidate>()
+                    .is_err()
+            );
+        }
     }
 
     #[test]
