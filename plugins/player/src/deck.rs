@@ -9,15 +9,14 @@ use std::{
     time::Duration,
 };
 
-use rivero_gst::{bus::Report, gst, gst::prelude::*};
+use rivero_gst::{bus::Report, gst, gst::prelude::*, outlet::Outlet, playback::Notice};
 use rivero_plugin_api::{ElementContext, Error, Result, abi::guard};
 use rivero_uri::{UriEndpoint as Base, UriState};
 
 use crate::{
     api::PlayerEndpointEvents,
     failure::Failure,
-    outlet::Outlet,
-    playback::{Notice, Playback},
+    playback::Playback,
     range::Range,
     source::{Setup, Source},
 };

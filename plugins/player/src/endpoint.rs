@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use rivero_gst::{gst, gst::prelude::*};
+use rivero_gst::{gst, gst::prelude::*, outlet::Outlet};
 use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
 use rivero_uri::{Access, UriEndpoint as Base, UriState};
 
 use crate::{
     api::{self, PlayerEndpointParams, UriEndpointState, VideoInfo},
     deck::{Deck, Spec, seek_fails},
-    outlet::Outlet,
     range::{self, Range},
     settings::Settings,
     source::Setup,

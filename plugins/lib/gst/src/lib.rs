@@ -10,6 +10,7 @@
 //! * [`chain`]: elements in a row, driven by the caller's thread.
 //! * [`app`]: `appsrc` and `appsink`, for pipelines that have threads of their own.
 //! * [`pipeline`], [`bus`]: a pipeline that ends with its owner, and what it reports.
+//! * [`playback`], [`outlet`]: whatever GStreamer can decode, as packets into pads at their time.
 //!
 //! GStreamer's own crates are re-exported, so that all modules use the same version.
 
@@ -21,9 +22,12 @@ pub mod chain;
 pub mod element;
 mod error;
 pub mod hex;
+pub mod outlet;
 pub mod picture;
 pub mod pipeline;
+pub mod playback;
 pub mod time;
+mod track;
 
 pub use gstreamer as gst;
 pub use gstreamer_app as gst_app;

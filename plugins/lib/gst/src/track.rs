@@ -1,7 +1,10 @@
 //! The elements between what GStreamer found in the media and an outlet.
 
-use rivero_gst::{Error, element, gst, gst::prelude::*};
+use gstreamer as gst;
+use gstreamer::prelude::*;
 use rivero_plugin_api::MediaKind;
+
+use crate::{Error, element};
 
 /// Encodings that are passed on as they are, if that is asked for: what packets
 /// can carry frame by frame. All others are decoded.
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn all_that_is_passed_on_has_its_elements() {
-        rivero_gst::init().unwrap();
+        crate::init().unwrap();
         for caps in passed_on().unwrap().iter() {
             let caps: gst::Caps = [caps.to_owned()].into_iter().collect();
             assert!(kind(&caps).is_some(), "{caps}");
@@ -117,7 +120,7 @@ mod tests {
 
     #[test]
     fn text_is_no_track() {
-        rivero_gst::init().unwrap();
+        crate::init().unwrap();
         let caps: gst::Caps = "text/x-raw".parse().unwrap();
         assert_eq!(kind(&caps), None);
     }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use rivero_gst::gst_app::{self, gst_base, prelude::*};
-use rivero_gst::{app, buffer, caps, gst, picture};
+use gstreamer as gst;
+use gstreamer_app::{self as gst_app, gst_base, prelude::*};
 use rivero_plugin_api::{Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, abi::guard, host};
+
+use crate::{app, buffer, caps, picture};
 
 /// Where a track goes.
 #[derive(Clone)]
-pub(crate) struct Outlet {
-    pub(crate) kind: MediaKind,
-    pub(crate) pad: Arc<SourcePad>,
+pub struct Outlet {
+    /// What the pad takes.
+    pub kind: MediaKind,
+    /// The pad; its format follows what flows.
+    pub pad: Arc<SourcePad>,
 }
 
 /// What an outlet remembers from one buffer to the next.
@@ -32,7 +36,7 @@ struct Known {
 impl Outlet {
     /// The element that a track ends in. It waits for each buffer's time on the
     /// pipeline's clock. `flows` is called with every packet.
-    pub(crate) fn element(self, flows: impl Fn() + Send + 'static) -> gst_app::AppSink {
+    pub fn element(self, flows: impl Fn() + Send + 'static) -> gst_app::AppSink {
         let (kind, mut memory) = (self.kind, Memory::default());
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -43,7 +47,7 @@ impl Outlet {
                 }
             })
             .map_err(|text| {
-                tracing::error!(text, "an outlet of a player panicked");
+                tracing::error!(text, "the outlet of a track panicked");
                 gst::FlowError::Error
             })?;
             Ok(gst::FlowSuccess::Ok)
@@ -97,7 +101,7 @@ impl Outlet {
     /// Another format flows from now on: tells the pad.
     fn learn(&self, caps: &gst::CapsRef) -> Option<Known> {
         let Some(own) = caps::to_format(caps) else {
-            tracing::warn!(%caps, "a player's track has a format that packets cannot carry");
+            tracing::warn!(%caps, "a track has a format that packets cannot carry");
             return None;
         };
         let mut linked = own.clone();

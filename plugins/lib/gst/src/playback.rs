@@ -1,0 +1,187 @@
+//! Whatever GStreamer can decode, from its beginning to its end: the first track of each kind
+//! flows into a pad.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use rivero_plugin_api::MediaKind;
+
+use crate::{Error, bus::Report, element, outlet::Outlet, pipeline::Pipeline, track};
+
+/// Threads of one decoder.
+const DECODER_THREADS: &str = "2";
+/// What reads further URIs, which no policy would get to see.
+const PLAYLISTS: [&str; 8] = [
+    "hlsdemux",
+    "hlsdemux2",
+    "dashdemux",
+    "dashdemux2",
+    "mssdemux",
+    "mssdemux2",
+    "sdpdemux",
+    "gesdemux",
+];
+
+/// What happens to a playback; told on GStreamer's threads.
+#[derive(Debug)]
+pub enum Notice {
+    /// See [`Report`].
+    Report(Report),
+    /// There is neither sound nor picture.
+    Empty,
+    /// A track's elements cannot be made.
+    Failed(Error),
+}
+
+/// Is told what happens; see [`crate::bus::watch`] for what it may do.
+pub type Tell = Arc<dyn Fn(Notice) + Send + Sync>;
+
+/// See the head of this file. Dropping it ends it.
+#[derive(Debug)]
+pub struct Playback {
+    pipeline: Pipeline,
+    /// Media flowed.
+    began: Arc<AtomicBool>,
+}
+
+impl Playback {
+    /// A playback that stands still. `head`: elements that end with a `decodebin` or a
+    /// `uridecodebin`. `encoded`: media is passed on as it is, where packets can carry it.
+    ///
+    /// # Errors
+    /// Elements that are missing or do not fit.
+    pub fn new(
+        head: &[&gst::Element],
+        encoded: bool,
+        outlets: Vec<Outlet>,
+        tell: Tell,
+    ) -> Result<Self, Error> {
+        let began = Arc::new(AtomicBool::new(false));
+        let reports = tell.clone();
+        let pipeline = Pipeline::new(move |report| reports(Notice::Report(report)))?;
+        pipeline.add_row(head)?;
+        let Some(decoder) = head.last() else {
+            return Err(Error::Link("nothing".to_owned()));
+        };
+        if let Some(caps) = encoded.then(track::passed_on).flatten() {
+            decoder.set_property("caps", caps);
+        }
+        watch_elements(decoder);
+        let tracks = Arc::new(Tracks {
+            pipeline: pipeline.gst().downgrade(),
+            outlets,
+            found: Mutex::default(),
+            began: began.clone(),
+            tell,
+        });
+        tracks.attach(decoder);
+        Ok(Self { pipeline, began })
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &gst::Pipeline {
+        self.pipeline.gst()
+    }
+
+    /// Media flowed.
+    pub fn began(&self) -> bool {
+        self.began.load(Relaxed)
+    }
+}
+
+/// Sets elements as they are made, and leaves out those that would read other URIs.
+fn watch_elements(decoder: &gst::Element) {
+    decoder.connect("autoplug-select", false, |values| {
+        let factory = values
+            .get(3)
+            .and_then(|value| value.get::<gst::ElementFactory>().ok());
+        let is_playlist =
+            factory.is_some_and(|factory| PLAYLISTS.contains(&factory.name().as_str()));
+        autoplug(if is_playlist { "skip" } else { "try" })
+    });
+    if let Some(bin) = decoder.downcast_ref::<gst::Bin>() {
+        bin.connect_deep_element_added(|_, _, element| {
+            element::set(element, "max-threads", DECODER_THREADS);
+        });
+    }
+}
+
+/// A value of GStreamer's `GstAutoplugSelectResult`, a type without a binding.
+fn autoplug(nick: &str) -> Option<gst::glib::Value> {
+    let kind = gst::glib::Type::from_name("GstAutoplugSelectResult")?;
+    gst::glib::EnumClass::with_type(kind)?.to_value_by_nick(nick)
+}
+
+/// The first track of each kind gets an outlet.
+struct Tracks {
+    pipeline: gst::glib::WeakRef<gst::Pipeline>,
+    outlets: Vec<Outlet>,
+    found: Mutex<Vec<MediaKind>>,
+    began: Arc<AtomicBool>,
+    tell: Tell,
+}
+
+impl Tracks {
+    fn attach(self: Arc<Self>, decoder: &gst::Element) {
+        let tracks = self.clone();
+        decoder.connect_pad_added(move |_, pad| {
+            if let Err(error) = tracks.add(pad) {
+                (tracks.tell)(Notice::Failed(error));
+            }
+        });
+        decoder.connect_no_more_pads(move |_| {
+            if self.found().is_empty() {
+                (self.tell)(Notice::Empty);
+            }
+        });
+    }
+
+    fn found(&self) -> std::sync::MutexGuard<'_, Vec<MediaKind>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, pad: &gst::Pad) -> Result<(), Error> {
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return Ok(());
+        };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let Some(kind) = track::kind(&caps) else {
+            return Ok(());
+        };
+        let Some(outlet) = self.outlets.iter().find(|outlet| outlet.kind == kind) else {
+            return Ok(());
+        };
+        {
+            let mut found = self.found();
+            if found.contains(&kind) {
+                return Ok(()); // the first of a kind only
+            }
+            found.push(kind);
+        }
+        let mut row = track::elements(&caps)?;
+        let began = self.began.clone();
+        row.push(
+            outlet
+                .clone()
+                .element(move || began.store(true, Relaxed))
+                .upcast(),
+        );
+        let link = |what: &str| Error::Link(format!("{what} ({caps})"));
+        pipeline.add_many(&row).map_err(|_| link("a track"))?;
+        gst::Element::link_many(&row).map_err(|_| link("a track"))?;
+        // From the end, so that each finds the next one ready.
+        for element in row.iter().rev() {
+            element
+                .sync_state_with_parent()
+                .map_err(|_| Error::State(element.name().to_string()))?;
+        }
+        let sink = row.first().and_then(|first| first.static_pad("sink"));
+        let sink = sink.ok_or_else(|| link("a track"))?;
+        pad.link(&sink).map_err(|_| link("the decoder"))?;
+        Ok(())
+    }
+}
