@@ -6,12 +6,14 @@
 //!   logic as well.
 //! * [`transport`]: a peer with its tracks, driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
+//! * [`dscp`]: the mark of an endpoint's packets.
 //! * [`resolve`]: names of servers and candidates, on threads of their own.
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
 
 mod certificates;
 mod congestion;
 mod data;
+mod dscp;
 mod endpoint;
 mod interfaces;
 // The load generator in tests/bench builds this folder as a library of its own.

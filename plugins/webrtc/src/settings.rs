@@ -4,6 +4,8 @@ use rivero_plugin_api::{Result, host};
 use rivero_sdp::{CodecCapability, MediaKind};
 use serde::{Deserialize, Deserializer};
 
+use crate::api::DSCPValue;
+
 /// `BaseRtpEndpoint` in the configuration. Numbers may be written as text, as
 /// INI files have them.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,6 +69,9 @@ pub(crate) struct WebRtcSettings {
     /// PEM file with an ECDSA key and certificate.
     #[serde(rename = "pemCertificateECDSA")]
     pub(crate) pem_certificate_ecdsa: String,
+    /// For endpoints that choose no mark.
+    #[serde(rename = "qos-dscp", deserialize_with = "dscp")]
+    pub(crate) qos_dscp: DSCPValue,
 }
 
 impl Default for WebRtcSettings {
@@ -82,6 +87,7 @@ impl Default for WebRtcSettings {
             external_ipv6: text(),
             pem_certificate_rsa: text(),
             pem_certificate_ecdsa: text(),
+            qos_dscp: DSCPValue::NoValue,
         }
     }
 }
@@ -196,6 +202,16 @@ fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<boo
     }
 }
 
+/// A name that is none is no reason to forget the other settings.
+fn dscp<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<DSCPValue, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let value = serde_json::from_value(name.trim().into());
+    Ok(value.unwrap_or_else(|error| {
+        tracing::warn!(name, %error, "qos-dscp is no DSCPValue; nothing is marked");
+        DSCPValue::NoValue
+    }))
+}
+
 fn optional_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<u16>, D::Error> {
@@ -226,6 +242,17 @@ mod tests {
             assert!(!ice_tcp(&format!(r#"{{"iceTcp": {off}}}"#)));
         }
         assert!(serde_json::from_str::<WebRtcSettings>(r#"{"iceTcp": "x"}"#).is_err());
+    }
+
+    #[test]
+    fn marks_are_named() {
+        fn mark(text: &str) -> DSCPValue {
+            let settings: WebRtcSettings = serde_json::from_str(text).unwrap();
+            settings.qos_dscp
+        }
+        assert_eq!(mark("{}"), DSCPValue::NoValue);
+        assert_eq!(mark(r#"{"qos-dscp": "AF41 "}"#), DSCPValue::Af41);
+        assert_eq!(mark(r#"{"qos-dscp": "AF99"}"#), DSCPValue::NoValue);
     }
 
     #[test]

@@ -326,7 +326,8 @@ impl Shared {
             number,
             token,
         });
-        let mut transport = Transport::new(peer, observer, tracks.media, rand::random());
+        let feedback_ssrc = rand::random();
+        let mut transport = Transport::new(peer, observer, tracks.media, feedback_ssrc, self.mark);
         transport.set_data(Instant::now(), tracks.data);
         if let Some(remote_fragment) = shared_with {
             transport.name_with(&remote_fragment);

@@ -19,40 +19,32 @@ use super::{
 };
 use crate::{
     api::{
-        self, BaseRtpEndpoint, CertificateKeyType, ConnectionState, DSCPValue, DtlsConnection,
-        IceCandidate, IceCandidatePair, IceConnection, MediaState, RembParams, SdpEndpoint,
-        SessionEndpoint, WebRtcEndpoint, WebRtcEndpointParams,
+        self, BaseRtpEndpoint, CertificateKeyType, ConnectionState, DtlsConnection, IceCandidate,
+        IceCandidatePair, IceConnection, MediaState, RembParams, SdpEndpoint, SessionEndpoint,
+        WebRtcEndpoint, WebRtcEndpointParams,
     },
     certificates,
     data::ChannelOptions,
+    dscp::Mark,
     peer::KeyType,
-    settings::{self, BaseRtpSettings},
+    settings::{self, BaseRtpSettings, WebRtcSettings},
     shard::Shards,
 };
-
-fn not_there(what: &str) -> Error {
-    Error::new(
-        40006,
-        "NOT_IMPLEMENTED",
-        format!("{what} not part of this version of the server"),
-    )
-}
 
 impl SessionEndpoint for Endpoint {}
 
 impl WebRtcEndpoint for Endpoint {
     fn create(context: ElementContext, params: WebRtcEndpointParams) -> Result<Self> {
-        if !matches!(params.qos_dscp, DSCPValue::NoValue | DSCPValue::NoDscp) {
-            return Err(not_there("marking packets (qosDscp) is"));
-        }
         let key_type = match params.certificate_key_type {
             CertificateKeyType::Rsa => KeyType::Rsa,
             CertificateKeyType::Ecdsa => KeyType::Ecdsa,
         };
         let base: BaseRtpSettings = settings::of("BaseRtpEndpoint");
+        let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
         let shards = Shards::obtain(base.port_range())?;
         Ok(Self(Arc::new(Shared {
-            certificate: certificates::obtain(key_type, &settings::of("WebRtcEndpoint"))?,
+            certificate: certificates::obtain(key_type, &webrtc)?,
+            mark: Mark::of(params.qos_dscp, webrtc.qos_dscp),
             shard: shards.assign()?,
             _shards: shards,
             properties: Mutex::new(Properties::from_configuration()),

@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{BaseRtpEndpointEvents, WebRtcEndpointParams},
+    dscp::Mark,
     peer::Certificate,
     shard::{Shard, Shards, Token},
 };
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     context: ElementContext,
     params: WebRtcEndpointParams,
     certificate: Arc<Certificate>,
+    mark: Mark,
     shard: Arc<Shard>,
     /// Keeps the threads running.
     _shards: Arc<Shards>,

@@ -19,7 +19,10 @@ use super::{
     tls::Tls,
     token::Token,
 };
-use crate::peer::{ACTIVE_PORT, Carrier, Path, TurnServer, TurnTransport};
+use crate::{
+    dscp::Mark,
+    peer::{ACTIVE_PORT, Carrier, Path, TurnServer, TurnTransport},
+};
 
 /// Below are the tokens of the shard's own sockets.
 pub(super) const FIRST_KEY: usize = 16;
@@ -115,8 +118,9 @@ impl Links {
         number: u8,
         server: &TurnServer,
         ports: Option<&RangeInclusive<u16>>,
+        mark: Mark,
     ) -> io::Result<()> {
-        let connect = |tls| Stream::connect(None, server.address, Cut::Turn, tls);
+        let connect = |tls| Stream::connect(None, server.address, Cut::Turn, tls, mark);
         let wire = match server.transport {
             TurnTransport::Udp => {
                 let v6 = server.address.is_ipv6();
@@ -164,19 +168,29 @@ impl Links {
         registry: &Registry,
         token: Token,
         path: Path,
+        mark: Mark,
     ) -> Option<&mut Stream> {
         let known = self.of_path.get(&(token, path)).copied();
         let key = match known {
             Some(key) => key,
-            None => self.connect(registry, token, path)?,
+            None => self.connect(registry, token, path, mark)?,
         };
         match &mut self.links.get_mut(key)?.as_mut()?.wire {
-            Wire::Stream(stream) => Some(stream),
+            Wire::Stream(stream) => {
+                stream.set_mark(mark);
+                Some(stream)
+            }
             Wire::Datagrams(_) => None,
         }
     }
 
-    fn connect(&mut self, registry: &Registry, token: Token, path: Path) -> Option<usize> {
+    fn connect(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        path: Path,
+        mark: Mark,
+    ) -> Option<usize> {
         if path.local.port() != ACTIVE_PORT {
             // The other side's to open, and gone.
             return None;
@@ -191,7 +205,8 @@ impl Links {
             return None;
         }
         self.resting.insert((token, path), now + REST);
-        let stream = Stream::connect(Some(path.local.ip()), path.remote, Cut::Length, None);
+        let local = Some(path.local.ip());
+        let stream = Stream::connect(local, path.remote, Cut::Length, None, mark);
         let wire = stream
             .inspect_err(|error| tracing::debug!(remote = %path.remote, %error, "no connection"))
             .ok()?;
@@ -203,8 +218,15 @@ impl Links {
     }
 
     /// Sends a datagram in a path's connection.
-    pub(super) fn send(&mut self, registry: &Registry, token: Token, path: Path, bytes: &[u8]) {
-        if let Some(stream) = self.stream(registry, token, path) {
+    pub(super) fn send(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        path: Path,
+        bytes: &[u8],
+        mark: Mark,
+    ) {
+        if let Some(stream) = self.stream(registry, token, path, mark) {
             let mut frame = Vec::with_capacity(bytes.len() + 2);
             Framing::Length.wrap(&mut frame, |out| {
                 out.extend_from_slice(bytes);
@@ -221,10 +243,11 @@ impl Links {
         number: u8,
         server: SocketAddr,
         bytes: &[u8],
+        mark: Mark,
     ) {
         match self.server(token, number) {
             Some(Wire::Datagrams(socket)) => {
-                socket.send_from(None, server, bytes, None);
+                socket.send_from(None, server, bytes, None, mark);
             }
             Some(Wire::Stream(stream)) => {
                 stream.send(bytes);

@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{socket::MediaSocket, stream::Stream};
-use crate::peer::{Path, RelayFraming};
+use crate::{
+    dscp::Mark,
+    peer::{Path, RelayFraming},
+};
 
 /// What the system takes in one call (RFC 768: 65,535 less the headers).
 const CALL_LIMIT: usize = 65_000;
@@ -67,6 +70,7 @@ fn with_length(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> b
 pub(crate) struct Outgoing<'a> {
     sink: Sink<'a>,
     framing: Framing,
+    mark: Mark,
     buffer: &'a mut Vec<u8>,
     counters: &'a mut SendCounters,
     /// Where the datagrams of the present call begin.
@@ -128,12 +132,19 @@ impl<'a> Outgoing<'a> {
         Self {
             sink,
             framing,
+            mark: Mark::default(),
             buffer,
             counters,
             start: 0,
             segment: 0,
             count: 0,
         }
+    }
+
+    /// The same with a mark on each datagram; a connection has its own.
+    pub(super) fn marked(mut self, mark: Mark) -> Self {
+        self.mark = mark;
+        self
     }
 
     /// Lets `write` append one datagram; without one nothing happens.
@@ -176,7 +187,7 @@ impl<'a> Outgoing<'a> {
                     remote,
                 } => {
                     let segment = (self.count > 1).then_some(self.segment);
-                    socket.send_from(*local, *remote, data, segment)
+                    socket.send_from(*local, *remote, data, segment, self.mark)
                 }
                 Sink::Stream(stream) => stream.send(data),
             };

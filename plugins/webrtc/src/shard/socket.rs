@@ -2,14 +2,18 @@
 //! way in, GSO on the way out, the local address of each datagram.
 
 use std::{
-    io::{self, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
+    os::fd::AsRawFd,
 };
 
 use mio::net::UdpSocket;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::dscp::Mark;
 
 /// Receive calls take up to this many coalesced datagrams.
 const BATCH: usize = 8;
@@ -136,8 +140,9 @@ impl MediaSocket {
         remote: SocketAddr,
         data: &[u8],
         segment: Option<usize>,
+        mark: Mark,
     ) -> bool {
-        self.send_from(Some(local), remote, data, segment)
+        self.send_from(Some(local), remote, data, segment, mark)
     }
 
     /// [`send`](Self::send) from the address that the system chooses where there is none.
@@ -147,6 +152,7 @@ impl MediaSocket {
         remote: SocketAddr,
         data: &[u8],
         segment: Option<usize>,
+        mark: Mark,
     ) -> bool {
         let transmit = Transmit {
             destination: remote,
@@ -156,13 +162,63 @@ impl MediaSocket {
             src_ip: local,
         };
         let sent = self.socket.try_io(|| {
-            self.state
-                .try_send(UdpSockRef::from(&self.socket), &transmit)
+            if mark.is_none() {
+                self.state
+                    .try_send(UdpSockRef::from(&self.socket), &transmit)
+            } else {
+                self.send_marked(&transmit, mark)
+            }
         });
         if let Err(error) = &sent {
             tracing::trace!(%remote, %error, "a datagram was not sent");
         }
         sent.is_ok()
+    }
+
+    /// What `quinn-udp` does, but it sets the whole traffic class of each datagram to 0.
+    fn send_marked(&self, transmit: &Transmit<'_>, mark: Mark) -> io::Result<()> {
+        let (v4_class, v6_class) = (mark.traffic_class(), i32::from(mark.traffic_class()));
+        let class = if transmit.destination.is_ipv4() {
+            ControlMessage::Ipv4Tos(&v4_class)
+        } else {
+            ControlMessage::Ipv6TClass(&v6_class)
+        };
+        let segment = transmit
+            .segment_size
+            .and_then(|size| u16::try_from(size).ok());
+        let segments = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+        let (v4_source, v6_source);
+        let source = match transmit.src_ip {
+            Some(IpAddr::V4(address)) => {
+                v4_source = nix::libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: nix::libc::in_addr {
+                        s_addr: u32::from_ne_bytes(address.octets()),
+                    },
+                    ipi_addr: nix::libc::in_addr { s_addr: 0 },
+                };
+                Some(ControlMessage::Ipv4PacketInfo(&v4_source))
+            }
+            Some(IpAddr::V6(address)) => {
+                v6_source = nix::libc::in6_pktinfo {
+                    ipi6_ifindex: 0,
+                    ipi6_addr: nix::libc::in6_addr {
+                        s6_addr: address.octets(),
+                    },
+                };
+                Some(ControlMessage::Ipv6PacketInfo(&v6_source))
+            }
+            None => None,
+        };
+        let mut control = vec![class];
+        control.extend(segments);
+        control.extend(source);
+        let contents = [IoSlice::new(transmit.contents)];
+        let target = SockaddrStorage::from(transmit.destination);
+        let socket = self.socket.as_raw_fd();
+        let flags = MsgFlags::MSG_DONTWAIT;
+        sendmsg(socket, &contents, &control, flags, Some(&target))?;
+        Ok(())
     }
 }
 
@@ -178,7 +234,7 @@ mod tests {
         let receiver = MediaSocket::bind(false, None).unwrap();
         let home: IpAddr = Ipv4Addr::LOCALHOST.into();
         let target = SocketAddr::new(home, receiver.port());
-        assert!(sender.send(home, target, b"aaaabbbbcc", Some(4)));
+        assert!(sender.send(home, target, b"aaaabbbbcc", Some(4), Mark::default()));
         let mut buffers = ReceiveBuffers::default();
         let mut got = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -194,6 +250,53 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(got, [b"aaaa".to_vec(), b"bbbb".to_vec(), b"cc".to_vec()]);
+    }
+
+    /// The traffic classes of what arrives at `socket`, and how many bytes it is.
+    fn classes(socket: &MediaSocket, bytes: usize) -> Vec<(u8, usize)> {
+        use nix::sys::socket::{ControlMessageOwned as Control, SockaddrStorage, recvmsg};
+        let (mut got, mut room) = (Vec::new(), [0; 4096]);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while got.iter().map(|(_, length)| length).sum::<usize>() < bytes {
+            assert!(Instant::now() < deadline, "{got:?}");
+            let mut slices = [IoSliceMut::new(&mut room)];
+            let mut control = nix::cmsg_space!(i32, i32, [u8; 64]);
+            let (fd, control) = (socket.socket.as_raw_fd(), Some(&mut control[..]));
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let Ok(message) = recvmsg::<SockaddrStorage>(fd, &mut slices, control, flags) else {
+                continue;
+            };
+            let class = message.cmsgs().unwrap().find_map(|control| match control {
+                Control::Ipv4Tos(class) => Some(class),
+                Control::Ipv6TClass(class) => u8::try_from(class).ok(),
+                _ => None,
+            });
+            got.push((class.unwrap(), message.bytes));
+        }
+        got
+    }
+
+    #[test]
+    fn datagrams_of_one_socket_carry_the_marks_of_their_senders() {
+        let mark = |value| Mark::of(value, crate::api::DSCPValue::NoValue);
+        let (voice, none) = (mark(crate::api::DSCPValue::Ef), Mark::default());
+        for v6 in [false, true] {
+            let home: IpAddr = if v6 {
+                Ipv6Addr::LOCALHOST.into()
+            } else {
+                Ipv4Addr::LOCALHOST.into()
+            };
+            let sender = MediaSocket::bind(v6, None).unwrap();
+            let receiver = MediaSocket::bind(v6, None).unwrap();
+            let target = SocketAddr::new(home, receiver.port());
+            assert!(sender.send(home, target, b"aaaabbbbcc", Some(4), voice));
+            assert!(sender.send_from(None, target, b"d", None, voice));
+            assert!(sender.send(home, target, b"ee", None, none));
+            let got = classes(&receiver, 13);
+            let marked = |(class, _): &&(u8, usize)| *class == 46 << 2;
+            let bytes: usize = got.iter().filter(marked).map(|(_, length)| length).sum();
+            assert_eq!((bytes, got.last()), (11, Some(&(0, 2))), "{got:?}");
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::{
 };
 
 use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::tls::Tls;
+use crate::dscp::Mark;
 
 /// Bytes that may wait for a slow other side; it loses what comes on top.
 const OUTBOX: usize = 256 << 10;
@@ -61,6 +62,7 @@ pub(crate) struct Stream {
     socket: TcpStream,
     tls: Option<Box<Tls>>,
     cut: Cut,
+    mark: Mark,
     connected: bool,
     /// Received, plain, not yet a whole datagram; `read` bytes of it are done with.
     inbox: Vec<u8>,
@@ -74,7 +76,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// A connection that somebody opened to us.
     pub(super) fn accepted(socket: TcpStream) -> Self {
-        Self::new(socket, Cut::Length, None, true)
+        Self::new(socket, Cut::Length, None, Mark::default(), true)
     }
 
     /// Opens a connection from one of our addresses, or the one that the system chooses.
@@ -83,6 +85,7 @@ impl Stream {
         remote: SocketAddr,
         cut: Cut,
         tls: Option<Tls>,
+        mark: Mark,
     ) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(remote),
@@ -90,6 +93,7 @@ impl Stream {
             Some(Protocol::TCP),
         )?;
         socket.set_nonblocking(true)?;
+        let _ = set_mark(&socket, remote.is_ipv6(), mark);
         if let Some(local) = local {
             socket.bind(&SocketAddr::new(local, 0).into())?;
         }
@@ -98,22 +102,39 @@ impl Stream {
             _ => {}
         }
         let socket = TcpStream::from_std(socket.into());
-        Ok(Self::new(socket, cut, tls.map(Box::new), false))
+        Ok(Self::new(socket, cut, tls.map(Box::new), mark, false))
     }
 
-    fn new(socket: TcpStream, cut: Cut, tls: Option<Box<Tls>>, connected: bool) -> Self {
+    fn new(
+        socket: TcpStream,
+        cut: Cut,
+        tls: Option<Box<Tls>>,
+        mark: Mark,
+        connected: bool,
+    ) -> Self {
         // Media does not wait for more of it.
         let _ = socket.set_nodelay(true);
         Self {
             socket,
             tls,
             cut,
+            mark,
             connected,
             inbox: Vec::new(),
             read: 0,
             outbox: Vec::new(),
             sent: 0,
             failed: None,
+        }
+    }
+
+    /// Marks what is sent from now on.
+    pub(super) fn set_mark(&mut self, mark: Mark) {
+        if std::mem::replace(&mut self.mark, mark) != mark {
+            let address = self.socket.local_addr();
+            let v6 = address.is_ok_and(|address| address.is_ipv6());
+            // Media without its mark is better than none.
+            let _ = set_mark(&SockRef::from(&self.socket), v6, mark);
         }
     }
 
@@ -223,6 +244,15 @@ impl Stream {
         let begin = self.read;
         self.read += taken;
         Ok(self.inbox.get_mut(begin + range.start..begin + range.end))
+    }
+}
+
+fn set_mark(socket: &Socket, v6: bool, mark: Mark) -> io::Result<()> {
+    let class = u32::from(mark.traffic_class());
+    if v6 {
+        socket.set_tclass_v6(class)
+    } else {
+        socket.set_tos_v4(class)
     }
 }
 

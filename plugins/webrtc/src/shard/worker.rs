@@ -365,6 +365,7 @@ impl Worker {
                         detour.outgoing(scratch, counters)
                     }
                 };
+                let outgoing = outgoing.marked(transport.mark());
                 transport.forward(now, track, packets, sink.packets, outgoing);
                 // Messages leave as SCTP decides.
                 if track == Track::number(MediaKind::Data) && !self.touched.contains(&token) {
@@ -398,11 +399,12 @@ impl Worker {
         let Some(transport) = self.transports.get(token) else {
             return;
         };
+        let mark = transport.mark();
         for (number, server) in transport.take_new_servers() {
             let (registry, ports) = (self.poll.registry(), self.ports.as_ref());
             let opened = self
                 .links
-                .open_server(registry, token, number, &server, ports);
+                .open_server(registry, token, number, &server, ports, mark);
             if let Err(error) = opened {
                 transport.server_lost(Instant::now(), number, &error.to_string());
             }
@@ -418,12 +420,17 @@ impl Worker {
                     };
                     if let Some(socket) = socket {
                         self.routes.expect(bytes, token);
-                        socket.send(path.local.ip(), path.remote, bytes, None);
+                        socket.send(path.local.ip(), path.remote, bytes, None, mark);
                     }
                 }
-                Carrier::Tcp => self.links.send(self.poll.registry(), token, path, bytes),
+                Carrier::Tcp => {
+                    let registry = self.poll.registry();
+                    self.links.send(registry, token, path, bytes, mark);
+                }
                 Carrier::Server(number) => {
-                    self.links.send_to_server(token, number, path.remote, bytes);
+                    let server = path.remote;
+                    self.links
+                        .send_to_server(token, number, server, bytes, mark);
                 }
                 // The peer has wrapped these for the server.
                 Carrier::Relay(_) => {}

@@ -22,6 +22,7 @@ use rivero_rtp::{
 use crate::{
     congestion::{Congestion, ReceiverEstimate},
     data::{ChannelSnapshot, DataEvent, DataTrack},
+    dscp::Mark,
     peer::{
         GatherConfig, IceCredentials, Inbound as Arrival, Path, Peer, PeerError, PeerEvent,
         Transmit, TurnServer,
@@ -93,6 +94,7 @@ impl Track {
 /// A peer with its tracks.
 pub(crate) struct Transport {
     peer: Peer,
+    mark: Mark,
     observer: Arc<dyn TransportObserver>,
     /// What STUN requests for this transport begin with in their user name.
     name: String,
@@ -163,11 +165,13 @@ impl Transport {
         observer: Arc<dyn TransportObserver>,
         tracks: Vec<Track>,
         feedback_ssrc: u32,
+        mark: Mark,
     ) -> Self {
         let name = peer.credentials().ufrag.clone();
         let empty = [MediaKind::Audio, MediaKind::Video].map(Track::empty);
         let mut transport = Self {
             peer,
+            mark,
             observer,
             name,
             renamed: None,
@@ -196,6 +200,11 @@ impl Transport {
         };
         transport.set_tracks(tracks);
         transport
+    }
+
+    /// What the IP headers of all its packets carry.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// Our ICE user fragment, or the whole user name where several transports share that.

@@ -209,7 +209,7 @@ impl<'a> Detour<'a> {
         path: Path,
     ) -> Option<Self> {
         if path.carrier == Carrier::Tcp {
-            let stream = links.stream(registry, token, path)?;
+            let stream = links.stream(registry, token, path, transport.mark())?;
             return Some(Self::Connection(stream, Framing::Length));
         }
         let (number, server, framing) = transport.peer().relay_in_use(Instant::now())?;
