@@ -41,8 +41,10 @@ pub enum DtlsState {
 /// What carries the datagrams between two addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Carrier {
-    /// UDP.
+    /// UDP, over a socket that transports share.
     Udp,
+    /// UDP, over a socket of this transport alone.
+    OwnUdp,
     /// A TCP connection, each datagram behind its length (RFC 4571). With the local port
     /// [`ACTIVE_PORT`] it is ours to open.
     Tcp,

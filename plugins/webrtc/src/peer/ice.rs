@@ -21,7 +21,7 @@ mod stun;
 mod tcp_alias;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -235,6 +235,34 @@ impl IceTransport {
             self.pace.urge(now);
         }
         Ok(line)
+    }
+
+    /// This transport has a UDP socket of its own at `port`: it sends checks from there, too, on
+    /// all addresses of that IP version that its candidates have.
+    pub(super) fn add_own_socket(
+        &mut self,
+        now: Instant,
+        v6: bool,
+        port: u16,
+    ) -> Result<(), IceError> {
+        let shared = self.announced.iter().filter_map(Announced::shared_socket);
+        let of_version = shared.map(|base| base.ip()).filter(|ip| ip.is_ipv6() == v6);
+        let mut addresses: Vec<IpAddr> = of_version.collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        for ip in addresses {
+            let own = LocalCandidate::Own(SocketAddr::new(ip, port));
+            self.add_local_candidate(now, &own)?;
+        }
+        Ok(())
+    }
+
+    /// Whether datagrams from `remote` to a shared socket are this transport's for the time being:
+    /// it uses the path, or may still find that it does.
+    pub(super) fn holds(&self, remote: SocketAddr) -> bool {
+        let lost = matches!(self.state, Some(IceState::Disconnected | IceState::Failed));
+        let uses = |path: Path| path.carrier == Carrier::Udp && path.remote == remote;
+        !lost && self.paths.current().is_none_or(uses)
     }
 
     /// Adds a candidate of the peer from the value of a `candidate` attribute, with or without the
@@ -538,11 +566,9 @@ impl IceTransport {
 
     /// The path between two addresses as the agent knows them.
     fn path_of(&self, local: SocketAddr, remote: SocketAddr, tcp: bool) -> Path {
-        let relay = || {
-            self.announced
-                .iter()
-                .find(|candidate| candidate.is_relay_at(local))
-                .map_or(Carrier::Udp, |candidate| candidate.carrier)
+        let carrier = || {
+            let mut carriers = self.announced.iter().filter_map(|c| c.carrier_from(local));
+            carriers.next().unwrap_or(Carrier::Udp)
         };
         if tcp {
             Path {
@@ -554,7 +580,7 @@ impl IceTransport {
             Path {
                 local,
                 remote,
-                carrier: relay(),
+                carrier: carrier(),
             }
         }
     }

@@ -218,6 +218,21 @@ impl Peer {
         Ok(())
     }
 
+    /// Gives this transport a UDP socket of its own at `port`, beside the shared one of that IP
+    /// version: see [`Carrier::OwnUdp`].
+    pub fn add_own_socket(&mut self, now: Instant, v6: bool, port: u16) {
+        if let Err(error) = self.ice.add_own_socket(now, v6, port) {
+            tracing::debug!(%error, port, "a socket of its own is of no use");
+        }
+        self.drain(now);
+    }
+
+    /// Whether datagrams from `remote` to a shared socket are this transport's.
+    #[must_use]
+    pub fn holds(&self, remote: SocketAddr) -> bool {
+        !self.closed && self.ice.holds(remote)
+    }
+
     /// Sets what the remote side signalled, and starts connecting.
     ///
     /// A later call belongs to an ICE restart and changes the credentials only; the DTLS

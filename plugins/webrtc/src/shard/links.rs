@@ -42,6 +42,8 @@ pub(super) enum Owner {
     Peer(Token, Path),
     /// The connection to a TURN server.
     Server(Token, u8),
+    /// A UDP socket of this transport alone, for one IP version.
+    Own(Token, bool),
 }
 
 pub(super) enum Wire {
@@ -60,6 +62,7 @@ pub(super) struct Links {
     /// Empty while being served.
     links: Slab<Option<Link>>,
     of_server: HashMap<(Token, u8), usize>,
+    of_own: HashMap<(Token, bool), usize>,
     of_path: HashMap<(Token, Path), usize>,
     of_transport: HashMap<Token, Vec<usize>>,
     resting: HashMap<(Token, Path), Instant>,
@@ -134,6 +137,34 @@ impl Links {
         self.of_server.insert((token, number), key);
         self.of_transport.entry(token).or_default().push(key);
         Ok(())
+    }
+
+    /// Opens a UDP socket for a transport alone; gives its port, or nothing if there is one.
+    pub(super) fn open_own(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        v6: bool,
+        ports: Option<&RangeInclusive<u16>>,
+    ) -> io::Result<Option<u16>> {
+        if self.of_own.contains_key(&(token, v6)) {
+            return Ok(None);
+        }
+        let socket = MediaSocket::bind(v6, ports)?;
+        let port = socket.port();
+        let key = self.insert(registry, Owner::Own(token, v6), Wire::Datagrams(socket))?;
+        self.of_own.insert((token, v6), key);
+        self.of_transport.entry(token).or_default().push(key);
+        Ok(Some(port))
+    }
+
+    /// A transport's own socket.
+    pub(super) fn own(&self, token: Token, v6: bool) -> Option<&MediaSocket> {
+        let key = *self.of_own.get(&(token, v6))?;
+        match &self.links.get(key)?.as_ref()?.wire {
+            Wire::Datagrams(socket) => Some(socket),
+            Wire::Stream(_) => None,
+        }
     }
 
     fn insert(&mut self, registry: &Registry, owner: Owner, wire: Wire) -> io::Result<usize> {
@@ -272,6 +303,10 @@ impl Links {
                 self.of_server.remove(&(token, number));
                 Some(token)
             }
+            Owner::Own(token, v6) => {
+                self.of_own.remove(&(token, v6));
+                Some(token)
+            }
         };
         if let Some(links) = token.and_then(|token| self.of_transport.get_mut(&token)) {
             links.retain(|of| *of != key);
@@ -289,6 +324,9 @@ impl Links {
                     }
                     Owner::Server(token, number) => {
                         self.of_server.remove(&(token, number));
+                    }
+                    Owner::Own(token, v6) => {
+                        self.of_own.remove(&(token, v6));
                     }
                     Owner::Unnamed => {}
                 }

@@ -73,11 +73,21 @@ impl Routes {
     /// transport changes hands only when the new one has `proven` by a check of its own that its
     /// peer is there: a request can be repeated from anywhere by whoever saw it.
     pub(crate) fn learn(&mut self, remote: SocketAddr, token: Token, proven: bool) {
-        match self.by_address.get(&remote) {
-            Some(known) if *known == token || !proven => return,
-            _ => {}
+        if proven || !self.by_address.contains_key(&remote) {
+            self.assign(remote, token);
         }
-        self.by_address.insert(remote, token);
+    }
+
+    /// Whose datagrams from `remote` are.
+    pub(crate) fn owner(&self, remote: SocketAddr) -> Option<Token> {
+        self.by_address.get(&remote).copied()
+    }
+
+    /// From now on datagrams from `remote` are those of this transport.
+    pub(crate) fn assign(&mut self, remote: SocketAddr, token: Token) {
+        if self.by_address.insert(remote, token) == Some(token) {
+            return;
+        }
         let addresses = self.addresses_of.entry(token).or_default();
         addresses.push_back(remote);
         if addresses.len() > ADDRESSES
@@ -105,8 +115,13 @@ impl Routes {
     }
 }
 
+/// Whether this is a connectivity check: a request that names its transport.
+pub(crate) fn is_check(datagram: &[u8]) -> bool {
+    is_stun_request(datagram) && user_name(datagram).is_some()
+}
+
 /// RFC 7983 §7 and the magic cookie of RFC 8489 §5.
-fn is_stun(datagram: &[u8]) -> bool {
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4)
         && datagram.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
 }

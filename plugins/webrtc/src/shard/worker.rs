@@ -1,5 +1,6 @@
 //! The thread of a shard: waits, receives, hands on, sends.
 
+mod contested;
 mod serve;
 
 use std::{
@@ -22,11 +23,12 @@ use super::{
     group::{BurstQueue, Waiting},
     links::Links,
     listener,
-    routes::Routes,
+    routes::{self, Routes},
     socket::{MediaSocket, ReceiveBuffers},
 };
 use crate::{
-    peer::Carrier,
+    dscp::Mark,
+    peer::{Carrier, Transmit},
     transport::{Track, Transport},
 };
 use serve::Detour;
@@ -313,6 +315,9 @@ impl Worker {
             tracing::trace!(%local, %remote, length = data.len(), "datagram for nobody");
             return;
         };
+        if routes::is_stun(data) && self.is_taken(remote, token) {
+            return tracing::trace!(%local, %remote, "a check on another transport's path");
+        }
         let Some(transport) = self.transports.get(token) else {
             return;
         };
@@ -409,36 +414,48 @@ impl Worker {
                 transport.server_lost(Instant::now(), number, &error.to_string());
             }
         }
-        while let Some(transmit) = transport.poll_transmit() {
-            let (path, bytes) = (transmit.path, &transmit.bytes);
-            match path.carrier {
-                Carrier::Udp => {
-                    let socket = if path.local.is_ipv6() {
-                        &self.v6
-                    } else {
-                        &self.v4
-                    };
-                    if let Some(socket) = socket {
-                        self.routes.expect(bytes, token);
-                        socket.send(path.local.ip(), path.remote, bytes, None, mark);
-                    }
-                }
-                Carrier::Tcp => {
-                    let registry = self.poll.registry();
-                    self.links.send(registry, token, path, bytes, mark);
-                }
-                Carrier::Server(number) => {
-                    let server = path.remote;
-                    self.links
-                        .send_to_server(token, number, server, bytes, mark);
-                }
-                // The peer has wrapped these for the server.
-                Carrier::Relay(_) => {}
-            }
+        while let Some(transmit) = self
+            .transports
+            .get(token)
+            .and_then(Transport::poll_transmit)
+        {
+            self.transmit(token, &transmit, mark);
         }
+        let Some(transport) = self.transports.get(token) else {
+            return;
+        };
         transport.report();
         if let Some(due) = transport.earlier_timer() {
             self.timers.insert((due, token));
+        }
+    }
+
+    fn transmit(&mut self, token: Token, transmit: &Transmit, mark: Mark) {
+        let (path, bytes) = (transmit.path, &transmit.bytes);
+        let (local, remote) = (path.local.ip(), path.remote);
+        match path.carrier {
+            Carrier::Udp if self.may_send(token, path, bytes) => {
+                let socket = if local.is_ipv6() { &self.v6 } else { &self.v4 };
+                if let Some(socket) = socket {
+                    self.routes.expect(bytes, token);
+                    socket.send(local, remote, bytes, None, mark);
+                }
+            }
+            Carrier::OwnUdp => {
+                if let Some(socket) = self.links.own(token, local.is_ipv6()) {
+                    socket.send(local, remote, bytes, None, mark);
+                }
+            }
+            Carrier::Tcp => {
+                let registry = self.poll.registry();
+                self.links.send(registry, token, path, bytes, mark);
+            }
+            Carrier::Server(number) => {
+                self.links
+                    .send_to_server(token, number, remote, bytes, mark);
+            }
+            // The peer has wrapped what is for a relay.
+            Carrier::Udp | Carrier::Relay(_) => {}
         }
     }
 }

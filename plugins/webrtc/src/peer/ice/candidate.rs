@@ -33,6 +33,9 @@ pub enum LocalCandidate {
         /// The address that peers are told instead, where they see another one.
         external: Option<IpAddr>,
     },
+    /// The address of a UDP socket that this transport has for itself. The peer is not told: it
+    /// meets it in our checks.
+    Own(SocketAddr),
     /// The address of a socket that accepts TCP connections.
     TcpPassive {
         /// The socket's address.
@@ -75,9 +78,15 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Whether it is an allocation whose relayed address is `address`.
-    pub(super) fn is_relay_at(&self, address: SocketAddr) -> bool {
-        matches!(self.carrier, Carrier::Relay(_)) && self.base == address
+    /// What carries the datagrams that leave from `base`; nothing if it is another's.
+    pub(super) fn carrier_from(&self, base: SocketAddr) -> Option<Carrier> {
+        let is_udp = self.carrier != Carrier::Tcp;
+        (is_udp && self.base == base).then_some(self.carrier)
+    }
+
+    /// The address of one of the sockets that transports share.
+    pub(super) fn shared_socket(&self) -> Option<SocketAddr> {
+        (self.carrier == Carrier::Udp).then_some(self.base)
     }
 }
 
@@ -102,6 +111,7 @@ impl LocalCandidate {
                 address,
                 external: ip,
             } => (external(address, ip), address, Carrier::Udp),
+            Self::Own(address) => (address, address, Carrier::OwnUdp),
             Self::TcpPassive {
                 address,
                 external: ip,
@@ -129,6 +139,7 @@ impl LocalCandidate {
     pub(super) fn for_agent(self, position: usize) -> Result<Option<Candidate>, IceError> {
         let address = match self {
             Self::Host { address, .. }
+            | Self::Own(address)
             | Self::TcpPassive { address, .. }
             | Self::Relayed { address, .. } => address,
             Self::TcpActive(ip) => SocketAddr::new(ip, ACTIVE_PORT),
@@ -158,7 +169,7 @@ impl LocalCandidate {
             tcp_type,
         };
         let candidate = match self {
-            Self::Host { .. } => CandidateHostConfig {
+            Self::Host { .. } | Self::Own(_) => CandidateHostConfig {
                 base_config: base_config("udp", priority(HOST_PREFERENCE, position)),
                 ..CandidateHostConfig::default()
             }
@@ -200,7 +211,8 @@ pub(super) fn local_of(
 ) -> Option<String> {
     let of_base = |candidate: &&Announced| candidate.carrier == carrier && candidate.base == base;
     let own = announced.iter().find(of_base)?;
-    let Some(mapped) = mapped.filter(|mapped| carrier == Carrier::Udp && *mapped != base) else {
+    let is_socket = matches!(carrier, Carrier::Udp | Carrier::OwnUdp);
+    let Some(mapped) = mapped.filter(|mapped| is_socket && *mapped != base) else {
         return Some(own.line.clone());
     };
     let seen = announced

@@ -76,14 +76,22 @@ impl Worker {
     }
 
     fn serve_datagrams(&mut self, owner: Owner, socket: &MediaSocket) -> io::Result<bool> {
-        let Owner::Server(token, number) = owner else {
-            return Ok(false);
-        };
         let mut buffers = self.buffers.take().unwrap_or_default();
         let mut more = Ok(true);
         for _ in 0..RECEIVE_TURNS {
-            more = socket.receive(&mut buffers, |_, remote, data| {
-                self.server_message(token, number, Some(remote), data);
+            more = socket.receive(&mut buffers, |local, remote, data| match owner {
+                Owner::Server(token, number) => {
+                    self.server_message(token, number, Some(remote), data);
+                }
+                Owner::Own(token, _) => {
+                    let path = Path {
+                        local,
+                        remote,
+                        carrier: Carrier::OwnUdp,
+                    };
+                    self.carried(token, path, data);
+                }
+                Owner::Unnamed | Owner::Peer(..) => {}
             });
             // An ICMP error of an earlier datagram, say: the next call goes on.
             if let Ok(false) = more {
@@ -136,7 +144,9 @@ impl Worker {
             match *owner {
                 Owner::Peer(token, path) => self.carried(token, path, frame),
                 Owner::Server(token, number) => self.server_message(token, number, None, frame),
-                Owner::Unnamed => return Err(io::ErrorKind::NotConnected.into()),
+                Owner::Unnamed | Owner::Own(..) => {
+                    return Err(io::ErrorKind::NotConnected.into());
+                }
             }
         }
         Ok(())
@@ -198,6 +208,7 @@ fn reason(error: &io::Error) -> String {
 pub(super) enum Detour<'a> {
     Connection(&'a mut Stream, Framing),
     Relay(&'a MediaSocket, SocketAddr, RelayFraming),
+    OwnSocket(&'a MediaSocket, Path),
 }
 
 impl<'a> Detour<'a> {
@@ -211,6 +222,10 @@ impl<'a> Detour<'a> {
         if path.carrier == Carrier::Tcp {
             let stream = links.stream(registry, token, path, transport.mark())?;
             return Some(Self::Connection(stream, Framing::Length));
+        }
+        if path.carrier == Carrier::OwnUdp {
+            let socket = links.own(token, path.local.is_ipv6())?;
+            return Some(Self::OwnSocket(socket, path));
         }
         let (number, server, framing) = transport.peer().relay_in_use(Instant::now())?;
         Some(match links.server(token, number)? {
@@ -231,6 +246,7 @@ impl<'a> Detour<'a> {
             Self::Relay(socket, server, framing) => {
                 Outgoing::relayed(socket, server, framing, buffer, counters)
             }
+            Self::OwnSocket(socket, path) => Outgoing::new(socket, path, buffer, counters),
         }
     }
 }
