@@ -16,9 +16,10 @@ use rivero_uri::{UriEndpoint as Base, UriState};
 use crate::{
     api::PlayerEndpointEvents,
     failure::Failure,
-    playback::Playback,
+    feed::Feed,
+    playback::{Origin, Playback},
     range::Range,
-    source::{Setup, Source},
+    source::{Setup, Way},
 };
 
 /// A seek is complete within this, or goes on without who asked for it.
@@ -42,6 +43,8 @@ enum Command {
     Seek(i64, SyncSender<bool>),
     /// From the playback of that number.
     Notice(u64, Notice),
+    /// The feed of the playback of that number has something, or never will.
+    Opened(u64, std::result::Result<(), Failure>),
     /// Answered when all before it is done.
     Reached(SyncSender<()>),
     Close,
@@ -77,6 +80,8 @@ impl Deck {
             own: commands.clone(),
             current: pipeline.clone(),
             playback: None,
+            opening: None,
+            waiting: Vec::new(),
             number: 0,
             wanted: gst::State::Null,
             is_live: false,
@@ -163,6 +168,10 @@ struct Drive {
     own: Sender<Command>,
     current: Arc<Mutex<Current>>,
     playback: Option<Playback>,
+    /// What there will be a playback of.
+    opening: Option<Feed>,
+    /// What has to wait for that.
+    waiting: Vec<Command>,
     /// Of the playback.
     number: u64,
     /// What the client wants it to do.
@@ -188,6 +197,9 @@ impl Drive {
 
     fn carry_out(&mut self, command: Command) {
         match command {
+            Command::Seek(..) | Command::Reached(_) if self.opening.is_some() => {
+                self.waiting.push(command);
+            }
             Command::Play => self.go(gst::State::Playing, UriState::Start),
             Command::Pause => self.go(gst::State::Paused, UriState::Pause),
             Command::Stop => {
@@ -202,7 +214,8 @@ impl Drive {
                 let _ = answer.send(());
             }
             Command::Notice(number, notice) if number == self.number => self.notice(notice),
-            Command::Notice(..) | Command::Close => {}
+            Command::Opened(number, result) if number == self.number => self.opened(result),
+            Command::Notice(..) | Command::Opened(..) | Command::Close => {}
         }
     }
 
@@ -212,9 +225,9 @@ impl Drive {
         self.spec.base.enter(state);
         if self.playback.is_some() {
             self.apply();
-            return;
-        }
-        if let Err(failure) = self.begin() {
+        } else if self.opening.is_none()
+            && let Err(failure) = self.begin()
+        {
             self.fail(&failure);
         }
     }
@@ -222,21 +235,49 @@ impl Drive {
     fn begin(&mut self) -> std::result::Result<(), Failure> {
         self.end();
         self.number += 1;
+        let policy = self.spec.base.policy();
+        match Way::to(self.spec.base.location(), policy, self.spec.setup.clone())? {
+            Way::Element(source) => self.start(Origin::Element(source)),
+            Way::Http(url) => {
+                let (number, own) = (self.number, self.own.clone());
+                let opened = move |result| {
+                    // A thread that ended wants to know nothing.
+                    let _ = own.send(Command::Opened(number, result));
+                };
+                self.opening = Some(Feed::open(url, policy.clone(), opened)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn opened(&mut self, result: std::result::Result<(), Failure>) {
+        let Some(feed) = self.opening.take() else {
+            return;
+        };
+        if let Err(failure) = result.and_then(|()| self.start(Origin::Feed(feed))) {
+            self.fail(&failure);
+        }
+        self.wait_no_more();
+    }
+
+    fn start(&mut self, origin: Origin) -> std::result::Result<(), Failure> {
         let (number, own) = (self.number, self.own.clone());
-        let source = Source::open(
-            self.spec.base.location(),
-            self.spec.base.policy(),
-            self.spec.setup.clone(),
-        )?;
         let tell = Arc::new(move |notice: Notice| {
             // A thread that ended wants to know nothing.
             let _ = own.send(Command::Notice(number, notice));
         });
-        let playback = Playback::new(source, self.spec.encoded, self.spec.outlets.clone(), tell)?;
+        let playback = Playback::new(origin, self.spec.encoded, self.spec.outlets.clone(), tell)?;
         lock(&self.current).pipeline.set(Some(playback.pipeline()));
         self.playback = Some(playback);
         self.apply();
         Ok(())
+    }
+
+    /// Does what had to wait for the opening.
+    fn wait_no_more(&mut self) {
+        for command in std::mem::take(&mut self.waiting) {
+            self.carry_out(command);
+        }
     }
 
     /// Lets the pipeline do what is wanted, as far as media is there.
@@ -342,6 +383,10 @@ impl Drive {
 
     /// Ends the playback, if there is one; nothing that it says counts any more.
     fn end(&mut self) {
+        if self.opening.take().is_some() {
+            self.number += 1;
+            self.wait_no_more();
+        }
         let Some(playback) = self.playback.take() else {
             return;
         };

@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// An element failed while media flowed.
     #[error(transparent)]
     Stream(Box<StreamError>),
+    /// There is no thread to be had for what comes by HTTP.
+    #[error("no thread for what comes by HTTP: {0}")]
+    Thread(#[source] std::io::Error),
     /// The pipeline cannot be made.
     #[error(transparent)]
     Pipeline(#[from] rivero_gst::Error),
@@ -50,7 +53,7 @@ impl Failure {
             Self::Uri(_) => ("INVALID_URI", 0),
             Self::Media(_) => ("INVALID_MEDIA", 0),
             Self::Stream(error) => (error.kind, error.code),
-            Self::Pipeline(_) => ("UNEXPECTED_ELEMENT_ERROR", 0),
+            Self::Pipeline(_) | Self::Thread(_) => ("UNEXPECTED_ELEMENT_ERROR", 0),
         }
     }
 }

@@ -3,11 +3,14 @@
 //! `endpoint` answers the client and hands what it wants to a `deck`, a thread
 //! that begins with the first `play` and ends with the endpoint. It makes a
 //! `playback`, a pipeline of GStreamer, out of a `source`, what a URI means for
-//! it, whose tracks `rivero_gst` turns into packets.
+//! it, whose tracks `rivero_gst` turns into packets. What comes by HTTP is a
+//! `download`, which a `feed` brings to the pipeline.
 
 mod deck;
+mod download;
 mod endpoint;
 mod failure;
+mod feed;
 mod playback;
 mod range;
 mod settings;

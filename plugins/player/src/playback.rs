@@ -1,7 +1,5 @@
 //! One playing of a source: a pipeline of GStreamer from its beginning to its end.
 
-use std::sync::Arc;
-
 use rivero_gst::{
     element, gst,
     gst::prelude::*,
@@ -9,13 +7,19 @@ use rivero_gst::{
     playback::{self, Tell},
 };
 
-use crate::{failure::Failure, source::Source};
+use crate::{failure::Failure, feed::Feed, source::Source};
 
 /// See the head of this file. Dropping it ends it.
 pub(crate) struct Playback {
     playback: playback::Playback,
-    /// What is read, and how: elements may be made anew as long as it plays.
-    _source: Arc<Source>,
+    /// What is read: elements may be made anew as long as it plays.
+    _origin: Origin,
+}
+
+/// What a playback reads.
+pub(crate) enum Origin {
+    Element(Source),
+    Feed(Feed),
 }
 
 impl Playback {
@@ -24,23 +28,19 @@ impl Playback {
     /// # Errors
     /// [`Failure::Pipeline`]
     pub(crate) fn new(
-        source: Source,
+        origin: Origin,
         encoded: bool,
         outlets: Vec<Outlet>,
         tell: Tell,
     ) -> Result<Self, Failure> {
-        let source = Arc::new(source);
-        let decoder = element::make("uridecodebin")?;
-        decoder.set_property("uri", source.uri());
-        let setup = source.setup().clone();
-        decoder.connect("source-setup", false, move |values| {
-            let source = values.get(1)?.get::<gst::Element>().ok()?;
-            setup.apply(&source);
-            None
-        });
+        let head = match &origin {
+            Origin::Element(source) => vec![reader(source)?],
+            Origin::Feed(feed) => fed(feed)?,
+        };
+        let head: Vec<&gst::Element> = head.iter().collect();
         Ok(Self {
-            playback: playback::Playback::new(&[&decoder], encoded, outlets, tell)?,
-            _source: source,
+            playback: playback::Playback::new(&head, encoded, outlets, tell)?,
+            _origin: origin,
         })
     }
 
@@ -52,4 +52,25 @@ impl Playback {
     pub(crate) fn began(&self) -> bool {
         self.playback.began()
     }
+}
+
+/// What reads a URI and decodes it.
+fn reader(source: &Source) -> Result<gst::Element, Failure> {
+    let decoder = element::make("uridecodebin")?;
+    decoder.set_property("uri", source.uri());
+    let setup = source.setup().clone();
+    decoder.connect("source-setup", false, move |values| {
+        let source = values.get(1)?.get::<gst::Element>().ok()?;
+        setup.apply(&source);
+        None
+    });
+    Ok(decoder)
+}
+
+/// What a network brings, buffered, and decoded.
+fn fed(feed: &Feed) -> Result<Vec<gst::Element>, Failure> {
+    let buffer = element::make("queue2")?;
+    element::set(&buffer, "use-buffering", "true");
+    let decoder = element::make("decodebin")?;
+    Ok(vec![feed.element().clone().upcast(), buffer, decoder])
 }

@@ -15,12 +15,21 @@ use crate::failure::Failure;
 
 /// What is read from a network. Others of GStreamer's schemes lead to devices,
 /// descriptors and files, past the policy.
-const SCHEMES: [&str; 19] = [
-    "http", "https", "rtsp", "rtsps", "rtspt", "rtspu", "rtsph", "rtspst", "rtspsu", "rtspsh",
-    "rtp", "udp", "rtmp", "rtmps", "srt", "mms", "mmsh", "mmst", "ftp",
+const SCHEMES: [&str; 17] = [
+    "rtsp", "rtsps", "rtspt", "rtspu", "rtsph", "rtspst", "rtspsu", "rtspsh", "rtp", "udp", "rtmp",
+    "rtmps", "srt", "mms", "mmsh", "mmst", "ftp",
 ];
 
-/// A URI that may be read.
+/// Where media comes from.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// By an element of GStreamer.
+    Element(Source),
+    /// By HTTP, asked for with requests of our own.
+    Http(Url),
+}
+
+/// A URI that GStreamer may read.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// For GStreamer.
@@ -44,31 +53,33 @@ pub(crate) struct Setup {
     caps: Option<String>,
 }
 
-impl Source {
-    /// Checks the location and opens it, if it is a file. Waits for the names of hosts.
+impl Way {
+    /// Checks the location and opens it, if it is a file. Waits for the names of hosts, but
+    /// for those that are asked by HTTP: they are checked with each request.
     ///
     /// # Errors
     /// [`Failure::Uri`]
-    pub(crate) fn open(
-        location: &Location,
-        policy: &Policy,
-        setup: Setup,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn to(location: &Location, policy: &Policy, setup: Setup) -> Result<Self, Failure> {
         match location {
             Location::File(path) => {
                 let file = policy.open(path)?;
                 // The file that was checked, whatever its name leads to by now.
                 let uri = format!("file:///proc/self/fd/{}", file.as_raw_fd());
-                Ok(Self {
+                Ok(Self::Element(Source {
                     uri,
                     setup,
                     _file: Some(file),
-                })
+                }))
             }
-            Location::Remote(url) => Self::remote(url, policy, setup),
+            Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
+                Ok(Self::Http(url.clone()))
+            }
+            Location::Remote(url) => Ok(Self::Element(Source::remote(url, policy, setup)?)),
         }
     }
+}
 
+impl Source {
     fn remote(url: &Url, policy: &Policy, mut setup: Setup) -> Result<Self, Failure> {
         if !SCHEMES.contains(&url.scheme()) {
             let text = format!("there is no player for {} URIs", url.scheme());
@@ -160,10 +171,6 @@ impl Setup {
     /// Sets the element that reads the URI.
     pub(crate) fn apply(&self, source: &gst::Element) {
         let has = |property: &str| source.find_property(property).is_some();
-        if has("automatic-redirect") {
-            // Where it leads would not be the policy's to say.
-            source.set_property("automatic-redirect", false);
-        }
         if source
             .factory()
             .is_some_and(|factory| factory.name() == "rtspsrc")
@@ -197,7 +204,10 @@ mod tests {
     fn open(uri: &str) -> Result<Source, Failure> {
         let settings = UriSettings::default();
         let location = Location::parse(uri, &settings.default_path).unwrap();
-        Source::open(&location, &Policy::new(&settings), Setup::default())
+        match Way::to(&location, &Policy::new(&settings), Setup::default())? {
+            Way::Element(source) => Ok(source),
+            Way::Http(url) => panic!("{url}"),
+        }
     }
 
     #[test]
@@ -240,11 +250,7 @@ mod tests {
 
     #[test]
     fn addresses_in_any_spelling_are_checked() {
-        for uri in [
-            "rtsp://169.254.169.254/a",
-            "http://169.254.1.1/",
-            "rtsp://[fe80::1]/a",
-        ] {
+        for uri in ["rtsp://169.254.169.254/a", "rtsp://[fe80::1]/a"] {
             assert_eq!(open(uri).unwrap_err().event().0, "INVALID_URI", "{uri}");
         }
     }

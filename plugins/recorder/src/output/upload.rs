@@ -2,35 +2,26 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hyper::{
     Request, Response,
     body::{Body, Frame, Incoming},
     client::conn::http1,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
 use rivero_uri::Policy;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     runtime::Handle,
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
-};
-use url::{Host, Url};
+use url::Url;
 
 use crate::container::Output;
 
@@ -58,7 +49,7 @@ impl Upload {
         content_type: &'static str,
         policy: &Policy,
     ) -> io::Result<Self> {
-        let stream = timeout(CONNECTING, connect(url, policy)).await??;
+        let stream = timeout(CONNECTING, rivero_http::connect(url, policy)).await??;
         let (pieces, body) = mpsc::channel(QUEUE);
         let request = request(url, content_type, body)?;
         let (end, done) = oneshot::channel();
@@ -146,103 +137,16 @@ fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-async fn connect(url: &Url, policy: &Policy) -> io::Result<Box<dyn Stream>> {
-    let host = url
-        .host()
-        .ok_or_else(|| invalid("the URL names no host"))?
-        .to_owned();
-    let port = url
-        .port_or_known_default()
-        .ok_or_else(|| invalid("the URL names no port"))?;
-    let tcp = connect_any(&addresses(&host, port, policy).await?).await?;
-    tcp.set_nodelay(true)?;
-    if url.scheme() == "http" {
-        return Ok(Box::new(tcp));
-    }
-    let name = match &host {
-        Host::Domain(name) => {
-            ServerName::try_from(name.clone()).map_err(|error| invalid(error.to_string()))?
-        }
-        Host::Ipv4(address) => ServerName::from(std::net::IpAddr::from(*address)),
-        Host::Ipv6(address) => ServerName::from(std::net::IpAddr::from(*address)),
-    };
-    let tls = TlsConnector::from(tls_configuration()?)
-        .connect(name, tcp)
-        .await?;
-    Ok(Box::new(tls))
-}
-
-/// The host's addresses, none of which may be a forbidden one.
-async fn addresses(host: &Host<String>, port: u16, policy: &Policy) -> io::Result<Vec<SocketAddr>> {
-    policy.check_host(host).map_err(super::refused)?;
-    let name = match host {
-        Host::Ipv4(address) => return Ok(vec![SocketAddr::from((*address, port))]),
-        Host::Ipv6(address) => return Ok(vec![SocketAddr::from((*address, port))]),
-        Host::Domain(name) => name,
-    };
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port))
-        .await?
-        .collect();
-    for address in &found {
-        policy
-            .check_address(address.ip(), name)
-            .map_err(super::refused)?;
-    }
-    Ok(found)
-}
-
-async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Trusts what the system trusts, or `SSL_CERT_FILE` names.
-fn tls_configuration() -> io::Result<Arc<ClientConfig>> {
-    static CONFIGURATION: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(configuration) = CONFIGURATION.get() {
-        return Ok(configuration.clone());
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let configuration = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(CONFIGURATION
-        .get_or_init(|| Arc::new(configuration))
-        .clone())
-}
-
 fn request(
     url: &Url,
     content_type: &'static str,
     body: mpsc::Receiver<Bytes>,
 ) -> io::Result<Request<Pieces>> {
-    let host = url.host_str().unwrap_or_default();
-    let authority = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    let target = url.query().map_or_else(
-        || url.path().to_owned(),
-        |query| format!("{}?{query}", url.path()),
-    );
-    let mut request = Request::post(target)
-        .header(HOST, authority)
+    let mut request = Request::post(rivero_http::target(url))
+        .header(HOST, rivero_http::authority(url))
         .header(CONTENT_TYPE, content_type)
-        .header(USER_AGENT, concat!("Rivero/", env!("CARGO_PKG_VERSION")));
-    if let Some(credentials) = credentials(url) {
+        .header(USER_AGENT, rivero_http::user_agent());
+    if let Some(credentials) = rivero_http::basic(url) {
         request = request.header(AUTHORIZATION, credentials);
     }
     request
@@ -250,22 +154,10 @@ fn request(
         .map_err(|error| invalid(error.to_string()))
 }
 
-/// Basic authentication (RFC 7617) from the URL's user and password.
-fn credentials(url: &Url) -> Option<HeaderValue> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let plain = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
-    let mut pair = plain(url.username());
-    pair.push(b':');
-    pair.extend(plain(url.password().unwrap_or_default()));
-    let mut value =
-        HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-async fn exchange(stream: Box<dyn Stream>, request: Request<Pieces>) -> io::Result<()> {
+async fn exchange(
+    stream: Box<dyn rivero_http::Stream>,
+    request: Request<Pieces>,
+) -> io::Result<()> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

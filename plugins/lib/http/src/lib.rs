@@ -1,0 +1,14 @@
+//! HTTP/1.1 as a client: endpoints that fetch media or upload it.
+//!
+//! The policy sees every address that is connected to: a name is resolved once,
+//! all its addresses are checked, and the connection goes to one of those, so
+//! there is no second resolution that could lead elsewhere. Redirections are
+//! followed by [`get`] alone, and each is a new connection.
+
+mod connect;
+mod get;
+mod head;
+
+pub use connect::{Stream, connect};
+pub use get::{Answer, Error, get};
+pub use head::{authority, basic, target, user_agent};

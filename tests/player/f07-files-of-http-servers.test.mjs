@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+
+import { Calls } from '../lib/calls.mjs';
+import { invoke } from '../lib/client.mjs';
+import { fixtureDirectory, makeMedia, playerOf, playInto, viewerOf } from '../lib/fixtures.mjs';
+import { live } from '../lib/live.mjs';
+import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
+import { sendParts, sendWhole, serve } from '../lib/media-server.mjs';
+import { nextEvent, until } from '../lib/wait.mjs';
+
+const directory = fixtureDirectory();
+let page, pipeline, viewer, mp4, webm, away, store;
+live({}, async ({ client, browser }) => {
+  page = await browser.openProbe();
+  pipeline = await client.create('MediaPipeline');
+  viewer = await viewerOf(pipeline, await Calls.on(page), 'viewer');
+  await isConnected(page, 'viewer');
+  // The index of this one is at its end.
+  mp4 = await makeMedia(directory, 'a.mp4', { colours: [COLOURS.green, COLOURS.blue], seconds: 4, toneHz: 600 });
+  webm = await makeMedia(directory, 'a.webm', { colours: [COLOURS.red], seconds: 4, toneHz: 1000 });
+  away = await serve((request, response) => sendParts(request, response, mp4));
+  store = await serve(answer);
+});
+after(() => [away, store].forEach((server) => server?.close()));
+
+function moved(response, location, status = 302) {
+  response.writeHead(status, { location }).end();
+}
+
+function answer(request, response) {
+  const { pathname } = new URL(request.url, 'http://x');
+  switch (pathname) {
+    case '/parts':
+      return sendParts(request, response, mp4);
+    case '/chunked':
+      return sendWhole(request, response, webm);
+    case '/whole':
+      return sendWhole(request, response, webm, { length: true });
+    case '/breaking':
+      return sendParts(request, response, mp4, 40_000);
+    case '/moved':
+      return moved(response, 'further/still?a=b c'.replace(' ', '%20'), 301);
+    case '/further/still':
+      return moved(response, `${away.origin}/there`, 307);
+    case '/circle':
+      return moved(response, '/circle');
+    case '/metadata':
+      return moved(response, 'http://169.254.169.254/latest');
+    case '/number':
+      return moved(response, 'http://2852039166/latest', 308);
+    case '/file':
+      return moved(response, 'file:///etc/hostname');
+    case '/empty':
+      return response.writeHead(200).end();
+    case '/secret': {
+      const allowed = request.headers.authorization === `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
+      return allowed ? sendParts(request, response, mp4) : response.writeHead(401).end();
+    }
+    default:
+      return response.writeHead(404).end();
+  }
+}
+
+for (const [name, path, colour, toneHz, isSeekable] of [
+  ['a server that knows ranges', '/parts', 'green', 600, true],
+  ['a server that sends in chunks, without a length', '/chunked', 'red', 1000, false],
+  ['a server that knows no ranges', '/whole', 'red', 1000, false],
+  ['a server whose connections break', '/breaking', 'green', 600, true],
+  ['another server that it was moved to, by way of a third URL', '/moved', 'green', 600, true],
+]) {
+  test(`a file is played from ${name}`, async () => {
+    const player = await playerOf(pipeline, `${store.origin}${path}`);
+    const end = nextEvent(player, 'EndOfStream');
+    await playInto(player, viewer);
+    await Promise.all([hearsTone(page, 'viewer', toneHz), seesColour(page, 'viewer', COLOURS[colour])]);
+    assert.equal((await invoke(player, 'getVideoInfo')).isSeekable, isSeekable);
+    await end;
+    assert.deepEqual(player.errors, []);
+    await player.release();
+  });
+}
+
+test('it can be sought in, and paused', async () => {
+  const player = await playerOf(pipeline, `${store.origin}/parts`);
+  await playInto(player, viewer);
+  await seesColour(page, 'viewer', COLOURS.green);
+  const { duration } = await invoke(player, 'getVideoInfo');
+  assert.ok(Math.abs(duration - 8000) < 200, `${duration} ms`);
+  for (const [position, colour] of [[5000, 'blue'], [500, 'green'], [6000, 'blue']]) {
+    await invoke(player, 'setPosition', position);
+    await seesColour(page, 'viewer', COLOURS[colour]);
+  }
+  await invoke(player, 'pause');
+  const place = await invoke(player, 'getPosition');
+  const end = nextEvent(player, 'EndOfStream');
+  await invoke(player, 'play');
+  await until(async () => (await invoke(player, 'getPosition')) > place, 'it goes on');
+  await end;
+  assert.deepEqual(player.errors, []);
+  await player.release();
+});
+
+test('user and password of the URI are the server’s to check', async () => {
+  const player = await playerOf(pipeline, `${store.origin.replace('://', '://me:p%40ss@')}/secret`);
+  await playInto(player, viewer);
+  await seesColour(page, 'viewer', COLOURS.green);
+  await player.release();
+});
+
+for (const path of ['/none', '/secret', '/circle', '/metadata', '/number', '/file']) {
+  test(`${path} is an invalid URI`, async () => {
+    const player = await playerOf(pipeline, `${store.origin}${path}`);
+    const error = nextEvent(player, 'Error');
+    await invoke(player, 'play');
+    const { type, description } = await error;
+    assert.equal(type, 'INVALID_URI', description);
+    await until(async () => (await invoke(player, 'getState')) === 'STOP', 'it stops');
+    await player.release();
+  });
+}
+
+test('nothing is invalid media', async () => {
+  const player = await playerOf(pipeline, `${store.origin}/empty`);
+  const error = nextEvent(player, 'Error');
+  await invoke(player, 'play');
+  assert.equal((await error).type, 'INVALID_MEDIA');
+  await player.release();
+});
+
+test('stopped and released while a server does not answer, it ends at once', async () => {
+  const silent = await serve(() => {});
+  const player = await playerOf(pipeline, `${silent.origin}/a.mp4`);
+  await invoke(player, 'play');
+  await until(() => silent.requests.length > 0, 'it asks');
+  const began = performance.now();
+  await invoke(player, 'stop');
+  await until(async () => (await invoke(player, 'getState')) === 'STOP', 'it stops');
+  await invoke(player, 'play');
+  await player.release();
+  assert.ok(performance.now() - began < 4000);
+  silent.close();
+});
