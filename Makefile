@@ -131,5 +131,6 @@ property-tests: ## every property test with many cases (100,000 × SCALE)
 
 bench: deps-test build ## forwarding, recording and transcoding beside their floors, latency, memory, threads (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs
 	$(CARGO) bench --locked -p rivero-codecs --bench transcoding

@@ -42,6 +42,12 @@ pub(crate) struct Forwarding {
     pub(crate) floor_gso_us: Option<f64>,
     /// The same, each packet in a call of its own.
     pub(crate) floor_single_us: Option<f64>,
+    /// CPU time of the forwarder of the `webrtc` crate per packet that a viewer received.
+    pub(crate) forwarder_us: Option<f64>,
+    /// Packets that its viewers lacked, all together.
+    pub(crate) forwarder_lost: Option<f64>,
+    /// `cpu_us_per_packet` as a multiple of `floor_gso_us`.
+    pub(crate) times_floor: Option<f64>,
     /// From the publisher's send call to the viewer.
     pub(crate) latency_p50_ms: f64,
     /// As above.
@@ -49,6 +55,10 @@ pub(crate) struct Forwarding {
     /// Share of the server's core that other processes and the hypervisor used, percent: above
     /// a few percent, times and latencies are not the server's alone.
     pub(crate) others_percent: f64,
+    /// From processOffer to its answer.
+    pub(crate) answer_p50_ms: f64,
+    /// As above.
+    pub(crate) answer_p99_ms: f64,
     /// From processOffer to the end of the DTLS handshake.
     pub(crate) connect_p50_ms: f64,
     /// As above.
@@ -67,6 +77,8 @@ pub(crate) struct Forwarding {
     pub(crate) released_kib: f64,
     /// Threads of the server under media.
     pub(crate) threads: f64,
+    /// The same less the processor's cores.
+    pub(crate) threads_beyond_cores: f64,
     /// Open file descriptors of the server under media.
     pub(crate) descriptors: f64,
     /// Packets that the publisher sent in the window.
@@ -79,7 +91,8 @@ pub(crate) struct Forwarding {
     pub(crate) start_ms: f64,
 }
 
-/// One run with a server of its own, and the floor for as many viewers right after it.
+/// One run with a server of its own, and right after it, for as many viewers, the floor and the
+/// forwarder of the `webrtc` crate.
 pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<Forwarding, Error> {
     let server = Server::start(&options.release_dir, cores)?;
     let run = measure_server(options, cores, &server, viewers);
@@ -90,6 +103,15 @@ pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<F
         let mut floor = |sending| measure_floor(options, cores, &mut generator, sending).map(Some);
         run.floor_gso_us = floor(Sending::Segmented)?;
         run.floor_single_us = floor(Sending::Single)?;
+        run.times_floor = run.floor_gso_us.map(|floor| run.cpu_us_per_packet / floor);
+    }
+    if !options.no_forwarder {
+        let forwarder = Server::start_forwarder(&options.release_dir, cores)?;
+        let other = measure_server(options, cores, &forwarder, viewers);
+        let (other, _) =
+            other.inspect_err(|_| eprintln!("the forwarder's log:\n{}", forwarder.log()))?;
+        run.forwarder_us = Some(other.cpu_us_per_packet);
+        run.forwarder_lost = Some(other.lost);
     }
     Ok(run)
 }
@@ -121,6 +143,7 @@ fn measure_server(
     generator.run_for(DRAIN)?;
 
     let (sent, received, repeated) = generator.counted();
+    let answers = sorted(generator.answer_times());
     let connects = sorted(generator.connect_times());
     let joins = sorted(generator.join_times());
     let latencies = sorted(generator.take_latencies());
@@ -131,10 +154,15 @@ fn measure_server(
         cpu_us_per_packet: micros(cpu) / count(received.max(1)),
         cpu_percent: percent(cpu, time),
         others_percent: percent(others, time),
+        answer_p50_ms: percentile(&answers, 0.5),
+        answer_p99_ms: percentile(&answers, 0.99),
         connect_p50_ms: percentile(&connects, 0.5),
         connect_p95_ms: percentile(&connects, 0.95),
         floor_gso_us: None,
         floor_single_us: None,
+        forwarder_us: None,
+        forwarder_lost: None,
+        times_floor: None,
         latency_p50_ms: percentile(&latencies, 0.5),
         latency_p99_ms: percentile(&latencies, 0.99),
         join_p50_ms: percentile(&joins, 0.5),
@@ -144,6 +172,7 @@ fn measure_server(
         media_kib: media,
         released_kib: kib(process)?,
         threads: count(threads),
+        threads_beyond_cores: count(threads) - 1.0,
         descriptors: count(descriptors),
         sent: count(sent),
         lost: count((sent * u64::from(viewers)).saturating_sub(received)),

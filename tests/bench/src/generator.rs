@@ -55,6 +55,8 @@ pub(crate) struct Generator {
     timers: BTreeSet<(Instant, usize)>,
     traffic: Traffic,
     source: Option<Source>,
+    /// When the next viewer sends transport-wide feedback, and which one.
+    feedback: Option<(Instant, usize)>,
     window: Window,
     /// Time 0 of stamps.
     epoch: Instant,
@@ -92,6 +94,7 @@ impl Generator {
             timers: BTreeSet::new(),
             traffic,
             source: None,
+            feedback: (!traffic.feedback_interval.is_zero()).then(|| (Instant::now(), 0)),
             window: Window::closed(),
             epoch: Instant::now(),
             touched: Vec::new(),
@@ -180,6 +183,7 @@ impl Generator {
         self.receive()?;
         self.run_timers();
         self.publish()?;
+        self.tell_arrivals();
         if std::mem::take(&mut self.rpc_readable) {
             self.negotiate()?;
         }
@@ -192,7 +196,8 @@ impl Generator {
         }
         let timer = self.timers.first().map(|(due, _)| *due);
         let packet = self.source.as_ref().map(Source::due);
-        let next = [timer, packet]
+        let feedback = self.feedback.map(|(due, _)| due);
+        let next = [timer, packet, feedback]
             .into_iter()
             .flatten()
             .fold(end, Instant::min);
@@ -272,6 +277,11 @@ impl Generator {
     /// From processOffer to the end of the DTLS handshake of each viewer, in milliseconds.
     pub(crate) fn connect_times(&self) -> Vec<f64> {
         milliseconds(self.viewers().filter_map(|viewer| viewer.connected))
+    }
+
+    /// From processOffer to its answer of each viewer, in milliseconds.
+    pub(crate) fn answer_times(&self) -> Vec<f64> {
+        milliseconds(self.viewers().filter_map(|viewer| viewer.answered))
     }
 
     /// From processOffer to first media of each viewer, in milliseconds.

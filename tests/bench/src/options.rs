@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::traffic::Traffic;
 
 /// Measures a release build of Rivero: 1 publisher to N real DTLS-SRTP viewers on loopback, beside
-/// the floor (AES-128-GCM and the same socket calls) in the same run, then the control side.
+/// the floor (AES-128-GCM and the same socket calls) and a plain forwarder of the `webrtc` crate in
+/// the same run, then the control side.
 #[derive(Debug, Clone, Parser)]
 #[command(version)]
 pub(crate) struct Options {
@@ -38,12 +39,18 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5.0, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: f64,
     /// Milliseconds between two viewers' processOffer; 0 = all at once
-    #[arg(long, default_value_t = 10, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub(crate) join_interval: u64,
     /// Milliseconds over which the publisher spreads the packets of a frame, as a pacer does;
     /// 0 = one burst
     #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=30))]
     pub(crate) spread: u64,
+    /// Packets of a frame, of which 25 come per second
+    #[arg(long, default_value_t = Traffic::VGA_1_MBPS.packets_per_frame, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) packets_per_frame: u32,
+    /// Milliseconds between two transport-wide feedbacks of a viewer; 0 = none
+    #[arg(long, default_value_t = 100, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub(crate) feedback_interval: u64,
     /// Seconds for each kind of request on the control side; 0 = leave it out
     #[arg(long, default_value_t = 2.0, value_name = "S", value_parser = seconds)]
     pub(crate) control_seconds: f64,
@@ -59,6 +66,9 @@ pub(crate) struct Options {
     /// Leave the floor out
     #[arg(long)]
     pub(crate) no_floor: bool,
+    /// Leave the forwarder of the `webrtc` crate out
+    #[arg(long)]
+    pub(crate) no_forwarder: bool,
     /// The server's core; by default the first that is allowed
     #[arg(long, value_name = "CPU")]
     pub(crate) server_core: Option<usize>,
@@ -118,6 +128,8 @@ impl Options {
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             spread: Duration::from_millis(self.spread),
+            packets_per_frame: self.packets_per_frame,
+            feedback_interval: Duration::from_millis(self.feedback_interval),
             ..Traffic::VGA_1_MBPS
         }
     }

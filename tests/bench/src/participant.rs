@@ -12,6 +12,7 @@ use rivero_bench_peer::{
 };
 use rivero_rtp::{
     RtpHeader,
+    arrivals::TransportArrivals,
     rtcp::{self, CompoundBuilder, ReportBlock, RtcpPacket},
 };
 
@@ -58,11 +59,15 @@ pub(crate) struct Participant {
     pub(crate) connected: Option<Duration>,
     /// When processOffer was sent.
     pub(crate) asked: Option<Instant>,
+    /// From then to the answer.
+    pub(crate) answered: Option<Duration>,
     /// From then to the first packet of media.
     pub(crate) first_media: Option<Duration>,
     pub(crate) reception: Reception,
     /// SSRC and sequence number of the last packet.
     last: Option<(u32, u16)>,
+    /// When packets arrived, by their transport-wide numbers.
+    arrivals: TransportArrivals,
 }
 
 /// What a datagram was, beyond the peer's own business.
@@ -104,9 +109,11 @@ impl Participant {
             timer: None,
             connected: None,
             asked: None,
+            answered: None,
             first_media: None,
             reception: Reception::default(),
             last: None,
+            arrivals: TransportArrivals::new(now),
         })
     }
 
@@ -147,6 +154,9 @@ impl Participant {
         let stamp = header.payload(packet).ok().and_then(Stamp::read);
         let Some(stamp) = stamp else { return };
         self.last = Some((header.ssrc, header.sequence));
+        if let Some(number) = sdp::transport_sequence(header, packet) {
+            self.arrivals.received(now, number);
+        }
         self.reception.arrived(stamp, time, window);
         if self.first_media.is_none() {
             self.first_media = self.asked.map(|asked| now.saturating_duration_since(asked));
@@ -163,6 +173,20 @@ impl Participant {
             self.connected = self.asked.map(|asked| now.saturating_duration_since(asked));
         }
         connected
+    }
+
+    /// Replaces `out` by transport-wide feedback about what arrived since the last one, protected;
+    /// `false` when nothing did.
+    pub(crate) fn write_feedback(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let Some((ssrc, _)) = self.last else {
+            return false;
+        };
+        let mut builder = CompoundBuilder::default();
+        // Whatever it is due for, the load decides when.
+        let due = self.arrivals.poll_timeout().unwrap_or(now);
+        self.arrivals.report(due, REPORTER, ssrc, &mut builder);
+        out.clear();
+        !builder.is_empty() && self.peer.protect_rtcp(builder.as_bytes(), out).is_ok()
     }
 
     /// Replaces `out` by what a viewer reports every second, protected.

@@ -1,11 +1,22 @@
 //! The few lines of SDP that a peer of the load offers, and those it needs of the answer.
 
 use rivero_bench_peer::{Certificate, DtlsRole, Fingerprint, IceCredentials, RemoteParameters};
+use rivero_rtp::RtpHeader;
 
 use crate::error::Error;
 
 /// The payload type that is offered for VP8.
 pub(crate) const PAYLOAD_TYPE: u8 = 96;
+
+/// The number that is offered for the extension with transport-wide sequence numbers.
+const TRANSPORT_SEQUENCE: u8 = 3;
+
+/// The transport-wide sequence number of a packet, if it has one.
+pub(crate) fn transport_sequence(header: &RtpHeader, packet: &[u8]) -> Option<u16> {
+    let mut elements = header.extensions(packet);
+    let (_, data) = elements.find(|(id, _)| *id == TRANSPORT_SEQUENCE)?;
+    data.first_chunk().map(|number| u16::from_be_bytes(*number))
+}
 
 /// Which way video goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +54,9 @@ pub(crate) fn offer(
         "a=setup:actpass",
         "a=mid:0",
         "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-        "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        &format!(
+            "a=extmap:{TRANSPORT_SEQUENCE} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+        ),
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
         &format!("a={direction}"),
         "a=rtcp-mux",

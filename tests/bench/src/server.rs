@@ -1,4 +1,5 @@
-//! A server of its own for each measurement, pinned to its core, on loopback only.
+//! A server of its own for each measurement, pinned to its core, on loopback only: Rivero, or the
+//! forwarder of the `webrtc` crate that it is compared with.
 
 use std::{
     fs::{self, File},
@@ -74,7 +75,6 @@ impl Server {
         let address = free_address().map_err(Error::system("a free port"))?;
         lay_out(home.path(), address.port(), resources)
             .map_err(Error::system("the configuration"))?;
-        let log = File::create(home.path().join("log")).map_err(Error::system("the log"))?;
         let mut command = Command::new(&binary);
         command
             .arg("--conf-file")
@@ -84,7 +84,33 @@ impl Server {
             .arg("--modules-config-path")
             .arg(home.path().join("config"))
             .arg("--data-path")
-            .arg(home.path())
+            .arg(home.path());
+        Self::spawn(command, home, address, cores)
+    }
+
+    /// Starts the forwarder of the `webrtc` crate, which answers the load's requests likewise.
+    pub(crate) fn start_forwarder(release: &Path, cores: Cores) -> Result<Self, Error> {
+        let binary = release.join("rivero-forwarder");
+        if !binary.exists() {
+            let binary = binary.display();
+            return Err(Error::Other(format!(
+                "{binary} is missing: run `make build`"
+            )));
+        }
+        let address = free_address().map_err(Error::system("a free port"))?;
+        let mut command = Command::new(&binary);
+        command.arg(address.to_string());
+        Self::spawn(command, new_home()?, address, cores)
+    }
+
+    fn spawn(
+        mut command: Command,
+        home: TempDir,
+        address: SocketAddr,
+        cores: Cores,
+    ) -> Result<Self, Error> {
+        let log = File::create(home.path().join("log")).map_err(Error::system("the log"))?;
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
@@ -93,8 +119,9 @@ impl Server {
         let begin = Instant::now();
         let child = command.spawn();
         cores.enter_generator()?;
+        let program = command.get_program().to_string_lossy().into_owned();
         let mut server = Self {
-            child: child.map_err(Error::system(binary.display().to_string()))?,
+            child: child.map_err(Error::system(program))?,
             home,
             address,
             start_time: Duration::ZERO,

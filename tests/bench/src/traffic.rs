@@ -15,6 +15,8 @@ pub(crate) struct Traffic {
     pub(crate) last_payload: usize,
     /// Time over which the packets of a frame are spread.
     pub(crate) spread: Duration,
+    /// Time between two transport-wide feedbacks of a viewer, zero for none.
+    pub(crate) feedback_interval: Duration,
 }
 
 impl Traffic {
@@ -25,6 +27,7 @@ impl Traffic {
         payload: 1000,
         last_payload: 960,
         spread: Duration::ZERO,
+        feedback_interval: Duration::from_millis(100),
     };
 
     /// Time between two frames.

@@ -31,7 +31,12 @@ fn every_viewer_gets_every_packet() {
     let figure = |key: &str| run[key].as_f64().unwrap_or(f64::NAN);
     assert!((100.0..=300.0).contains(&figure("sent")), "{run}");
     assert_eq!((figure("lost"), figure("repeated")), (0.0, 0.0), "{run}");
-    for measured in ["cpu_us_per_packet", "floor_gso_us", "floor_single_us"] {
+    for measured in [
+        "cpu_us_per_packet",
+        "floor_gso_us",
+        "floor_single_us",
+        "forwarder_us",
+    ] {
         assert!(figure(measured) > 0.0, "{run}");
     }
     assert!(

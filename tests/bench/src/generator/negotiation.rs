@@ -130,7 +130,11 @@ impl Generator {
         let Some(participant) = self.participants.get_mut(number) else {
             return Ok(());
         };
-        participant.peer.set_remote(Instant::now(), remote)?;
+        let now = Instant::now();
+        participant.answered = participant
+            .asked
+            .map(|asked| now.saturating_duration_since(asked));
+        participant.peer.set_remote(now, remote)?;
         let candidate = json!({
             "candidate": participant.candidate, "sdpMid": "0", "sdpMLineIndex": 0,
         });

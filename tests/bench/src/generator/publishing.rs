@@ -1,6 +1,6 @@
 //! Sending: the publisher's packets when they are due, and everybody's reports.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Generator, PUBLISHER};
 use crate::{error::Error, socket::MediaSocket, source::Source};
@@ -57,6 +57,28 @@ impl Generator {
         Ok(())
     }
 
+    /// Has the viewers whose turn it is tell when packets arrived. Their turns are spread evenly over
+    /// the interval, as those of independent viewers are.
+    pub(super) fn tell_arrivals(&mut self) {
+        let (now, viewers) = (Instant::now(), self.participants.len().saturating_sub(1));
+        while let Some((due, turn)) = self.feedback.filter(|(due, _)| *due <= now) {
+            let viewer = self.participants.iter_mut().nth(1 + turn);
+            if let Some(viewer) = viewer
+                && let Some(path) = viewer.peer.path()
+                && let Some(socket) = self.sockets.get(viewer.socket)
+                && viewer.write_feedback(now, &mut self.scratch)
+            {
+                self.recorded.add(&self.scratch);
+                socket.send(path.local.ip(), path.remote, &self.scratch, None);
+            }
+            let pause = self.traffic.feedback_interval / divisor(viewers);
+            // After a stalled machine go on from here instead of catching up.
+            let late = now.saturating_duration_since(due) > Duration::from_millis(200);
+            let next = if late { now } else { due } + pause;
+            self.feedback = Some((next, (turn + 1) % viewers.max(1)));
+        }
+    }
+
     fn report_as_sender(&mut self) -> Result<(), Error> {
         let source = self.source.as_ref().map(Source::report);
         let publisher = self.participants.get_mut(PUBLISHER);
@@ -72,6 +94,10 @@ impl Generator {
         }
         Ok(())
     }
+}
+
+fn divisor(number: usize) -> u32 {
+    u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
 /// Replaces `out` by the packets of one frame that are due, equal in size but the last; returns
