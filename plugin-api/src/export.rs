@@ -32,8 +32,8 @@ pub struct ConverterFactory {
     /// What it converts.
     pub conversion: Conversion,
     /// `(input format, output format, settings, output)`; settings are an object with those of
-    /// `bitrate`, `min_bitrate`, `max_bitrate` (bit/s), `width`, `height`, `frame_rate` (1/s),
-    /// `sample_rate` (Hz) and `channels` that are asked for. Called on a worker of the host.
+    /// `bitrate` (bit/s, to begin with), `width`, `height`, `frame_rate` (1/s), `sample_rate` (Hz)
+    /// and `channels` that are asked for. Called on a worker of the host.
     pub create: CreateConverter,
 }
 

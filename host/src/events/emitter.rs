@@ -95,16 +95,15 @@ impl NodeObserver for Emitter {
                     json!({"mediaType": kind.as_str(), "padName": &*description, "state": state}),
                 )
             }
-            NodeEvent::Transcoding { kind, active } => {
+            NodeEvent::Transcoding {
+                kind,
+                active,
+                reason,
+            } => {
                 self.note_transcoding(kind, active);
-                let state = if active {
-                    "TRANSCODING"
-                } else {
-                    "NOT_TRANSCODING"
-                };
                 (
                     "MediaTranscodingStateChanged",
-                    json!({"mediaType": kind.as_str(), "binName": "default", "state": state}),
+                    transcoding_data(kind, active, reason),
                 )
             }
             NodeEvent::Unconvertible { kind, reason } => {
@@ -125,6 +124,20 @@ impl Emitter {
             kinds.push(kind);
         }
     }
+}
+
+/// `reason` is not among Kurento's: who caused it, and why.
+fn transcoding_data(kind: MediaKind, active: bool, reason: Option<String>) -> Value {
+    let state = if active {
+        "TRANSCODING"
+    } else {
+        "NOT_TRANSCODING"
+    };
+    let mut data = json!({"mediaType": kind.as_str(), "binName": "default", "state": state});
+    if let (Some(reason), Some(data)) = (reason, data.as_object_mut()) {
+        data.insert("reason".to_owned(), reason.into());
+    }
+    data
 }
 
 fn connection_data(connection: &Connection) -> Value {

@@ -104,6 +104,8 @@ pub enum NodeEvent {
         kind: MediaKind,
         /// Whether this element's media is being converted now.
         active: bool,
+        /// Whose connection decided it, and why, in words; nothing where nothing changed.
+        reason: Option<String>,
     },
     /// A source and this sink share no format, and no module converts.
     Unconvertible {

@@ -21,6 +21,8 @@ struct Round {
     converters: Option<Arc<dyn Converters>>,
     tree: Tree,
     wiring: Wiring,
+    /// Whose link made media be decoded or encoded, and why, if this round did.
+    cause: Option<String>,
 }
 
 impl Locked<'_> {
@@ -83,6 +85,7 @@ impl Locked<'_> {
             place,
             converters: self.plane.converters(),
             tree,
+            cause: None,
         };
         Some((round, links))
     }
@@ -113,12 +116,15 @@ impl Locked<'_> {
         if link.set_route(std::iter::once(first).chain(stages).collect())
             && path.iter().any(|step| step.transcodes)
         {
-            self.log_transcoding(link, &sink);
+            let cause = self.transcoding_in_words(link, &sink);
+            let kind = link.connection.kind.as_str().to_lowercase();
+            tracing::info!("TRANSCODING ACTIVE for {kind}: {cause}");
+            round.cause.get_or_insert(cause);
         }
         self.announce(sink, feed.format());
     }
 
-    fn log_transcoding(&self, link: &Link, sink: &Sink) {
+    fn transcoding_in_words(&self, link: &Link, sink: &Sink) -> String {
         let formats = self.plane.formats();
         let way: Vec<String> = link
             .route()
@@ -126,13 +132,12 @@ impl Locked<'_> {
             .map(|hop| formats.describe(hop.format))
             .collect();
         let (source, sink_id) = (&link.connection.source, &link.connection.sink);
-        tracing::info!(
-            "TRANSCODING ACTIVE for {}: {source} sends {}, {sink_id} accepts {}; converted {}",
-            link.connection.kind.as_str().to_lowercase(),
+        format!(
+            "{source} sends {}, {sink_id} accepts {}; converted {}",
             way.first().map_or("nothing", String::as_str),
             self.accepted_in_words(sink),
             way.join(" → "),
-        );
+        )
     }
 
     fn finish(&mut self, mut round: Round) {
@@ -153,7 +158,7 @@ impl Locked<'_> {
         {
             element.conversions.insert(key.clone(), round.tree);
         }
-        self.tell_transcoding(&id, key.kind, carries);
+        self.tell_transcoding(&id, key.kind, carries, round.cause);
     }
 
     fn install(&mut self, source: Arc<Source>, consumers: FanOut, needs_keyframe: bool) {
@@ -187,12 +192,18 @@ impl Locked<'_> {
         for stage in tree.iter().flat_map(Tree::stages) {
             self.discard(stage.clone());
         }
-        self.tell_transcoding(id, key.kind, false);
+        self.tell_transcoding(id, key.kind, false, None);
     }
 
     /// Tells an element when its media began or ceased to be decoded or encoded; also
     /// that it is not, when it first reaches somebody.
-    fn tell_transcoding(&mut self, id: &Arc<str>, kind: MediaKind, carries: bool) {
+    fn tell_transcoding(
+        &mut self,
+        id: &Arc<str>,
+        kind: MediaKind,
+        carries: bool,
+        cause: Option<String>,
+    ) {
         let Some(element) = self.elements.get_mut(id) else {
             return;
         };
@@ -203,11 +214,19 @@ impl Locked<'_> {
             return;
         }
         element.transcoding.insert(kind, active);
+        let mut reason = cause;
         if former == Some(true) {
+            let text = format!("nobody needs it of {id} any more");
             let kind = kind.as_str().to_lowercase();
-            tracing::info!("TRANSCODING INACTIVE for {kind}: nobody needs it of {id} any more");
+            tracing::info!("TRANSCODING INACTIVE for {kind}: {text}");
+            reason = Some(text);
         }
-        self.tell(id, NodeEvent::Transcoding { kind, active });
+        let event = NodeEvent::Transcoding {
+            kind,
+            active,
+            reason,
+        };
+        self.tell(id, event);
     }
 
     /// A conversion ended by itself: other ways are tried, else its consumers are told.

@@ -15,10 +15,6 @@ const VIDEO_BITRATE: u64 = 300_000;
 pub(crate) struct Settings {
     /// Bit/s.
     bitrate: u64,
-    /// Bit/s, not less than this.
-    min_bitrate: u64,
-    /// Bit/s, not more than this.
-    max_bitrate: u64,
     /// Pixels.
     pub(crate) width: u32,
     /// Pixels.
@@ -44,27 +40,16 @@ impl Settings {
 
     /// Bit/s at the beginning, for video.
     pub(crate) fn video_bitrate(&self) -> u64 {
-        let wished = if self.bitrate == 0 {
+        if self.bitrate == 0 {
             VIDEO_BITRATE
         } else {
             self.bitrate
-        };
-        self.bounded(wished)
+        }
     }
 
     /// Bit/s of audio, if there is a wish.
     pub(crate) fn audio_bitrate(&self) -> Option<u64> {
-        (self.bitrate > 0).then(|| self.bounded(self.bitrate))
-    }
-
-    /// A wish within the bounds; if they contradict each other, the lower one counts.
-    pub(crate) fn bounded(&self, bitrate: u64) -> u64 {
-        let most = if self.max_bitrate == 0 {
-            u64::MAX
-        } else {
-            self.max_bitrate
-        };
-        bitrate.min(most).max(self.min_bitrate)
+        (self.bitrate > 0).then_some(self.bitrate)
     }
 }
 
@@ -75,14 +60,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bitrate_stays_within_its_bounds() {
-        let settings = Settings::parse(json!({
-            "bitrate": 900_000, "min_bitrate": 100_000, "max_bitrate": 500_000
-        }))
-        .unwrap();
-        assert_eq!(settings.video_bitrate(), 500_000);
-        assert_eq!(settings.bounded(50_000), 100_000);
-        assert_eq!(settings.bounded(200_000), 200_000);
+    fn only_video_has_a_bitrate_without_a_wish() {
+        let settings = Settings::parse(json!({"bitrate": 900_000})).unwrap();
+        assert_eq!(settings.video_bitrate(), 900_000);
+        assert_eq!(settings.audio_bitrate(), Some(900_000));
         assert_eq!(Settings::default().video_bitrate(), 300_000);
         assert_eq!(Settings::default().audio_bitrate(), None);
     }

@@ -131,18 +131,12 @@ impl EncoderBitrate {
         (self.told.swap(target, Relaxed) != target).then_some(target)
     }
 
-    /// The part of a converter's settings that is about bitrate.
+    /// The part of a converter's settings that is about bitrate. The bounds stay here: they may
+    /// change while it runs.
     pub(super) fn settings(&self, settings: &mut Map<String, Value>) {
         if let Some(target) = self.target() {
             self.told.store(target, Relaxed);
             settings.insert("bitrate".to_owned(), target.into());
-        }
-        if self.kind == MediaKind::Video {
-            let rates = self.rates.get();
-            settings.insert("min_bitrate".to_owned(), rates.minimum.into());
-            if rates.maximum > 0 {
-                settings.insert("max_bitrate".to_owned(), rates.maximum.into());
-            }
         }
     }
 }

@@ -128,7 +128,7 @@ impl Converter for AudioEncode {
         if let (Upstream::TargetBitrate { bits_per_second }, Some(encoder)) =
             (message, self.slot().as_ref())
         {
-            encoder.set_bitrate(self.settings.bounded(bits_per_second));
+            encoder.set_bitrate(bits_per_second);
         }
     }
 

@@ -268,7 +268,7 @@ impl Converter for VideoEncode {
             Upstream::KeyframeRequest => self.force_keyframe(),
             Upstream::TargetBitrate { bits_per_second } => {
                 let mut control = self.control();
-                control.bitrate = self.settings.bounded(bits_per_second);
+                control.bitrate = bits_per_second;
                 if let Some(encoder) = &control.encoder {
                     encoder.set_bitrate(control.bitrate);
                 }

@@ -29,6 +29,28 @@ fn transcoding_begins_with_the_first_and_ends_with_the_last_who_needs_it() {
 }
 
 #[test]
+fn the_event_says_whose_connection_is_the_cause() {
+    let studio = Studio::new();
+    let camera = studio.camera();
+    let viewer = studio.connected(&camera, "viewer", studio.format("H264"));
+    viewer.node.release();
+    let events = camera.events.all();
+    let reasons: Vec<_> = events
+        .into_iter()
+        .filter_map(|event| match event {
+            NodeEvent::Transcoding { reason, .. } => reason,
+            _ => None,
+        })
+        .collect();
+    let [begins, ends] = &reasons[..] else {
+        panic!("{reasons:?}");
+    };
+    assert!(begins.starts_with("camera sends VP8"), "{begins}");
+    assert!(begins.contains("viewer accepts H264"), "{begins}");
+    assert_eq!(ends, "nobody needs it of camera any more");
+}
+
+#[test]
 fn packing_anew_is_no_transcoding() {
     let studio = Studio::new();
     let camera = studio.camera();
