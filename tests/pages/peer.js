@@ -16,10 +16,11 @@ const peers = new Map();
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
  * - `encodings`: `sendEncodings` of the video, for simulcast.
+ * - `simulcastBySsrc`: two encodings in a group of SSRCs, as browsers did it before RIDs.
  *
  * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
  */
-export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, configuration = {} } = {}) {
+export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, simulcastBySsrc = false, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
   const received = media ? ['audio', 'video'] : [];
@@ -32,8 +33,25 @@ export async function offer(name, { send, receive = true, media = true, channels
   }
   acceptChannels(name);
   for (const [label, options] of Object.entries(channels)) openChannel(name, label, options);
-  await peer.connection.setLocalDescription();
+  if (simulcastBySsrc) {
+    const { type, sdp } = await peer.connection.createOffer();
+    await peer.connection.setLocalDescription({ type, sdp: withTwoEncodings(sdp) });
+  } else {
+    await peer.connection.setLocalDescription();
+  }
   return peer.connection.localDescription.sdp;
+}
+
+/** An offer whose video has a second encoding, with retransmissions of its own. */
+function withTwoEncodings(sdp) {
+  const begin = sdp.indexOf('m=video');
+  const [, first, repair] = sdp.slice(begin).match(/a=ssrc-group:FID (\d+) (\d+)/);
+  const [second, secondRepair] = ['1122334455', '1122334456'];
+  const lines = sdp.slice(begin).match(/a=ssrc:.*\r\n/g);
+  const renamed = lines.map((line) => line.replace(`:${first} `, `:${second} `).replace(`:${repair} `, `:${secondRepair} `));
+  const groups = [`a=ssrc-group:SIM ${first} ${second}\r\n`, `a=ssrc-group:FID ${second} ${secondRepair}\r\n`];
+  const end = sdp.lastIndexOf(lines.at(-1)) + lines.at(-1).length;
+  return sdp.slice(0, end) + renamed.join('') + groups.join('') + sdp.slice(end);
 }
 
 /** For channel.js. */
@@ -134,11 +152,26 @@ export async function statistics(name) {
   };
 }
 
+/** The browser's own entry of a type, such as `outbound-rtp`, and a kind of media. */
+export async function rawStatistics(name, type, kind) {
+  const report = await peers.get(name).connection.getStats();
+  return [...report.values()].find((entry) => entry.type === type && entry.kind === kind) ?? {};
+}
+
 /** Packets that the peer `name` received in a stream of retransmissions (RFC 4588). */
 export async function retransmitted(name) {
   const report = await peers.get(name).connection.getStats();
   const streams = [...report.values()].filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
   return streams.reduce((sum, { rtxSsrc, retransmittedPacketsReceived = 0 }) => sum + (rtxSsrc ? retransmittedPacketsReceived : 0), 0);
+}
+
+/** Changes the encodings of the video, each as the object at its place says. */
+export async function changeEncodings(name, changes) {
+  const sender = peers.get(name).connection.getSenders().find(({ track }) => track?.kind === 'video');
+  const parameters = sender.getParameters();
+  parameters.encodings.forEach((encoding, index) => Object.assign(encoding, changes[index]));
+  await sender.setParameters(parameters);
+  return parameters.encodings.length;
 }
 
 /** Sends pictures whose sides are `factor` times smaller. */
