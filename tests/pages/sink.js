@@ -89,6 +89,11 @@ export function dominantTone(name) {
   return (loudest * audioContext.sampleRate) / sink.analyser.fftSize;
 }
 
+/** What arrives in sink `name`. */
+export function sinkStream(name) {
+  return sinks.get(name).stream;
+}
+
 function listen(sink) {
   audioContext ??= new AudioContext();
   // No smoothing: it would let a tone that has ended sound on in the figures.

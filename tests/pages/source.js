@@ -4,6 +4,8 @@
 // from left to right, so that a receiver can tell live pictures from a frozen
 // one. Sound: one sine tone.
 
+import { voiceStream } from './speech.js';
+
 export const WIDTH = 320;
 export const HEIGHT = 240;
 export const FRAMES_PER_SECOND = 20;
@@ -27,7 +29,7 @@ export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, vide
 }
 
 export function sourceStream(name) {
-  return sources.get(name).stream;
+  return (sources.get(name) ?? { stream: voiceStream(name) }).stream;
 }
 
 export function setColour(name, colour) {
