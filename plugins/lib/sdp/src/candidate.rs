@@ -11,6 +11,21 @@ const MAX_CANDIDATE_BYTES: usize = 2048;
 #[error("ICE candidate: {0}")]
 pub struct CandidateError(&'static str);
 
+const UNKNOWN_TRANSPORT: &str = "unknown transport";
+
+impl CandidateError {
+    /// What is wrong, as a phrase.
+    pub fn reason(&self) -> &'static str {
+        self.0
+    }
+
+    /// Whether the line may be well-formed, for a transport that does not exist here
+    /// (`transport-extension` of RFC 8839 §5.1).
+    pub fn is_foreign(&self) -> bool {
+        self.0 == UNKNOWN_TRANSPORT
+    }
+}
+
 /// Type of a candidate (RFC 8445 §5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CandidateKind {
@@ -89,6 +104,12 @@ impl FromStr for CandidateAddress {
     fn from_str(text: &str) -> Result<Self, CandidateError> {
         if let Ok(ip) = text.parse() {
             return Ok(Self::Ip(ip));
+        }
+        if text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
+            return Err(CandidateError("not an IPv4 address"));
         }
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if text.is_empty() || text.len() > 255 || !text.bytes().all(letters) {
@@ -275,7 +296,7 @@ fn is_tcp(text: &str) -> Result<bool, CandidateError> {
     } else if text.eq_ignore_ascii_case("tcp") {
         Ok(true)
     } else {
-        Err(CandidateError("unknown transport"))
+        Err(CandidateError(UNKNOWN_TRANSPORT))
     }
 }
 
@@ -360,6 +381,15 @@ mod tests {
     }
 
     #[test]
+    fn only_another_transport_is_foreign() {
+        let error = |text: &str| text.parse::<Candidate>().unwrap_err();
+        assert!(error("candidate:1 1 ssltcp 1 192.0.2.1 443 typ host").is_foreign());
+        let malformed = error("candidate:1 1 udp 1 192.0.2.1 5000 typ moon");
+        assert!(!malformed.is_foreign());
+        assert_eq!(malformed.reason(), "unknown type");
+    }
+
+    #[test]
     fn malformed_candidates_are_errors() {
         for text in [
             "",
@@ -372,6 +402,9 @@ mod tests {
             "candidate:1 1 udp 1 192.0.2.1 5000 host",
             "candidate:1 1 udp 1 192.0.2.1 5000 typ moon",
             "candidate:1 1 udp 1 a/b 5000 typ host",
+            "candidate:1 1 udp 1 192.0.2.300 5000 typ host",
+            "candidate:1 1 udp 1 192.0.2 5000 typ host",
+            "candidate:1 1 udp 1 2001:db8::1::2 5000 typ host",
             "candidate:1 1 tcp 1 192.0.2.1 5000 typ host",
             "candidate:1 1 udp 1 192.0.2.1 5000 typ host tcptype active",
             "candidate:1 1 udp 1 192.0.2.1 5000 typ host generation",

@@ -33,6 +33,13 @@ impl MediaKind {
     }
 }
 
+impl MediaKind {
+    /// Whether it is sent as RTP.
+    pub fn is_rtp(&self) -> bool {
+        matches!(self, Self::Audio | Self::Video)
+    }
+}
+
 impl From<&str> for MediaKind {
     fn from(text: &str) -> Self {
         match text {

@@ -52,6 +52,21 @@ impl SessionDescription {
             .filter(|group| group.semantics == "BUNDLE")
     }
 
+    /// Whether the writer's ICE agent is a lite one: it answers checks and makes none. Some write
+    /// it into a section, where RFC 8839 §5.3 does not have it.
+    pub fn is_ice_lite(&self) -> bool {
+        let mut attributes = self.media.iter().flat_map(|section| &section.attributes);
+        self.ice_lite || attributes.any(|attribute| attribute.name == "ice-lite")
+    }
+
+    /// `a=candidate` values that could not be read.
+    pub fn unread_candidates(&self) -> impl Iterator<Item = &str> {
+        let sections = self.media.iter().flat_map(|section| &section.attributes);
+        let attributes = sections.chain(&self.attributes);
+        let unread = attributes.filter(|attribute| attribute.name == "candidate");
+        unread.map(|attribute| attribute.value.as_deref().unwrap_or_default())
+    }
+
     /// Adds a gathered candidate to the given sections.
     pub fn add_candidate(&mut self, mline_indexes: &[usize], candidate: &Candidate) {
         for section in self.sections_mut(mline_indexes) {

@@ -65,7 +65,7 @@ fn accept_after(
         local: offer.clone(),
         media,
         transports,
-        remote_ice_lite: answer.ice_lite,
+        remote_ice_lite: answer.is_ice_lite(),
     })
 }
 

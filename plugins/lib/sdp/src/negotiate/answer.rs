@@ -53,7 +53,8 @@ fn answer_after(
     local.extmap_allow_mixed = offer.extmap_allow_mixed;
     local.attributes = echoed(&offer.attributes, &["msid-semantic"]);
     let answers = offer.media.iter().enumerate().map(|(index, offered)| {
-        let usable = is_usable(offer, offered);
+        let usable =
+            is_usable(offer, offered) && (!offered.kind.is_rtp() || is_muxed(offer, offered));
         let section = usable.then(|| answer_section(config, index, offered));
         section.flatten()
     });
@@ -78,8 +79,25 @@ fn answer_after(
         local,
         media,
         transports,
-        remote_ice_lite: offer.ice_lite,
+        remote_ice_lite: offer.is_ice_lite(),
     })
+}
+
+/// Whether RTCP shares the port of RTP: there is one component for each transport here (RFC 5761).
+/// A bundle has one for all, whether each section repeats it or not.
+fn is_muxed(offer: &SessionDescription, offered: &MediaSection) -> bool {
+    let sections = offer.media.iter().filter(|section| section.rtcp_mux);
+    let mut muxed = sections.filter_map(|section| section.mid.as_ref());
+    let with = |mid: &String| {
+        let mut bundles = offer.bundles().filter(|group| group.mids.contains(mid));
+        bundles.any(|group| {
+            offered
+                .mid
+                .as_ref()
+                .is_some_and(|own| group.mids.contains(own))
+        })
+    };
+    offered.rtcp_mux || muxed.any(with)
 }
 
 type Answered = Option<(MediaSection, NegotiatedMedia)>;
@@ -133,8 +151,7 @@ fn answer_rtp(
     offered: &MediaSection,
 ) -> Option<(MediaSection, NegotiatedMedia)> {
     let formats = codecs::supported_formats(local, config.features, offered);
-    // There is one component for each transport (RFC 5761).
-    if !offered.protocol.is_dtls_srtp() || formats.is_empty() || !offered.rtcp_mux {
+    if !offered.protocol.is_dtls_srtp() || formats.is_empty() {
         return None;
     }
     let mut section = continued(offered, PLACEHOLDER_PORT);
@@ -277,3 +294,7 @@ fn answered_bundles(offer: &SessionDescription, local: &SessionDescription) -> V
 #[cfg(test)]
 #[path = "answer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "stacks_tests.rs"]
+mod stacks_tests;
