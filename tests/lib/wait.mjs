@@ -39,12 +39,12 @@ export async function until(probe, what, timeoutMs = PATIENCE_MS) {
   }
 }
 
-/** The next `name` of an EventEmitter, as a promise of its first argument. */
+/**
+ * The next `name` of an EventEmitter, as a promise of its first argument. The listener stays:
+ * kurento-client would end the subscription, and throw if the server stops before it answers.
+ */
 export function nextEvent(emitter, name, matches = () => true, timeoutMs = PATIENCE_MS) {
-  let listener;
-  const event = new Promise((resolve) => {
-    listener = (data) => matches(data) && resolve(data);
-    emitter.on(name, listener);
-  });
-  return within(event, `event ${name}`, timeoutMs).finally(() => emitter.removeListener(name, listener));
+  emitter.setMaxListeners?.(0);
+  const event = new Promise((resolve) => emitter.on(name, (data) => matches(data) && resolve(data)));
+  return within(event, `event ${name}`, timeoutMs);
 }
