@@ -205,14 +205,4 @@ mod tests {
         assert!(Certificate::from_pem(&key).is_err());
         assert!(Certificate::from_pem("").is_err());
     }
-
-    /// Slow without optimisation, hence not in every run:
-    /// `cargo test --release -p rivero-webrtc rsa -- --ignored`.
-    #[test]
-    #[ignore = "generates an RSA key"]
-    fn rsa_certificates_are_usable() {
-        let begin = std::time::Instant::now();
-        Certificate::generate(KeyType::Rsa).unwrap();
-        println!("RSA certificate in {:?}", begin.elapsed());
-    }
 }

@@ -289,38 +289,3 @@ fn we_open_what_rtc_srtp_seals() {
         assert_eq!(sealed[..len], report());
     }
 }
-
-/// Nanoseconds per packet of 1200 bytes of payload. Run with
-/// `cargo test --release -p rivero-webrtc srtp_cost -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn srtp_cost() {
-    const ROUNDS: u32 = 2_000;
-    let payload = vec![7u8; 1200];
-    for profile in PROFILES {
-        let (mut sender, mut receiver) = pair(profile);
-        let mut best = [std::time::Duration::MAX; 2];
-        // The buffer is reused, as a shard does: fresh memory costs more than encryption.
-        let mut packets = Vec::with_capacity(ROUNDS as usize * 1300);
-        for round in 0..20 {
-            packets.clear();
-            let mut len = 0;
-            let begin = std::time::Instant::now();
-            for sequence in 0..ROUNDS {
-                let sequence = (round * ROUNDS + sequence) as u16;
-                len = protect(&mut sender, sequence, &payload, &mut packets);
-            }
-            best[0] = best[0].min(begin.elapsed() / ROUNDS);
-            let begin = std::time::Instant::now();
-            for packet in packets.chunks_exact_mut(len) {
-                let header = RtpHeader::parse(packet).unwrap();
-                receiver.unprotect_rtp(&header, packet).unwrap();
-            }
-            best[1] = best[1].min(begin.elapsed() / ROUNDS);
-        }
-        println!(
-            "{profile:?}: protect {:?}, unprotect {:?}",
-            best[0], best[1]
-        );
-    }
-}

@@ -243,20 +243,3 @@ fn candidates_are_taken_as_browsers_write_them() {
         );
     }
 }
-
-/// CPU time for both sides of a set-up, certificates excluded. Run with
-/// `cargo test --release -p rivero-webrtc setup_cost -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn setup_cost() {
-    const PAIRS: u32 = 200;
-    let configs = [config("server", false), config("browser", true)];
-    let begin = Instant::now();
-    for seed in 0..PAIRS {
-        let mut network = Network::new(configs.clone(), Impairment::CLEAN, seed.into());
-        network.exchange_parameters();
-        network.exchange_candidates();
-        assert!(network.run_until(LIMIT, Network::both_connected));
-    }
-    println!("{:?} for both sides of a set-up", begin.elapsed() / PAIRS);
-}
