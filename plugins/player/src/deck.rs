@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{self, Receiver, Sender, SyncSender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     thread,
     time::Duration,
@@ -24,6 +24,10 @@ use crate::{
 
 /// A seek is complete within this, or goes on without who asked for it.
 const SEEKING: gst::ClockTime = gst::ClockTime::from_seconds(5);
+
+/// How often a playback without media is looked at, and how often nothing may be done for it.
+const LOOKING: Duration = Duration::from_secs(1);
+const MOST_LOOKS: u32 = 2;
 
 /// What the deck plays from and tells to.
 pub(crate) struct Spec {
@@ -82,6 +86,7 @@ impl Deck {
             playback: None,
             opening: None,
             waiting: Vec::new(),
+            idle: 0,
             number: 0,
             wanted: gst::State::Null,
             is_live: false,
@@ -172,6 +177,8 @@ struct Drive {
     opening: Option<Feed>,
     /// What has to wait for that.
     waiting: Vec<Command>,
+    /// How often nothing was done for the playback.
+    idle: u32,
     /// Of the playback.
     number: u64,
     /// What the client wants it to do.
@@ -184,15 +191,39 @@ struct Drive {
 
 impl Drive {
     fn run(mut self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
-            if matches!(command, Command::Close) {
-                break;
-            }
-            if let Err(text) = guard::contain(|| self.carry_out(command)) {
+        loop {
+            let done = match self.next(commands) {
+                Err(RecvTimeoutError::Disconnected) | Ok(Command::Close) => break,
+                Err(RecvTimeoutError::Timeout) => guard::contain(|| self.look()),
+                Ok(command) => guard::contain(|| self.carry_out(command)),
+            };
+            if let Err(text) = done {
                 tracing::error!(text, "the thread of a player panicked");
             }
         }
         self.end();
+    }
+
+    fn next(&self, commands: &Receiver<Command>) -> std::result::Result<Command, RecvTimeoutError> {
+        if self
+            .playback
+            .as_ref()
+            .is_some_and(|playback| !playback.began())
+        {
+            commands.recv_timeout(LOOKING)
+        } else {
+            commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        }
+    }
+
+    /// Gives up a playback that nobody works at.
+    fn look(&mut self) {
+        let is_stuck = self.playback.as_ref().is_some_and(Playback::is_stuck);
+        self.idle = if is_stuck { self.idle + 1 } else { 0 };
+        if self.idle >= MOST_LOOKS {
+            let text = "nothing in it can be played".to_owned();
+            self.fail(&Failure::Media(text));
+        }
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -282,16 +313,20 @@ impl Drive {
 
     /// Lets the pipeline do what is wanted, as far as media is there.
     fn apply(&mut self) {
-        let state = if self.buffers && !self.is_live {
-            gst::State::Paused
-        } else {
-            self.wanted
-        };
         let Some(playback) = &self.playback else {
             return;
         };
+        let can_go = self.is_live || (playback.is_ready() && !self.buffers);
+        let state = if can_go {
+            self.wanted
+        } else {
+            gst::State::Paused
+        };
         match playback.pipeline().set_state(state) {
-            Ok(gst::StateChangeSuccess::NoPreroll) => self.is_live = true,
+            Ok(gst::StateChangeSuccess::NoPreroll) if !self.is_live => {
+                self.is_live = true;
+                self.apply();
+            }
             Ok(_) => {}
             // An element has said why, and that comes as a notice.
             Err(_) => tracing::debug!(player = self.spec.context.id(), ?state, "does not start"),
@@ -350,6 +385,7 @@ impl Drive {
                 self.spec.base.enter(UriState::Stop);
                 self.spec.context.end_of_stream();
             }
+            Report::AsyncDone => self.apply(),
             Report::Buffering(percent) => {
                 let buffers = percent < 100;
                 if std::mem::replace(&mut self.buffers, buffers) != buffers {
@@ -391,7 +427,7 @@ impl Drive {
             return;
         };
         self.number += 1;
-        (self.is_live, self.buffers) = (false, false);
+        (self.is_live, self.buffers, self.idle) = (false, false, 0);
         lock(&self.current).pipeline.set(None);
         drop(playback);
         for outlet in &self.spec.outlets {

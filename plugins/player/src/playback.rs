@@ -13,7 +13,7 @@ use crate::{failure::Failure, feed::Feed, source::Source};
 pub(crate) struct Playback {
     playback: playback::Playback,
     /// What is read: elements may be made anew as long as it plays.
-    _origin: Origin,
+    origin: Origin,
 }
 
 /// What a playback reads.
@@ -40,12 +40,26 @@ impl Playback {
         let head: Vec<&gst::Element> = head.iter().collect();
         Ok(Self {
             playback: playback::Playback::new(&head, encoded, outlets, tell)?,
-            _origin: origin,
+            origin,
         })
     }
 
     pub(crate) fn pipeline(&self) -> &gst::Pipeline {
         self.playback.pipeline()
+    }
+
+    /// See [`playback::Playback::is_ready`].
+    pub(crate) fn is_ready(&self) -> bool {
+        self.playback.is_ready()
+    }
+
+    /// See [`playback::Playback::is_stuck`].
+    pub(crate) fn is_stuck(&self) -> bool {
+        let tells = match &self.origin {
+            Origin::Element(source) => source.is_file(),
+            Origin::Feed(_) => true,
+        };
+        tells && !self.began() && self.playback.is_stuck()
     }
 
     /// Media flowed.

@@ -37,7 +37,7 @@ pub(crate) struct Source {
     /// Of the elements that read it.
     setup: Setup,
     /// What `uri` leads to, open as long as it may be read.
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 /// How the element that reads a URI is set.
@@ -68,7 +68,7 @@ impl Way {
                 Ok(Self::Element(Source {
                     uri,
                     setup,
-                    _file: Some(file),
+                    file: Some(file),
                 }))
             }
             Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
@@ -96,8 +96,12 @@ impl Source {
         Ok(Self {
             uri: url.into(),
             setup,
-            _file: None,
+            file: None,
         })
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.file.is_some()
     }
 
     pub(crate) fn uri(&self) -> &str {

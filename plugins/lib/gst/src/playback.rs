@@ -41,15 +41,14 @@ pub enum Notice {
 pub type Tell = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// See the head of this file. Dropping it ends it.
-#[derive(Debug)]
 pub struct Playback {
     pipeline: Pipeline,
-    /// Media flowed.
-    began: Arc<AtomicBool>,
+    tracks: Arc<Tracks>,
+    is_ready: Arc<AtomicBool>,
 }
 
 impl Playback {
-    /// A playback that stands still. `head`: elements that end with a `decodebin` or a
+    /// A playback that stands still. Let it go on only when [`Self::is_ready`] says so. `head`: elements that end with a `decodebin` or a
     /// `uridecodebin`. `encoded`: media is passed on as it is, where packets can carry it.
     ///
     /// # Errors
@@ -60,9 +59,14 @@ impl Playback {
         outlets: Vec<Outlet>,
         tell: Tell,
     ) -> Result<Self, Error> {
-        let began = Arc::new(AtomicBool::new(false));
-        let reports = tell.clone();
-        let pipeline = Pipeline::new(move |report| reports(Notice::Report(report)))?;
+        let is_ready = Arc::new(AtomicBool::new(false));
+        let (reports, ready) = (tell.clone(), is_ready.clone());
+        let pipeline = Pipeline::new(move |report| {
+            if matches!(report, Report::AsyncDone) {
+                ready.store(true, Relaxed);
+            }
+            reports(Notice::Report(report));
+        })?;
         pipeline.add_row(head)?;
         let Some(decoder) = head.last() else {
             return Err(Error::Link("nothing".to_owned()));
@@ -75,11 +79,15 @@ impl Playback {
             pipeline: pipeline.gst().downgrade(),
             outlets,
             found: Mutex::default(),
-            began: began.clone(),
+            began: Arc::default(),
             tell,
         });
-        tracks.attach(decoder);
-        Ok(Self { pipeline, began })
+        tracks.clone().attach(decoder);
+        Ok(Self {
+            pipeline,
+            tracks,
+            is_ready,
+        })
     }
 
     /// The pipeline.
@@ -89,8 +97,35 @@ impl Playback {
 
     /// Media flowed.
     pub fn began(&self) -> bool {
-        self.began.load(Relaxed)
+        self.tracks.began.load(Relaxed)
     }
+
+    /// All tracks have their first frame. Before, the state must not be above `PAUSED`, unless
+    /// the source is live: a track that is found on the way to `PLAYING` would play without a
+    /// clock, at once to its end. [`Report::AsyncDone`] tells when this changes.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready.load(Relaxed)
+    }
+
+    /// Nothing was found and nobody searches any more. `decodebin` sometimes takes the error of
+    /// a demultiplexer that fails at once for its own, and keeps it. Sources that connect
+    /// without a pad's task (RTSP) look the same before they have.
+    pub fn is_stuck(&self) -> bool {
+        self.tracks.found().is_empty() && !has_running_task(self.pipeline.gst())
+    }
+}
+
+/// Whether some pad below pulls or pushes media.
+fn has_running_task(bin: &gst::Pipeline) -> bool {
+    let runs = |element: &gst::Element| {
+        let pads = element.pads();
+        pads.iter()
+            .any(|pad| pad.task_state() == gst::TaskState::Started)
+    };
+    bin.iterate_recurse()
+        .into_iter()
+        .flatten()
+        .any(|element| runs(&element))
 }
 
 /// Sets elements as they are made, and leaves out those that would read other URIs.
@@ -121,6 +156,7 @@ struct Tracks {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     outlets: Vec<Outlet>,
     found: Mutex<Vec<MediaKind>>,
+    /// Media flowed.
     began: Arc<AtomicBool>,
     tell: Tell,
 }
