@@ -1,5 +1,7 @@
 //! RTP header extensions (RFC 8285): reading, writing, and the ones a forwarder knows by name.
 
+use smallvec::SmallVec;
+
 use crate::cursor::Cursor;
 
 /// `profile` of the one-byte form. RFC 8285 §4.2.
@@ -8,6 +10,8 @@ const ONE_BYTE_PROFILE: u16 = 0xbede;
 const TWO_BYTE_PROFILE: u16 = 0x1000;
 /// Elements that one packet of ours may carry, in bytes with their headers.
 const MAX_BLOCK_LEN: usize = 512;
+/// As many as nearly all packets carry.
+const USUAL_BLOCK_LEN: usize = 64;
 
 /// Iterates `(id, data)` over the elements of a header extension.
 ///
@@ -58,12 +62,12 @@ impl<'a> Iterator for ExtensionElements<'a> {
     }
 }
 
-/// The extension elements of a packet to be sent, kept between packets so that building them
-/// allocates nothing.
+/// The extension elements of a packet to be sent. Those of nearly all packets fit into the block
+/// itself, so that it can be made on the stack for each packet.
 #[derive(Debug, Clone, Default)]
 pub struct ExtensionBlock {
     /// `id, length, data…` per element.
-    elements: Vec<u8>,
+    elements: SmallVec<[u8; USUAL_BLOCK_LEN]>,
     needs_two_byte: bool,
     count: usize,
 }
@@ -86,6 +90,7 @@ impl ExtensionBlock {
     ///
     /// Returns false, and leaves the block alone, for an id or a length that has no encoding or
     /// when the block is full. The two-byte form is chosen as soon as one element needs it.
+    #[inline]
     pub fn push(&mut self, id: u8, data: &[u8]) -> bool {
         let Ok(len) = u8::try_from(data.len()) else {
             return false;
@@ -115,6 +120,7 @@ impl ExtensionBlock {
     }
 
     /// Appends the extension with its preamble and padding; nothing when empty.
+    #[inline]
     pub fn write_to(&self, out: &mut Vec<u8>) {
         if self.is_empty() {
             return;

@@ -43,6 +43,25 @@ pub fn abs_send_time(ntp: u64) -> [u8; 3] {
     [a, b, c]
 }
 
+/// [`abs_send_time`] of a moment in ns since 1900, which is cheaper to reckon with.
+#[inline]
+#[must_use]
+pub fn abs_send_time_of(nanoseconds: u64) -> [u8; 3] {
+    /// What the six bits above the point count up to.
+    const CYCLE: u64 = 64 * 1_000_000_000;
+    let value = ((nanoseconds % CYCLE) << 18) / 1_000_000_000;
+    let [.., a, b, c] = value.to_be_bytes();
+    [a, b, c]
+}
+
+/// Nanoseconds from 1900 to `time`; times before 1970 count as 1970.
+#[must_use]
+pub fn nanoseconds(time: SystemTime) -> u64 {
+    let since_unix = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_1900 = since_unix + Duration::from_secs(NTP_TO_UNIX);
+    u64::try_from(since_1900.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +84,17 @@ mod tests {
         assert_eq!(abs_send_time(63u64 << 32 | 1 << 31), [0xfe, 0, 0]);
         assert_eq!(abs_send_time(64u64 << 32), [0, 0, 0]);
         assert_eq!(abs_send_time(1u64 << 32), [0x04, 0, 0]);
+    }
+
+    #[test]
+    fn the_two_ways_to_an_abs_send_time_agree() {
+        let value = |[a, b, c]: [u8; 3]| u32::from_be_bytes([0, a, b, c]);
+        for micros in (0..200_000_000u64).step_by(1_234_567) {
+            let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + micros);
+            let exact = value(abs_send_time_of(nanoseconds(time)));
+            let usual = value(abs_send_time(to_ntp(time)));
+            // The NTP form is rounded before it is cut.
+            assert!(exact.wrapping_sub(usual) & 0xff_ffff <= 1, "{time:?}");
+        }
     }
 }

@@ -30,6 +30,7 @@ struct Picture {
 }
 
 impl Picture {
+    #[inline]
     fn at(payload: &[u8], offset: usize) -> Option<Self> {
         let first = *payload.get(offset)?;
         let wide = first & 0x80 != 0;
@@ -56,6 +57,7 @@ impl Fields {
         }
     }
 
+    #[inline]
     fn of_vp8(payload: &[u8]) -> Option<Self> {
         let [first, flags, ..] = *payload else {
             return None;
@@ -78,6 +80,7 @@ impl Fields {
         })
     }
 
+    #[inline]
     fn of_vp9(payload: &[u8]) -> Option<Self> {
         let flags = *payload.first()?;
         let picture = match flags & 0x80 {
@@ -208,11 +211,13 @@ impl PictureNumbers {
 
     /// The extended number of a picture; `None` for one without, or of another width than the
     /// first one had.
+    #[inline]
     fn number(&self, picture: Option<Picture>) -> Option<u64> {
         let wide = picture?.wide;
         (self.wide == Some(wide)).then(|| self.input.peek(shifted(picture)))
     }
 
+    #[inline]
     fn replace(
         &self,
         fields: Fields,

@@ -121,6 +121,7 @@ impl StreamRewriter {
         })
     }
 
+    #[inline]
     fn has_paused(&self, now: Instant) -> bool {
         self.latest
             .is_some_and(|(at, _)| now.saturating_duration_since(at) >= LONGEST_PAUSE)
@@ -140,6 +141,7 @@ impl StreamRewriter {
 
     /// Whether no packet of the present section was sent under this late number. An old one may
     /// have been.
+    #[inline]
     fn is_free(&self, output: u64) -> bool {
         let sequence = low_bits(output);
         let origin = self.origins.get(usize::from(sequence % REMEMBERED));
@@ -179,6 +181,7 @@ impl StreamRewriter {
         u32::try_from(units).unwrap_or(u32::MAX)
     }
 
+    #[inline]
     fn remember(&mut self, output: u16, input: u16) {
         if let Some(slot) = self.origins.get_mut(usize::from(output % REMEMBERED)) {
             *slot = Origin {
@@ -247,6 +250,7 @@ impl StreamRewriter {
     }
 
     /// The source of the latest packet.
+    #[inline]
     #[must_use]
     pub fn source(&self) -> Option<u64> {
         self.source

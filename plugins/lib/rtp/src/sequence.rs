@@ -13,6 +13,7 @@ const FIRST_CYCLE: u64 = 1 << 16;
 
 impl SequenceExtender {
     /// The number of a received packet. The first one lies between 65536 and 131071.
+    #[inline]
     pub fn extend(&mut self, sequence: u16) -> u64 {
         let extended = self.peek(sequence);
         self.highest = self.highest.max(Some(extended));
@@ -20,6 +21,7 @@ impl SequenceExtender {
     }
 
     /// What [`Self::extend`] would return, without remembering it.
+    #[inline]
     #[must_use]
     pub fn peek(&self, sequence: u16) -> u64 {
         let Some(highest) = self.highest else {
@@ -42,6 +44,7 @@ impl SequenceExtender {
     }
 
     /// The highest number so far.
+    #[inline]
     #[must_use]
     pub fn highest(&self) -> Option<u64> {
         self.highest

@@ -69,10 +69,10 @@ impl SentHistory {
             self.ring
                 .resize(usize::try_from(LENGTH).unwrap_or(0), Sent::default());
         }
-        let since = now.saturating_duration_since(self.origin).as_micros();
+        let since = now.saturating_duration_since(self.origin);
         let sent = Sent {
             number: self.latest,
-            at: u64::try_from(since).unwrap_or(u64::MAX),
+            at: since.as_secs() * 1_000_000 + u64::from(since.subsec_micros()),
             length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
             cluster,
         };

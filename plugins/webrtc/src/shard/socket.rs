@@ -100,8 +100,8 @@ impl MediaSocket {
         self.state.max_gso_segments()
     }
 
-    /// Receives what is there, up to one batch; `false` when there was nothing.
-    /// `handle` gets the local and the remote address and one datagram.
+    /// Receives what is there, up to one batch; `false` when there was less than that, so that the
+    /// system will tell when more arrives. `handle` gets the local and the remote address and one datagram.
     pub(crate) fn receive(
         &self,
         buffers: &mut ReceiveBuffers,
@@ -128,7 +128,7 @@ impl MediaSocket {
                 handle(local, meta.addr, datagram);
             }
         }
-        Ok(true)
+        Ok(count == BATCH)
     }
 
     /// Sends one datagram, or several of `segment` bytes (the last may be

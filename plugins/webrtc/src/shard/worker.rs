@@ -16,7 +16,6 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Registry, event::Source, net::TcpListener};
-use rivero_plugin_api::MediaKind;
 
 use super::{
     Command, Outgoing, SendCounters, Token,
@@ -29,7 +28,7 @@ use super::{
 use crate::{
     dscp::Mark,
     peer::{Carrier, Transmit},
-    transport::{Track, Transport},
+    transport::Transport,
 };
 use serve::Detour;
 
@@ -371,9 +370,8 @@ impl Worker {
                     }
                 };
                 let outgoing = outgoing.marked(transport.mark());
-                transport.forward(now, track, packets, sink.packets, outgoing);
-                // Messages leave as SCTP decides.
-                if track == Track::number(MediaKind::Data) && !self.touched.contains(&token) {
+                let more = transport.forward(now, track, packets, sink.packets, outgoing);
+                if more && !self.touched.contains(&token) {
                     self.touched.push(token);
                 }
             }

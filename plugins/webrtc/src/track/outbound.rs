@@ -16,6 +16,8 @@ use rivero_rtp::{
     sender::SenderStatistics,
 };
 
+use smallvec::SmallVec;
+
 use super::{
     extension_of,
     repair::{RepairBudget, RepairStream},
@@ -41,13 +43,18 @@ const MAX_RETRANSMISSIONS: usize = 100;
 /// Latest packets that probes repeat.
 const PROBE_PACKETS: u16 = 16;
 
+/// Formats that one kind of media has, but for peers that offer very many.
+const USUAL_FORMATS: usize = 4;
+
 /// The sending side of a track.
 pub(crate) struct Outbound {
     sink: Arc<SinkPad>,
     ssrc: u32,
     cname: Arc<str>,
-    formats: Vec<SentFormat>,
+    formats: SmallVec<[SentFormat; USUAL_FORMATS]>,
     extensions: ExtensionMap,
+    /// The extension for the time of sending.
+    send_time_id: Option<u8>,
     /// The extension for transport-wide sequence numbers, where they are reported about.
     transport_id: Option<u8>,
     rewriter: StreamRewriter,
@@ -58,7 +65,8 @@ pub(crate) struct Outbound {
     /// The wall clock at pipeline time 0. Fixed: a packet that is sent again
     /// must be the same to the bit.
     epoch: SystemTime,
-    block: ExtensionBlock,
+    /// The same in ns since 1900.
+    epoch_nanoseconds: u64,
     /// Bit/s last told to the source.
     told: Option<u64>,
     /// Bounds of what the source is asked for, bit/s; an upper one of 0 is none.
@@ -131,7 +139,8 @@ impl Outbound {
             sink,
             ssrc,
             cname,
-            formats,
+            formats: SmallVec::from_slice(&formats),
+            send_time_id: extensions.id(HeaderExtension::AbsSendTime),
             extensions,
             transport_id: transport_id.filter(|_| is_reported),
             rewriter: StreamRewriter::new(clock_rate, sequence, timestamp),
@@ -140,7 +149,7 @@ impl Outbound {
             budget: RepairBudget::default(),
             statistics: SenderStatistics::new(clock_rate),
             epoch,
-            block: ExtensionBlock::default(),
+            epoch_nanoseconds: ntp::nanoseconds(epoch),
             told: None,
             bounds: (0, 0),
             described: None,
@@ -160,6 +169,7 @@ impl Outbound {
         }
         self.formats = settings.formats;
         self.extensions = settings.extensions;
+        self.send_time_id = settings.send_time_id;
         self.transport_id = settings.transport_id;
         self.bounds = settings.bounds;
         self.described = settings.described;
@@ -376,6 +386,7 @@ impl Outbound {
         self.write_again(now, peer, Some(congestion), &(sequence, packet), out)
     }
 
+    #[inline]
     fn format(&self, packet: &Packet) -> Option<SentFormat> {
         let of_packet = |format: &&SentFormat| self.enabled && format.format == packet.format;
         self.formats.iter().find(of_packet).copied()
@@ -390,12 +401,11 @@ impl Outbound {
         form: &Form<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.block.clear();
-        let (rtp, block) = (&packet.rtp, &mut self.block);
-        copy_extensions(&rtp.extensions, &packet.bytes, &self.extensions, block);
-        if let Some(id) = self.extensions.id(HeaderExtension::AbsSendTime) {
-            let since = Duration::from_nanos(u64::try_from(packet.ingress_time).unwrap_or(0));
-            block.push(id, &ntp::abs_send_time(ntp::to_ntp(self.epoch + since)));
+        let (rtp, mut block) = (&packet.rtp, ExtensionBlock::default());
+        copy_extensions(&rtp.extensions, &packet.bytes, &self.extensions, &mut block);
+        if let Some(id) = self.send_time_id {
+            let since = u64::try_from(packet.ingress_time).unwrap_or(0);
+            block.push(id, &ntp::abs_send_time_of(self.epoch_nanoseconds + since));
         }
         if let (Some(id), Some(number)) = (self.transport_id, form.transport) {
             block.push(id, &number.to_be_bytes());
@@ -406,7 +416,7 @@ impl Outbound {
             sequence: form.numbers.sequence,
             timestamp: form.numbers.timestamp,
             ssrc: form.ssrc,
-            extensions: &self.block,
+            extensions: &block,
         };
         let rest = packet.payload().get(form.front.len()..).unwrap_or_default();
         let Ok(length) = peer.protect_rtp(&header, &[form.prefix, form.front, rest], out) else {

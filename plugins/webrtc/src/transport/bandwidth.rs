@@ -140,6 +140,11 @@ impl Transport {
 
     /// Finds out whether the path carries a better encoding, if there is one.
     fn seek_better(&mut self, now: Instant) {
+        // Where nothing has shown a limit, the best is being sent already.
+        let congestion = self.congestion.as_ref();
+        if congestion.is_none_or(|congestion| congestion.estimate().is_none()) {
+            return;
+        }
         let better = |outbound: &mut Outbound| {
             let next = outbound.sink().next_bitrate();
             next.filter(|next| *next <= outbound.upper_bound())

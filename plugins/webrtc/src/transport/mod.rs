@@ -33,6 +33,8 @@ use crate::{
 
 /// Between regular reports (RFC 3550 §6.2 for a session of two, RFC 4585 §3.4).
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// How exact the time of what is not urgent is.
+const COARSE: Duration = Duration::from_millis(20);
 /// Without anything from the peer for this long its media counts as gone.
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -101,7 +103,7 @@ pub(crate) struct Transport {
     /// The former name, until the shard has taken note of the new one.
     renamed: Option<String>,
     /// By [`Track::number`].
-    tracks: Vec<Track>,
+    tracks: [Track; 2],
     data: Option<DataTrack>,
     /// What the observer has not been told yet.
     events: VecDeque<PeerEvent>,
@@ -114,6 +116,9 @@ pub(crate) struct Transport {
     /// TURN servers to which there is no connection yet.
     new_servers: Vec<(u8, TurnServer)>,
     next_report: Option<Instant>,
+    /// The next report goes out with the media that the peer is sent, if there is any by then: the
+    /// peer's state is at hand then, and nobody has to wake up for it.
+    report_rides: bool,
     heard: Option<Instant>,
     media_active: bool,
     /// Media can be protected and sent.
@@ -175,7 +180,7 @@ impl Transport {
             observer,
             name,
             renamed: None,
-            tracks: empty.into(),
+            tracks: empty,
             data: None,
             events: VecDeque::new(),
             feedback_ssrc,
@@ -185,6 +190,7 @@ impl Transport {
             queued: VecDeque::new(),
             new_servers: Vec::new(),
             next_report: None,
+            report_rides: false,
             heard: None,
             media_active: false,
             connected: false,
@@ -407,7 +413,8 @@ impl Transport {
         }
     }
 
-    /// Sends the selected packets of a burst.
+    /// Sends the selected packets of a burst; `true` when there is more to send, see
+    /// [`poll_transmit`](Self::poll_transmit).
     pub(crate) fn forward(
         &mut self,
         now: Instant,
@@ -415,13 +422,15 @@ impl Transport {
         packets: &[Packet],
         selection: u64,
         mut outgoing: Outgoing<'_>,
-    ) {
+    ) -> bool {
         if track == Track::number(MediaKind::Data) {
-            return self.forward_messages(now, packets, selection);
+            self.forward_messages(now, packets, selection);
+            // Messages leave as SCTP decides.
+            return true;
         }
         let track = self.tracks.get_mut(usize::from(track));
         let Some(outbound) = track.and_then(|track| track.outbound.as_mut()) else {
-            return;
+            return false;
         };
         let moment = moment(now);
         let (peer, congestion) = (&mut self.peer, &mut self.congestion);
@@ -433,7 +442,20 @@ impl Transport {
                 outgoing.add(|buffer| outbound.write(moment, peer, congestion, packet, buffer));
             }
         }
-        self.next_report.get_or_insert(now + REPORT_INTERVAL);
+        drop(outgoing);
+        self.report_rides = true;
+        self.report_if_due(now)
+    }
+
+    /// Makes the regular report when it is time for it.
+    fn report_if_due(&mut self, now: Instant) -> bool {
+        let due = *self.next_report.get_or_insert(now + REPORT_INTERVAL);
+        if due > now {
+            return false;
+        }
+        self.report_media(now);
+        self.next_report = Some(now + REPORT_INTERVAL);
+        true
     }
 
     fn forward_messages(&mut self, now: Instant, packets: &[Packet], selection: u64) {
@@ -479,9 +501,8 @@ impl Transport {
         self.ask_for_lost(now);
         self.report_arrivals(now);
         self.probe(now);
-        if self.next_report.is_some_and(|due| due <= now) {
-            self.report_media(now);
-            self.next_report = Some(now + REPORT_INTERVAL);
+        if self.next_report.is_some() && self.report_if_due(now) {
+            self.report_rides = false;
         }
         let silent = self
             .heard
@@ -514,10 +535,14 @@ impl Transport {
             .congestion
             .as_ref()
             .and_then(|congestion| congestion.poll_probe());
+        let report = match self.report_rides {
+            true => self.next_report.map(|due| due + REPORT_INTERVAL),
+            false => self.next_report,
+        };
         let due = [
             self.peer.poll_timeout(),
-            self.next_report,
-            media,
+            report.map(coarse),
+            media.map(coarse),
             lost,
             data,
             arrivals,
@@ -653,6 +678,16 @@ impl Transport {
         }
         snapshot
     }
+}
+
+/// The next multiple of [`COARSE`] of a clock that all transports share: what is not urgent is done
+/// for many of them at once.
+fn coarse(due: Instant) -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = *ORIGIN.get_or_init(Instant::now);
+    let passed = due.saturating_duration_since(origin).as_millis();
+    let steps = passed / COARSE.as_millis() + 1;
+    origin + COARSE * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 /// `now` on both clocks.

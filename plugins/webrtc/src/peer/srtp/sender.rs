@@ -1,6 +1,7 @@
 //! The sending direction of an SRTP session.
 
 use rivero_rtp::OutgoingHeader;
+use smallvec::SmallVec;
 
 use super::index::PacketIndex;
 use super::key_derivation::MasterKey;
@@ -8,6 +9,11 @@ use super::{Cipher, RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
 
 /// Streams that we send to one peer.
 const MAX_STREAMS: usize = 128;
+/// As many as nearly all peers are sent: sound, pictures, and repetitions of these.
+const USUAL_STREAMS: usize = 3;
+
+/// Bytes of the longest authentication tag.
+const MAX_TRAILER: usize = 16;
 
 /// How far back a retransmission may reach, in packets.
 const MAX_RETRANSMISSION_AGE: u64 = 2048;
@@ -15,7 +21,7 @@ const MAX_RETRANSMISSION_AGE: u64 = 2048;
 /// Protects what is sent to one peer.
 pub struct SrtpSender {
     cipher: Cipher,
-    streams: Vec<(u32, PacketIndex)>,
+    streams: SmallVec<[(u32, PacketIndex); USUAL_STREAMS]>,
     /// Index of the last SRTCP packet. One counter serves all senders of the session: it only
     /// has to be unique per SSRC.
     report_index: u32,
@@ -27,7 +33,7 @@ impl SrtpSender {
     pub fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
         Ok(Self {
             cipher: Cipher::new(profile, key)?,
-            streams: Vec::new(),
+            streams: SmallVec::new(),
             report_index: 0,
         })
     }
@@ -52,6 +58,8 @@ impl SrtpSender {
     ) -> Result<usize, SrtpError> {
         let index = self.next_index(header.ssrc, header.sequence)?;
         let start = out.len();
+        let length: usize = payload.iter().map(|part| part.len()).sum();
+        out.reserve(header.encoded_len() + length + MAX_TRAILER);
         header.write_to(out);
         let header_len = out.len() - start;
         for part in payload {
