@@ -35,9 +35,12 @@ impl Shared {
     pub(super) fn create_channel(&self, options: ChannelOptions) -> Result<()> {
         let connected = self.legs().iter().find(|leg| leg.data).map(|leg| leg.token);
         let token = connected.ok_or_else(|| {
-            Error::not_supported(
-                "Data channels are not supported, not negotiated or not connected yet",
-            )
+            let session = self.session();
+            let config = session.config.as_ref();
+            Error::not_supported(match config.is_some_and(|config| config.data.is_some()) {
+                true => "Data channels are not negotiated or not connected yet",
+                false => "Data channels are not supported",
+            })
         })?;
         let context = self.context.clone();
         self.shard.with(token, move |transport, now| {

@@ -329,7 +329,9 @@ impl BaseRtpEndpoint for Endpoint {
         Ok(self.0.properties().remb.clone())
     }
 
-    fn set_remb_params(&self, remb_params: RembParams) -> Result<()> {
+    fn set_remb_params(&self, mut remb_params: RembParams) -> Result<()> {
+        // The one without a default in the descriptor; clients of Kurento read all of them back.
+        remb_params.lineal_factor_min.get_or_insert(50);
         self.0.properties().remb = remb_params;
         Ok(())
     }
