@@ -2,6 +2,7 @@ import { PUBLIC } from '../lib/nat.mjs';
 import { only, stunFor, traversalTests } from '../lib/traversal.mjs';
 
 traversalTests({
+  way: 'both sides behind NAT',
   nat: { serverNat: true, browserNat: true },
   configuration: stunFor,
   properties: (family) => ({ StunServerAddress: PUBLIC[family], StunServerPort: 3478 }),

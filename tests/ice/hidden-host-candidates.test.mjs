@@ -9,6 +9,7 @@ import { traversalTests } from '../lib/traversal.mjs';
 const names = new Set();
 
 traversalTests({
+  way: 'hidden host addresses',
   // Pages that may use the camera hide nothing.
   browser: { without: ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream'] },
   // Nothing that the server announces reaches the browser: it is for the server to find it.

@@ -1,6 +1,7 @@
 import { only, traversalTests } from '../lib/traversal.mjs';
 
 traversalTests({
+  way: 'host addresses',
   allows: (family) => only(family, ['host'], true),
   expects: { local: ['host'], remote: ['host', 'prflx'] },
 });

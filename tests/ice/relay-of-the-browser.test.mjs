@@ -16,6 +16,7 @@ const turnFor = (family) => ({
 });
 
 traversalTests({
+  way: 'a relay of the browser',
   nat: { serverNat: 'symmetric', browserNat: 'symmetric' },
   configuration: turnFor,
   // The browser's relay lets in what comes from addresses that the browser knows.

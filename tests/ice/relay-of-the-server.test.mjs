@@ -4,6 +4,7 @@ import { PUBLIC } from '../lib/nat.mjs';
 import { only, stunFor, traversalTests, turnUrl } from '../lib/traversal.mjs';
 
 traversalTests({
+  way: 'a relay of the server',
   nat: { serverNat: 'symmetric', browserNat: 'symmetric' },
   configuration: stunFor,
   properties: (family) => ({ TurnUrl: turnUrl(PUBLIC[family]) }),

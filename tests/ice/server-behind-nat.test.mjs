@@ -2,6 +2,7 @@ import { PUBLIC } from '../lib/nat.mjs';
 import { only, traversalTests } from '../lib/traversal.mjs';
 
 traversalTests({
+  way: 'the server behind NAT',
   nat: { serverNat: true },
   properties: (family) => ({ StunServerAddress: PUBLIC[family], StunServerPort: 3478 }),
   allows: (family) => only(family, ['host', 'srflx'], true),

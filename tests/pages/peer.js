@@ -11,7 +11,8 @@ const peers = new Map();
  *
  * - `send`: name of a source, or absent for a peer that only receives.
  * - `receive`: whether what arrives is shown in the sink `name`.
- * - `media: false`: no sound or picture at all, only `channels`.
+ * - `media: false`: no sound or picture at all, only `channels`; or the kinds that a peer that
+ *   only receives asks for, such as `['audio']`.
  * - `channels`: options of the data channels to open, by label.
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
@@ -23,7 +24,7 @@ const peers = new Map();
 export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, simulcastBySsrc = false, configuration = {} } = {}) {
   const peer = open(name, configuration, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
-  const received = media ? ['audio', 'video'] : [];
+  const received = media === true ? ['audio', 'video'] : media || [];
   const tracks = send ? sourceStream(send).getTracks() : received;
   for (const track of tracks) {
     const streams = send ? [sourceStream(send)] : [];
