@@ -1,12 +1,10 @@
-//! The mark in the IP header that routers may act on (RFC 2474).
+//! The mark in the IP header that routers may act on (RFC 2474), and its names in the API.
+
+mod mark;
+
+pub(crate) use mark::Mark;
 
 use crate::api::DSCPValue;
-
-/// What all packets of an endpoint carry; by default nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    dscp: u8,
-}
 
 impl Mark {
     /// What the client chose for an endpoint; without a choice, what the configuration says.
@@ -15,18 +13,7 @@ impl Mark {
             DSCPValue::NoValue => configured,
             chosen => chosen,
         };
-        Self { dscp: dscp(value) }
-    }
-
-    /// The byte in the IP header: the traffic class of IPv6, once the type of service of IPv4.
-    /// Its lower two bits are not ours (RFC 3168).
-    pub(crate) const fn traffic_class(self) -> u8 {
-        self.dscp << 2
-    }
-
-    /// Whether packets leave as the system makes them.
-    pub(crate) const fn is_none(self) -> bool {
-        self.dscp == 0
+        Self::new(dscp(value))
     }
 }
 

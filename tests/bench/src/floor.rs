@@ -9,7 +9,7 @@ use std::{
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{affinity::Cores, error::Error, socket::MediaSocket, traffic::Traffic};
+use crate::{affinity::Cores, dscp::Mark, error::Error, socket::MediaSocket, traffic::Traffic};
 
 /// Bytes of an RTP header with the extensions that a viewer is sent.
 const HEADER: usize = 12;
@@ -95,13 +95,13 @@ impl Peer {
             match sending {
                 Sending::Segmented => _ = segment.get_or_insert(buffer.len()),
                 Sending::Single => {
-                    socket.send(local, self.target, buffer, None);
+                    socket.send(local, self.target, buffer, None, Mark::default());
                     buffer.clear();
                 }
             }
         }
         if segment.is_some() {
-            socket.send(local, self.target, buffer, segment);
+            socket.send(local, self.target, buffer, segment, Mark::default());
         }
         Ok(traffic.packets_per_frame)
     }

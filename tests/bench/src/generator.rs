@@ -16,6 +16,7 @@ use mio::{Events, Interest, Poll, Token};
 use rivero_bench_peer::{Certificate, KeyType};
 
 use crate::{
+    dscp::Mark,
     error::Error,
     participant::Participant,
     reception::Window,
@@ -230,7 +231,13 @@ impl Generator {
         while let Some(transmit) = participant.peer.poll_transmit() {
             let path = transmit.path;
             self.recorded.add(&transmit.bytes);
-            socket.send(path.local.ip(), path.remote, &transmit.bytes, None);
+            socket.send(
+                path.local.ip(),
+                path.remote,
+                &transmit.bytes,
+                None,
+                Mark::default(),
+            );
         }
         let now = Instant::now();
         if participant.drain_events(now) && number == PUBLISHER {

@@ -6,6 +6,7 @@
 //! * [`forwarding`]: CPU per forwarded packet, latency, time to first media, memory;
 //! * [`floor`]: what encryption and the socket calls alone cost for the same packets;
 //! * [`control`]: requests per second;
+//! * [`transcoding`]: VP8 to H.264 beside the plain pipeline of GStreamer, and its latency;
 //! * [`abandon`], [`hostile`]: what remains of clients that vanish, and what calls suffer from
 //!   hostile datagrams.
 //!
@@ -15,6 +16,10 @@
 mod abandon;
 mod affinity;
 mod control;
+/// With the sockets of the module under test.
+#[allow(dead_code, reason = "the load marks nothing")]
+#[path = "../../../plugins/webrtc/src/dscp/mark.rs"]
+mod dscp;
 mod error;
 mod floor;
 mod forwarding;
@@ -35,6 +40,7 @@ mod socket;
 mod source;
 mod statistics;
 mod traffic;
+mod transcoding;
 
 use std::process::ExitCode;
 
@@ -50,10 +56,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.trial {
         None => measure(&options).map(|report| told(&options, &report)),
-        Some(trial) => bear(&options, trial).map(|outcome| {
-            println!("{outcome}");
-            ExitCode::SUCCESS
-        }),
+        Some(trial) => bear(&options, trial),
     };
     match done {
         Ok(code) => code,
@@ -70,8 +73,11 @@ fn told(options: &Options, report: &Report) -> ExitCode {
         true => report.print_json(),
         false => report.print_table(),
     }
-    let missed = report.missed();
-    for gate in &missed {
+    judged(options, &report.missed())
+}
+
+fn judged(options: &Options, missed: &[String]) -> ExitCode {
+    for gate in missed {
         eprintln!("missed: {gate}");
     }
     match missed.is_empty() || options.no_gates {
@@ -80,16 +86,22 @@ fn told(options: &Options, report: &Report) -> ExitCode {
     }
 }
 
-/// A trial that has to be borne rather than measured.
-fn bear(options: &Options, trial: &Trial) -> Result<serde_json::Value, Error> {
+/// Prints what became of a trial.
+fn bear(options: &Options, trial: &Trial) -> Result<ExitCode, Error> {
     let cores = Cores::choose(options.server_core, options.generator_core)?;
     cores.enter_generator()?;
-    Ok(match trial {
+    let outcome = match trial {
         Trial::Abandon(abandon) => {
             json!({"rounds": abandon::measure(options, abandon, cores)?})
         }
         Trial::Hostile(hostile) => json!(hostile::measure(options, hostile, cores)?),
-    })
+        Trial::Transcode(transcode) => {
+            let missed = transcoding::measure(options, transcode, cores)?;
+            return Ok(judged(options, &missed));
+        }
+    };
+    println!("{outcome}");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All measurements, the repetitions of each spread over the whole time: A, B, A, B.

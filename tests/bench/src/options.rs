@@ -88,6 +88,8 @@ pub(crate) enum Trial {
     Abandon(Abandon),
     /// Mutated copies of real datagrams at a server with calls; what they suffer, as JSON
     Hostile(Hostile),
+    /// VP8 is converted to H.264; CPU beside gst-launch-1.0, and latency
+    Transcode(Transcode),
 }
 
 /// Of [`Trial::Abandon`].
@@ -118,6 +120,24 @@ pub(crate) struct Hostile {
     pub(crate) seed: u64,
 }
 
+/// Of [`Trial::Transcode`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Transcode {
+    /// Rounds, of which the medians are taken
+    #[arg(long, default_value_t = 3, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Seconds that are measured, of each round and side
+    #[arg(long, default_value_t = 5.0, value_name = "S", value_parser = window)]
+    pub(crate) window: f64,
+}
+
+impl Transcode {
+    /// The length of the measured windows.
+    pub(crate) fn window(&self) -> Duration {
+        Duration::from_secs_f64(self.window)
+    }
+}
+
 impl Options {
     /// The length of the measured window.
     pub(crate) fn window(&self) -> Duration {
@@ -140,6 +160,13 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..=600.0).contains(&value) => Ok(value),
         _ => Err("a number of seconds from 0 to 600 is expected".to_owned()),
     }
+}
+
+fn window(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|seconds| match seconds >= 1.0 {
+        true => Ok(seconds),
+        false => Err("at least a second is expected".to_owned()),
+    })
 }
 
 #[cfg(test)]

@@ -278,8 +278,7 @@ mod tests {
 
     #[test]
     fn datagrams_of_one_socket_carry_the_marks_of_their_senders() {
-        let mark = |value| Mark::of(value, crate::api::DSCPValue::NoValue);
-        let (voice, none) = (mark(crate::api::DSCPValue::Ef), Mark::default());
+        let (voice, none) = (Mark::new(46), Mark::default());
         for v6 in [false, true] {
             let home: IpAddr = if v6 {
                 Ipv6Addr::LOCALHOST.into()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Generator, PUBLISHER};
-use crate::{error::Error, socket::MediaSocket, source::Source};
+use crate::{dscp::Mark, error::Error, socket::MediaSocket, source::Source};
 
 impl Generator {
     /// Sends the packets that are due: those of one frame in one call, as far as they are due
@@ -27,7 +27,7 @@ impl Generator {
             self.recorded
                 .add(self.scratch.get(..segment).unwrap_or_default());
             let (data, segment) = (&self.scratch, several.then_some(segment));
-            socket.send(path.local.ip(), path.remote, data, segment);
+            socket.send(path.local.ip(), path.remote, data, segment, Mark::default());
             if let Some(frame) = frame_start {
                 self.report(frame)?;
             }
@@ -51,7 +51,13 @@ impl Generator {
             // Who has received nothing yet has nothing to report.
             if viewer.write_report(&mut self.scratch).is_ok() {
                 self.recorded.add(&self.scratch);
-                socket.send(path.local.ip(), path.remote, &self.scratch, None);
+                socket.send(
+                    path.local.ip(),
+                    path.remote,
+                    &self.scratch,
+                    None,
+                    Mark::default(),
+                );
             }
         }
         Ok(())
@@ -62,14 +68,20 @@ impl Generator {
     pub(super) fn tell_arrivals(&mut self) {
         let (now, viewers) = (Instant::now(), self.participants.len().saturating_sub(1));
         while let Some((due, turn)) = self.feedback.filter(|(due, _)| *due <= now) {
-            let viewer = self.participants.iter_mut().nth(1 + turn);
+            let viewer = self.participants.get_mut(1 + turn);
             if let Some(viewer) = viewer
                 && let Some(path) = viewer.peer.path()
                 && let Some(socket) = self.sockets.get(viewer.socket)
                 && viewer.write_feedback(now, &mut self.scratch)
             {
                 self.recorded.add(&self.scratch);
-                socket.send(path.local.ip(), path.remote, &self.scratch, None);
+                socket.send(
+                    path.local.ip(),
+                    path.remote,
+                    &self.scratch,
+                    None,
+                    Mark::default(),
+                );
             }
             let pause = self.traffic.feedback_interval / divisor(viewers);
             // After a stalled machine go on from here instead of catching up.
@@ -90,7 +102,13 @@ impl Generator {
             publisher
                 .peer
                 .protect_rtcp(report.as_bytes(), &mut self.scratch)?;
-            socket.send(path.local.ip(), path.remote, &self.scratch, None);
+            socket.send(
+                path.local.ip(),
+                path.remote,
+                &self.scratch,
+                None,
+                Mark::default(),
+            );
         }
         Ok(())
     }

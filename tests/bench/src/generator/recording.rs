@@ -1,7 +1,7 @@
 //! Real datagrams, to make hostile ones of.
 
 use super::Generator;
-use crate::{hostile::Mutator, participant};
+use crate::{dscp::Mark, hostile::Mutator, participant};
 
 /// Datagrams that are kept at most.
 const LIMIT: usize = 4096;
@@ -40,7 +40,7 @@ impl Generator {
         let path = publisher.and_then(|publisher| publisher.peer.path());
         if let (Some(path), Some(socket)) = (path, self.sockets.get(socket)) {
             let from = participant::address(number).into();
-            socket.send(from, path.remote, mutator.next(), None);
+            socket.send(from, path.remote, mutator.next(), None, Mark::default());
         }
     }
 }
