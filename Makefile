@@ -133,4 +133,4 @@ bench: deps-test build ## forwarding, recording and transcoding beside their flo
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs
-	$(CARGO) bench --locked -p rivero-codecs --bench transcoding
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode
