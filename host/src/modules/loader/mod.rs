@@ -4,7 +4,12 @@ mod copy;
 
 use std::path::Path;
 
-use abi_stable::{library::lib_header_from_path, std_types::RResult};
+use abi_stable::{
+    StableAbi,
+    abi_stability::abi_checking::check_layout_compatibility,
+    library::{LibHeader, lib_header_from_path},
+    std_types::RResult,
+};
 use rivero_plugin_api::abi::{
     ABI_MAJOR,
     traits::{Host, Module, RootRef},
@@ -72,11 +77,25 @@ fn load_root(file: &Path, copy: PrivateCopy) -> Result<RootRef, LoadError> {
     let header = lib_header_from_path(&copy).map_err(|error| refused(file, &copy, &error))?;
     let root = header
         .init_root_module::<RootRef>()
+        .or_else(|error| older_root(header).ok_or(error))
         .map_err(|error| refused(file, &copy, &error))?;
     if root.major() != ABI_MAJOR {
         return Err(LoadError::Version(root.major()));
     }
     Ok(root)
+}
+
+/// The root of a module that was built with an older minor version.
+///
+/// abi_stable's check wants everything that this server knows of. Of an older module the
+/// reverse holds: this server has everything that the module knows of.
+#[allow(unsafe_code)]
+fn older_root(header: &LibHeader) -> Option<RootRef> {
+    check_layout_compatibility(header.layout()?, RootRef::LAYOUT).ok()?;
+    // SAFETY: all that both sides have is laid out alike, as was just checked. What the module
+    // lacks are functions at the ends of its tables; each table says at run time how many
+    // it has, and those that it lacks are answered by their default bodies here.
+    unsafe { header.init_root_module_with_unchecked_layout() }.ok()
 }
 
 /// abi_stable's account of a differing layout fills pages: the first lines say
@@ -91,4 +110,54 @@ fn refused(file: &Path, copy: &Path, error: &dyn std::fmt::Display) -> LoadError
         line.push('…');
     }
     LoadError::Refused(line)
+}
+
+#[cfg(test)]
+// What the derive expands to is not ours to mend.
+#[allow(dead_code, unreachable_pub, unsafe_code)]
+mod tests {
+    use abi_stable::{
+        StableAbi, abi_stability::abi_checking::check_layout_compatibility as check,
+        type_layout::TypeLayout,
+    };
+
+    macro_rules! table {
+        ($name:ident, $first:ty $(, $more:ident)*) => {
+            mod $name {
+                #[repr(C)]
+                #[derive(abi_stable::StableAbi)]
+                #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+                #[sabi(missing_field(panic))]
+                pub struct Table {
+                    #[sabi(last_prefix_field)]
+                    pub start: extern "C" fn() -> $first,
+                    $(pub $more: extern "C" fn() -> u32,)*
+                }
+            }
+        };
+    }
+
+    table!(old, u32);
+    table!(new, u32, added);
+    table!(foreign, u64, added);
+
+    #[test]
+    fn a_table_may_lack_only_what_was_added_later() {
+        const OLD: &TypeLayout = old::TableRef::LAYOUT;
+        const NEW: &TypeLayout = new::TableRef::LAYOUT;
+        assert!(
+            check(NEW, OLD).is_err(),
+            "abi_stable's own check of an older module"
+        );
+        assert!(
+            check(OLD, NEW).is_ok(),
+            "that of a newer one, and ours of an older one"
+        );
+        for (one, other) in [
+            (foreign::TableRef::LAYOUT, OLD),
+            (OLD, foreign::TableRef::LAYOUT),
+        ] {
+            assert!(check(one, other).is_err());
+        }
+    }
 }
