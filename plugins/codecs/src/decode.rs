@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::conversions::is_pictures;
 use crate::formats::{self, PerFormat};
+use crate::orientation;
 use crate::passage::Passage;
 use crate::settings::Settings;
 
@@ -62,6 +63,7 @@ pub(crate) fn create(
         kind,
         settings: Settings::parse(settings)?,
         passage: Passage::new(output, kind, sink),
+        turn: Mutex::default(),
         stream: Mutex::new(Stream {
             caps: PerFormat::default(),
             needs_keyframe: kind == MediaKind::Video,
@@ -80,11 +82,13 @@ struct Decode {
     kind: MediaKind,
     settings: Settings,
     passage: Passage,
+    /// Of the chain that runs: turns pictures the way up that their sender asks for.
+    turn: Mutex<Option<gst::Element>>,
     stream: Mutex<Stream>,
 }
 
 struct Stream {
-    caps: PerFormat<gst::Caps>,
+    caps: PerFormat<(gst::Caps, &'static str)>,
     /// Of no use before a keyframe.
     needs_keyframe: bool,
     /// When the latest packet of audio begins, ns on the pipeline clock.
@@ -116,6 +120,7 @@ impl Converter for Decode {
 
     fn stop(&self) {
         self.passage.stop();
+        *self.turn() = None;
     }
 }
 
@@ -127,9 +132,12 @@ impl Decode {
         let Some(chain) = self.passage.chain(|| self.elements())? else {
             return Ok(());
         };
-        let (caps, changed) = stream.caps.get(packet.format, media_caps)?;
+        let ((caps, direction), changed) = stream.caps.get(packet.format, media_caps)?;
         if changed {
             chain.set_caps(caps);
+            if let Some(turn) = self.turn().as_ref() {
+                element::set(turn, "video-direction", direction);
+            }
         }
         if self.kind == MediaKind::Audio {
             self.conceal(stream, &chain, packet);
@@ -217,7 +225,9 @@ impl Decode {
 
     fn picture_elements(&self) -> Result<Vec<gst::Element>> {
         let mut caps = gst::Caps::builder("video/x-raw").field("format", "I420");
-        let mut elements = vec![element::make("videoconvert")?];
+        let turn = element::make("videoflip")?;
+        let mut elements = vec![element::make("videoconvert")?, turn.clone()];
+        *self.turn() = Some(turn);
         let sides = [
             ("width", self.settings.width),
             ("height", self.settings.height),
@@ -233,6 +243,10 @@ impl Decode {
         }
         elements.push(filter(&caps.build())?);
         Ok(elements)
+    }
+
+    fn turn(&self) -> std::sync::MutexGuard<'_, Option<gst::Element>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sample_elements(&self) -> Result<Vec<gst::Element>> {
@@ -262,8 +276,10 @@ pub(crate) fn filter(caps: &gst::Caps) -> Result<gst::Element> {
     Ok(filter)
 }
 
-fn media_caps(format: &Format) -> Result<gst::Caps> {
+/// What a decoder gets, and how its pictures are turned.
+fn media_caps(format: &Format) -> Result<(gst::Caps, &'static str)> {
     caps::from_format(format)
+        .map(|caps| (caps, orientation::direction(format)))
         .ok_or_else(|| Error::unexpected(format!("{format} says too little for a decoder")))
 }
 

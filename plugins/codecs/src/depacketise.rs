@@ -11,7 +11,7 @@ use rivero_rtp::jitter::{Insertion, JitterBuffer, Patience, Released};
 use rivero_rtp::payload::{Depacketiser, Frame};
 use serde_json::Value;
 
-use crate::formats;
+use crate::{formats, orientation};
 
 /// A simulcast encoding without packets for this long has ended.
 const SILENT: Duration = Duration::from_secs(1);
@@ -72,6 +72,7 @@ struct State {
     frames: Vec<Frame>,
     /// Of the first packet of the frame that is coming in.
     stamp: Stamp,
+    orientation: orientation::Stated,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -223,6 +224,7 @@ impl State {
             depacketiser: depacketiser(source)?,
             frames: Vec::new(),
             stamp: Stamp::default(),
+            orientation: orientation::Stated::default(),
         })
     }
 
@@ -241,6 +243,8 @@ impl State {
                 ingress_time: packet.ingress_time,
             };
         }
+        self.orientation.note(packet);
+        let output = self.orientation.format(output);
         let received = self.depacketiser.push(
             packet.payload(),
             packet.rtp.timestamp,

@@ -15,6 +15,7 @@ mod decode;
 mod depacketise;
 mod encode;
 mod formats;
+mod orientation;
 mod packetise;
 mod passage;
 mod settings;
