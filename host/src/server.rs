@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -81,6 +82,7 @@ impl Server {
             methods,
             path,
             pages: pages::page,
+            ended: AtomicU64::new(0),
         });
         Ok(Server {
             core,
@@ -119,7 +121,9 @@ impl Server {
             tasks.spawn(listener::accept(socket, tls, self.service.clone()));
         }
         tasks.spawn(collect(self.core.clone(), self.collector_period));
-        tasks.spawn(heap::keep_small(self.core.clone()));
+        let service = self.service.clone();
+        let ended = move || service.ended.load(Ordering::Relaxed);
+        tasks.spawn(heap::keep_small(self.core.clone(), ended));
         stop.await;
         tasks.shutdown().await;
         let dead = self.core.registry.remove_all();

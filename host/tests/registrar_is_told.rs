@@ -1,4 +1,4 @@
-//! The server tells a registrar where it is, and serves whatever becomes of the registrar.
+//! A14: the server tells a registrar where it is, and serves whatever becomes of the registrar.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! Memory goes back to the system when a load is over.
 //!
 //! The C library keeps what its arenas have free, and every thread has an arena: after thousands
-//! of objects came and went that is most of the process.
+//! of objects or connections came and went that is most of the process.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,14 +21,15 @@ pub fn share_arenas() {
     heap::share_arenas(u8::try_from(count).unwrap_or(u8::MAX));
 }
 
-/// Gives memory back for as long as it is polled.
-pub(crate) async fn keep_small(core: Arc<Core>) {
+/// Gives memory back for as long as it is polled. `ended` counts connections that are over.
+pub(crate) async fn keep_small(core: Arc<Core>, ended: impl Fn() -> u64) {
     let mut ticks = tokio::time::interval(TICK);
     let mut state = State::new(Instant::now());
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        if state.is_due(core.registry.objects_made(), now) {
+        let done = core.registry.objects_made().wrapping_add(ended());
+        if state.is_due(done, now) {
             state.unfinished = core.registry.expire_replies(now);
             // It walks through the free lists: not on a thread that serves connections.
             let _ = tokio::task::spawn_blocking(heap::give_back).await;
@@ -38,8 +39,8 @@ pub(crate) async fn keep_small(core: Arc<Core>) {
 
 /// What was seen so far.
 struct State {
-    /// Objects made until the last look.
-    made: u64,
+    /// Objects made and connections ended until the last look.
+    done: u64,
     /// Whether there may be something to give back.
     unfinished: bool,
     last: Instant,
@@ -48,16 +49,16 @@ struct State {
 impl State {
     fn new(now: Instant) -> Self {
         Self {
-            made: 0,
+            done: 0,
             unfinished: false,
             last: now,
         }
     }
 
     /// Whether it is time: a load ended, or goes on for long.
-    fn is_due(&mut self, made: u64, now: Instant) -> bool {
-        let busy = made != self.made;
-        self.made = made;
+    fn is_due(&mut self, done: u64, now: Instant) -> bool {
+        let busy = done != self.done;
+        self.done = done;
         self.unfinished |= busy;
         let due = self.unfinished && (!busy || now.duration_since(self.last) >= LONGEST);
         if due {

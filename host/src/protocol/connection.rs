@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,6 +29,17 @@ pub struct Service {
     pub path: String,
     /// Answers plain GET requests to other paths.
     pub pages: fn(&Methods, &str) -> Option<Page>,
+    /// Connections that have ended so far.
+    pub ended: AtomicU64,
+}
+
+/// A connection of a service, which counts its end however it comes.
+struct Served(Arc<Service>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// The answer to a plain GET.
@@ -44,6 +56,7 @@ pub async fn serve<S>(mut stream: S, from: SocketAddr, service: Arc<Service>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let _served = Served(service.clone());
     let received = match http::receive(&mut stream).await {
         Ok(received) => received,
         Err(error) => return tracing::debug!(%from, %error, "no request"),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -12,6 +13,14 @@ use super::connection::{Service, serve};
 
 /// How long a client may take to agree on the parameters of TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection on which nothing came for this long is probed by TCP, unseen by the client …
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// … so often …
+const PROBE_PERIOD: Duration = Duration::from_secs(10);
+/// … and is over when that many probes were not acknowledged: the other machine has gone, and the
+/// session must not be kept alive by a connection to nobody.
+const PROBES: u32 = 6;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +68,11 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
         TcpSocket::new_v4()?
     };
     socket.set_reuseaddr(true)?;
+    // Connections have these from their listener.
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, PROBE_AFTER)?;
+    sockopt::set_tcp_keepintvl(&socket, PROBE_PERIOD)?;
+    sockopt::set_tcp_keepcnt(&socket, PROBES)?;
     socket.bind(address)?;
     socket.listen(backlog)
 }

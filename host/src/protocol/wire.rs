@@ -20,7 +20,7 @@ const MAX_MESSAGE: usize = 32_000_000;
 /// Bytes of payload per outgoing frame at most: what Java's client accepts.
 const MAX_FRAME: usize = 1_000_000;
 /// No request is read while more than this many bytes of replies wait.
-const READ_WATERMARK: usize = 8 << 20;
+const READ_WATERMARK: usize = 2 << 20;
 /// Requests handled before their replies are flushed, when more have already arrived.
 const BATCH: usize = 32;
 /// How long a closing connection may take to say goodbye.
