@@ -7,7 +7,7 @@ import { test } from 'node:test';
 
 import { connectClient, invoke } from '../lib/client.mjs';
 import { startRivero } from '../lib/rivero.mjs';
-import { nextEvent } from '../lib/wait.mjs';
+import { nextEvent, until } from '../lib/wait.mjs';
 
 async function withServer(moduleConfig, use) {
   const server = await startRivero({ modules: ['webrtc'], moduleConfig });
@@ -109,7 +109,32 @@ test('a turnUrl that is none is told', async () => {
   });
 });
 
-test('a malformed candidate is told and harms nothing', async () => {
+test('malformed candidates are told, whenever and however they come', async () => {
+  await withServer({}, async (pipeline) => {
+    const [one, other] = [await pipeline.create('WebRtcEndpoint'), await pipeline.create('WebRtcEndpoint')];
+    const told = [];
+    other.on('Error', ({ errorCode, description }) => told.push([errorCode, description]));
+    const give = (text) => invoke(other, 'addIceCandidate', { candidate: text, sdpMid: 'audio0', sdpMLineIndex: 0 });
+    const host = (address, rest = 'typ host') => `candidate:1 1 udp 1 ${address} 5000 ${rest}`;
+    await give(host('early.example', 'typ moon'));
+    const offer = await invoke(one, 'generateOffer');
+    const inside = offer.replace(/a=mid:audio0\r\n/, `$&a=${host('inside.example', 'typ sun')}\r\n`);
+    assert.notEqual(inside, offer);
+    await invoke(other, 'processOffer', inside);
+    const wrong = [host('192.0.2.300'), host('2001:db8::g'), host('192.0.2.1', 'host'), 'candidate:1 1 udp x 192.0.2.2 5000 typ host', host('10.0.0.1', 'typ host generation')];
+    for (const text of wrong) await give(text);
+    // Nothing is wrong with these, though they are of no use.
+    for (const text of ['', host('192.0.2.9'), 'candidate:1 1 ssltcp 1 192.0.2.3 443 typ host']) await give(text);
+    const expected = ['early.example', 'inside.example', ...wrong];
+    await until(() => told.length >= expected.length, 'all are told');
+    for (const text of expected) {
+      assert.equal(told.filter(([code, description]) => code === 40401 && description.includes(text)).length, 1, text);
+    }
+    assert.equal(told.length, expected.length, told.join('\n'));
+  });
+});
+
+test('a malformed candidate harms nothing', async () => {
   await withServer({}, async (pipeline) => {
     const [one, other] = [await pipeline.create('WebRtcEndpoint'), await pipeline.create('WebRtcEndpoint')];
     await invoke(one, 'processAnswer', await invoke(other, 'processOffer', await invoke(one, 'generateOffer')));

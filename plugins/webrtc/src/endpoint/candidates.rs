@@ -7,7 +7,7 @@ use std::{
 };
 
 use rivero_plugin_api::Result;
-use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport};
+use rivero_sdp::{Candidate, CandidateAddress, NegotiatedTransport, SessionDescription};
 
 use super::{Shared, properties::Properties, servers::Servers, session::Leg};
 use crate::{
@@ -165,7 +165,10 @@ impl Shared {
             const LIMIT: usize = 256;
             if session.early_candidates.len() < LIMIT {
                 session.early_candidates.push(candidate.clone());
+                return Ok(());
             }
+            drop(session);
+            self.candidate_trouble(&candidate.candidate, "too many came before the description");
             return Ok(());
         }
         let text = candidate.candidate.trim();
@@ -175,12 +178,49 @@ impl Shared {
         }
         let leg = session.leg_of(candidate)?;
         drop(session);
-        let line = text
-            .trim_start_matches("a=")
-            .trim_start_matches("candidate:")
-            .to_owned();
-        self.add_line(leg.token, line);
+        if self.is_readable(text) {
+            let line = text
+                .trim_start_matches("a=")
+                .trim_start_matches("candidate:")
+                .to_owned();
+            self.add_line(leg.token, line);
+        }
         Ok(())
+    }
+
+    /// Whether a candidate of the peer's can be read; tells the client if it cannot. One for a
+    /// transport that does not exist here is well-formed, and of no use.
+    fn is_readable(&self, text: &str) -> bool {
+        match text.parse::<Candidate>() {
+            Ok(_) => true,
+            Err(error) if error.is_foreign() => {
+                tracing::debug!(endpoint = self.context.id(), text, "a candidate of no use");
+                false
+            }
+            Err(error) => {
+                self.candidate_trouble(text, error.reason());
+                false
+            }
+        }
+    }
+
+    /// Says that a candidate of the peer's is not used.
+    pub(super) fn candidate_trouble(&self, candidate: &str, reason: &str) {
+        const SHOWN: usize = 200;
+        let shown: String = candidate.chars().take(SHOWN).collect();
+        let text = format!("the ICE candidate {shown:?} was refused: {reason}");
+        self.context.error("STREAM_ERROR_FAILED", 40401, &text);
+    }
+
+    /// Tells the client of the malformed candidates of a peer's description, once each.
+    pub(super) fn check_described(&self, description: &SessionDescription) {
+        let mut seen: Vec<&str> = Vec::new();
+        for candidate in description.unread_candidates() {
+            if !seen.contains(&candidate) {
+                seen.push(candidate);
+                self.is_readable(candidate);
+            }
+        }
     }
 
     fn add_line(self: &Arc<Self>, token: Token, line: String) {
@@ -196,9 +236,8 @@ impl Shared {
     /// Candidates that are of no use here are no errors: the peer has others.
     fn candidate_refused(self: &Arc<Self>, token: Token, line: &str, error: &PeerError) {
         match error {
-            PeerError::Ice(IceError::Candidate(_)) => {
-                let text = format!("the ICE candidate {line:?} was refused: {error}");
-                self.context.error("STREAM_ERROR_FAILED", 40401, &text);
+            PeerError::Ice(IceError::Candidate(_) | IceError::TooManyCandidates) => {
+                self.candidate_trouble(line, &error.to_string());
             }
             PeerError::Ice(IceError::Unresolved(name)) => self.resolve(token, name, line),
             _ => {
@@ -217,18 +256,27 @@ impl Shared {
                 return;
             };
             if addresses.is_empty() {
-                let id = endpoint.context.id();
-                tracing::info!(
-                    endpoint = id,
-                    name = wanted,
-                    "a candidate's name is unknown"
-                );
+                endpoint.name_unknown(&wanted, &line);
             }
             for address in addresses {
                 let line = line.replacen(&wanted, &address.to_string(), 1);
                 endpoint.add_line(token, line);
             }
         });
+    }
+
+    /// A name of the peer's own network that is not known in ours is no error: the peer hides its
+    /// addresses so, and is met in its checks.
+    fn name_unknown(&self, name: &str, line: &str) {
+        if name.to_ascii_lowercase().ends_with(".local") {
+            tracing::info!(
+                endpoint = self.context.id(),
+                name,
+                "a candidate's name is unknown"
+            );
+        } else {
+            self.candidate_trouble(line, "its name is unknown");
+        }
     }
 
     /// Adds the candidates of a description whose names have to be resolved first.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     data::DataTrack,
-    peer::{Peer, PeerConfig, RemoteParameters},
+    peer::{Fingerprint, Peer, PeerConfig, RemoteParameters},
     shard::{Command, Token},
     transport::{Track, Transport},
 };
@@ -372,9 +372,8 @@ fn sections(negotiated: &Negotiated, transport: &NegotiatedTransport) -> Vec<Sec
 
 fn remote_parameters(transport: &NegotiatedTransport) -> Result<RemoteParameters> {
     let fingerprints = transport.remote_fingerprints.iter();
-    let fingerprint = fingerprints
-        .filter_map(|fingerprint| fingerprint.to_string().parse().ok())
-        .next()
+    let known = fingerprints.filter_map(|fingerprint| fingerprint.to_string().parse().ok());
+    let fingerprint = Fingerprint::best(known)
         .ok_or_else(|| unusable("no certificate fingerprint with a known hash function"))?;
     Ok(RemoteParameters {
         credentials: peer_credentials(&transport.remote_ice),

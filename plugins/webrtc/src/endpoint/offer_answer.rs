@@ -85,8 +85,9 @@ impl Shared {
         self.connect(&config, &negotiated, false)?;
         let mut session = self.session();
         session.offer = None;
-        session.remote_offer = Some(offer);
+        session.remote_offer = Some(offer.clone());
         self.settle(session, config, negotiated, text, before.is_none());
+        self.check_described(&offer);
         Ok(self.local_description())
     }
 
@@ -108,6 +109,7 @@ impl Shared {
         session.offer = None;
         session.remote_offer = None;
         self.settle(session, config, negotiated, text, before.is_none());
+        self.check_described(&answer);
         Ok(self.local_description())
     }
 
@@ -153,7 +155,7 @@ impl Shared {
         }
         for candidate in early {
             if let Err(error) = self.add_candidate(&candidate) {
-                tracing::debug!(%error, "a candidate that came before the description");
+                self.candidate_trouble(&candidate.candidate, &error.to_string());
             }
         }
         self.gather_new_legs();

@@ -123,12 +123,19 @@ impl Session {
     }
 }
 
-/// Candidates come and go without an offer being another one.
+/// Candidates come, and with them default addresses, without an offer being another one.
 fn without_candidates(description: &SessionDescription) -> SessionDescription {
+    const DISCARD_PORT: u16 = 9;
     let mut description = description.clone();
+    description.connection = None;
     for section in &mut description.media {
         section.candidates.clear();
         section.end_of_candidates = false;
+        section.connection = None;
+        section.rtcp = None;
+        if section.port != 0 {
+            section.port = DISCARD_PORT;
+        }
     }
     description
 }
@@ -154,6 +161,9 @@ mod tests {
         let candidate = "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n";
         let with_candidate = read(&format!("{OFFER}{candidate}"));
         assert_eq!(session.may_take(&with_candidate).unwrap_err().code, 40208);
+        let address = "c=IN IP4 192.0.2.1\r\na=rtcp:5000 IN IP4 192.0.2.1\r\n";
+        let gathered = format!("{OFFER}{address}{candidate}").replace("audio 9", "audio 5000");
+        assert_eq!(session.may_take(&read(&gathered)).unwrap_err().code, 40208);
         for (from, to) in [
             ("o=- 1 1", "o=- 1 2"),
             ("abcd", "efgh"),

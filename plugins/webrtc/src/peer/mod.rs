@@ -157,6 +157,8 @@ pub struct Peer {
     gathering: Gathering,
     /// By the numbers of their servers.
     relays: Vec<TurnClient>,
+    /// Numbers of servers to which new connections are wanted.
+    redirected: Vec<u8>,
     dtls: Option<DtlsTransport>,
     receiver: Option<SrtpReceiver>,
     sender: Option<SrtpSender>,
@@ -177,6 +179,7 @@ impl Peer {
             ice,
             gathering: Gathering::default(),
             relays: Vec::new(),
+            redirected: Vec::new(),
             dtls: None,
             receiver: None,
             sender: None,

@@ -35,6 +35,11 @@ impl Peer {
         (0..).zip(self.relays.iter().map(TurnClient::server))
     }
 
+    /// The numbers of the TURN servers that have become others since the last call.
+    pub fn take_redirected(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.redirected)
+    }
+
     /// Adds a candidate and reports it.
     pub(super) fn announce(&mut self, now: Instant, candidate: LocalCandidate) {
         match self.ice.add_local_candidate(now, &candidate) {
@@ -156,6 +161,7 @@ impl Peer {
                 };
                 self.announce(now, candidate);
             }
+            TurnEvent::Redirected => self.redirected.extend(u8::try_from(number)),
             TurnEvent::Failed(reason) => self.events.push_back(PeerEvent::ServerTrouble(reason)),
         }
     }

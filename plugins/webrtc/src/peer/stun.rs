@@ -57,6 +57,8 @@ pub(super) mod attribute {
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(crate) const PRIORITY: u16 = 0x0024;
     pub(crate) const USE_CANDIDATE: u16 = 0x0025;
+    pub(crate) const ALTERNATE_DOMAIN: u16 = 0x8003;
+    pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
     pub(crate) const ICE_CONTROLLED: u16 = 0x8029;
     pub(crate) const ICE_CONTROLLING: u16 = 0x802a;
@@ -149,6 +151,17 @@ impl<'a> StunMessage<'a> {
             _ => return None,
         };
         Some(SocketAddr::new(ip, port))
+    }
+
+    /// An address as it is (RFC 8489 §14.1).
+    pub(super) fn plain_address(&self, wanted: u16) -> Option<SocketAddr> {
+        let (&[_, family, p0, p1], value) = self.get(wanted)?.split_first_chunk::<4>()?;
+        let ip: IpAddr = match family {
+            1 => Ipv4Addr::from(*value.first_chunk::<4>()?).into(),
+            2 => Ipv6Addr::from(*value.first_chunk::<16>()?).into(),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, u16::from_be_bytes([p0, p1])))
     }
 
     /// Number and reason of an error response.

@@ -34,8 +34,12 @@ const UDP: [u8; 4] = [17, 0, 0, 0];
 const IPV6: [u8; 4] = [2, 0, 0, 0];
 /// How often a request is signed anew; a server that wants more is broken.
 const MAX_REPEATED: u8 = 4;
+/// Error code: another server is to be asked.
+const TRY_ALTERNATE: u16 = 300;
 /// Error code: long-term credentials are wanted, or are wrong.
 const UNAUTHENTICATED: u16 = 401;
+/// How often servers may send us on to another one.
+const MAX_REDIRECTIONS: usize = 4;
 
 /// How a TURN server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +91,8 @@ pub(super) enum TurnEvent {
         relayed: SocketAddr,
         mapped: SocketAddr,
     },
+    /// Another server is asked: [`TurnClient::server`] is that one from now on.
+    Redirected,
     /// There is none, or no longer one.
     Failed(String),
 }
@@ -116,6 +122,8 @@ struct Authentication {
 /// The client of one allocation.
 pub(super) struct TurnClient {
     server: TurnServer,
+    /// Where the servers were that sent us on.
+    left: Vec<SocketAddr>,
     state: State,
     authentication: Authentication,
     interval: Duration,
@@ -131,6 +139,7 @@ impl TurnClient {
     pub(super) fn new(now: Instant, server: TurnServer) -> Self {
         let mut client = Self {
             server,
+            left: Vec::new(),
             state: State::Allocating,
             authentication: Authentication::default(),
             interval: MAX_REFRESH_INTERVAL,
@@ -197,6 +206,9 @@ impl TurnClient {
                 if self.can_repeat(code, transaction.repeated, message) {
                     return self.request(now, transaction.purpose, transaction.repeated + 1);
                 }
+                if code == TRY_ALTERNATE && transaction.purpose == Purpose::Allocate {
+                    return self.follow(now, message);
+                }
                 self.refused(now, transaction.purpose, code, &reason);
             }
         }
@@ -238,6 +250,30 @@ impl TurnClient {
         const STALE_NONCE: u16 = 438;
         let first = code == UNAUTHENTICATED && self.authentication.key.is_none();
         (first || code == STALE_NONCE) && repeated < MAX_REPEATED && self.learn(message)
+    }
+
+    /// Asks the server that this one names, by the same transport and with the same credentials
+    /// (RFC 8489 §10, RFC 8656 §7.4).
+    fn follow(&mut self, now: Instant, message: &StunMessage<'_>) {
+        let Some(other) = message.plain_address(attribute::ALTERNATE_SERVER) else {
+            return self.fail("it sends us on to another server without naming it");
+        };
+        self.left.push(self.server.address);
+        if self.left.contains(&other) || self.left.len() > MAX_REDIRECTIONS {
+            return self.fail("servers send us on to each other");
+        }
+        if other.is_ipv6() != self.server.address.is_ipv6() {
+            return self.fail("it sends us on to a server of the other IP version");
+        }
+        self.server.address = other;
+        if let Some(domain) = message.text(attribute::ALTERNATE_DOMAIN) {
+            domain.clone_into(&mut self.server.host);
+        }
+        self.authentication = Authentication::default();
+        self.transactions.clear();
+        self.transmits.clear();
+        self.events.push_back(TurnEvent::Redirected);
+        self.request(now, Purpose::Allocate, 0);
     }
 
     fn refused(&mut self, now: Instant, purpose: Purpose, code: u16, reason: &str) {

@@ -113,7 +113,8 @@ impl Links {
         true
     }
 
-    /// Connects to a TURN server. Messages can be sent from now on.
+    /// Connects to a TURN server, in place of the one that had this number. Messages can be sent
+    /// from now on.
     pub(super) fn open_server(
         &mut self,
         registry: &Registry,
@@ -133,6 +134,10 @@ impl Links {
             TurnTransport::Tcp => Wire::Stream(connect(None)?),
             TurnTransport::Tls => Wire::Stream(connect(Some(Tls::new(&server.host)?))?),
         };
+        let former = self.of_server.get(&(token, number)).copied();
+        if let Some((key, link)) = former.and_then(|key| Some((key, self.take(key)?))) {
+            self.close(registry, key, link);
+        }
         let key = self.insert(registry, Owner::Server(token, number), wire)?;
         self.of_server.insert((token, number), key);
         self.of_transport.entry(token).or_default().push(key);

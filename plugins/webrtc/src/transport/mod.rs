@@ -340,9 +340,14 @@ impl Transport {
         self.new_servers = servers.map(|(n, server)| (n, server.clone())).collect();
     }
 
-    /// TURN servers that were not connected to yet.
+    /// TURN servers that were not connected to yet, or have become others.
     pub(crate) fn take_new_servers(&mut self) -> Vec<(u8, TurnServer)> {
-        std::mem::take(&mut self.new_servers)
+        let mut new = std::mem::take(&mut self.new_servers);
+        let redirected = self.peer.take_redirected();
+        let servers = self.peer.servers();
+        let servers = servers.filter(|(number, _)| redirected.contains(number));
+        new.extend(servers.map(|(number, server)| (number, server.clone())));
+        new
     }
 
     /// `true` when what arrived proved to be the peer's.

@@ -294,6 +294,30 @@ fn silent_and_forging_servers_are_given_up() {
 }
 
 #[test]
+fn a_server_that_sends_us_on_is_followed() {
+    let other = address("203.0.113.2:3479");
+    let mut network = Relayed::new(|turn| turn.mood = Mood::Elsewhere(other, true));
+    assert!(network.run_until(LIMIT, Relayed::both_connected));
+    assert_eq!(network.peers[0].take_redirected(), [0]);
+    let (_, server) = network.peers[0].servers().next().unwrap();
+    assert_eq!(server.address, other);
+}
+
+#[test]
+fn servers_that_send_us_in_a_circle_are_given_up() {
+    let other = address("203.0.113.2:3479");
+    let mut network = Relayed::new(|turn| turn.mood = Mood::Elsewhere(other, false));
+    let done = |network: &Relayed| network.events[0].contains(&PeerEvent::GatheringDone);
+    assert!(network.run_until(LIMIT, done));
+    let told = |event: &PeerEvent| matches!(event, PeerEvent::ServerTrouble(text) if text.contains("each other"));
+    assert!(
+        network.events[0].iter().any(told),
+        "{:?}",
+        network.events[0]
+    );
+}
+
+#[test]
 fn without_channels_nothing_is_permitted() {
     let mut network = Relayed::new(|turn| turn.mood = Mood::NoChannels);
     assert!(!network.run_until(LIMIT, Relayed::both_connected));

@@ -20,6 +20,8 @@ pub(super) enum Mood {
     /// Answers with messages that anybody could have made.
     Forged,
     Silent,
+    /// Sends clients on to another server, and is that one from then on if `true`.
+    Elsewhere(SocketAddr, bool),
 }
 
 /// A datagram for a peer.
@@ -102,6 +104,17 @@ impl TestServer {
             .address(attribute::XOR_MAPPED_ADDRESS, self.client);
         if self.mood == Mood::Forged && message.has(attribute::NONCE) {
             return success.integrity(b"whatever").build();
+        }
+        if let Mood::Elsewhere(SocketAddr::V4(other), once) = self.mood {
+            let [p0, p1] = other.port().to_be_bytes();
+            let named = [&[0, 1, p0, p1][..], &other.ip().octets()].concat();
+            if once {
+                self.mood = Mood::Willing;
+            }
+            return of(kind::ERROR)
+                .add(attribute::ERROR_CODE, &[0, 0, 3, 0])
+                .add(attribute::ALTERNATE_SERVER, &named)
+                .build();
         }
         if !message.has_integrity(&self.key()) {
             return refuse(401);
