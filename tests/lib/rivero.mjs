@@ -148,6 +148,9 @@ function logName(port) {
   return `${basename(process.argv[1] ?? 'server', '.test.mjs')}.${port}.log`;
 }
 
+/** Servers of several tests run at a time. */
+const FREE_PORTS = { 'kurento/HttpEndpoint.conf.ini': 'serverPort=0\n' };
+
 function layOut(home, port, { modules = builtModules(), extraFiles = {}, config = {}, moduleConfig = {} }) {
   const paths = {
     configFile: join(home, 'kurento.conf.json'),
@@ -160,7 +163,7 @@ function layOut(home, port, { modules = builtModules(), extraFiles = {}, config 
   mkdirSync(paths.moduleConfig);
   for (const name of modules) copyModule(name, paths.modules);
   for (const [name, content] of Object.entries(extraFiles)) writeFileSync(join(paths.modules, name), content);
-  for (const [name, text] of Object.entries(moduleConfig)) {
+  for (const [name, text] of Object.entries({ ...FREE_PORTS, ...moduleConfig })) {
     const file = join(paths.moduleConfig, name);
     mkdirSync(join(file, '..'), { recursive: true });
     writeFileSync(file, text);

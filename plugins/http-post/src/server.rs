@@ -1,0 +1,335 @@
+//! The HTTP server of all endpoints: it begins with the first and ends with the last.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    fmt::Write,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rivero_plugin_api::{Error, Result};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    time::sleep,
+};
+use uuid::Uuid;
+
+use crate::{cors, desk::Desk, settings::ServerSettings};
+
+/// Connections at a time; further ones wait.
+const CONNECTIONS: usize = 1024;
+/// The head of a request has to come within this.
+const HEAD: Duration = Duration::from_secs(20);
+/// Threads that wait for disks and GStreamer; they end when they have nothing to do.
+const BLOCKING_THREADS: usize = 16;
+const IDLE_THREAD: Duration = Duration::from_secs(1);
+/// What runs on them is waited for at the end.
+const ENDING: Duration = Duration::from_secs(5);
+/// Until another attempt when no connection can be taken.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What a client gets.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// An answer of one line of text, or of none.
+pub(crate) fn answer(status: StatusCode, text: &str) -> Answer {
+    let mut line = text.to_owned();
+    if !line.is_empty() {
+        line.push('\n');
+    }
+    let mut response = Response::new(Full::new(Bytes::from(line)));
+    *response.status_mut() = status;
+    if !text.is_empty() {
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, plain);
+    }
+    response
+}
+
+/// Endpoints by the paths of their URLs.
+type Routes = Arc<Mutex<HashMap<String, Arc<Desk>>>>;
+
+/// The running server, and how many endpoints it has.
+struct Running {
+    runtime: Runtime,
+    routes: Routes,
+    /// `host:port` in URLs.
+    authority: String,
+    leases: usize,
+}
+
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An endpoint's URL; dropping it gives it up.
+pub(crate) struct Lease {
+    path: String,
+    url: String,
+}
+
+impl Lease {
+    /// A new URL whose requests go to `desk`.
+    ///
+    /// # Errors
+    /// 40300 when nobody can listen where the settings say
+    pub(crate) fn new(desk: Arc<Desk>, settings: &ServerSettings) -> Result<Self> {
+        let mut running = lock(&RUNNING);
+        if running.is_none() {
+            *running = Some(Running::start(settings).map_err(|error| refused(settings, &error))?);
+        }
+        let Some(server) = &mut *running else {
+            return Err(Error::unexpected("there is no HTTP server"));
+        };
+        let path = format!("/{}", Uuid::new_v4());
+        let url = format!("http://{}{path}", server.authority);
+        server.leases += 1;
+        lock(&server.routes).insert(path.clone(), desk);
+        Ok(Self { path, url })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut running = lock(&RUNNING);
+        let Some(server) = &mut *running else {
+            return;
+        };
+        lock(&server.routes).remove(&self.path);
+        server.leases -= 1;
+        if server.leases == 0
+            && let Some(server) = running.take()
+        {
+            // Under the lock: whoever comes next finds the port free.
+            server.runtime.shutdown_timeout(ENDING);
+        }
+    }
+}
+
+fn refused(settings: &ServerSettings, error: &io::Error) -> Error {
+    let (address, port) = (settings.address(), settings.port());
+    let text = format!(
+        "uploads cannot be taken at {address} port {port} (HttpEndpoint.serverAddress, serverPort): {error}"
+    );
+    Error::new(40300, "HTTP_END_POINT_REGISTRATION_ERROR", text)
+}
+
+impl Running {
+    fn start(settings: &ServerSettings) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_keep_alive(IDLE_THREAD)
+            .thread_name("http-post")
+            .enable_all()
+            .build()?;
+        let listeners = listen(settings.address(), settings.port())?;
+        let bound = listeners.first().map(TcpListener::local_addr);
+        let bound = bound.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))?;
+        let authority = authority(settings, bound);
+        let routes = Routes::default();
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        for listener in listeners {
+            let _context = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(accept(listener, places.clone(), routes.clone()));
+        }
+        tracing::info!(%bound, authority, "uploads are taken");
+        Ok(Self {
+            runtime,
+            routes,
+            authority,
+            leases: 0,
+        })
+    }
+}
+
+/// At all addresses of that name; the first says which port, if any will do.
+fn listen(address: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let (mut port, mut problem) = (port, None);
+    for mut address in (bare, port).to_socket_addrs()? {
+        address.set_port(port);
+        match bind(address) {
+            Ok(listener) => {
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            // A machine without IPv6 may know the name by an address of it.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                problem = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match problem {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+/// The standard library lets a port be taken anew at once.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// What URLs name.
+fn authority(settings: &ServerSettings, bound: SocketAddr) -> String {
+    let host = match settings.announced() {
+        Some(announced) => announced.to_owned(),
+        None if bound.ip().is_unspecified() => own_address(bound),
+        None => settings.address().to_owned(),
+    };
+    let mut authority = if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    // Into a String it does not fail.
+    let _ = write!(authority, ":{}", bound.port());
+    authority
+}
+
+/// The address that others would see; nothing is sent to find it out.
+fn own_address(bound: SocketAddr) -> String {
+    let towards = |from: SocketAddr, to: SocketAddr| {
+        let socket = UdpSocket::bind(from)?;
+        socket.connect(to)?;
+        socket.local_addr()
+    };
+    // Addresses for documentation (RFC 5737, RFC 3849), beyond any gateway.
+    let v4 = towards(
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
+    );
+    let outside = v4.or_else(|error| {
+        if bound.is_ipv4() {
+            return Err(error);
+        }
+        let example = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        towards((Ipv6Addr::UNSPECIFIED, 0).into(), (example, 9).into())
+    });
+    outside.map_or_else(|_| "127.0.0.1".to_owned(), |own| own.ip().to_string())
+}
+
+async fn accept(listener: tokio::net::TcpListener, places: Arc<Semaphore>, routes: Routes) {
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(EXHAUSTED).await;
+            continue;
+        };
+        let routes = routes.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| serve(routes.clone(), request));
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "a connection of an upload ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn serve(
+    routes: Routes,
+    request: Request<Incoming>,
+) -> std::result::Result<Answer, Infallible> {
+    let headers = request.headers().clone();
+    let desk = lock(&routes).get(request.uri().path()).cloned();
+    let mut response = match desk {
+        None => answer(StatusCode::NOT_FOUND, "There is no endpoint here."),
+        Some(desk) => match *request.method() {
+            Method::POST => desk.post(request).await,
+            Method::OPTIONS => cors::preflight(&headers),
+            _ => wrong_method(),
+        },
+    };
+    cors::permit(&headers, response.headers_mut());
+    Ok(response)
+}
+
+fn wrong_method() -> Answer {
+    let mut response = answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Media is uploaded here, by POST.",
+    );
+    response.headers_mut().insert(ALLOW, cors::METHODS);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(json: &str) -> ServerSettings {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn urls_name_what_is_announced_or_listened_at() {
+        let bound = "127.0.0.1:9091".parse().unwrap();
+        let named = |json| authority(&settings(json), bound);
+        assert_eq!(named("{}"), "localhost:9091");
+        assert_eq!(named(r#"{"serverAddress": "::1"}"#), "[::1]:9091");
+        assert_eq!(
+            named(r#"{"serverAddress": "::1", "announcedAddress": "media.example"}"#),
+            "media.example:9091"
+        );
+        let everywhere = authority(
+            &settings(r#"{"serverAddress": "0.0.0.0"}"#),
+            "0.0.0.0:80".parse().unwrap(),
+        );
+        let address: SocketAddr = everywhere.parse().unwrap();
+        assert!(!address.ip().is_unspecified());
+    }
+
+    #[test]
+    fn a_free_port_is_the_same_at_all_addresses() {
+        let listeners = listen("localhost", 0).unwrap();
+        let ports: Vec<u16> = listeners
+            .iter()
+            .map(|listener| listener.local_addr().unwrap().port())
+            .collect();
+        assert!(!ports.is_empty());
+        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0));
+    }
+
+    #[test]
+    fn a_port_in_use_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen("127.0.0.1", port).unwrap_err();
+        let settings = settings(&format!(
+            r#"{{"serverAddress": "127.0.0.1", "serverPort": {port}}}"#
+        ));
+        let error = refused(&settings, &error);
+        assert_eq!(error.code, 40300);
+    }
+}
