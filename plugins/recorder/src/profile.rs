@@ -14,7 +14,7 @@ use crate::{
 const WEBM: (&[Codec], &[Codec]) = (&[Codec::Vp8, Codec::Vp9, Codec::Av1], &[Codec::Opus]);
 const MKV: (&[Codec], &[Codec]) = (
     &[Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265],
-    &[Codec::Aac, Codec::Opus, Codec::Pcmu, Codec::Pcma],
+    &[Codec::Aac, Codec::Opus],
 );
 const MP4: (&[Codec], &[Codec]) = (
     &[Codec::H264, Codec::H265, Codec::Av1, Codec::Vp9],

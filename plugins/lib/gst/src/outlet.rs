@@ -52,13 +52,15 @@ impl Outlet {
             })?;
             Ok(gst::FlowSuccess::Ok)
         });
-        gst_app::AppSink::builder()
+        let sink = gst_app::AppSink::builder()
             .name(format!("{}-outlet", kind.as_str()))
             .sync(true)
             .enable_last_sample(false)
             .max_buffers(4)
             .callbacks(callbacks.build())
-            .build()
+            .build();
+        wait_for_the_first(&sink);
+        sink
     }
 
     fn packet(
@@ -118,6 +120,29 @@ impl Outlet {
             is_picture: own.packaging == Packaging::Raw && self.kind == MediaKind::Video,
         })
     }
+}
+
+/// Sinks wait for the time at which a frame is to be decoded. With frames in another order than
+/// they are shown, that is before the beginning for the first of them: `sink` would not wait
+/// for those at all, and give them out before there is a clock.
+fn wait_for_the_first(sink: &gst_app::AppSink) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let begins = segment.and_then(|event| {
+            let segment = event.segment().downcast_ref::<gst::ClockTime>()?;
+            segment.start()
+        });
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+            && buffer.dts() < begins
+            && buffer.dts().is_some()
+        {
+            buffer.make_mut().set_dts(begins);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// A running time on the host's clock. Both clocks are monotonic; the pipeline's

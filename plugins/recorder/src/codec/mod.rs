@@ -23,12 +23,10 @@ pub(crate) enum Codec {
     Jpeg,
     Opus,
     Aac,
-    Pcmu,
-    Pcma,
 }
 
 impl Codec {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 8] = [
         Self::Vp8,
         Self::Vp9,
         Self::Av1,
@@ -37,8 +35,6 @@ impl Codec {
         Self::Jpeg,
         Self::Opus,
         Self::Aac,
-        Self::Pcmu,
-        Self::Pcma,
     ];
 
     /// The encoding name of a [`Format`].
@@ -52,8 +48,6 @@ impl Codec {
             Self::Jpeg => "JPEG",
             Self::Opus => "OPUS",
             Self::Aac => "AAC",
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
         }
     }
 
@@ -65,7 +59,7 @@ impl Codec {
 
     pub(crate) fn kind(self) -> MediaKind {
         match self {
-            Self::Opus | Self::Aac | Self::Pcmu | Self::Pcma => MediaKind::Audio,
+            Self::Opus | Self::Aac => MediaKind::Audio,
             _ => MediaKind::Video,
         }
     }
@@ -74,7 +68,6 @@ impl Codec {
     pub(crate) fn rate(self) -> (u32, u8) {
         match self {
             Self::Opus | Self::Aac => (48_000, 2),
-            Self::Pcmu | Self::Pcma => (8000, 1),
             _ => (90_000, 0),
         }
     }
@@ -136,7 +129,6 @@ impl Track {
             ),
             Codec::Opus => (sound, opus::head(channels)),
             Codec::Aac => aac::describe(format, rate, channels),
-            Codec::Pcmu | Codec::Pcma => (sound, Vec::new()),
         };
         Some(Self {
             codec,
@@ -157,15 +149,13 @@ impl Track {
 
     /// How long a frame of sound lasts, ns; 0 where only the next one tells.
     pub(crate) fn duration(&self, frame: &[u8]) -> i64 {
-        let Shape::Audio { rate, channels } = self.shape else {
+        let Shape::Audio { rate, .. } = self.shape else {
             return 0;
         };
-        let samples = match self.codec {
-            Codec::Opus => return opus::duration(frame),
-            Codec::Aac => 1024,
-            _ => frame.len() / usize::from(channels.max(1)),
-        };
-        let samples = i64::try_from(samples).unwrap_or_default();
-        samples * 1_000_000_000 / i64::from(rate.max(1))
+        match self.codec {
+            Codec::Opus => opus::duration(frame),
+            // Of AAC a frame is 1024 samples.
+            _ => 1024 * 1_000_000_000 / i64::from(rate.max(1)),
+        }
     }
 }

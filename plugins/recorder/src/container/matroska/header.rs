@@ -163,30 +163,14 @@ fn codec_id(codec: Codec) -> &'static str {
         Codec::Jpeg => "V_MJPEG",
         Codec::Opus => "A_OPUS",
         Codec::Aac => "A_AAC",
-        Codec::Pcmu | Codec::Pcma => "A_MS/ACM",
     }
 }
 
 fn private(track: &Track) -> Vec<u8> {
-    match (track.codec, track.shape) {
-        (Codec::Vp9, _) => Vec::new(),
-        (Codec::Pcmu, Shape::Audio { rate, channels }) => wave_format(7, rate, channels),
-        (Codec::Pcma, Shape::Audio { rate, channels }) => wave_format(6, rate, channels),
+    match track.codec {
+        Codec::Vp9 => Vec::new(),
         _ => track.private.clone(),
     }
-}
-
-/// WAVEFORMATEX with 8 bits a sample.
-fn wave_format(tag: u16, rate: u32, channels: u8) -> Vec<u8> {
-    let channels = u16::from(channels);
-    let mut format = tag.to_le_bytes().to_vec();
-    format.extend(channels.to_le_bytes());
-    format.extend(rate.to_le_bytes());
-    format.extend((rate * u32::from(channels)).to_le_bytes());
-    format.extend(channels.to_le_bytes());
-    format.extend(8u16.to_le_bytes());
-    format.extend(0u16.to_le_bytes());
-    format
 }
 
 /// The index.

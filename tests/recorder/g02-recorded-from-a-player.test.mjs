@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { connectClient, invoke } from '../lib/client.mjs';
+import { makeMedia, playerOf } from '../lib/fixtures.mjs';
+import { COLOURS } from '../lib/media.mjs';
+import { assertColour, colourAt, decodesWhole, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
+import { startRivero } from '../lib/rivero.mjs';
+import { nextEvent } from '../lib/wait.mjs';
+
+const SECONDS = 2; // of each colour
+const TONE_HZ = 1000;
+const FRAMES = 2 * SECONDS * 15;
+
+/** What each profile makes of decoded media. */
+const PROFILES = {
+  WEBM: { video: 'vp8', audio: 'opus' },
+  WEBM_VIDEO_ONLY: { video: 'vp8' },
+  WEBM_AUDIO_ONLY: { audio: 'opus' },
+  MKV: { video: 'h264', audio: 'aac' },
+  MKV_VIDEO_ONLY: { video: 'h264' },
+  MKV_AUDIO_ONLY: { audio: 'aac' },
+  MP4: { video: 'h264', audio: 'aac' },
+  MP4_VIDEO_ONLY: { video: 'h264' },
+  MP4_AUDIO_ONLY: { audio: 'aac' },
+  FLV: { video: 'h264', audio: 'aac' },
+  JPEG_VIDEO_ONLY: { video: 'mjpeg' },
+};
+
+/** What players pass on as it is, with frames in another order than they are shown. */
+const ENCODED = {
+  h264: ['-c:v', 'libx264', '-bf', '3', '-pix_fmt', 'yuv420p', '-c:a', 'aac'],
+  hevc: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'],
+};
+
+const directory = recordingDirectory();
+let server, client, pipeline;
+before(async () => {
+  server = await startRivero();
+  client = await connectClient(server.url);
+  pipeline = await client.create('MediaPipeline');
+});
+after(async () => {
+  client?.close();
+  await server?.stop();
+});
+
+const media = { colours: [COLOURS.red, COLOURS.blue], seconds: SECONDS, toneHz: TONE_HZ };
+
+/** Plays `source` to its end into a recorder; resolves to the recorded seconds. */
+async function record(source, file, mediaProfile, settings) {
+  const player = await playerOf(pipeline, `file://${source}`, settings);
+  const recorder = await recorderOf(pipeline, player, `file://${file}`, { mediaProfile });
+  await invoke(recorder, 'record');
+  const end = nextEvent(player, 'EndOfStream');
+  await invoke(player, 'play');
+  await end;
+  const recorded = (await stopped(recorder)) / 1000;
+  assert.deepEqual([...player.errors, ...recorder.errors], []);
+  await player.release();
+  await recorder.release();
+  return recorded;
+}
+
+async function isWhole(file, recorded, wanted) {
+  const { video, audio, duration } = await probe(file);
+  assert.deepEqual({ video: video?.codec_name, audio: audio?.codec_name }, { video: undefined, audio: undefined, ...wanted });
+  const demuxer = wanted.video === 'mjpeg' ? ['-f', 'mjpeg'] : [];
+  const pictures = await decodesWhole(file, demuxer);
+  if (demuxer.length === 0) {
+    assert.ok(Math.abs(duration - recorded) < 0.2 && Math.abs(duration - 2 * SECONDS) < 0.2, `${duration} s, recorded ${recorded} s`);
+  }
+  if (wanted.video) {
+    assert.ok(pictures >= FRAMES - 3 && pictures <= FRAMES, `${pictures} pictures of ${FRAMES}`);
+    assertColour(await colourAt(file, 1, demuxer), COLOURS.red, 'the beginning');
+    if (demuxer.length === 0) {
+      assertColour(await colourAt(file, 2 * SECONDS - 1), COLOURS.blue, 'the end');
+      const times = (await packets(file, 'v')).map(({ time }) => time);
+      assert.ok(Math.min(...times) < 0.1, `the picture begins at ${Math.min(...times)} s`);
+    }
+  }
+  if (wanted.audio) await soundsAt(file, TONE_HZ, 0.5, 2 * SECONDS - 0.5);
+}
+
+test('every profile records what a player decodes', async (t) => {
+  const source = await makeMedia(directory, 'source.webm', media);
+  for (const [profile, wanted] of Object.entries(PROFILES)) {
+    await t.test(profile, async () => {
+      const file = join(directory, `${profile}.${profile.split('_')[0].toLowerCase()}`);
+      await isWhole(file, await record(source, file, profile), wanted);
+    });
+  }
+});
+
+for (const [codec, codecs] of Object.entries(ENCODED)) {
+  for (const [profile, ending] of [['MP4', 'mp4'], ['MKV', 'mkv']]) {
+    test(`${codec} that is passed on is in the ${profile} from its first frame on`, async () => {
+      const source = await makeMedia(directory, `${codec}.mp4`, { ...media, codecs });
+      const file = join(directory, `passed-on.${codec}.${ending}`);
+      const recorded = await record(source, file, profile, { useEncodedMedia: true });
+      await isWhole(file, recorded, { video: codec, audio: 'aac' });
+    });
+  }
+}
