@@ -274,6 +274,7 @@ fn discover(
     prober: Option<PathBuf>,
 ) -> Outcome<(Modules, Arc<Plane>)> {
     let plane = Plane::start()?;
+    plane.set_shared_encoding(configuration.settings.shared_encoding);
     let data_directory = data_directory(command_line)?;
     let directories: Vec<PathBuf> = command_line
         .modules_path

@@ -129,6 +129,17 @@ fn own_settings() -> Vec<Setting> {
             "0",
             "Greatest bitrate of encoders, bit/s; 0 = unlimited.",
         ),
+        Setting {
+            class: "MediaElement".to_owned(),
+            key: "sharedEncoding".to_owned(),
+            kind: SettingKind::Choice {
+                values: vec!["lowest".to_owned(), "best".to_owned()],
+            },
+            default: "lowest".to_owned(),
+            doc: "Whose path decides about an encoding that viewers share; at best, the others \
+                  get fewer frames."
+                .to_owned(),
+        },
     ]
 }
 

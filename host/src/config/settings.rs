@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::media::SharedEncoding;
 use crate::protocol::registrar::Address;
 use crate::registry;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub metadata: String,
     /// Defaults of elements.
     pub element: registry::Settings,
+    /// Who decides how much is sent of an encoding that several viewers share.
+    pub shared_encoding: SharedEncoding,
 }
 
 impl Default for Settings {
@@ -69,6 +72,7 @@ impl Default for Settings {
             threads: None,
             metadata: String::new(),
             element: registry::Settings::default(),
+            shared_encoding: SharedEncoding::default(),
         }
     }
 }
@@ -119,6 +123,7 @@ impl Settings {
                 .get("metadata")
                 .map(ToString::to_string)
                 .unwrap_or_default(),
+            shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
             element: registry::Settings {
                 encoder_bitrate: reader
                     .get(element, "encoderBitrate")
@@ -195,7 +200,9 @@ mod tests {
                 "resources": {"garbageCollectorPeriod": 6, "disableRequestCache": true},
             },
             "metadata": {"a": 1},
-            "modules": {"kurento": {"MediaElement": {"encoderBitrate": "500000"}}},
+            "modules": {"kurento": {"MediaElement": {
+                "encoderBitrate": "500000", "sharedEncoding": "best",
+            }}},
         }));
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(
@@ -208,6 +215,7 @@ mod tests {
         );
         assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
         assert_eq!(settings.element.encoder_bitrate, 500_000);
+        assert_eq!(settings.shared_encoding, SharedEncoding::BestViewer);
     }
 
     #[test]

@@ -129,6 +129,8 @@ impl Group {
             let packets = link.select(burst);
             if packets != 0 {
                 sink.mark(packets.count_ones(), burst.age);
+            }
+            if packets != 0 || link.leaves_out(burst) {
                 selections.push(SinkSelection {
                     token: sink.token(),
                     packets,

@@ -70,6 +70,14 @@ pub(crate) fn next_bitrate(encodings: &[Encoding], present: Choice) -> u64 {
         .map_or(0, |candidate| candidate.bitrate as u64)
 }
 
+/// Bit/s of a single encoding that a path with this estimate does not surely carry, else 0.
+pub(crate) fn missing_bitrate(encodings: &[Encoding], estimate: u64) -> u64 {
+    let [encoding] = encodings else { return 0 };
+    #[allow(clippy::cast_precision_loss)]
+    let lasts = encoding.bitrate as f64 * TO_RISE <= estimate as f64;
+    if lasts { 0 } else { encoding.bitrate }
+}
+
 /// What there is to choose from, by bitrate: the temporal layers of the least encoding, then the
 /// others. Encodings that are not being sent are none.
 fn candidates(encodings: &[Encoding]) -> Vec<Candidate> {
@@ -160,6 +168,15 @@ mod tests {
         assert_eq!(choose(&encodings, u64::MAX, HIGH), Some(MIDDLE));
         assert_eq!(choose(&[], u64::MAX, HIGH), None);
         assert_eq!(next_bitrate(&encodings, MIDDLE), 0);
+    }
+
+    #[test]
+    fn a_single_encoding_is_missed_where_the_path_does_not_carry_it() {
+        let single = &encodings()[1..2];
+        assert_eq!(missing_bitrate(single, 300_000), 500_000);
+        assert_eq!(missing_bitrate(single, 600_000), 0);
+        assert_eq!(missing_bitrate(single, u64::MAX), 0);
+        assert_eq!(missing_bitrate(&encodings(), 300_000), 0);
     }
 
     #[test]

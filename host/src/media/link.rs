@@ -11,7 +11,12 @@ use super::{
     connection::Connection,
     layers::{self, Choice},
     source::Source,
+    thinning::Thinner,
 };
+
+/// Codings that do not say where a consumer may go up to more temporal layers let it at keyframes
+/// only, and after this many frames one is asked for.
+const PATIENCE: u8 = 30;
 
 /// A burst, looked at once for all links.
 pub(crate) struct Burst<'a> {
@@ -72,12 +77,17 @@ pub(crate) struct Link {
     temporal: AtomicU8,
     /// Where the temporal layers are to go: up where the coding allows it, down between frames.
     wanted_temporal: AtomicU8,
+    /// Frames of wanted temporal layers that were left out because nothing allowed to go up.
+    missed: AtomicU8,
     /// RTP timestamp of the frame that was looked at last; above 32 bits before the first.
     frame: AtomicU64,
     /// The consumer chose its layers itself.
     wished: AtomicBool,
     /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     estimate: AtomicU64,
+    /// Frames are left out, or were and no keyframe has come since.
+    thinned: AtomicBool,
+    thinner: Mutex<Thinner>,
     /// What the control side has to say about it; nothing of the media path.
     account: Mutex<Account>,
 }
@@ -118,9 +128,12 @@ impl Link {
             spatial: AtomicU8::new(u8::MAX),
             temporal: AtomicU8::new(u8::MAX),
             wanted_temporal: AtomicU8::new(u8::MAX),
+            missed: AtomicU8::new(0),
             frame: AtomicU64::new(u64::MAX),
             wished: AtomicBool::new(false),
             estimate: AtomicU64::new(u64::MAX),
+            thinned: AtomicBool::new(false),
+            thinner: Mutex::default(),
             account: Mutex::default(),
         }
     }
@@ -164,6 +177,8 @@ impl Link {
         if !active {
             // What feeds it next has other layers.
             self.wished.store(false, Relaxed);
+            self.thinned.store(false, Relaxed);
+            *self.thinner() = Thinner::default();
         }
         changed
     }
@@ -171,7 +186,10 @@ impl Link {
     /// A keyframe is needed, to begin or to change to the encoding that was chosen.
     pub(crate) fn is_waiting(&self) -> bool {
         let changes = self.encoding.load(Relaxed) != self.wanted.load(Relaxed);
-        self.waiting.load(Relaxed) || changes && !self.wished.load(Relaxed)
+        self.waiting.load(Relaxed)
+            || self.missed.load(Relaxed) >= PATIENCE
+            || changes && !self.wished.load(Relaxed)
+            || self.thinned.load(Relaxed) && self.thinner().wants_keyframe(self.estimate())
     }
 
     pub(crate) fn is_newcomer(&self) -> bool {
@@ -231,8 +249,57 @@ impl Link {
         self.estimate.load(Relaxed)
     }
 
+    /// Frames are left out from now on where the path does not carry all of them.
+    pub(crate) fn thin(&self) {
+        self.thinned.store(true, Relaxed);
+    }
+
+    /// The path does not carry what it was sent, so nothing is before a keyframe that it can take.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.thinned.load(Relaxed) && self.thinner().is_cut()
+    }
+
+    fn thinner(&self) -> MutexGuard<'_, Thinner> {
+        self.thinner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the consumer has to be told of a burst of which nothing passes, so that it does not
+    /// take what was left out on purpose for lost.
+    pub(crate) fn leaves_out(&self, burst: &Burst<'_>) -> bool {
+        let encoding = self.encoding.load(Relaxed);
+        !self.waiting.load(Relaxed) && { burst.packets.iter() }
+            .any(|packet| packet.layer.encoding == encoding)
+    }
+
     /// The packets of a burst that pass, one bit each.
     pub(crate) fn select(&self, burst: &Burst<'_>) -> u64 {
+        let selection = self.select_layers(burst);
+        if self.thinned.load(Relaxed) {
+            self.select_frames(burst, selection)
+        } else {
+            selection
+        }
+    }
+
+    /// Those of a selection that the path carries.
+    fn select_frames(&self, burst: &Burst<'_>, mut selection: u64) -> u64 {
+        let (mut thinner, rate) = (self.thinner(), self.estimate());
+        for (bit, packet) in burst.packets.iter().enumerate().take(64) {
+            let now = match packet.ingress_time {
+                0 => packet.presentation_time,
+                ingress => ingress,
+            };
+            if selection >> bit & 1 == 1 && !thinner.admits(now, packet, rate) {
+                selection &= !(1 << bit);
+            }
+        }
+        if rate == u64::MAX && !thinner.is_cut() {
+            self.thinned.store(false, Relaxed);
+        }
+        selection
+    }
+
+    fn select_layers(&self, burst: &Burst<'_>) -> u64 {
         let encoding = self.encoding.load(Relaxed);
         let steady = !self.waiting.load(Relaxed)
             && burst.encoding == Some(encoding)
@@ -257,21 +324,27 @@ impl Link {
         let mut temporal = self.temporal.load(Relaxed);
         let mut frame = self.frame.load(Relaxed);
         let mut waiting = self.waiting.load(Relaxed);
+        let mut missed = self.missed.load(Relaxed);
         let mut selection = 0;
         for (bit, packet) in burst.packets.iter().enumerate().take(64) {
             let layer = packet.layer;
             if layer.encoding == wanted && packet.is_keyframe() {
                 (encoding, waiting, temporal) = (wanted, false, wanted_temporal);
+                missed = 0;
             }
             let timestamp = u64::from(packet.rtp.timestamp);
-            if layer.encoding == encoding && timestamp != frame {
+            let begins = layer.encoding == encoding && timestamp != frame;
+            if begins {
                 frame = timestamp;
                 temporal = temporal.min(wanted_temporal);
             }
             let rises = packet.flags & Packet::LAYER_SYNC != 0 && layer.encoding == encoding;
             if rises && (temporal..=wanted_temporal).contains(&layer.temporal) {
                 temporal = layer.temporal;
+                missed = 0;
             }
+            let misses = layer.temporal > temporal && layer.temporal <= wanted_temporal;
+            missed = missed.saturating_add(u8::from(begins && misses));
             let passes = !waiting
                 && layer.encoding == encoding
                 && layer.spatial <= spatial
@@ -282,6 +355,7 @@ impl Link {
         self.waiting.store(waiting, Relaxed);
         self.temporal.store(temporal, Relaxed);
         self.frame.store(frame, Relaxed);
+        self.missed.store(missed, Relaxed);
         selection
     }
 }
@@ -396,6 +470,28 @@ mod tests {
             frame(9, 2, sync),
         ];
         assert_eq!(link.select(&Burst::new(&burst)), 0b11010);
+    }
+
+    #[test]
+    fn a_keyframe_is_asked_for_where_the_coding_does_not_say_how_to_go_up() {
+        let link = link(MediaKind::Video);
+        link.select(&Burst::new(&[frame(1, 0, Packet::KEYFRAME)]));
+        link.wish(0, u8::MAX, 0);
+        for number in 1..40 {
+            let burst = [frame(4 * number, 0, 0), frame(4 * number + 2, 1, 0)];
+            assert_eq!(link.select(&Burst::new(&burst)), 0b01);
+        }
+        assert!(!link.is_waiting(), "not wanted");
+        link.wish(0, u8::MAX, u8::MAX);
+        let asked = (100..200).find(|number| {
+            let burst = [frame(4 * number, 0, 0), frame(4 * number + 2, 1, 0)];
+            link.select(&Burst::new(&burst));
+            link.is_waiting()
+        });
+        assert_eq!(asked, Some(129));
+        let burst = [frame(4000, 0, Packet::KEYFRAME), frame(4002, 1, 0)];
+        assert_eq!(link.select(&Burst::new(&burst)), 0b11);
+        assert!(!link.is_waiting());
     }
 
     #[test]

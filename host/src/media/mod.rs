@@ -30,6 +30,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod thinning;
 mod timers;
 
 pub use connection::{Connection, NodeEvent, NodeObserver, Way};
@@ -37,7 +38,7 @@ pub use convert::{Converters, EncoderRates, ForcedCodec, ForcedFormat};
 pub use format::Formats;
 pub use graph::Graph;
 pub use node::Node;
-pub use plane::Plane;
+pub use plane::{Plane, SharedEncoding};
 pub use rivero_plugin_api::MediaKind;
 pub use sink::Sink;
 pub use source::Source;

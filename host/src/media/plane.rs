@@ -12,6 +12,7 @@ use super::{
     convert::{Converters, Ledger, Workers},
     flow::FlowMonitor,
     format::Formats,
+    thinning,
     timers::Timers,
 };
 
@@ -25,6 +26,29 @@ pub struct Plane {
     converters: OnceLock<Weak<dyn Converters>>,
     workers: Workers,
     conversions: Ledger,
+    shared_encoding: OnceLock<SharedEncoding>,
+}
+
+/// Who decides how much a source sends that all its viewers share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SharedEncoding {
+    /// The viewer whose path carries least.
+    #[default]
+    LowestViewer,
+    /// The one whose path carries most; for the others frames are left out.
+    BestViewer,
+}
+
+impl std::str::FromStr for SharedEncoding {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "lowest" => Ok(Self::LowestViewer),
+            "best" => Ok(Self::BestViewer),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Plane {
@@ -42,6 +66,7 @@ impl Plane {
             converters: OnceLock::new(),
             workers: Workers::default(),
             conversions: Ledger::default(),
+            shared_encoding: OnceLock::new(),
         }))
     }
 
@@ -65,6 +90,15 @@ impl Plane {
         self.converters.get()?.upgrade()
     }
 
+    /// Sets who decides about an encoding that is shared; only the first call counts.
+    pub fn set_shared_encoding(&self, rule: SharedEncoding) {
+        let _ = self.shared_encoding.set(rule);
+    }
+
+    pub(crate) fn shared_encoding(&self) -> SharedEncoding {
+        self.shared_encoding.get().copied().unwrap_or_default()
+    }
+
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
     }
@@ -75,7 +109,7 @@ impl Plane {
 
     /// What the media plane measures, in the text format of Prometheus.
     pub fn metrics(&self) -> String {
-        self.conversions.text()
+        self.conversions.text() + &thinning::metrics()
     }
 
     pub(crate) fn timers(&self) -> &Timers {

@@ -118,6 +118,8 @@ impl Sink {
             return;
         };
         match message {
+            // It would be left out, too: the link asks when its path can take one.
+            Upstream::KeyframeRequest if feed.link.is_cut() => {}
             Upstream::KeyframeRequest => feed.source.request_keyframe(),
             Upstream::LayerWish {
                 encoding,

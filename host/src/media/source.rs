@@ -19,7 +19,7 @@ use super::{
     latency::Measuring,
     layers,
     link::{Burst, Link},
-    plane::Plane,
+    plane::{Plane, SharedEncoding},
 };
 
 /// Where packets of an element leave it.
@@ -36,6 +36,7 @@ pub struct Source {
     keeps_history: AtomicBool,
     keyframes: Mutex<Requests>,
     told_estimate: AtomicU64,
+    shared_encoding: SharedEncoding,
     /// What comes out of a conversion has one encoding, whatever the original has.
     is_converted: bool,
     measuring: Arc<Measuring>,
@@ -61,6 +62,7 @@ impl Source {
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
+            shared_encoding: plane.shared_encoding(),
             is_converted: false,
             measuring: Arc::default(),
         }
@@ -181,14 +183,19 @@ impl Source {
 
     /// A consumer's path carries another amount. Where there are several encodings or layers it
     /// alone gets another one of them; else all share what there is, and the weakest decides
-    /// what is sent.
+    /// what is sent, or the best, and the others get some of its frames.
     pub(crate) fn estimates_changed(self: &Arc<Self>) {
         let encodings = self.encodings();
         self.select_layers(&encodings);
         let bits_per_second = if encodings.len() > 1 {
             u64::MAX
         } else {
-            self.least_estimate(layers::least_share(&encodings))
+            match self.shared_encoding {
+                SharedEncoding::LowestViewer => {
+                    self.least_estimate(layers::least_share(&encodings))
+                }
+                SharedEncoding::BestViewer => self.best_estimate(),
+            }
         };
         if self.told_estimate.swap(bits_per_second, Relaxed) != bits_per_second {
             self.tell(Upstream::BandwidthEstimate { bits_per_second });
@@ -210,6 +217,17 @@ impl Source {
         )]
         let whole = (least as f64 / share) as u64;
         whole
+    }
+
+    /// What may be sent, bit/s, so that the best path carries it; the others are thinned.
+    fn best_estimate(&self) -> u64 {
+        let fan_out = self.fan_out.load();
+        let best = fan_out.links().map(|link| link.estimate()).max();
+        let best = best.unwrap_or(u64::MAX);
+        for link in fan_out.links().filter(|link| link.estimate() < best) {
+            link.thin();
+        }
+        best
     }
 
     fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
@@ -240,10 +258,14 @@ impl Source {
             .encodings
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if layers::are_layered(&encodings) {
+        let next = if layers::are_layered(&encodings) {
             layers::next_bitrate(&encodings, link.choice())
         } else {
             0
+        };
+        match (next, self.shared_encoding) {
+            (0, SharedEncoding::BestViewer) => layers::missing_bitrate(&encodings, link.estimate()),
+            (next, _) => next,
         }
     }
 

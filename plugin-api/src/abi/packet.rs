@@ -16,7 +16,7 @@ pub struct Packet {
     /// The source pad that pushed it, unique in the process.
     pub origin: u32,
     pub kind: MediaKind,
-    /// [`Packet::KEYFRAME`] and [`Packet::DISCONTINUITY`].
+    /// [`Packet::KEYFRAME`] and the other constants.
     pub flags: u8,
     pub layer: Layer,
     /// Presentation time on the pipeline clock, ns.
@@ -40,6 +40,8 @@ impl Packet {
     /// Begins a frame of an upper temporal layer with which a consumer of lower ones may go up
     /// to this one.
     pub const LAYER_SYNC: u8 = 8;
+    /// Belongs to a frame that no other depends on: it may be left out.
+    pub const DISCARDABLE: u8 = 16;
 
     pub fn is_keyframe(&self) -> bool {
         self.flags & Self::KEYFRAME != 0

@@ -30,6 +30,22 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
     }
 }
 
+/// Whether the packet holds, or begins or continues, a slice that no picture refers to
+/// (ITU-T H.264 §7.4.1: `nal_ref_idc` is 0).
+#[inline]
+#[must_use]
+pub fn is_discardable(payload: &[u8]) -> bool {
+    // The indicator of a fragment repeats the slice's.
+    let is_slice = |kind: u8| (1..=2).contains(&kind);
+    match payload {
+        [first, header, ..] if matches!(first & 0x1f, FU_A | FU_B) => {
+            first & 0x60 == 0 && is_slice(header & 0x1f)
+        }
+        [first, ..] => first & 0x60 == 0 && is_slice(first & 0x1f),
+        [] => false,
+    }
+}
+
 fn begins_keyframe(unit_header: u8) -> bool {
     matches!(unit_header & 0x1f, IDR_SLICE | SEQUENCE_PARAMETER_SET)
 }
@@ -64,5 +80,15 @@ mod tests {
         assert!(is_keyframe_start(&[0x7c, 0x85]), "first fragment");
         assert!(!is_keyframe_start(&[0x7c, 0x05]), "later fragment");
         assert!(!is_keyframe_start(&[0x7c, 0x81]), "of another slice");
+    }
+
+    #[test]
+    fn pictures_that_none_refers_to_may_be_left_out() {
+        assert!(is_discardable(&[0x01, 1]), "slice");
+        assert!(is_discardable(&[0x1c, 0x81, 1]), "fragment of one");
+        assert!(!is_discardable(&[0x41, 1]), "one that is referred to");
+        assert!(!is_discardable(&[0x7c, 0x81, 1]), "fragment of such a one");
+        assert!(!is_discardable(&[0x06, 1]), "no slice");
+        assert!(!is_discardable(&[]));
     }
 }

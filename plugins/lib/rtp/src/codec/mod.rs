@@ -38,6 +38,8 @@ pub struct PayloadInfo {
     /// The packet begins a frame with which a receiver of lower temporal layers may go up to this
     /// one.
     pub layer_sync: bool,
+    /// No other frame depends on this one.
+    pub discardable: bool,
 }
 
 impl VideoCodec {
@@ -73,6 +75,7 @@ impl VideoCodec {
                     spatial_layer: 0,
                     picture_id: d.picture_id,
                     layer_sync: d.layer_sync && d.partition_start && d.partition == 0,
+                    discardable: d.non_reference,
                 })
             }
             Self::Vp9 => {
@@ -82,9 +85,13 @@ impl VideoCodec {
                     spatial_layer: d.spatial_layer,
                     picture_id: d.picture_id,
                     layer_sync: d.switching_up_point && d.frame_start,
+                    discardable: false,
                 })
             }
-            Self::H264 => keyframe_only(h264::is_keyframe_start(payload)),
+            Self::H264 => PayloadInfo {
+                discardable: h264::is_discardable(payload),
+                ..keyframe_only(h264::is_keyframe_start(payload))
+            },
             Self::H265 => keyframe_only(h265::is_keyframe_start(payload)),
             Self::Av1 => {
                 let (temporal_layer, spatial_layer) = av1::layers(payload).unwrap_or_default();
