@@ -45,7 +45,7 @@ const state = ({ page }, label) => page.evaluate((channel) => probe.channelState
 const texts = ({ page }, label) => page.evaluate((channel) => probe.texts('me', channel), label);
 const say = ({ page }, label, text) => page.evaluate(([channel, said]) => probe.sendText('me', channel, said), [label, text]);
 
-test('every channel opens, and is told once', async () => {
+test('E06: every channel opens, and is told once', async () => {
   for (const person of [alice, bob]) {
     await until(() => person.opened.length === 3, `${person.name}'s channels are told`);
     for (const label of Object.keys(CHANNELS)) {
@@ -56,7 +56,7 @@ test('every channel opens, and is told once', async () => {
   }
 });
 
-test('texts go both ways, each to the channel of its name, in order', async () => {
+test('E06: texts go both ways, each to the channel of its name, in order', async () => {
   for (const [from, to] of [[alice, bob], [bob, alice]]) {
     const said = Array.from({ length: 20 }, (_, number) => `${number} from ${from.name} ✓`);
     for (const text of said) await say(from, 'chat', text);
@@ -69,7 +69,7 @@ test('texts go both ways, each to the channel of its name, in order', async () =
   }
 });
 
-test('a megabyte of binary data arrives intact, in large messages', async () => {
+test('E06: a megabyte of binary data arrives intact, in large messages', async () => {
   const piece = 200_000;
   await alice.page.evaluate(([size, length]) => probe.sendBinary('me', 'files', size, length), [MEGABYTE, piece]);
   const received = () => bob.page.evaluate(() => probe.binary('me', 'files'));
@@ -77,12 +77,12 @@ test('a megabyte of binary data arrives intact, in large messages', async () => 
   assert.deepEqual(await received(), { size: MEGABYTE, intact: true, messages: MEGABYTE / piece });
 });
 
-test('pictures go on beside it', async () => {
+test('E06: pictures go on beside it', async () => {
   await seesColour(alice.page, 'me', COLOURS.blue);
   await seesColour(bob.page, 'me', COLOURS.red);
 });
 
-test('statistics count channels and messages', async () => {
+test('E06: statistics count channels and messages', async () => {
   const stats = Object.values(await invoke(bob.endpoint, 'getStats'));
   const session = stats.find(({ type }) => type === 'session');
   assert.deepEqual([session.dataChannelsOpened, session.dataChannelsClosed], [3, 0]);
@@ -90,7 +90,7 @@ test('statistics count channels and messages', async () => {
   assert.deepEqual([files.state, files.messagesSent, files.bytesSent], ['open', 5, MEGABYTE]);
 });
 
-test('the server opens a channel, and closes it', async () => {
+test('E06: the server opens a channel, and closes it', async () => {
   const opened = nextEvent(alice.endpoint, 'DataChannelOpened');
   await invoke(alice.endpoint, 'createDataChannel', 'from server', false, -1, 3, 'proto');
   const { channelId } = await opened;
@@ -103,7 +103,7 @@ test('the server opens a channel, and closes it', async () => {
   await until(async () => (await state(alice, 'from server')).readyState === 'closed', 'the browser closes it');
 });
 
-test('a channel that the browser closes is told once, others go on', async () => {
+test('E06: a channel that the browser closes is told once, others go on', async () => {
   const { id } = await state(alice, 'game');
   await alice.page.evaluate(() => probe.closeChannel('me', 'game'));
   await until(() => alice.closed.includes(id), 'the end is told');
@@ -113,7 +113,7 @@ test('a channel that the browser closes is told once, others go on', async () =>
   assert.equal(alice.opened.length, 4);
 });
 
-test('impossible wishes are refused', async () => {
+test('E06: impossible wishes are refused', async () => {
   await assert.rejects(invoke(alice.endpoint, 'createDataChannel', 'both', true, 100, 3, ''), (error) => error.code === 40107);
   const plain = await pipeline.create('WebRtcEndpoint');
   await assert.rejects(invoke(plain, 'createDataChannel'), (error) => error.code === 40111);

@@ -26,7 +26,7 @@ async function echoes(page, label, text) {
   await until(async () => (await page.evaluate((name) => probe.texts('me', name), label)).includes(text), 'the echo');
 }
 
-test('a browser that offers data alone hears its own words', async () => {
+test('J05: a browser that offers data alone hears its own words', async () => {
   const { page, calls, pipeline, endpoint } = await loop();
   await calls.open('me', endpoint, { media: false, channels: { chat: {} } });
   await isConnected(page, 'me');
@@ -34,7 +34,7 @@ test('a browser that offers data alone hears its own words', async () => {
   await pipeline.release();
 });
 
-test('the server offers, and opens the channel', async () => {
+test('J05: the server offers, and opens the channel', async () => {
   const { page, calls, pipeline, endpoint } = await loop();
   await calls.openOffered('me', endpoint);
   await isConnected(page, 'me');
@@ -45,7 +45,7 @@ test('the server offers, and opens the channel', async () => {
   await pipeline.release();
 });
 
-test('channels survive an ICE restart and come with a later offer', async () => {
+test('J05: channels survive an ICE restart and come with a later offer', async () => {
   const { page, calls, pipeline, endpoint } = await loop();
   await page.evaluate(() => probe.createSource('camera', {}));
   await calls.open('me', endpoint, { send: 'camera' });
@@ -59,7 +59,7 @@ test('channels survive an ICE restart and come with a later offer', async () => 
   await pipeline.release();
 });
 
-test('without useDataChannels the section is rejected and media goes on', async () => {
+test('J05: without useDataChannels the section is rejected and media goes on', async () => {
   const page = await rivero.browser.openProbe();
   const calls = await Calls.on(page);
   const pipeline = await rivero.client.create('MediaPipeline');

@@ -32,7 +32,7 @@ const only = (codecs) => (sdp) => {
 
 for (const { video, audio, certificateKeyType, offered } of CASES) {
   const who = offered ? 'the server offers' : 'the browsers offer';
-  test(`${video} and ${audio} go one way, ${certificateKeyType} certificates, ${who}`, async () => {
+  test(`J05: ${video} and ${audio} go one way, ${certificateKeyType} certificates, ${who}`, async () => {
     const page = await rivero.browser.openProbe();
     const calls = await Calls.on(page);
     const pipeline = await rivero.client.create('MediaPipeline');

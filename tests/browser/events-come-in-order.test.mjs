@@ -27,7 +27,7 @@ function inOrder(told, names) {
   assert.ok(places.every((place, index) => place >= 0 && (index === 0 || place > places[index - 1])), `${names} in ${told}`);
 }
 
-test('ICE, DTLS, connection and media events come in their order', async () => {
+test('J05: ICE, DTLS, connection and media events come in their order', async () => {
   const page = await rivero.browser.openProbe();
   const calls = await Calls.on(page);
   const pipeline = await rivero.client.create('MediaPipeline');

@@ -34,14 +34,14 @@ async function hasMediaOnTwoTransports({ page, endpoint }) {
   assert.deepEqual(page.troubles, []);
 }
 
-test('an offer without a bundle is answered with two transports', async () => {
+test('J05: an offer without a bundle is answered with two transports', async () => {
   const call = await loop();
   await call.calls.open('me', call.endpoint, { send: 'camera', signalled: withoutBundle, configuration: { bundlePolicy: 'max-compat' } });
   await hasMediaOnTwoTransports(call);
   await call.pipeline.release();
 });
 
-test('an answer that takes the bundle apart is accepted', async () => {
+test('J05: an answer that takes the bundle apart is accepted', async () => {
   const call = await loop();
   await call.calls.openOffered('me', call.endpoint, { send: 'camera', signalled: withoutBundle, configuration: { bundlePolicy: 'max-compat' } });
   await hasMediaOnTwoTransports(call);

@@ -45,7 +45,7 @@ async function watch(name, source) {
   viewers.set(name, endpoint);
 }
 
-test('viewers who are there early see and hear the presenter', async () => {
+test('E02: viewers who are there early see and hear the presenter', async () => {
   for (const name of EARLY) await watch(name, presenter.endpoint);
   for (const name of EARLY) {
     await seesColour(audience.page, name, COLOURS.red);
@@ -54,7 +54,7 @@ test('viewers who are there early see and hear the presenter', async () => {
   await hearsTone(audience.page, EARLY[0], 800);
 });
 
-test('viewers sit on other shards than the presenter, too', async () => {
+test('E02: viewers sit on other shards than the presenter, too', async () => {
   // Each shard has a port of its own for each IP version.
   const address = async (endpoint) => {
     const [{ localCandidate }] = await invoke(endpoint, 'getICECandidatePairs');
@@ -67,7 +67,7 @@ test('viewers sit on other shards than the presenter, too', async () => {
   assert.ok(elsewhere || availableParallelism() === 1, `presenter on ${home.port}, viewers on ${others.map(({ port }) => port)}`);
 });
 
-test(`late joiners have a picture within ${FIRST_PICTURE_MS} ms`, async (t) => {
+test(`E02: late joiners have a picture within ${FIRST_PICTURE_MS} ms`, async (t) => {
   await decodesFrames(audience.page, EARLY[0], 60); // no longer at the presenter's first keyframe
   for (const name of LATE) {
     const joined = await audience.page.evaluate(() => performance.now());
@@ -79,12 +79,12 @@ test(`late joiners have a picture within ${FIRST_PICTURE_MS} ms`, async (t) => {
   }
 });
 
-test('all ten go on receiving', async () => {
+test('E02: all ten go on receiving', async () => {
   const counts = await Promise.all([...viewers.keys()].map((name) => audience.page.evaluate((peer) => probe.statistics(peer), name)));
   await Promise.all([...viewers.keys()].map((name, index) => decodesFrames(audience.page, name, counts[index].video.framesDecoded + 20)));
 });
 
-test('when the presenter leaves, viewers keep their connection and see the next one', async () => {
+test('E02: when the presenter leaves, viewers keep their connection and see the next one', async () => {
   const stopped = Promise.all([...viewers.values()].map((endpoint) => videoStops(endpoint)));
   await presenter.page.close();
   await presenter.endpoint.release();
@@ -99,7 +99,7 @@ test('when the presenter leaves, viewers keep their connection and see the next 
   await hearsTone(audience.page, LATE[0], 1200);
 });
 
-test('releasing the pipeline leaves nothing behind', async () => {
+test('E02: releasing the pipeline leaves nothing behind', async () => {
   await pipeline.release();
   await noPipelineIsLeft(rivero.server.url);
 });

@@ -10,7 +10,7 @@ import { COLOURS, hearsTone, isConnected, seesColour, seesMotion } from '../lib/
 
 const rivero = live();
 
-test('each sees and hears the other', async () => {
+test('E02: each sees and hears the other', async () => {
   const pipeline = await rivero.client.create('MediaPipeline');
   const party = async (colour, toneHz) => {
     const page = await rivero.browser.openProbe();

@@ -40,7 +40,7 @@ async function talk(one, other) {
 }
 
 for (const [one, other] of ['ab', 'ac', 'bc']) {
-  test(`${one} and ${other} see and hear each other`, async () => {
+  test(`E03: ${one} and ${other} see and hear each other`, async () => {
     await talk(one, other);
     assert.deepEqual([...parties[one].page.troubles, ...parties[other].page.troubles], []);
   });

@@ -39,7 +39,7 @@ async function candidates(pipeline, properties = {}) {
   });
 }
 
-test('ports are those of minPort and maxPort', async () => {
+test('J05: ports are those of minPort and maxPort', async () => {
   const range = 'minPort=40000\nmaxPort=40040\n';
   await withServer({ 'kurento/BaseRtpEndpoint.conf.ini': range }, async (pipeline) => {
     const passive = (await candidates(pipeline)).filter(({ port }) => port !== 9);
@@ -48,7 +48,7 @@ test('ports are those of minPort and maxPort', async () => {
   });
 });
 
-test('a range without a free port is an error that names it', async () => {
+test('J05: a range without a free port is an error that names it', async () => {
   const taken = createSocket('udp4');
   await new Promise((resolve) => taken.bind(41_000, '0.0.0.0', resolve));
   const taken6 = createSocket({ type: 'udp6', ipv6Only: true });
@@ -64,7 +64,7 @@ test('a range without a free port is an error that names it', async () => {
   }
 });
 
-test('host candidates have the addresses that are set for them', async () => {
+test('J05: host candidates have the addresses that are set for them', async () => {
   await withServer({}, async (pipeline) => {
     const found = await candidates(pipeline, { ExternalIPv4: '203.0.113.9', ExternalIPv6: '2001:db8::9' });
     const passive = found.filter(({ port }) => port !== 9);
@@ -73,7 +73,7 @@ test('host candidates have the addresses that are set for them', async () => {
   });
 });
 
-test('only the named interfaces are used', async () => {
+test('J05: only the named interfaces are used', async () => {
   const config = { 'kurento/WebRtcEndpoint.conf.ini': 'networkInterfaces=lo\niceTcp=0\n' };
   await withServer(config, async (pipeline) => {
     const found = await candidates(pipeline);
@@ -83,7 +83,7 @@ test('only the named interfaces are used', async () => {
   });
 });
 
-test('a STUN server that does not answer is told, and does not keep gathering from its end', async () => {
+test('J05: a STUN server that does not answer is told, and does not keep gathering from its end', async () => {
   await withServer({}, async (pipeline) => {
     const endpoint = await pipeline.create('WebRtcEndpoint');
     const told = nextEvent(endpoint, 'Error', ({ description }) => description.includes('192.0.2.1:3478 does not answer'));
@@ -96,7 +96,7 @@ test('a STUN server that does not answer is told, and does not keep gathering fr
   });
 });
 
-test('a turnUrl that is none is told', async () => {
+test('J05: a turnUrl that is none is told', async () => {
   await withServer({}, async (pipeline) => {
     const endpoint = await pipeline.create('WebRtcEndpoint');
     const told = nextEvent(endpoint, 'Error', ({ description }) => description.includes('user:password@host:port'));
@@ -109,7 +109,7 @@ test('a turnUrl that is none is told', async () => {
   });
 });
 
-test('malformed candidates are told, whenever and however they come', async () => {
+test('J05: malformed candidates are told, whenever and however they come', async () => {
   await withServer({}, async (pipeline) => {
     const [one, other] = [await pipeline.create('WebRtcEndpoint'), await pipeline.create('WebRtcEndpoint')];
     const told = [];
@@ -134,7 +134,7 @@ test('malformed candidates are told, whenever and however they come', async () =
   });
 });
 
-test('a malformed candidate harms nothing', async () => {
+test('J05: a malformed candidate harms nothing', async () => {
   await withServer({}, async (pipeline) => {
     const [one, other] = [await pipeline.create('WebRtcEndpoint'), await pipeline.create('WebRtcEndpoint')];
     await invoke(one, 'processAnswer', await invoke(other, 'processOffer', await invoke(one, 'generateOffer')));

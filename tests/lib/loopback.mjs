@@ -14,7 +14,7 @@ const TONE_HZ = 1000;
 export function loopbackTest({ video, audio }) {
   const rivero = live();
 
-  test(`Chromium gets its own ${video} pictures and ${audio} sound back`, async () => {
+  test(`E01: Chromium gets its own ${video} pictures and ${audio} sound back`, async () => {
     const page = await rivero.browser.openProbe();
     const calls = await Calls.on(page);
     const pipeline = await rivero.client.create('MediaPipeline');
