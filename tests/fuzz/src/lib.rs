@@ -11,9 +11,17 @@
     reason = "what does not hold is to end the target"
 )]
 
+mod data;
+
+/// What these need of the module's peer.
+mod peer {
+    pub(crate) use rivero_bench_peer::DtlsRole;
+}
+
 mod targets {
     pub(super) mod candidate;
     pub(super) mod configuration;
+    pub(super) mod dtls;
     pub(super) mod elf;
     pub(super) mod http;
     pub(super) mod json_rpc;
@@ -21,6 +29,7 @@ mod targets {
     pub(super) mod peer;
     pub(super) mod rtcp;
     pub(super) mod rtp;
+    pub(super) mod sctp;
     pub(super) mod sdp;
 }
 
@@ -31,6 +40,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("candidate", targets::candidate::run),
     ("configuration", targets::configuration::run),
+    ("dtls", targets::dtls::run),
     ("elf", targets::elf::run),
     ("http", targets::http::run),
     ("json_rpc", targets::json_rpc::run),
@@ -38,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("peer", targets::peer::run),
     ("rtcp", targets::rtcp::run),
     ("rtp", targets::rtp::run),
+    ("sctp", targets::sctp::run),
     ("sdp", targets::sdp::run),
 ];
 
