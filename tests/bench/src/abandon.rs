@@ -13,6 +13,7 @@ use crate::{
     generator::Generator,
     options::{Abandon, Options},
     server::Server,
+    traffic::Traffic,
 };
 
 /// Period of the server's garbage collector, seconds.
@@ -51,7 +52,12 @@ pub(crate) fn measure(
 
 fn round(options: &Options, abandon: &Abandon, server: &Server) -> Result<Round, Error> {
     let viewers = abandon.endpoints.saturating_sub(1).max(1) as usize;
-    let mut generator = Generator::new(server.address(), viewers, options.traffic())?;
+    // It is about endpoints, not about packets: one for each frame will do.
+    let traffic = Traffic {
+        packets_per_frame: 1,
+        ..options.traffic()
+    };
+    let mut generator = Generator::new(server.address(), viewers, traffic)?;
     generator.start_publishing()?;
     generator.prepare_viewers()?;
     generator.join_viewers(Duration::from_millis(1))?;

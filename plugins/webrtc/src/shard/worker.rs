@@ -371,7 +371,7 @@ impl Worker {
                 };
                 let outgoing = outgoing.marked(transport.mark());
                 let more = transport.forward(now, track, packets, sink.packets, outgoing);
-                if more && !self.touched.contains(&token) {
+                if more && self.touched.last() != Some(&token) {
                     self.touched.push(token);
                 }
             }

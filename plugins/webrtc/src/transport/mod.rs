@@ -544,8 +544,10 @@ impl Transport {
             true => self.next_report.map(|due| due + REPORT_INTERVAL),
             false => self.next_report,
         };
+        // Of a peer that is connected only its consent and refreshes are looked after.
+        let peer = self.peer.poll_timeout();
         let due = [
-            self.peer.poll_timeout(),
+            peer.map(|due| if self.connected { coarse(due) } else { due }),
             report.map(coarse),
             media.map(coarse),
             lost,

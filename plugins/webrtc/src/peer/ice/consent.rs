@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// How long an answered check lets us send (RFC 7675 §5.1).
 const CONSENT_LIFETIME: Duration = Duration::from_secs(30);
-/// Between checks; RFC 7675 §5.1 asks for about five seconds, but silence has to be noticed
-/// within [`DISCONNECTED_AFTER`] although checks get lost.
-const CONSENT_INTERVAL: Duration = Duration::from_secs(2);
+/// Between checks (RFC 7675 §5.1).
+const CONSENT_INTERVAL: Duration = Duration::from_secs(5);
+/// Between checks of a path on which nothing has been received for as long: silence has to be
+/// noticed within [`DISCONNECTED_AFTER`] although checks get lost.
+const QUIET_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is to be thought of the path in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,13 @@ impl Consent {
 
     /// Whether to ask again now; the question counts as asked.
     pub(super) fn asks(&mut self, now: Instant) -> bool {
-        let due = now.saturating_duration_since(self.asked) >= CONSENT_INTERVAL;
+        let quiet = now.saturating_duration_since(self.heard) >= QUIET_INTERVAL;
+        let interval = if quiet {
+            QUIET_INTERVAL
+        } else {
+            CONSENT_INTERVAL
+        };
+        let due = now.saturating_duration_since(self.asked) >= interval;
         if due {
             self.asked = now;
         }
@@ -93,6 +101,19 @@ mod tests {
             }
         };
         assert_eq!(lost, (Life::Expired, 30));
+    }
+
+    #[test]
+    fn a_path_that_is_heard_of_is_asked_less_often() {
+        let begin = Instant::now();
+        let mut consent = Consent::new(begin);
+        let asked = (0..=100).filter(|tenths| {
+            consent.hear();
+            let now = begin + Duration::from_millis(100 * tenths);
+            consent.look(now);
+            consent.asks(now)
+        });
+        assert_eq!(asked.count(), 2);
     }
 
     #[test]

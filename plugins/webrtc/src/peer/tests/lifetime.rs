@@ -22,7 +22,8 @@ fn consent_keeps_an_idle_connection() {
         assert_eq!(side.ice_states().last(), Some(&IceState::Ready));
         let keep_alive = side.sent_datagrams - before;
         assert!(
-            (40..120).contains(&keep_alive),
+            // A check and an answer every 5 s at least (RFC 7675 §5.1).
+            (24..120).contains(&keep_alive),
             "{keep_alive} datagrams in a minute"
         );
     }
