@@ -24,7 +24,7 @@ usage: node serve.mjs [options]
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'one2many', 'player'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'one2many', 'player', 'recorder'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',

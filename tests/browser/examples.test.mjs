@@ -37,18 +37,18 @@ async function reaches(page, state, text = '') {
     .catch(async () => assert.fail(`state ${state} '${text}' not reached; the page says: ${await page.textContent('#state')}`));
 }
 
-/** Waits until the video element shows pictures that advance. */
-async function plays(page, selector) {
+/** Waits until the video element plays; with pictures, unless there is only sound. */
+async function plays(page, selector, hasPicture = true) {
   const position = () => page.evaluate((video) => document.querySelector(video).currentTime, selector);
   const from = await position();
   await until(async () => (await position()) > from + 0.5, `${selector} plays`);
-  assert.ok(await page.evaluate((video) => document.querySelector(video).videoWidth > 0, selector));
+  assert.equal(await page.evaluate((video) => document.querySelector(video).videoWidth > 0, selector), hasPicture);
 }
 
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 3);
+  assert.equal(await page.locator('.cards a').count(), 5);
   await page.close();
 });
 
@@ -129,6 +129,85 @@ test('player: plays, pauses, seeks, and says so at the end', async () => {
     for (const type of ['input', 'change']) bar.dispatchEvent(new Event(type));
   });
   await reaches(page, 'idle', 'The end');
+  await noPipelineIsLeft(rivero.server.url);
+  await page.close();
+});
+
+/** Waits until the page says that `seconds` or more have been recorded. */
+async function records(page, seconds) {
+  const recorded = async () => /^0:(\d\d), [1-9]\d* kB$/.exec(await page.textContent('#recorded'))?.[1] >= seconds;
+  await until(recorded, `${seconds} s are recorded`);
+}
+
+test('hello-world-recording: the camera comes back, and is played again afterwards', async () => {
+  const page = await open('/hello-world-recording/');
+  assert.ok(await page.isDisabled('#play'));
+  await page.click('#start');
+  await reaches(page, 'live', 'recorded');
+  await plays(page, '#remote');
+  await records(page, 2);
+  await page.click('#stop');
+  await reaches(page, 'idle', 'Recorded');
+  await noPipelineIsLeft(rivero.server.url);
+
+  await page.click('#play');
+  await reaches(page, 'live', 'Playing the recording');
+  await plays(page, '#remote');
+  await reaches(page, 'idle', 'The end of the recording');
+  await noPipelineIsLeft(rivero.server.url);
+  assert.deepEqual(page.troubles, []);
+  await page.close();
+});
+
+for (const [profile, hasPicture] of [['WEBM', true], ['MP4', true], ['WEBM_AUDIO_ONLY', false], ['MP4_VIDEO_ONLY', true]]) {
+  test(`recorder: ${profile} is recorded and played back`, async () => {
+    const page = await open('/recorder/');
+    await page.selectOption('#profile', profile);
+    await page.click('#record');
+    await reaches(page, 'live', 'Recording');
+    await records(page, 2);
+    await page.click('#stop');
+    await reaches(page, 'idle', 'Recorded');
+    assert.match(await page.textContent('#uri'), profile.startsWith('MP4') ? /\.mp4$/ : /\.webm$/);
+
+    await page.click('#play');
+    await reaches(page, 'live', 'Playing');
+    await plays(page, '#remote', hasPicture);
+    await reaches(page, 'idle', 'The end of the recording');
+    await noPipelineIsLeft(rivero.server.url);
+    assert.deepEqual(page.troubles, []);
+    await page.close();
+  });
+}
+
+test('recorder: pauses, goes on, and records again', async () => {
+  const page = await open('/recorder/');
+  await page.click('#record');
+  await reaches(page, 'live', 'Recording');
+  await records(page, 1);
+  await page.click('#pause');
+  await reaches(page, 'working', 'Paused');
+  await page.click('#pause');
+  await reaches(page, 'live', 'Recording');
+  await page.click('#stop');
+  await reaches(page, 'idle', 'Recorded');
+  const first = await page.textContent('#uri');
+  await page.click('#record');
+  await reaches(page, 'live', 'Recording');
+  assert.notEqual(await page.textContent('#uri'), first);
+  await page.click('#stop');
+  await reaches(page, 'idle', 'Recorded');
+  await noPipelineIsLeft(rivero.server.url);
+  await page.close();
+});
+
+test('recorder: says so when the server may not write', async () => {
+  const page = await open('/recorder/');
+  // As if the page asked for a place of the system.
+  await page.evaluate(() => (crypto.randomUUID = () => '/../../../etc/rivero'));
+  await page.click('#record');
+  await reaches(page, 'failed', '40107');
+  assert.ok(await page.isEnabled('#record'));
   await noPipelineIsLeft(rivero.server.url);
   await page.close();
 });
