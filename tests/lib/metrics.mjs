@@ -12,6 +12,11 @@ async function series(server) {
   });
 }
 
+/** The value of the series `name` without labels, 0 before there is one. */
+export async function metric(server, name) {
+  return (await series(server)).find(([known]) => known === name)?.[2] ?? 0;
+}
+
 /** Conversions by `<input> → <output>`, such as `VP8 Frame → I420 Raw`: how many of each the counter `name` has. */
 export async function conversions(server, name = 'rivero_conversions') {
   const all = (await series(server)).filter(([known, , value]) => known === name && value > 0);

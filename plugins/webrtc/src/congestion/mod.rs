@@ -6,9 +6,11 @@
 //! - [`throughput`]: the rate that arrives.
 //! - [`rate`]: the estimate that follows from these, and from losses.
 //! - [`probe`]: short faster bursts that find out whether the path carries more.
+//! - [`pacer`]: bursts are spread where the path has shown a limit.
 //! - [`receiver`]: what is made of the estimates of peers without such feedback.
 
 mod history;
+mod pacer;
 mod probe;
 mod rate;
 mod receiver;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 use rivero_rtp::rtcp::TransportFeedback;
 
 use history::{Report, SentHistory};
+pub(crate) use pacer::{Paced, Pacer};
 use probe::Prober;
 use rate::{RateControl, Usage};
 pub(crate) use receiver::ReceiverEstimate;

@@ -1,16 +1,22 @@
 //! Statistics in Kurento's structures.
 
 use std::{
+    collections::HashMap,
     sync::mpsc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rivero_plugin_api::MediaKind;
+use rivero_sdp::Negotiated;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Shared;
+use super::{
+    Shared,
+    observer::{LegState, stream_id},
+};
 use crate::{
+    api::{DtlsConnectionState, IceComponentState},
     data::ChannelState,
     track::StreamSnapshot,
     transport::{SentSnapshot, Snapshot},
@@ -22,7 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The statistics of all streams of an endpoint, by ids that stay the same.
 pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String, Value> {
     let mut stats = Map::new();
-    let legs = endpoint.session().legs.clone();
+    let session = endpoint.session();
+    let legs = session.legs.clone();
+    let codecs = session.negotiated.as_ref().map(codecs).unwrap_or_default();
+    drop(session);
     for leg in legs {
         let (sender, receiver) = mpsc::sync_channel(1);
         endpoint.shard.with(leg.token, move |transport, now| {
@@ -30,10 +39,54 @@ pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String,
             let _ = sender.try_send(transport.snapshot(now));
         });
         if let Ok(snapshot) = receiver.recv_timeout(PATIENCE) {
-            add(&mut stats, endpoint.context.id(), kind, &snapshot);
+            let state = endpoint
+                .legs()
+                .iter()
+                .find(|state| state.token == leg.token)
+                .cloned();
+            let mut streams = Map::new();
+            add(&mut streams, endpoint.context.id(), kind, &snapshot);
+            for entry in streams.values_mut() {
+                complete(entry, &codecs, state.as_ref());
+            }
+            stats.append(&mut streams);
         }
     }
     stats
+}
+
+/// Names such as `video/VP8` by payload type.
+fn codecs(negotiated: &Negotiated) -> HashMap<u64, String> {
+    let named = negotiated.media.iter().flat_map(|media| {
+        let named = media.codecs.iter().map(|codec| {
+            let name = format!("{}/{}", media.kind, codec.name);
+            (u64::from(codec.payload_type), name)
+        });
+        named.collect::<Vec<_>>()
+    });
+    named.collect()
+}
+
+/// Adds what Kurento's structures have no place for: the codec and the transport of a stream.
+fn complete(entry: &mut Value, codecs: &HashMap<u64, String>, transport: Option<&LegState>) {
+    let Some(entry) = entry.as_object_mut() else {
+        return;
+    };
+    if let Some(payload_type) = entry.get("payloadType").and_then(Value::as_u64) {
+        let name = codecs.get(&payload_type).cloned().unwrap_or_default();
+        entry.insert("codec".to_owned(), name.into());
+    }
+    if let Some(state) = transport {
+        let (local, remote) = state.pair.clone().unwrap_or_default();
+        let transport = json!({
+            "streamId": stream_id(state.number),
+            "iceState": state.ice.map(IceComponentState::as_str),
+            "dtlsState": state.dtls.map(DtlsConnectionState::as_str),
+            "localCandidate": local,
+            "remoteCandidate": remote,
+        });
+        entry.insert("transport".to_owned(), transport);
+    }
 }
 
 /// Data channels, and how many there were on the whole.
@@ -131,6 +184,8 @@ fn received(id: &str, stream: &StreamSnapshot) -> Value {
         "rid": stream.rid,
         "payloadType": stream.payload_type,
         "bitrate": stream.bitrate,
+        "frameRate": stream.frame_rate,
+        "temporalLayers": stream.temporal_layers,
         "repairedPackets": counters.repaired,
     });
     extend(&mut entry, own)
@@ -149,6 +204,10 @@ fn sent(id: &str, stream: &SentSnapshot, transport: &Snapshot) -> Value {
         "packetsSent": stream.packets,
         "bytesSent": stream.bytes,
         "retransmittedPacketsSent": feedback.retransmitted,
+        "packetsDiscardedOnSend": stream.discarded,
+        "payloadType": stream.form.payload_type,
+        "encoding": stream.form.encoding,
+        "temporalLayer": stream.form.temporal_layer,
         "targetBitrate": transport.path_estimate.unwrap_or(0) as f64,
         "arrivingBitrate": transport.arriving.unwrap_or(0),
         "roundTripTime": stream.round_trip.unwrap_or_default().as_secs_f64(),

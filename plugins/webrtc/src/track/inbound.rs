@@ -328,8 +328,7 @@ impl Inbound {
         self.streams
             .iter_mut()
             .for_each(|stream| stream.rate.measure(now));
-        let layered = self.streams.iter().any(|stream| stream.rate.layers > 1);
-        if layered || self.announced.count() > 1 {
+        if self.formats.iter().any(|format| format.codec.is_some()) {
             self.announce(now);
         }
     }
@@ -503,6 +502,8 @@ impl Inbound {
             lost: stream.statistics.cumulative_lost(),
             fraction_lost: stream.statistics.fraction_lost(),
             bitrate: stream.rate.bits_per_second(now),
+            frame_rate: stream.rate.frames_per_second(),
+            temporal_layers: stream.rate.layers,
             counters: stream.counters,
         })
     }
@@ -521,7 +522,9 @@ fn inspect(codec: Option<VideoCodec>, payload: &[u8]) -> PayloadInfo {
 
 fn flags(info: PayloadInfo) -> u8 {
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    flag(info.keyframe_start, Packet::KEYFRAME) | flag(info.layer_sync, Packet::LAYER_SYNC)
+    flag(info.keyframe_start, Packet::KEYFRAME)
+        | flag(info.layer_sync, Packet::LAYER_SYNC)
+        | flag(info.discardable, Packet::DISCARDABLE)
 }
 
 fn forwarded_extensions(map: &ExtensionMap, header: &RtpHeader, packet: &[u8]) -> Extensions {

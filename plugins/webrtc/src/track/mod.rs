@@ -12,7 +12,7 @@ use rivero_rtp::HeaderExtension;
 
 pub(crate) use encodings::{Announced, Encodings};
 pub(crate) use inbound::{Inbound, ReceivedFormat};
-pub(crate) use outbound::{FeedbackCounters, Moment, Outbound, SentFormat};
+pub(crate) use outbound::{FeedbackCounters, Moment, Outbound, SentForm, SentFormat};
 pub(crate) use stream::StreamSnapshot;
 pub(crate) use timeline::SenderClock;
 

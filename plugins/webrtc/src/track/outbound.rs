@@ -76,6 +76,19 @@ pub(crate) struct Outbound {
     pub(crate) feedback: FeedbackCounters,
     /// The present negotiation lets us send.
     enabled: bool,
+    sent: SentForm,
+    /// Of `sent`, as far as the present interval has shown it.
+    temporal_layer: u8,
+}
+
+/// How the stream is sent.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct SentForm {
+    pub(crate) payload_type: u8,
+    /// Number of the source's encoding.
+    pub(crate) encoding: u8,
+    /// The highest one that was sent between the latest reports.
+    pub(crate) temporal_layer: u8,
 }
 
 /// What a packet gets on its way out.
@@ -155,6 +168,8 @@ impl Outbound {
             described: None,
             feedback: FeedbackCounters::default(),
             enabled: true,
+            sent: SentForm::default(),
+            temporal_layer: 0,
         }
     }
 
@@ -298,6 +313,9 @@ impl Outbound {
         }
         let at = moment.instant(packet.presentation_time);
         self.statistics.sent(at, numbers.timestamp, payload.len());
+        self.sent.payload_type = format.payload_type;
+        self.sent.encoding = packet.layer.encoding;
+        self.temporal_layer = self.temporal_layer.max(packet.layer.temporal);
         self.budget.earn(payload.len());
         true
     }
@@ -501,6 +519,11 @@ impl Outbound {
         }
     }
 
+    /// How the stream is sent now.
+    pub(crate) fn sent_form(&self) -> SentForm {
+        self.sent
+    }
+
     /// Adds a sender report once something was sent.
     pub(crate) fn report(
         &mut self,
@@ -508,6 +531,7 @@ impl Outbound {
         blocks: &[ReportBlock],
         compound: &mut CompoundBuilder,
     ) -> bool {
+        self.sent.temporal_layer = std::mem::take(&mut self.temporal_layer);
         let Some(info) = self.statistics.report(moment.now, self.wall(moment)) else {
             return false;
         };

@@ -63,6 +63,9 @@ pub(crate) struct StreamSnapshot {
     pub(crate) lost: i32,
     pub(crate) fraction_lost: u8,
     pub(crate) bitrate: u64,
+    /// Frames a second, of video.
+    pub(crate) frame_rate: f64,
+    pub(crate) temporal_layers: u8,
     pub(crate) counters: StreamCounters,
 }
 

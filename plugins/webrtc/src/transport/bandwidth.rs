@@ -76,6 +76,7 @@ impl Transport {
             return;
         };
         congestion.feedback(now, feedback, round_trip);
+        self.follow_estimate(now);
         self.limit_source();
         self.seek_better(now);
     }

@@ -93,6 +93,9 @@ impl Transport {
             let congestion = self.congestion.as_deref_mut();
             let (peer, out) = (&mut self.peer, &mut self.protected);
             if outbound.write_again(now, peer, congestion, &packet, out) {
+                if let Some(pacer) = &mut self.pacer {
+                    pacer.spend(self.protected.len());
+                }
                 self.queued
                     .push_back(Transmit::new(path, self.protected.clone()));
             }

@@ -2,9 +2,11 @@
 
 mod bandwidth;
 mod feedback;
+mod pacing;
 mod reports;
 
 use bandwidth::SoundRate;
+use pacing::VideoPacer;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -28,7 +30,7 @@ use crate::{
         Transmit, TurnServer,
     },
     shard::Outgoing,
-    track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, StreamSnapshot},
+    track::{FeedbackCounters, Inbound, Moment, Outbound, SenderClock, SentForm, StreamSnapshot},
 };
 
 /// Between regular reports (RFC 3550 §6.2 for a session of two, RFC 4585 §3.4).
@@ -135,6 +137,8 @@ pub(crate) struct Transport {
     /// …or by one that tells its own estimate.
     receiver_estimate: ReceiverEstimate,
     remote_limit: Option<u64>,
+    /// Once `congestion` knows a limit.
+    pacer: Option<Box<VideoPacer>>,
     sound: SoundRate,
     probe_turn: u16,
 }
@@ -162,6 +166,9 @@ pub(crate) struct SentSnapshot {
     pub(crate) round_trip: Option<Duration>,
     pub(crate) remote: Option<ReportBlock>,
     pub(crate) feedback: FeedbackCounters,
+    /// Packets that waited too long for a weak path, or for a keyframe after such ones.
+    pub(crate) discarded: u64,
+    pub(crate) form: SentForm,
 }
 
 impl Transport {
@@ -199,6 +206,7 @@ impl Transport {
             arrivals: None,
             reported_ssrc: 0,
             congestion: None,
+            pacer: None,
             receiver_estimate: ReceiverEstimate::default(),
             remote_limit: None,
             sound: SoundRate::default(),
@@ -433,6 +441,12 @@ impl Transport {
             // Messages leave as SCTP decides.
             return true;
         }
+        if self.is_paced(track) {
+            self.next_report.get_or_insert(now + REPORT_INTERVAL);
+            self.forward_paced(now, track, packets, selection, &mut outgoing);
+            // What waits leaves when its turn comes.
+            return true;
+        }
         let track = self.tracks.get_mut(usize::from(track));
         let Some(outbound) = track.and_then(|track| track.outbound.as_mut()) else {
             return false;
@@ -506,6 +520,7 @@ impl Transport {
         self.ask_for_lost(now);
         self.report_arrivals(now);
         self.probe(now);
+        self.send_held(now);
         if self.next_report.is_some() && self.report_if_due(now) {
             self.report_rides = false;
         }
@@ -554,6 +569,7 @@ impl Transport {
             data,
             arrivals,
             probe,
+            self.pacer.as_ref().and_then(|pacer| pacer.poll_timeout()),
         ];
         let due = due.into_iter().flatten().min()?;
         if self.timer.is_some_and(|timer| timer <= due) {
@@ -675,6 +691,11 @@ impl Transport {
                     round_trip: statistics.round_trip(),
                     remote: statistics.remote().copied(),
                     feedback: outbound.feedback,
+                    form: outbound.sent_form(),
+                    discarded: match (track.kind, &self.pacer) {
+                        (MediaKind::Video, Some(pacer)) => pacer.dropped(),
+                        _ => 0,
+                    },
                 };
                 snapshot.sent.push((track.kind, sent));
             }

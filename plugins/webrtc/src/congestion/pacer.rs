@@ -1,0 +1,297 @@
+//! Spreading bursts, so that a keyframe does not fill the queues of a path whose limit is known.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Of the estimate: how fast what waits is sent. Pictures are not to wait for each other, and the
+/// queue must end before the next keyframe.
+const FACTOR: f64 = 2.5;
+/// What may be sent at once, as time at the pace.
+const BURST: Duration = Duration::from_millis(10);
+/// What waits longer is of no use to anybody any more.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What the pacer has to know of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paced {
+    /// 0: only a mark in the order of the others.
+    pub(crate) bytes: usize,
+    /// Packets of a frame share it.
+    pub(crate) timestamp: u32,
+    /// A decoder can begin with it.
+    pub(crate) keyframe: bool,
+}
+
+/// Holds packets of type `T` back, in their order.
+#[derive(Debug)]
+pub(crate) struct Pacer<T> {
+    queue: VecDeque<(Instant, Paced, T)>,
+    /// Bits that may be sent now; below 0 they were sent ahead.
+    credit: f64,
+    at: Option<Instant>,
+    /// Bit/s.
+    pace: f64,
+    /// The frame that was sent last, maybe in part.
+    underway: Option<u32>,
+    /// Nothing is sent before a keyframe.
+    cut: bool,
+    /// When a keyframe was asked for last.
+    asked: Option<Instant>,
+    dropped: u64,
+}
+
+impl<T> Default for Pacer<T> {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            credit: 0.0,
+            at: None,
+            pace: 0.0,
+            underway: None,
+            cut: false,
+            asked: None,
+            dropped: 0,
+        }
+    }
+}
+
+impl<T> Pacer<T> {
+    /// What the path carries now, bit/s.
+    pub(crate) fn set_estimate(&mut self, now: Instant, bits_per_second: u64) {
+        self.earn(now);
+        #[allow(clippy::cast_precision_loss)]
+        let estimate = bits_per_second as f64;
+        if std::mem::replace(&mut self.pace, estimate * FACTOR) == 0.0 {
+            self.credit = self.burst();
+        }
+    }
+
+    fn burst(&self) -> f64 {
+        self.pace * BURST.as_secs_f64()
+    }
+
+    fn earn(&mut self, now: Instant) {
+        if let Some(at) = self.at.replace(now) {
+            let passed = now.saturating_duration_since(at).as_secs_f64();
+            self.credit = (self.credit + self.pace * passed).min(self.burst());
+        }
+    }
+
+    /// Takes a packet. After something was dropped nothing is sent before a keyframe.
+    pub(crate) fn push(&mut self, now: Instant, mut paced: Paced, packet: T) {
+        self.cut &= !paced.keyframe;
+        if self.cut {
+            self.dropped += u64::from(paced.bytes > 0);
+            paced.bytes = 0;
+        }
+        self.queue.push_back((now, paced, packet));
+    }
+
+    /// The next packet whose turn has come, and whether it is sent or left out.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(T, bool)> {
+        self.earn(now);
+        self.expire(now);
+        let paced = self.queue.front().map(|(_, paced, _)| *paced)?;
+        if paced.bytes > 0 {
+            if self.credit < 0.0 {
+                return None;
+            }
+            self.spend(paced.bytes);
+            self.underway = Some(paced.timestamp);
+        }
+        let (_, paced, packet) = self.queue.pop_front()?;
+        Some((packet, paced.bytes > 0))
+    }
+
+    /// Something else was sent, which did not wait.
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        #[allow(clippy::cast_precision_loss)]
+        let bits = bytes as f64 * 8.0;
+        self.credit -= bits;
+    }
+
+    /// Where the first packet has waited too long everything is left out, but for the rest of the
+    /// frame that is being sent and what begins with a later keyframe.
+    fn expire(&mut self, now: Instant) {
+        let late = |at: Instant| now.saturating_duration_since(at) > LONGEST_WAIT;
+        if !self.queue.front().is_some_and(|(at, ..)| late(*at)) {
+            return;
+        }
+        let mut entries = self.queue.iter();
+        let fresh = entries.position(|(at, paced, _)| paced.keyframe && !late(*at));
+        self.cut = fresh.is_none();
+        let end = fresh.unwrap_or(self.queue.len());
+        for (_, paced, _) in self.queue.iter_mut().take(end) {
+            if paced.bytes > 0 && self.underway != Some(paced.timestamp) {
+                (paced.bytes, paced.keyframe) = (0, false);
+                self.dropped += 1;
+            }
+        }
+    }
+
+    /// Packets that were left out.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether a keyframe is to be asked for now.
+    pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
+        let recent = |asked: Instant| now.saturating_duration_since(asked) < LONGEST_WAIT;
+        let wants = self.cut && !self.asked.is_some_and(recent);
+        if wants {
+            self.asked = Some(now);
+        }
+        wants
+    }
+
+    /// When the next packet's turn comes.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let (_, paced, _) = self.queue.front()?;
+        let at = self.at?;
+        if self.credit >= 0.0 || paced.bytes == 0 {
+            return Some(at);
+        }
+        let wait = Duration::try_from_secs_f64(-self.credit / self.pace.max(1.0));
+        Some(at + wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ESTIMATE: u64 = 400_000;
+
+    fn packet(timestamp: u32, keyframe: bool) -> Paced {
+        Paced {
+            bytes: 1000,
+            timestamp,
+            keyframe,
+        }
+    }
+
+    /// Runs a pacer by its own timer; gives what is sent and after how many milliseconds.
+    fn drain(pacer: &mut Pacer<usize>, begin: Instant, until: Duration) -> Vec<(usize, u128)> {
+        let mut out = Vec::new();
+        let mut now = begin;
+        loop {
+            while let Some((packet, passes)) = pacer.pop(now) {
+                if passes {
+                    out.push((packet, now.duration_since(begin).as_millis()));
+                }
+            }
+            match pacer.poll_timeout() {
+                Some(next) if next <= begin + until => {
+                    now = next.max(now + Duration::from_micros(1));
+                }
+                _ => return out,
+            }
+        }
+    }
+
+    fn paced(now: Instant) -> Pacer<usize> {
+        let mut pacer = Pacer::default();
+        pacer.set_estimate(now, ESTIMATE);
+        pacer
+    }
+
+    #[test]
+    fn a_keyframe_leaves_at_two_and_a_half_times_the_estimate_in_order() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..26 {
+            pacer.push(now, packet(1, number == 0), number);
+        }
+        let out = drain(&mut pacer, now, Duration::from_secs(1));
+        assert!(out.iter().map(|(packet, _)| *packet).eq(0..26));
+        // 1 Mbit/s: a packet of 8000 bits takes 8 ms, and 10 ms go at once.
+        let (_, last) = out.last().unwrap();
+        assert!((180..=195).contains(last), "{last}");
+        let at_once = out.iter().filter(|(_, after)| *after == 0).count();
+        assert_eq!(at_once, 2);
+    }
+
+    #[test]
+    fn small_frames_do_not_wait() {
+        let begin = Instant::now();
+        let mut pacer = paced(begin);
+        for number in 0..100 {
+            let now = begin + Duration::from_millis(40) * number;
+            pacer.push(now, packet(number, false), number as usize);
+            assert_eq!(pacer.pop(now), Some((number as usize, true)));
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_place_and_costs_nothing() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        let mark = Paced {
+            bytes: 0,
+            ..packet(1, false)
+        };
+        pacer.push(now, packet(1, false), 0);
+        pacer.push(now, packet(1, false), 1);
+        pacer.push(now, mark, 2);
+        pacer.push(now, packet(1, false), 3);
+        let out: Vec<_> = std::iter::from_fn(|| pacer.pop(now)).collect();
+        assert_eq!(out, [(0, true), (1, true), (2, false)]);
+        assert_eq!(pacer.pop(now + Duration::from_millis(20)), Some((3, true)));
+    }
+
+    #[test]
+    fn what_waited_too_long_is_dropped_up_to_the_next_keyframe() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..200 {
+            pacer.push(now, packet(number as u32 / 4, number == 0), number);
+        }
+        let out = drain(&mut pacer, now, Duration::from_secs(2));
+        // About a second of 8 ms each, and then the frame that was begun is sent to its end.
+        let sent = out.len();
+        assert!((124..=132).contains(&sent) && sent % 4 == 0, "{sent}");
+        assert!(out.iter().map(|(packet, _)| *packet).eq(0..sent));
+        assert_eq!(pacer.dropped(), 200 - sent as u64);
+        let later = now + Duration::from_secs(2);
+        assert!(pacer.wants_keyframe(later) && !pacer.wants_keyframe(later));
+        let later = later + Duration::from_secs(1);
+        assert!(pacer.wants_keyframe(later));
+        pacer.push(later, packet(60, false), 300);
+        pacer.push(later, packet(61, true), 301);
+        pacer.push(later, packet(61, false), 302);
+        let out = drain(&mut pacer, later, Duration::from_secs(1));
+        assert!(
+            out.iter().map(|(packet, _)| *packet).eq([301, 302]),
+            "{out:?}"
+        );
+        assert!(!pacer.wants_keyframe(later + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_keyframe_that_waits_already_is_where_it_goes_on() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..100 {
+            pacer.push(now, packet(1 + number as u32, false), number);
+        }
+        let later = now + Duration::from_millis(900);
+        pacer.push(later, packet(200, true), 100);
+        pacer.push(later, packet(200, false), 101);
+        let end = now + Duration::from_millis(1001);
+        let sent = std::iter::from_fn(|| pacer.pop(end)).filter(|(_, passes)| *passes);
+        assert!(sent.map(|(packet, _)| packet).eq([100, 101]));
+        assert_eq!((pacer.dropped(), pacer.wants_keyframe(end)), (100, false));
+    }
+
+    #[test]
+    fn what_did_not_wait_delays_what_does() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        pacer.spend(5000);
+        pacer.push(now, packet(1, false), 0);
+        let out = drain(&mut pacer, now, Duration::from_secs(1));
+        assert!((28..=32).contains(&out[0].1), "{out:?}");
+    }
+}
