@@ -70,8 +70,8 @@ struct Lane {
     expected: bool,
     /// Video waits for a keyframe: at its beginning, after a pause, after loss.
     needs_keyframe: bool,
-    /// Frames come after this: the latest keyframe, which they depend on, or
-    /// the one before them that had to move.
+    /// Frames come after this: all that was there before the latest keyframe, or
+    /// that keyframe or the frame before them if it had to move.
     floor: Option<i64>,
     /// Time of the latest frame.
     latest: Option<i64>,
@@ -252,9 +252,12 @@ impl Lane {
         let latest = self.latest.unwrap_or(-MS);
         let time = match (kind, frame.keyframe) {
             (MediaKind::Video, true) => {
-                let time = time.max(latest + MS).max(0);
-                self.floor = Some(time);
-                time
+                let placed = time.max(latest + MS).max(0);
+                // What is shown before the keyframe it comes after (an open GOP) is behind
+                // what was there; of another source there is nothing before.
+                let is_next = placed == time && self.latest.is_some();
+                self.floor = Some(if is_next { latest } else { placed });
+                placed
             }
             // Frames may be presented in another order than they are decoded.
             (MediaKind::Video, false) if time > self.floor? => time,
@@ -461,6 +464,28 @@ mod tests {
         assert_eq!(pushed(&mut timeline, Video, frame(980, 40, false)), [980]);
         assert!(pushed(&mut timeline, Audio, frame(940, 20, true)).is_empty());
         assert_eq!(pushed(&mut timeline, Audio, frame(990, 20, true)), [990]);
+    }
+
+    #[test]
+    fn pictures_that_lead_a_keyframe_keep_their_times() {
+        let mut timeline = timeline(Gaps::Keep, &[Video]);
+        let order = [
+            (0, true),
+            (120, false),
+            (40, false),
+            (80, false),
+            (240, true),
+            (160, false),
+            (200, false),
+            (280, false),
+        ];
+        let mut placed = Vec::new();
+        for (at, keyframe) in order {
+            placed.extend(timeline.push(Video, frame(at, 40, keyframe), 300 * MS));
+        }
+        placed.extend(timeline.tick(2000 * MS));
+        let times: Vec<_> = placed.iter().map(|placed| placed.time / MS).collect();
+        assert_eq!(times, order.map(|(at, _)| at));
     }
 
     #[test]
