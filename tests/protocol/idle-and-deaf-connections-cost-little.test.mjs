@@ -2,6 +2,7 @@
 // what they say: everybody else is served, and the memory comes back.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 
@@ -69,6 +70,13 @@ test('clients that never read are read no further, and disturb nobody', async ()
   assert.ok(each < 12 * MIB, `${each} KiB for a client that does not read`);
   await answersOthers();
   for (const socket of deaf) socket.destroy();
+});
+
+test('connections are probed, so that one to a machine that vanished ends', async () => {
+  const rpc = await connectRpc(server.url);
+  const sockets = execFileSync('ss', ['-tnoH', 'state', 'established', 'sport', '=', String(server.port)], { encoding: 'utf8' });
+  assert.match(sockets, /timer:\(keepalive,(1min|[0-9]+sec)/);
+  await rpc.close();
 });
 
 test('a request head that never ends is given up', async () => {

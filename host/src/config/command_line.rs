@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::FalseyValueParser;
 
 /// Where the main configuration is if nobody says otherwise.
 pub(super) const DEFAULT_FILE: &str = "/etc/kurento/kurento.conf.json";
@@ -22,13 +23,13 @@ pub(super) const DEFAULT_FILE: &str = "/etc/kurento/kurento.conf.json";
 )]
 pub struct CommandLine {
     /// Show this help
-    #[arg(short, long, env = "KURENTO_HELP")]
+    #[arg(short, long, env = "KURENTO_HELP", value_parser = FalseyValueParser::new())]
     pub help: bool,
     /// Show the versions of server and modules
-    #[arg(short, long, env = "KURENTO_VERSION")]
+    #[arg(short, long, env = "KURENTO_VERSION", value_parser = FalseyValueParser::new())]
     pub version: bool,
     /// List the classes that can be created
-    #[arg(short, long, env = "KURENTO_LIST")]
+    #[arg(short, long, env = "KURENTO_LIST", value_parser = FalseyValueParser::new())]
     pub list: bool,
     /// List the settings of modules, with what they accept and their defaults
     #[arg(long)]

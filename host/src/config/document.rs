@@ -97,7 +97,7 @@ fn json(text: &str) -> Result<Value, Problem> {
     }
 }
 
-/// `key=value` lines, `[section]` headers, comments after `;` or `#`.
+/// `key=value` lines, `[section]` headers (dots lead deeper), comments after `;` or `#`.
 fn ini(text: &str) -> Result<Value, Problem> {
     let mut root = Map::new();
     let mut section: Option<String> = None;
@@ -120,18 +120,25 @@ fn ini(text: &str) -> Result<Value, Problem> {
                 message,
             });
         };
-        let members = match &section {
-            None => Some(&mut root),
-            Some(name) => root
-                .entry(name.as_str())
-                .or_insert_with(|| Map::new().into())
-                .as_object_mut(),
-        };
-        if let Some(members) = members {
+        let members = section.as_deref().map(|name| name.split('.'));
+        if let Some(members) = nested(&mut root, members.into_iter().flatten()) {
             members.insert(key.trim().to_owned(), Value::from(value.trim()));
         }
     }
     Ok(Value::Object(root))
+}
+
+/// The object at a path, made where nothing is; `None` where something else is.
+fn nested<'a, 'b>(
+    root: &'a mut Map<String, Value>,
+    mut path: impl Iterator<Item = &'b str>,
+) -> Option<&'a mut Map<String, Value>> {
+    path.try_fold(root, |object, name| {
+        object
+            .entry(name)
+            .or_insert_with(|| Map::new().into())
+            .as_object_mut()
+    })
 }
 
 /// Boost's INFO format: `key value` lines, nested with braces, comments after `;`.
@@ -279,6 +286,8 @@ mod tests {
         for tree in [json, info, xml] {
             assert_eq!(tree.unwrap(), expected);
         }
+        let sections = ini("[mediaServer.net.websocket]\nport=8888\npath = a b\n");
+        assert_eq!(sections.unwrap(), expected);
         let ini = ini("; comment\nminPort = 5000\nempty=\n[s]\nurl=a=b\n");
         assert_eq!(
             ini.unwrap(),
