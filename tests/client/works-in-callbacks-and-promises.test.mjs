@@ -1,4 +1,4 @@
-// C01, C05, C06, C09, C11, D01 to D05 as far as they need no media: both generations of kurento-client, each call in callback
+// C01, C05, C06, C09, C11, D01 to D06 as far as they need no media: both generations of kurento-client, each call in callback
 // and in promise form.
 
 import assert from 'node:assert/strict';
@@ -12,7 +12,7 @@ import { connectClient6, kurentoClient6 } from '../lib/client-6.mjs';
 import { MANAGER } from '../lib/model.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
-import { until, within } from '../lib/wait.mjs';
+import { nextEvent, until, within } from '../lib/wait.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'rivero-forms-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -91,6 +91,20 @@ for (const [version, connect, kurento] of [['7.3.0', connectClient, kurentoClien
         for (const operation of ['record', 'pause', 'record', 'stop']) {
           assert.ok((await call(recorder, operation)) == null, operation);
         }
+        await pipeline.release();
+      });
+
+      test(`D06 an endpoint for uploads tells its URL, and takes what is sent there (${form})`, async () => {
+        const pipeline = await client.create('MediaPipeline');
+        const endpoint = await pipeline.create('HttpPostEndpoint', { disconnectionTimeout: 1, useEncodedMedia: true });
+        const url = await call(endpoint, 'getUrl');
+        assert.match(url, /^http:\/\/localhost:\d+\/[0-9a-f-]{36}$/);
+        const events = ['MediaSessionStarted', 'Error', 'MediaSessionTerminated'].map((name) => nextEvent(endpoint, name));
+        assert.equal((await fetch(url, { method: 'POST', body: new Uint8Array(100) })).status, 415);
+        const [, { type }] = await Promise.all(events);
+        assert.equal(type, 'INVALID_MEDIA');
+        await call(endpoint, 'release');
+        await assert.rejects(fetch(url, { method: 'POST' }), 'nobody listens');
         await pipeline.release();
       });
 
