@@ -72,6 +72,9 @@ pub(crate) struct WebRtcSettings {
     /// For endpoints that choose no mark.
     #[serde(rename = "qos-dscp", deserialize_with = "dscp")]
     pub(crate) qos_dscp: DSCPValue,
+    /// Whether H265 is offered and taken.
+    #[serde(rename = "enable-h265", deserialize_with = "switch")]
+    pub(crate) enable_h265: bool,
 }
 
 impl Default for WebRtcSettings {
@@ -88,6 +91,7 @@ impl Default for WebRtcSettings {
             pem_certificate_rsa: text(),
             pem_certificate_ecdsa: text(),
             qos_dscp: DSCPValue::NoValue,
+            enable_h265: false,
         }
     }
 }
@@ -106,32 +110,42 @@ struct CodecName {
     name: String,
 }
 
-/// Codecs of the configuration that a WebRTC endpoint has no use for.
-const NOT_FOR_WEBRTC: [&str; 2] = ["AMR", "H265"];
+/// Codecs of the configuration that a WebRTC endpoint has no use for…
+const NOT_FOR_WEBRTC: &str = "AMR";
+/// …or only where it is enabled.
+const H265: &str = "H265";
 
 impl CodecSettings {
     /// Audio codecs in the order of preference.
     pub(crate) fn audio(&self) -> Vec<CodecCapability> {
         match &self.audio_codecs {
-            Some(names) => capabilities(&MediaKind::Audio, names),
+            Some(names) => capabilities(&MediaKind::Audio, names, &[NOT_FOR_WEBRTC]),
             None => CodecCapability::webrtc_audio(),
         }
     }
 
     /// Video codecs in the order of preference.
-    pub(crate) fn video(&self) -> Vec<CodecCapability> {
+    pub(crate) fn video(&self, with_h265: bool) -> Vec<CodecCapability> {
+        let unwanted: &[&str] = if with_h265 { &[] } else { &[H265] };
         match &self.video_codecs {
-            Some(names) => capabilities(&MediaKind::Video, names),
-            None => CodecCapability::webrtc_video(),
+            Some(names) => capabilities(&MediaKind::Video, names, unwanted),
+            None => {
+                let first = CodecCapability::from_config_name(&MediaKind::Video, H265);
+                let first = first.ok().filter(|_| with_h265);
+                first
+                    .into_iter()
+                    .chain(CodecCapability::webrtc_video())
+                    .collect()
+            }
         }
     }
 }
 
 /// A name that is not known is named in the log and left out.
-fn capabilities(kind: &MediaKind, names: &[CodecName]) -> Vec<CodecCapability> {
+fn capabilities(kind: &MediaKind, names: &[CodecName], unwanted: &[&str]) -> Vec<CodecCapability> {
     let useful = names.iter().filter(|codec| {
         let encoding = codec.name.split('/').next().unwrap_or_default();
-        !NOT_FOR_WEBRTC
+        !unwanted
             .iter()
             .any(|unused| unused.eq_ignore_ascii_case(encoding))
     });
@@ -253,6 +267,22 @@ mod tests {
         assert_eq!(mark("{}"), DSCPValue::NoValue);
         assert_eq!(mark(r#"{"qos-dscp": "AF41 "}"#), DSCPValue::Af41);
         assert_eq!(mark(r#"{"qos-dscp": "AF99"}"#), DSCPValue::NoValue);
+    }
+
+    #[test]
+    fn h265_is_there_only_where_it_is_enabled() {
+        let enabled: WebRtcSettings = serde_json::from_str(r#"{"enable-h265": "true"}"#).unwrap();
+        assert!(enabled.enable_h265 && !WebRtcSettings::default().enable_h265);
+        let configured = r#"{"videoCodecs": [{"name": "VP8/90000"}, {"name": "H265/90000"}]}"#;
+        let names = |text: &str, with_h265| -> Vec<String> {
+            let settings: CodecSettings = serde_json::from_str(text).unwrap();
+            let codecs = settings.video(with_h265).into_iter();
+            codecs.map(|codec| codec.name).collect()
+        };
+        assert_eq!(names(configured, true), ["VP8", "H265"]);
+        assert_eq!(names(configured, false), ["VP8"]);
+        assert_eq!(names("{}", true), ["H265", "AV1", "VP9", "VP8", "H264"]);
+        assert_eq!(names("{}", false), ["AV1", "VP9", "VP8", "H264"]);
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn messages_of_all_kinds_arrive_in_order_in_spite_of_loss() {
 }
 
 #[test]
-fn either_side_opens_and_ids_do_not_meet() {
+fn j07_either_side_opens_and_ids_do_not_meet() {
     let mut link = Link::pair(0);
     let ids = [link.open(0, options("a")), link.open(1, options("b"))];
     assert_eq!(ids, [0, 1]);
@@ -186,7 +186,7 @@ fn either_side_opens_and_ids_do_not_meet() {
 }
 
 #[test]
-fn closing_is_told_once_to_both_and_another_channel_can_be_opened() {
+fn j07_closing_is_told_once_to_both_and_another_channel_can_be_opened() {
     for closer in [0, 1] {
         let mut link = Link::pair(5);
         let id = link.open(0, options("first"));

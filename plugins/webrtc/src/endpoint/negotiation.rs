@@ -22,7 +22,7 @@ use crate::{
     api::WebRtcEndpointParams,
     data::{self, DataTrack, DataTransport},
     peer::{self, Certificate, DtlsRole},
-    settings::{self, CodecSettings},
+    settings::{self, CodecSettings, WebRtcSettings},
     shard::{Shard, Token},
     track::{Announced, Encodings, Inbound, Outbound, ReceivedFormat, SentFormat},
     transport::Track,
@@ -51,7 +51,9 @@ pub(super) fn local_config(
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
     let audio = media(codecs.audio(), properties.max_audio_recv_bandwidth);
-    let mut video = media(codecs.video(), properties.max_video_recv_bandwidth);
+    let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
+    let pictures = codecs.video(webrtc.enable_h265);
+    let mut video = media(pictures, properties.max_video_recv_bandwidth);
     // Without it a viewer has to guess the colour matrix, and guesses wrong.
     let color_space = HeaderExtension::ColorSpace.uri();
     video.extensions.push(ExtMap::new(4, color_space));

@@ -1,5 +1,6 @@
 //! Two peers, or a peer and a hand-made counterpart, over a simulated network in virtual time.
 
+mod acceptance;
 mod gathering;
 mod hostile;
 mod lifetime;
