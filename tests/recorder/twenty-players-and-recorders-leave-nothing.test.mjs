@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { connectClient, invoke } from '../lib/client.mjs';
-import { makeMedia, playerOf } from '../lib/fixtures.mjs';
+import { makeMedia } from '../lib/fixtures.mjs';
 import { COLOURS } from '../lib/media.mjs';
 import { sendParts, serve } from '../lib/media-server.mjs';
-import { recorderOf, recordingDirectory, recordingStatistics } from '../lib/recording.mjs';
+import { recordingDirectory, recordingStatistics } from '../lib/recording.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -33,8 +33,9 @@ async function round() {
   const pairs = await Promise.all(
     Array.from({ length: PAIRS }, async (_, index) => {
       const uri = index % 2 ? `${store.origin}/source.webm` : `file://${source}`;
-      const player = await playerOf(pipeline, uri, { useEncodedMedia: true });
-      const recorder = await recorderOf(pipeline, player, `file://${join(directory, `${index}.webm`)}`);
+      const player = await pipeline.create('PlayerEndpoint', { uri, useEncodedMedia: true });
+      const recorder = await pipeline.create('RecorderEndpoint', { uri: `file://${join(directory, `${index}.webm`)}`, mediaProfile: 'WEBM' });
+      await invoke(player, 'connect', recorder);
       await invoke(recorder, 'record');
       await invoke(player, 'play');
       return { player, recorder };
@@ -43,7 +44,6 @@ async function round() {
   await Promise.all(
     pairs.map(async ({ player, recorder }) => {
       await until(async () => (await recordingStatistics(recorder))?.recordedMillis > 200, 'it records');
-      assert.deepEqual([...player.errors, ...recorder.errors], []);
       await Promise.all([player.release(), recorder.release()]);
     }),
   );
