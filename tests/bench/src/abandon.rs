@@ -18,6 +18,8 @@ use crate::{
 
 /// Period of the server's garbage collector, seconds.
 const COLLECTION: u64 = 3;
+/// Between two that join: both sides' handshakes have to be done by then, on a busy machine as well.
+const JOIN_INTERVAL: Duration = Duration::from_millis(6);
 /// Media before everybody vanishes.
 const MEDIA: Duration = Duration::from_millis(500);
 /// How long collecting may take.
@@ -60,7 +62,7 @@ fn round(options: &Options, abandon: &Abandon, server: &Server) -> Result<Round,
     let mut generator = Generator::new(server.address(), viewers, traffic)?;
     generator.start_publishing()?;
     generator.prepare_viewers()?;
-    generator.join_viewers(Duration::from_millis(1))?;
+    generator.join_viewers(JOIN_INTERVAL)?;
     generator.run_for(MEDIA)?;
     // Neither a request nor a datagram says goodbye.
     drop(generator);
