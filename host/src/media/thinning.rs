@@ -288,7 +288,7 @@ mod tests {
     fn what_nothing_depends_on_is_left_out_first() {
         let mut scene = Scene::new(700_000);
         scene.flags = |number| {
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 Packet::DISCARDABLE
             } else {
                 0
@@ -303,7 +303,9 @@ mod tests {
             .enumerate()
             .filter(|(_, (passed, _))| !passed);
         assert!(
-            lost.clone().all(|(number, _)| (number + 1) % 2 == 0) && lost.count() > 100,
+            lost.clone()
+                .all(|(number, _)| (number + 1).is_multiple_of(2))
+                && lost.count() > 100,
             "only every other frame may be left out"
         );
     }

@@ -251,7 +251,10 @@ mod tests {
         let out = drain(&mut pacer, now, Duration::from_secs(2));
         // About a second of 8 ms each, and then the frame that was begun is sent to its end.
         let sent = out.len();
-        assert!((124..=132).contains(&sent) && sent % 4 == 0, "{sent}");
+        assert!(
+            (124..=132).contains(&sent) && sent.is_multiple_of(4),
+            "{sent}"
+        );
         assert!(out.iter().map(|(packet, _)| *packet).eq(0..sent));
         assert_eq!(pacer.dropped(), 200 - sent as u64);
         let later = now + Duration::from_secs(2);
