@@ -1,7 +1,7 @@
 //! Files of the server.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -49,6 +49,14 @@ fn part_path(path: &Path, part: u32) -> PathBuf {
 fn open(path: &Path, part: Option<u32>, policy: &Policy) -> Result<File, OpenError> {
     let path = part.map_or_else(|| path.to_owned(), |part| part_path(path, part));
     let file = policy.create(&path)?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        // What another recorder has written so far must not go.
+        let error = io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another recording writes to it",
+        );
+        return Err(OpenError::System { path, error });
+    }
     match file.set_len(0) {
         Ok(()) => Ok(file),
         Err(error) => Err(OpenError::System { path, error }),
@@ -109,6 +117,21 @@ mod tests {
             Path::new("/a/b.c-00007.mkv")
         );
         assert_eq!(part_path(Path::new("/a/b"), 0), Path::new("/a/b-00000"));
+    }
+
+    #[test]
+    fn a_file_belongs_to_one_recording_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let policy = Policy::new(&rivero_uri::UriSettings::default());
+        let create = || FileOutput::create(path.clone(), false, policy.clone());
+        let mut first = create().unwrap();
+        first.append(b"one").unwrap();
+        let error = create().err().unwrap();
+        assert!(error.to_string().contains("another recording"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        drop(first);
+        create().unwrap();
     }
 
     #[test]
