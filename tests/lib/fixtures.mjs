@@ -30,6 +30,7 @@ const CODECS = {
   flac: ['-c:a', 'flac'],
   ogg: ['-c:a', 'libvorbis'],
   m4a: ['-c:a', 'aac'],
+  wma: ['-c:a', 'wmav2'],
 };
 
 /** A directory for the files of a test, removed after its tests. */

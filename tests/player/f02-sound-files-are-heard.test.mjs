@@ -18,7 +18,7 @@ live({}, async ({ client, browser }) => {
   await isConnected(page, 'viewer');
 });
 
-for (const [index, ending] of ['mp3', 'wav', 'flac', 'ogg', 'm4a'].entries()) {
+for (const [index, ending] of ['mp3', 'wav', 'flac', 'ogg', 'm4a', 'wma'].entries()) {
   test(`${ending} is heard, and ends`, async () => {
     const toneHz = TONES[index % TONES.length];
     const path = await makeMedia(directory, `a.${ending}`, { seconds: 4, toneHz });
