@@ -112,10 +112,10 @@ fn a_socket_of_its_own_is_discovered_by_the_peer_and_used() {
     }
     let checks = std::iter::from_fn(|| ours.poll_transmit());
     let checks: Vec<Transmit> = checks.collect();
-    let from_own = |transmit: &&Transmit| {
+    let from_own = |transmit: &Transmit| {
         transmit.path.local == own && transmit.path.carrier == Carrier::OwnUdp
     };
-    assert!(checks.iter().find(from_own).is_some(), "{checks:?}");
+    assert!(checks.iter().any(from_own), "{checks:?}");
     assert!(ours.holds(ADDRESSES[1].parse().unwrap()));
     let told = std::iter::from_fn(|| ours.poll_event());
     let is_own = |event: &PeerEvent| matches!(event, PeerEvent::LocalCandidate(line) if line.contains("1717"));
