@@ -42,7 +42,7 @@ test('the event says whose connection made it necessary, and why', async () => {
   const { reason } = await begins;
   assert.ok(reason.startsWith(`${presenter.id} sends VP8`), reason);
   assert.ok(reason.includes(`${viewer.id} accepts H264`), reason);
-  assert.ok(rivero.server.log.includes(`TRANSCODING ACTIVE for video: ${reason}`));
+  await until(() => rivero.server.log.includes(`TRANSCODING ACTIVE for video: ${reason}`), 'the log says the same');
   await seesColour(page, 'viewer', COLOURS.red);
   await hearsTone(page, 'viewer', 800);
 });
