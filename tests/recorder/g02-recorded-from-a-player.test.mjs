@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { connectClient, invoke } from '../lib/client.mjs';
 import { makeMedia, playerOf } from '../lib/fixtures.mjs';
 import { COLOURS } from '../lib/media.mjs';
+import { conversions } from '../lib/metrics.mjs';
 import { assertColour, colourAt, decodesWhole, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 import { nextEvent } from '../lib/wait.mjs';
@@ -102,4 +103,22 @@ for (const [codec, codecs] of Object.entries(ENCODED)) {
       await isWhole(file, recorded, { video: codec, audio: 'aac' });
     });
   }
+}
+
+const STARTED = 'rivero_conversions_started_total';
+const SOUNDS = {
+  'AAC at 44.1 kHz, mono': { name: 'mono.m4a', codecs: ['-c:a', 'aac', '-ar', '44100', '-ac', '1'], profile: 'MP4_AUDIO_ONLY' },
+  'Opus, mono': { name: 'mono.webm', codecs: ['-c:a', 'libopus', '-ac', '1'], profile: 'WEBM_AUDIO_ONLY' },
+};
+for (const [what, { name, codecs, profile }] of Object.entries(SOUNDS)) {
+  test(`${what}: sound that is passed on keeps its rate and channels, and is not converted`, async () => {
+    const source = await makeMedia(directory, name, { toneHz: TONE_HZ, seconds: 2 * SECONDS, codecs });
+    const file = join(directory, `recorded.${name}`);
+    const before = await conversions(server, STARTED);
+    await record(source, file, profile, { useEncodedMedia: true });
+    assert.deepEqual(await conversions(server, STARTED), before);
+    const [own, kept] = [(await probe(source)).audio, (await probe(file)).audio];
+    assert.deepEqual([kept.codec_name, kept.sample_rate, kept.channels], [own.codec_name, own.sample_rate, own.channels]);
+    await soundsAt(file, TONE_HZ, 0.5, 2 * SECONDS - 0.5);
+  });
 }

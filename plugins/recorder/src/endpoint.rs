@@ -49,7 +49,7 @@ struct Shared {
     stops_at_end: bool,
     pads: Mutex<PerKind<Option<Arc<SinkPad>>>>,
     /// What the tracks are; they stay so to the end.
-    settled: Mutex<PerKind<Option<Codec>>>,
+    settled: Mutex<PerKind<Option<Format>>>,
     /// The kinds whose format is known now.
     flows: Mutex<PerKind<bool>>,
     phase: Mutex<Phase>,
@@ -197,9 +197,12 @@ impl Shared {
             let Some(pad) = self.pad(kind) else { continue };
             match host() {
                 Some(host) if takes => {
-                    let formats = self.codecs(kind).into_iter().map(frames_of);
-                    let formats: Vec<u32> = formats.map(|format| host.format_id(&format)).collect();
-                    pad.set_accepted(&formats);
+                    let formats = self.formats(kind);
+                    let numbers: Vec<u32> = formats
+                        .iter()
+                        .map(|format| host.format_id(format))
+                        .collect();
+                    pad.set_accepted(&numbers);
                 }
                 _ => pad.accept_any(),
             }
@@ -210,11 +213,21 @@ impl Shared {
     }
 
     /// What may be recorded of a kind now, best first.
-    fn codecs(&self, kind: MediaKind) -> Vec<Codec> {
-        match lock(&self.settled).of(kind) {
-            Some(Some(codec)) => vec![*codec],
-            _ => self.profile.codecs(kind).to_vec(),
+    fn formats(&self, kind: MediaKind) -> Vec<Format> {
+        if let Some(Some(settled)) = lock(&self.settled).of(kind) {
+            return vec![settled.clone()];
         }
+        let codecs = self.profile.codecs(kind);
+        // Sound that is in such a codec already stays as it is, whatever its rate and channels.
+        let any = codecs
+            .iter()
+            .filter(|codec| codec.kind() == MediaKind::Audio);
+        let any = any.map(|codec| frames_of(*codec, 0, 0));
+        codecs
+            .iter()
+            .map(|codec| preferred(*codec))
+            .chain(any)
+            .collect()
     }
 
     fn request_keyframe(&self) {
@@ -306,14 +319,18 @@ impl Shared {
         Some(writer)
     }
 
-    /// What comes in another codec from now on is converted.
-    fn settle(&self, codec: Codec) {
+    /// What comes in another format from now on is converted.
+    fn settle(&self, codec: Codec, clock_rate: u32, channels: u8) {
+        let format = match codec.kind() {
+            MediaKind::Audio => frames_of(codec, clock_rate, channels),
+            _ => preferred(codec),
+        };
         if let Some(place) = lock(&self.settled).of_mut(codec.kind()) {
-            *place = Some(codec);
+            *place = Some(format.clone());
         }
         let pad = self.pad(codec.kind()).filter(|_| self.takes.load(Relaxed));
         if let (Some(pad), Some(host)) = (pad, host()) {
-            pad.set_accepted(&[host.format_id(&frames_of(codec))]);
+            pad.set_accepted(&[host.format_id(&format)]);
         }
     }
 
@@ -355,9 +372,14 @@ impl Shared {
     }
 }
 
-/// Frames of a codec, of whatever profile.
-fn frames_of(codec: Codec) -> Format {
+/// What is asked for where a conversion has the choice.
+fn preferred(codec: Codec) -> Format {
     let (clock_rate, channels) = codec.rate();
+    frames_of(codec, clock_rate, channels)
+}
+
+/// Frames of a codec, of whatever profile; 0 is any rate, or any number of channels.
+fn frames_of(codec: Codec, clock_rate: u32, channels: u8) -> Format {
     Format {
         packaging: Packaging::Frame,
         ..Format::rtp(codec.name(), clock_rate, channels)
@@ -406,7 +428,7 @@ impl Listener for Reports {
     fn notice(&self, notice: Notice) {
         match notice {
             Notice::WantsKeyframe => self.0.request_keyframe(),
-            Notice::Settled(codec) => self.0.settle(codec),
+            Notice::Settled(codec, rate, channels) => self.0.settle(codec, rate, channels),
             Notice::TooLate(kind) => {
                 let text = format!(
                     "{} came after the recording to {} had begun, and cannot join it any more",

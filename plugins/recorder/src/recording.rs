@@ -37,8 +37,8 @@ pub(crate) struct Plan {
 /// What a recording has to say to the outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
-    /// The codec of a kind is settled for the rest of the file.
-    Settled(Codec),
+    /// For the rest of the file a kind is in this codec, sound at this rate (Hz) with so many channels.
+    Settled(Codec, u32, u8),
     /// A track that the output cannot take any more.
     TooLate(MediaKind),
     /// Video cannot go on, or cannot be sought in, without a keyframe.
@@ -229,12 +229,15 @@ impl Recording {
         if lane.track.is_some() {
             return Ok(());
         }
-        let format = (self.formats)(frame.format);
-        let Some(track) = format.and_then(|format| Track::of(&format, &frame.data)) else {
+        let Some(format) = (self.formats)(frame.format) else {
+            return Ok(());
+        };
+        let Some(track) = Track::of(&format, &frame.data) else {
             return Ok(());
         };
         lane.track = Some(track.clone());
-        self.notices.push(Notice::Settled(track.codec));
+        let settled = Notice::Settled(track.codec, format.clock_rate, format.channels);
+        self.notices.push(settled);
         self.tracks.push(track);
         if !self.has_begun {
             return Ok(());

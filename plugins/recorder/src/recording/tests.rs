@@ -177,7 +177,8 @@ fn the_codec_stays_what_it_was() {
     assert!(
         live.recording
             .take_notices()
-            .contains(&Notice::Settled(Codec::Vp8))
+            .iter()
+            .any(|notice| matches!(notice, Notice::Settled(Codec::Vp8, ..)))
     );
     assert!(!live.recording.fits(
         MediaKind::Video,
