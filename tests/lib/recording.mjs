@@ -98,9 +98,9 @@ export async function colours(file) {
   return times.slice(0, pictures.length / 3).map((time, index) => ({ time, colour: [...pictures.subarray(index * 3, index * 3 + 3)] }));
 }
 
-/** Samples of the sound, mono, on the time of the file (silence where there is none). */
+/** Samples of the sound, mono, on the time of the file (silence where there is none, be it a packet). */
 export async function sound(file) {
-  const filter = ['-af', 'aresample=async=1:first_pts=0', '-ac', '1', '-ar', String(SAMPLE_RATE)];
+  const filter = ['-af', 'aresample=async=1:min_hard_comp=0.01:first_pts=0', '-ac', '1', '-ar', String(SAMPLE_RATE)];
   const bytes = await raw(['-i', file, '-vn', ...filter, '-f', 's16le', '-']);
   return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
 }

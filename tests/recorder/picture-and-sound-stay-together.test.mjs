@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
 import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
 import { publish } from '../lib/publisher.mjs';
 import { colours, hasRecorded, isColour, level, recorderOf, recordingDirectory, sound, stopped } from '../lib/recording.mjs';
+import { startRelay } from '../lib/relay.mjs';
 
 const rivero = live();
 const directory = recordingDirectory();
@@ -18,12 +19,28 @@ const SIDES = [
 ];
 const CLAPS = 8;
 
-for (const [profile, video] of [['WEBM', 'VP8'], ['MP4', 'H264']]) {
-  test(`picture and sound of a ${profile} stay within 40 ms, also after a pause`, async () => {
+const CASES = [
+  { profile: 'WEBM', video: 'VP8' },
+  { profile: 'MP4', video: 'H264' },
+  { profile: 'WEBM', video: 'VP8', loss: 5 },
+  { profile: 'MP4', video: 'H264', loss: 5 },
+];
+
+let relay;
+before(() => {
+  relay = startRelay();
+});
+after(() => relay.stop());
+
+for (const [index, { profile, video, loss }] of CASES.entries()) {
+  const network = loss ? `, though ${loss} % of what the camera sends is lost` : '';
+  test(`picture and sound of a ${profile} stay within 40 ms, also after a pause${network}`, async () => {
     const page = await rivero.browser.openProbe();
     const pipeline = await rivero.client.create('MediaPipeline');
-    const endpoint = await publish(page, pipeline, 'camera', { codecs: { video, audio: 'opus' }, source: SIDES[0] });
-    const file = join(directory, `claps.${profile.toLowerCase()}`);
+    const path = loss && relay.path(`camera ${index}`, index + 1);
+    await path?.set({ up: { delay: 20, loss } });
+    const endpoint = await publish(page, pipeline, 'camera', { codecs: { video, audio: 'opus' }, source: SIDES[0], path });
+    const file = join(directory, `claps.${index}.${profile.toLowerCase()}`);
     const recorder = await recorderOf(pipeline, endpoint, `file://${file}`, { mediaProfile: profile });
     await invoke(recorder, 'record');
     let at = 1500;
@@ -41,6 +58,7 @@ for (const [profile, video] of [['WEBM', 'VP8'], ['MP4', 'H264']]) {
     }
     await hasRecorded(recorder, at);
     await stopped(recorder);
+    if (path) assert.ok((await path.counts()).up.lost > 0);
 
     const seen = changesOfColour(await colours(file));
     const heard = changesOfTone(await sound(file));
