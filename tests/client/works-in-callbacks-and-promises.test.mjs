@@ -97,9 +97,10 @@ for (const [version, connect, kurento] of [['7.3.0', connectClient, kurentoClien
       test(`D06 an endpoint for uploads tells its URL, and takes what is sent there (${form})`, async () => {
         const pipeline = await client.create('MediaPipeline');
         const endpoint = await pipeline.create('HttpPostEndpoint', { disconnectionTimeout: 1, useEncodedMedia: true });
+        const events = ['MediaSessionStarted', 'Error', 'MediaSessionTerminated'].map((name) => nextEvent(endpoint, name));
+        // Its answer comes after the subscriptions.
         const url = await call(endpoint, 'getUrl');
         assert.match(url, /^http:\/\/localhost:\d+\/[0-9a-f-]{36}$/);
-        const events = ['MediaSessionStarted', 'Error', 'MediaSessionTerminated'].map((name) => nextEvent(endpoint, name));
         assert.equal((await fetch(url, { method: 'POST', body: new Uint8Array(100) })).status, 415);
         const [, { type }] = await Promise.all(events);
         assert.equal(type, 'INVALID_MEDIA');

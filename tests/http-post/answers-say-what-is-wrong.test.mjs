@@ -146,6 +146,7 @@ test('an upload that breaks off is told, and what came is played', async () => {
 test('two at a time are one too many', async () => {
   const other = await uploadEndpointOf(pipeline);
   const started = nextEvent(other, 'MediaSessionStarted');
+  await invoke(other, 'getUrl'); // after the subscription
   const upload = beginPost(other.url);
   await upload.write(film.subarray(0, 1000));
   await started;
@@ -162,6 +163,7 @@ test('the session is known by its cookie, and ends without requests', async () =
   const told = [];
   for (const name of ['MediaSessionStarted', 'MediaSessionTerminated', 'EndOfStream']) other.on(name, () => told.push(name));
   const terminated = nextEvent(other, 'MediaSessionTerminated');
+  await invoke(other, 'getUrl'); // after the subscriptions
   const answer = await post(other.url, film);
   const [cookie] = answer.headers.get('set-cookie').split(';');
   assert.match(cookie, /^HttpEPCookie=./);
@@ -177,6 +179,7 @@ test('the session is known by its cookie, and ends without requests', async () =
 test('a release ends the upload', async () => {
   const other = await uploadEndpointOf(pipeline);
   const started = nextEvent(other, 'MediaSessionStarted');
+  await invoke(other, 'getUrl'); // after the subscription
   const upload = beginPost(other.url);
   await upload.write(film.subarray(0, 5000));
   await started;

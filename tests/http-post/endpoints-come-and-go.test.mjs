@@ -31,6 +31,7 @@ async function cycle() {
   const endpoints = await Promise.all(Array.from({ length: ENDPOINTS }, () => uploadEndpointOf(pipeline)));
   const used = endpoints.filter((_, index) => index % 4 === 0);
   const started = used.map((endpoint) => nextEvent(endpoint, 'MediaSessionStarted'));
+  await Promise.all(used.map((endpoint) => invoke(endpoint, 'getUrl'))); // after the subscriptions
   const uploads = used.map((endpoint) => beginPost(endpoint.url));
   for (const upload of uploads) await upload.write(film);
   await Promise.all(started);
