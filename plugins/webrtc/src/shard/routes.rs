@@ -21,9 +21,32 @@ type TransactionId = [u8; 12];
 pub(crate) struct Routes {
     by_name: HashMap<String, Token>,
     by_address: HashMap<SocketAddr, Token>,
-    addresses_of: HashMap<Token, VecDeque<SocketAddr>>,
+    addresses_of: HashMap<Token, Addresses>,
     by_request: HashMap<TransactionId, Token>,
     requests: VecDeque<TransactionId>,
+}
+
+/// Those that lead to one transport.
+#[derive(Default)]
+struct Addresses {
+    /// The one that was proven last. It stays, however many repeat the peer's checks from elsewhere.
+    in_use: Option<SocketAddr>,
+    /// All of them, the oldest first.
+    known: VecDeque<SocketAddr>,
+}
+
+impl Addresses {
+    /// Adds one, and takes one out where they are too many.
+    fn add(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
+        if !self.known.contains(&remote) {
+            self.known.push_back(remote);
+        }
+        if self.known.len() <= ADDRESSES {
+            return None;
+        }
+        let oldest = { self.known.iter() }.position(|known| Some(*known) != self.in_use)?;
+        self.known.remove(oldest)
+    }
 }
 
 impl Routes {
@@ -73,6 +96,9 @@ impl Routes {
     /// transport changes hands only when the new one has `proven` by a check of its own that its
     /// peer is there: a request can be repeated from anywhere by whoever saw it.
     pub(crate) fn learn(&mut self, remote: SocketAddr, token: Token, proven: bool) {
+        if proven {
+            self.addresses_of.entry(token).or_default().in_use = Some(remote);
+        }
         if proven || !self.by_address.contains_key(&remote) {
             self.assign(remote, token);
         }
@@ -88,13 +114,11 @@ impl Routes {
         if self.by_address.insert(remote, token) == Some(token) {
             return;
         }
-        let addresses = self.addresses_of.entry(token).or_default();
-        addresses.push_back(remote);
-        if addresses.len() > ADDRESSES
-            && let Some(oldest) = addresses.pop_front()
-            && self.by_address.get(&oldest) == Some(&token)
+        let forgotten = self.addresses_of.entry(token).or_default().add(remote);
+        if let Some(forgotten) = forgotten
+            && self.by_address.get(&forgotten) == Some(&token)
         {
-            self.by_address.remove(&oldest);
+            self.by_address.remove(&forgotten);
         }
     }
 
@@ -107,7 +131,8 @@ impl Routes {
 
     pub(crate) fn forget(&mut self, token: Token, name: &str) {
         self.forget_name(token, name);
-        for address in self.addresses_of.remove(&token).unwrap_or_default() {
+        let addresses = self.addresses_of.remove(&token).unwrap_or_default();
+        for address in addresses.known {
             if self.by_address.get(&address) == Some(&token) {
                 self.by_address.remove(&address);
             }
@@ -218,6 +243,19 @@ mod tests {
         (0..=ADDRESSES).for_each(|port| routes.learn(remote(port), token, false));
         assert_eq!(routes.find(remote(0), &[0x80]), None);
         assert_eq!(routes.find(remote(ADDRESSES), &[0x80]), Some(token));
+        assert_eq!(routes.by_address.len(), ADDRESSES);
+    }
+
+    #[test]
+    fn checks_repeated_from_everywhere_do_not_displace_the_address_in_use() {
+        let (token, stranger) = (Token::new(1, 3), Token::new(1, 4));
+        let remote = |port: usize| ([192, 0, 2, 1], 1000 + port as u16).into();
+        let mut routes = Routes::default();
+        routes.learn(remote(0), token, true);
+        routes.assign(remote(0), stranger);
+        routes.assign(remote(0), token);
+        (1..=2 * ADDRESSES).for_each(|port| routes.assign(remote(port), token));
+        assert_eq!(routes.find(remote(0), &[0x80]), Some(token));
         assert_eq!(routes.by_address.len(), ADDRESSES);
     }
 
