@@ -107,7 +107,9 @@ test('losses, and the requests that they cause, are counted alike at both ends',
   await until(async () => (await ours(camera, 'VIDEO', 'inboundrtp')).nackCount >= 10, 'the server asks for what is lost');
   await agrees('nackCount that we sent', async () => (await sender()).nackCount, async () => (await ours(camera, 'VIDEO', 'inboundrtp')).nackCount, 3);
   await agrees('nackCount that we received', async () => (await receiver()).nackCount, async () => (await ours(viewer, 'VIDEO', 'outboundrtp')).nackCount, 3);
-  await agrees('pliCount that we sent', async () => (await sender()).pliCount, async () => (await ours(camera, 'VIDEO', 'inboundrtp')).pliCount, 0);
+  // There need not have been any: repeated packets may have been enough.
+  const begged = async () => (await ours(camera, 'VIDEO', 'inboundrtp')).pliCount + 1;
+  await agrees('pliCount that we sent', async () => (await sender()).pliCount + 1, begged, 0);
   const asked = async () => (await ours(viewer, 'VIDEO', 'outboundrtp')).pliCount + 1;
   await agrees('pliCount that we received', async () => (await receiver()).pliCount + 1, asked, 0);
   const remote = await browsers(page, 'camera', 'remote-inbound-rtp', 'audio');
