@@ -1,18 +1,30 @@
-//! The floor: encrypting and sending the same packets at the same rate, and nothing else.
+//! The floor: what forwarding the same packets to the same viewers costs at least.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
 
+use mio::{Events, Interest, Poll, Token};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{affinity::Cores, dscp::Mark, error::Error, socket::MediaSocket, traffic::Traffic};
+use crate::{
+    affinity::Cores,
+    dscp::Mark,
+    error::Error,
+    socket::{MediaSocket, ReceiveBuffers},
+    traffic::Traffic,
+};
 
 /// Bytes of an RTP header with the extensions that a viewer is sent.
-const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
+/// Bytes that encryption adds.
+pub(crate) const TAG: usize = 16;
+/// Bytes of a call with several datagrams, at most.
+const LARGEST_CALL: usize = 60_000;
 
 /// How datagrams leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,35 +35,135 @@ pub(crate) enum Sending {
     Single,
 }
 
-/// Sends the traffic of a window to `targets` from the server's core; returns CPU time per packet.
-/// Takes as long as the window: call it from a thread of its own.
-pub(crate) fn measure(
-    cores: Cores,
-    traffic: Traffic,
-    targets: &[SocketAddr],
-    window: Duration,
+/// A forwarder that knows who its publisher and its viewers are, and does nothing but encrypt and
+/// make the socket calls of the module.
+pub(crate) struct Floor {
+    socket: MediaSocket,
+    peers: Vec<Peer>,
     sending: Sending,
-) -> Result<Duration, Error> {
-    cores.enter_server()?;
-    let socket = MediaSocket::bind(false, None).map_err(Error::system("a socket"))?;
-    let mut peers = targets
-        .iter()
-        .map(|target| Peer::new(*target))
-        .collect::<Result<Vec<_>, _>>()?;
-    let payload = vec![0x5a; traffic.payload];
-    let (mut buffer, mut packets) = (Vec::new(), 0u32);
-    let begin = Instant::now();
-    let cpu_before = cpu_time();
-    let mut frame = 0;
-    while traffic.frame_interval() * frame < window {
-        let due = begin + traffic.frame_interval() * frame;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        for peer in &mut peers {
-            packets += peer.send_frame(&socket, traffic, sending, &payload, &mut buffer)?;
-        }
-        frame += 1;
+    buffer: Vec<u8>,
+    /// Packets sent.
+    packets: u32,
+}
+
+impl Floor {
+    pub(crate) fn new(targets: &[SocketAddr], sending: Sending) -> Result<Self, Error> {
+        let peers = targets.iter().map(|target| Peer::new(*target));
+        Ok(Self {
+            socket: MediaSocket::bind(false, None).map_err(Error::system("a socket"))?,
+            peers: peers.collect::<Result<_, _>>()?,
+            sending,
+            buffer: Vec::new(),
+            packets: 0,
+        })
     }
-    Ok((cpu_time() - cpu_before) / packets.max(1))
+
+    /// Where the publisher sends to, and the viewers their feedback.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.socket.port())
+    }
+
+    /// Forwards what comes from `publisher` and receives what else comes, for the time of a window;
+    /// returns CPU time per packet sent. Call it from a thread of its own.
+    pub(crate) fn forward(
+        mut self,
+        cores: Cores,
+        publisher: IpAddr,
+        window: Duration,
+    ) -> Result<Duration, Error> {
+        const SOCKET: Token = Token(0);
+        cores.enter_server()?;
+        let mut poll = Poll::new().map_err(Error::system("epoll"))?;
+        poll.registry()
+            .register(self.socket.source(), SOCKET, Interest::READABLE)
+            .map_err(Error::system("watching a socket"))?;
+        let (mut events, mut buffers) = (Events::with_capacity(8), ReceiveBuffers::default());
+        let mut received = Received::default();
+        let (end, cpu_before) = (Instant::now() + window, cpu_time());
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            match poll.poll(&mut events, Some(left)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(Error::system("epoll")(error));
+                }
+                _ => {}
+            }
+            let mut more = true;
+            while more {
+                received.clear();
+                let call = self.socket.receive(&mut buffers, |_, remote, data| {
+                    if remote.ip() == publisher {
+                        received.add(data);
+                    }
+                });
+                more = call.map_err(Error::system("receiving"))?;
+                self.send(&received)?;
+            }
+        }
+        Ok((cpu_time() - cpu_before) / self.packets.max(1))
+    }
+
+    /// Sends the traffic of a window and receives nothing; returns CPU time per packet. Takes as
+    /// long as the window: call it from a thread of its own.
+    pub(crate) fn send_alone(
+        mut self,
+        cores: Cores,
+        traffic: Traffic,
+        window: Duration,
+    ) -> Result<Duration, Error> {
+        cores.enter_server()?;
+        let mut frame = Received::default();
+        for position in 0..traffic.packets_per_frame {
+            frame.add(&vec![0x5a; HEADER + traffic.payload_at(position) + TAG]);
+        }
+        let (begin, cpu_before) = (Instant::now(), cpu_time());
+        let mut count = 0;
+        while traffic.frame_interval() * count < window {
+            let due = begin + traffic.frame_interval() * count;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            self.send(&frame)?;
+            count += 1;
+        }
+        Ok((cpu_time() - cpu_before) / self.packets.max(1))
+    }
+
+    fn send(&mut self, received: &Received) -> Result<(), Error> {
+        for peer in &mut self.peers {
+            self.packets +=
+                peer.send_all(&self.socket, self.sending, received, &mut self.buffer)?;
+        }
+        Ok(())
+    }
+}
+
+/// Protected packets of the publisher, one behind the other.
+#[derive(Default)]
+struct Received {
+    bytes: Vec<u8>,
+    lengths: Vec<usize>,
+}
+
+impl Received {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.lengths.clear();
+    }
+
+    fn add(&mut self, packet: &[u8]) {
+        self.bytes.extend_from_slice(packet);
+        self.lengths.push(packet.len());
+    }
+
+    /// What the packets carry.
+    fn payloads(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        self.lengths.iter().map(move |length| {
+            let (packet, others) = rest.split_at_checked(*length).unwrap_or_default();
+            rest = others;
+            packet
+                .get(HEADER..packet.len().saturating_sub(TAG))
+                .unwrap_or_default()
+        })
+    }
 }
 
 /// CPU time of this thread.
@@ -77,33 +189,40 @@ impl Peer {
         })
     }
 
-    /// Sends the packets of one frame; returns their number.
-    fn send_frame(
+    /// Sends packets that were received together; returns their number.
+    fn send_all(
         &mut self,
         socket: &MediaSocket,
-        traffic: Traffic,
         sending: Sending,
-        payload: &[u8],
+        received: &Received,
         buffer: &mut Vec<u8>,
     ) -> Result<u32, Error> {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (mut segment, mut packets) = (0, 0);
         buffer.clear();
-        let mut segment = None;
-        for position in 0..traffic.packets_per_frame {
-            let payload = payload.get(..traffic.payload_at(position));
-            self.protect(payload.unwrap_or_default(), buffer)?;
-            match sending {
-                Sending::Segmented => _ = segment.get_or_insert(buffer.len()),
-                Sending::Single => {
-                    socket.send(local, self.target, buffer, None, Mark::default());
-                    buffer.clear();
-                }
+        for payload in received.payloads() {
+            let length = HEADER + payload.len() + TAG;
+            // A shorter datagram ends a call, a longer one does not fit into it.
+            let complete = !buffer.is_empty()
+                && (sending == Sending::Single
+                    || !buffer.len().is_multiple_of(segment)
+                    || length > segment
+                    || buffer.len() + length > LARGEST_CALL);
+            if complete {
+                socket.send(local, self.target, buffer, Some(segment), Mark::default());
+                buffer.clear();
             }
+            if buffer.is_empty() {
+                segment = length;
+            }
+            self.protect(payload, buffer)?;
+            packets += 1;
         }
-        if segment.is_some() {
+        if !buffer.is_empty() {
+            let segment = (buffer.len() > segment).then_some(segment);
             socket.send(local, self.target, buffer, segment, Mark::default());
         }
-        Ok(traffic.packets_per_frame)
+        Ok(packets)
     }
 
     /// Appends a packet as SRTP has it: plain header, encrypted payload, tag (RFC 7714).

@@ -1,7 +1,7 @@
 //! One publisher, N viewers: the server's costs and what the viewers see.
 
 use std::{
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     affinity::Cores,
     error::Error,
-    floor::{self, Sending},
+    floor::{Floor, Sending},
     generator::Generator,
     options::Options,
     process::{Process, core_time},
@@ -38,16 +38,20 @@ pub(crate) struct Forwarding {
     pub(crate) cpu_us_per_packet: f64,
     /// Share of its core that the server used, percent.
     pub(crate) cpu_percent: f64,
-    /// CPU time per packet of encryption and segmented sending alone.
+    /// CPU time per packet of encryption and the same socket calls, with segmented sending.
     pub(crate) floor_gso_us: Option<f64>,
-    /// The same, each packet in a call of its own.
+    /// The same, each packet sent in a call of its own.
     pub(crate) floor_single_us: Option<f64>,
+    /// CPU time per packet of encryption and segmented sending, when nothing is received.
+    pub(crate) floor_sending_us: Option<f64>,
     /// CPU time of the forwarder of the `webrtc` crate per packet that a viewer received.
     pub(crate) forwarder_us: Option<f64>,
     /// Packets that its viewers lacked, all together.
     pub(crate) forwarder_lost: Option<f64>,
     /// `cpu_us_per_packet` as a multiple of `floor_gso_us`.
     pub(crate) times_floor: Option<f64>,
+    /// The same of `floor_sending_us`.
+    pub(crate) times_sending: Option<f64>,
     /// From the publisher's send call to the viewer.
     pub(crate) latency_p50_ms: f64,
     /// As above.
@@ -100,10 +104,14 @@ pub(crate) fn measure(options: &Options, cores: Cores, viewers: u32) -> Result<F
         run.inspect_err(|_| eprintln!("the server's log:\n{}", server.log()))?;
     drop(server);
     if !options.no_floor {
-        let mut floor = |sending| measure_floor(options, cores, &mut generator, sending).map(Some);
-        run.floor_gso_us = floor(Sending::Segmented)?;
-        run.floor_single_us = floor(Sending::Single)?;
-        run.times_floor = run.floor_gso_us.map(|floor| run.cpu_us_per_packet / floor);
+        let mut floor = |sending| measure_floor(options, cores, &mut generator, sending);
+        let (gso, single) = (floor(Sending::Segmented)?, floor(Sending::Single)?);
+        let sending = measure_sending(options, cores, &mut generator)?;
+        run.floor_gso_us = Some(gso);
+        run.floor_single_us = Some(single);
+        run.floor_sending_us = Some(sending);
+        run.times_floor = Some(run.cpu_us_per_packet / gso);
+        run.times_sending = Some(run.cpu_us_per_packet / sending);
     }
     if !options.no_forwarder {
         let forwarder = Server::start_forwarder(&options.release_dir, cores)?;
@@ -160,9 +168,11 @@ fn measure_server(
         connect_p95_ms: percentile(&connects, 0.95),
         floor_gso_us: None,
         floor_single_us: None,
+        floor_sending_us: None,
         forwarder_us: None,
         forwarder_lost: None,
         times_floor: None,
+        times_sending: None,
         latency_p50_ms: percentile(&latencies, 0.5),
         latency_p99_ms: percentile(&latencies, 0.99),
         join_p50_ms: percentile(&joins, 0.5),
@@ -197,22 +207,43 @@ fn warm_up(generator: &mut Generator, process: Process) -> Result<(), Error> {
     ))
 }
 
-/// µs of CPU per packet.
+/// µs of CPU per packet of a forwarder that only encrypts, under the same load.
 fn measure_floor(
     options: &Options,
     cores: Cores,
     generator: &mut Generator,
     sending: Sending,
 ) -> Result<f64, Error> {
-    let (targets, traffic) = (generator.targets(), options.traffic());
-    let window = options.window();
+    let floor = Floor::new(&generator.targets(), sending)?;
+    let (address, window) = (floor.address(), options.window());
+    let publisher = generator.publisher_address();
     thread::scope(|scope| {
-        let sender = scope.spawn(|| floor::measure(cores, traffic, &targets, window, sending));
-        generator.discard_until(|| sender.is_finished())?;
-        let measured = sender.join();
-        let measured = measured.map_err(|_| Error::Other("the floor panicked".to_owned()))?;
-        Ok(micros(measured?))
+        let floor = scope.spawn(move || floor.forward(cores, publisher, window));
+        generator.drive_floor(address, || floor.is_finished())?;
+        ended(floor)
     })
+}
+
+/// µs of CPU per packet of encryption and sending alone.
+fn measure_sending(
+    options: &Options,
+    cores: Cores,
+    generator: &mut Generator,
+) -> Result<f64, Error> {
+    let floor = Floor::new(&generator.targets(), Sending::Segmented)?;
+    let (traffic, window) = (options.traffic(), options.window());
+    thread::scope(|scope| {
+        let floor = scope.spawn(move || floor.send_alone(cores, traffic, window));
+        generator.discard_until(|| floor.is_finished())?;
+        ended(floor)
+    })
+}
+
+/// What a thread has measured, in µs.
+fn ended(thread: ScopedJoinHandle<'_, Result<Duration, Error>>) -> Result<f64, Error> {
+    let measured = thread.join();
+    let measured = measured.map_err(|_| Error::Other("the floor panicked".to_owned()))?;
+    measured.map(micros)
 }
 
 fn kib(process: Process) -> Result<f64, Error> {

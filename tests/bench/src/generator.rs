@@ -1,5 +1,6 @@
 //! The load: one thread that owns all peers, few sockets and a connection to the server.
 
+mod floor_load;
 mod negotiation;
 mod publishing;
 mod receiving;
@@ -58,6 +59,8 @@ pub(crate) struct Generator {
     source: Option<Source>,
     /// When the next viewer sends transport-wide feedback, and which one.
     feedback: Option<(Instant, usize)>,
+    /// Bytes of the latest one, protected.
+    feedback_bytes: usize,
     window: Window,
     /// Time 0 of stamps.
     epoch: Instant,
@@ -96,6 +99,7 @@ impl Generator {
             traffic,
             source: None,
             feedback: (!traffic.feedback_interval.is_zero()).then(|| (Instant::now(), 0)),
+            feedback_bytes: 0,
             window: Window::closed(),
             epoch: Instant::now(),
             touched: Vec::new(),

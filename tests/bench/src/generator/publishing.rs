@@ -74,6 +74,7 @@ impl Generator {
                 && let Some(socket) = self.sockets.get(viewer.socket)
                 && viewer.write_feedback(now, &mut self.scratch)
             {
+                self.feedback_bytes = self.scratch.len();
                 self.recorded.add(&self.scratch);
                 socket.send(
                     path.local.ip(),
@@ -114,7 +115,8 @@ impl Generator {
     }
 }
 
-fn divisor(number: usize) -> u32 {
+/// A divisor that is not 0.
+pub(super) fn divisor(number: usize) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 

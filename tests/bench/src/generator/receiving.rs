@@ -66,22 +66,4 @@ impl Generator {
             received => received.map_err(Error::system("receiving")),
         }
     }
-
-    /// Takes whatever arrives without looking at it, for a measurement of sending alone.
-    pub(crate) fn discard_until(&mut self, mut ended: impl FnMut() -> bool) -> Result<u64, Error> {
-        let mut datagrams = 0;
-        while !ended() {
-            let patience = std::time::Duration::from_millis(10);
-            match self.poll.poll(&mut self.events, Some(patience)) {
-                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                    return Err(Error::system("epoll")(error));
-                }
-                _ => {}
-            }
-            for socket in &self.sockets {
-                while let Ok(true) = socket.receive(&mut self.buffers, |_, _, _| datagrams += 1) {}
-            }
-        }
-        Ok(datagrams)
-    }
 }
