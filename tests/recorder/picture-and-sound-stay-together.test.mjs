@@ -18,6 +18,8 @@ const SIDES = [
   { colour: COLOURS.green, toneHz: 2500 },
 ];
 const CLAPS = 8;
+/** Steps of 5 ms that a tone lasts at least: a busy machine's fake microphone repeats shorter pieces. */
+const LASTING = 20;
 
 const CASES = [
   { profile: 'WEBM', video: 'VP8' },
@@ -81,13 +83,19 @@ function changesOfColour(pictures) {
 
 /** When the louder of both tones became the other one, in steps of 5 ms. */
 function changesOfTone(samples) {
-  const changes = [];
-  let former = 0;
+  const sides = [];
   for (let at = 0.2; at < samples.length / 48_000 - 0.05; at += 0.005) {
     const [one, two] = SIDES.map(({ toneHz }) => level(samples, toneHz, at));
     const side = two > one ? 1 : 0;
-    if (side === former || Math.max(one, two) < 300) continue;
-    changes.push(at + 0.005);
+    sides.push({ time: at + 0.005, side: Math.max(one, two) < 300 ? null : side });
+  }
+  const changes = [];
+  let former = 0;
+  for (const [index, { time, side }] of sides.entries()) {
+    if (side === null || side === former) continue;
+    const lasts = sides.slice(index, index + LASTING).every((next) => next.side === null || next.side === side);
+    if (!lasts) continue;
+    changes.push(time);
     former = side;
   }
   return changes;
