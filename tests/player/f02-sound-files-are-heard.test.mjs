@@ -26,6 +26,8 @@ for (const [index, ending] of ['mp3', 'wav', 'flac', 'ogg', 'm4a', 'wma'].entrie
     const end = nextEvent(player, 'EndOfStream');
     await playInto(player, viewer);
     await hearsTone(page, 'viewer', toneHz);
+    const { audio } = await page.evaluate(() => probe.statistics('viewer'));
+    assert.equal(audio.codec, 'OPUS', 'not one that keeps less of it');
     await end;
     assert.deepEqual(player.errors, []);
     await player.release();

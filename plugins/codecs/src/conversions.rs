@@ -2,7 +2,7 @@
 //!
 //! Costs are relative to each other; the host takes the cheapest path. They follow what the
 //! conversions cost in time of a core, so that, say, H.264 is encoded rather than AV1 where a
-//! consumer takes both.
+//! consumer takes both; and in quality, so that Opus is encoded rather than PCMU.
 
 use rivero_plugin_api::{Conversion, ConverterFactory, CreateConverter, Packaging};
 
@@ -48,5 +48,29 @@ fn factory(
             cost,
         },
         create,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost_of_encoding(encoding: &str) -> u32 {
+        let encoders = all().into_iter().map(|factory| factory.conversion);
+        let mut encoders = encoders.filter(|conversion| conversion.input.1 == Packaging::Raw);
+        let encoder = encoders.find(|conversion| conversion.output.0 == encoding);
+        encoder.unwrap().cost
+    }
+
+    #[test]
+    fn sound_is_made_narrow_only_where_nothing_wider_is_taken() {
+        for narrow in ["PCMU", "PCMA"] {
+            for wide in ["OPUS", "AAC", "VORBIS", "L16"] {
+                assert!(
+                    cost_of_encoding(wide) < cost_of_encoding(narrow),
+                    "{wide} {narrow}"
+                );
+            }
+        }
     }
 }
