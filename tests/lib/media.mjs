@@ -30,7 +30,9 @@ export async function seesMotion(page, name, timeoutMs) {
     const step = await page.evaluate((sink) => probe.stripStep(sink), name);
     if (step !== null) places.add(step);
     return places.size >= 4;
-  }, `pictures of ${name} move`, timeoutMs);
+  }, `pictures of ${name} move`, timeoutMs).catch((error) => {
+    throw new Error(`${error.message}; its strip was seen at ${[...places]}`);
+  });
 }
 
 /** Waits until the strongest tone of sink `name` is `toneHz`. */
