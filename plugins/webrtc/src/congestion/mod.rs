@@ -3,6 +3,7 @@
 //!
 //! - [`history`]: what was sent and when; joins it with what the peer reports.
 //! - [`trend`]: whether queues on the path grow.
+//! - [`queue`]: whether a queue stands on the path, growing or not.
 //! - [`throughput`]: the rate that arrives.
 //! - [`rate`]: the estimate that follows from these, and from losses.
 //! - [`probe`]: short faster bursts that find out whether the path carries more.
@@ -12,6 +13,7 @@
 mod history;
 mod pacer;
 mod probe;
+mod queue;
 mod rate;
 mod receiver;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use rivero_rtp::rtcp::TransportFeedback;
 use history::{Report, SentHistory};
 pub(crate) use pacer::{Paced, Pacer};
 use probe::Prober;
+use queue::StandingQueue;
 use rate::{RateControl, Usage};
 pub(crate) use receiver::ReceiverEstimate;
 use throughput::Throughput;
@@ -38,16 +41,22 @@ const LOSS_PACKETS: u32 = 50;
 /// …and this long.
 const LOSS_WINDOW: Duration = Duration::from_millis(400);
 
+/// How long a wish lasts: it is repeated with each feedback and report.
+const WISH_TIME: Duration = Duration::from_secs(2);
+
 /// The congestion control of one transport.
 pub(crate) struct Congestion {
     history: SentHistory,
     trend: Trend,
+    queue: StandingQueue,
     throughput: Throughput,
     rate: RateControl,
     prober: Prober,
     reports: Vec<Report>,
     last_feedback: Option<Instant>,
     losses: Losses,
+    /// When something better was last wished for.
+    wished: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -62,12 +71,14 @@ impl Congestion {
         Self {
             history: SentHistory::new(origin),
             trend: Trend::default(),
+            queue: StandingQueue::default(),
             throughput: Throughput::default(),
             rate: RateControl::default(),
             prober: Prober::default(),
             reports: Vec::new(),
             last_feedback: None,
             losses: Losses::default(),
+            wished: None,
         }
     }
 
@@ -103,6 +114,7 @@ impl Congestion {
         if after_outage {
             // Losses of a path that was away say nothing about what it carries.
             self.trend = Trend::default();
+            self.queue = StandingQueue::default();
             self.throughput = Throughput::default();
             self.losses = Losses::default();
             self.rate.resume(now);
@@ -112,22 +124,34 @@ impl Congestion {
             self.losses.packets += 1;
             let Some(arrival) = report.arrival else {
                 self.losses.lost += 1;
+                self.queue.lost();
                 continue;
             };
             self.throughput.arrived(arrival, report.length);
             self.trend.arrived(report.sent, arrival, report.length);
+            self.queue.arrived(report.sent, arrival);
             if report.cluster != 0 {
                 self.prober.arrived(report, arrival);
             }
         }
         let arriving = self.throughput.bits_per_second();
-        self.rate.update(now, self.trend.usage(), arriving, rtt);
+        let standing = self.queue.is_standing();
+        let recently = |wished: Instant| now.saturating_duration_since(wished) < WISH_TIME;
+        self.rate.set_probed(self.wished.is_some_and(recently));
+        self.rate
+            .update(now, self.trend.usage(), standing, arriving, rtt);
         self.look_at_losses(now, arriving);
-        if let Some(found) = self.prober.result()
-            && self.trend.usage() != Usage::Over
+        let estimate = self.rate.estimate().unwrap_or(u64::MAX);
+        if let Some(found) = self.prober.result(now, estimate)
+            && self.is_calm()
         {
             self.rate.found(now, found);
         }
+    }
+
+    /// Whether nothing says that too much is being sent.
+    fn is_calm(&self) -> bool {
+        self.trend.usage() != Usage::Over && !self.queue.is_standing()
     }
 
     fn look_at_losses(&mut self, now: Instant, arriving: Option<u64>) {
@@ -135,7 +159,8 @@ impl Congestion {
         let complete = self.losses.packets >= LOSS_PACKETS;
         if complete && now.saturating_duration_since(since) >= LOSS_WINDOW {
             let share = f64::from(self.losses.lost) / f64::from(self.losses.packets);
-            self.rate.lost(now, share, arriving);
+            let overflows = self.queue.overflows();
+            self.rate.lost(now, share, overflows, arriving);
             self.losses = Losses::default();
         }
     }
@@ -143,6 +168,11 @@ impl Congestion {
     /// Bit/s that the path carries; `None` while nothing has shown a limit.
     pub(crate) fn estimate(&self) -> Option<u64> {
         self.rate.estimate()
+    }
+
+    /// Whether packets get lost in a full queue of the path.
+    pub(crate) fn overflows(&self) -> bool {
+        self.queue.overflows()
     }
 
     /// Bit/s that arrive at the peer, as far as it reports.
@@ -156,7 +186,8 @@ impl Congestion {
         let Some(estimate) = self.rate.estimate() else {
             return;
         };
-        if bits_per_second > estimate && self.trend.usage() != Usage::Over {
+        self.wished = Some(now);
+        if bits_per_second > estimate && self.is_calm() {
             self.prober.begin(now, estimate, bits_per_second);
         }
     }

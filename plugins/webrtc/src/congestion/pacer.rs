@@ -1,4 +1,6 @@
-//! Spreading bursts, so that a keyframe does not fill the queues of a path whose limit is known.
+//! Spreading bursts, so that neither a keyframe nor a request for many packets fills the queues of
+//! a path whose limit is known. Retransmissions go first, and are bounded: what a full queue lost
+//! would else come back as the next load that is too much for it.
 
 use std::{
     collections::VecDeque,
@@ -7,11 +9,19 @@ use std::{
 
 /// Of the estimate: how fast what waits is sent. Pictures are not to wait for each other, and the
 /// queue must end before the next keyframe.
-const FACTOR: f64 = 2.5;
+const FACTOR: f64 = 2.0;
 /// What may be sent at once, as time at the pace.
 const BURST: Duration = Duration::from_millis(10);
 /// What waits longer is of no use to anybody any more.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Of the estimate: what retransmissions may take in the long run, and while it is a queue that
+/// loses packets, which they would fill again.
+const REPAIR_SHARE: f64 = 0.25;
+const LESSER_REPAIR_SHARE: f64 = 0.06;
+/// What they may save up, as time at the estimate.
+const REPAIR_SAVINGS: Duration = Duration::from_millis(200);
+/// A retransmission that waits longer is left out: the peer asks again if it still misses it.
+const REPAIR_WAIT: Duration = Duration::from_millis(400);
 
 /// What the pacer has to know of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +38,12 @@ pub(crate) struct Paced {
 #[derive(Debug)]
 pub(crate) struct Pacer<T> {
     queue: VecDeque<(Instant, Paced, T)>,
+    repairs: VecDeque<Repair<T>>,
     /// Bits that may be sent now; below 0 they were sent ahead.
     credit: f64,
+    /// The same of retransmissions.
+    repair_credit: f64,
+    repair_share: f64,
     at: Option<Instant>,
     /// Bit/s.
     pace: f64,
@@ -42,11 +56,23 @@ pub(crate) struct Pacer<T> {
     dropped: u64,
 }
 
+/// A retransmission that waits.
+#[derive(Debug)]
+struct Repair<T> {
+    since: Instant,
+    number: u16,
+    bytes: usize,
+    packet: T,
+}
+
 impl<T> Default for Pacer<T> {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
+            repairs: VecDeque::new(),
             credit: 0.0,
+            repair_credit: 0.0,
+            repair_share: REPAIR_SHARE,
             at: None,
             pace: 0.0,
             underway: None,
@@ -58,14 +84,27 @@ impl<T> Default for Pacer<T> {
 }
 
 impl<T> Pacer<T> {
-    /// What the path carries now, bit/s.
-    pub(crate) fn set_estimate(&mut self, now: Instant, bits_per_second: u64) {
+    /// What the path carries now, bit/s, and whether a queue on it overflows.
+    pub(crate) fn set_estimate(&mut self, now: Instant, bits_per_second: u64, overflows: bool) {
         self.earn(now);
+        self.repair_share = if overflows {
+            LESSER_REPAIR_SHARE
+        } else {
+            REPAIR_SHARE
+        };
         #[allow(clippy::cast_precision_loss)]
         let estimate = bits_per_second as f64;
         if std::mem::replace(&mut self.pace, estimate * FACTOR) == 0.0 {
-            self.credit = self.burst();
+            (self.credit, self.repair_credit) = (self.burst(), self.repair_savings());
         }
+    }
+
+    fn estimate(&self) -> f64 {
+        self.pace / FACTOR
+    }
+
+    fn repair_savings(&self) -> f64 {
+        self.estimate() * REPAIR_SAVINGS.as_secs_f64()
     }
 
     fn burst(&self) -> f64 {
@@ -76,6 +115,8 @@ impl<T> Pacer<T> {
         if let Some(at) = self.at.replace(now) {
             let passed = now.saturating_duration_since(at).as_secs_f64();
             self.credit = (self.credit + self.pace * passed).min(self.burst());
+            let repairs = self.repair_credit + self.estimate() * self.repair_share * passed;
+            self.repair_credit = repairs.min(self.repair_savings());
         }
     }
 
@@ -89,10 +130,30 @@ impl<T> Pacer<T> {
         self.queue.push_back((now, paced, packet));
     }
 
+    /// Takes a packet that is to be sent again, which had this `number`.
+    pub(crate) fn push_again(&mut self, now: Instant, number: u16, bytes: usize, packet: T) {
+        if !self.repairs.iter().any(|repair| repair.number == number) {
+            self.repairs.push_back(Repair {
+                since: now,
+                number,
+                bytes,
+                packet,
+            });
+        }
+    }
+
     /// The next packet whose turn has come, and whether it is sent or left out.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(T, bool)> {
         self.earn(now);
         self.expire(now);
+        if self.credit >= 0.0
+            && self.repair_credit >= 0.0
+            && let Some(repair) = self.repairs.pop_front()
+        {
+            self.spend(repair.bytes);
+            self.repair_credit -= bits(repair.bytes);
+            return Some((repair.packet, true));
+        }
         let paced = self.queue.front().map(|(_, paced, _)| *paced)?;
         if paced.bytes > 0 {
             if self.credit < 0.0 {
@@ -107,14 +168,17 @@ impl<T> Pacer<T> {
 
     /// Something else was sent, which did not wait.
     pub(crate) fn spend(&mut self, bytes: usize) {
-        #[allow(clippy::cast_precision_loss)]
-        let bits = bytes as f64 * 8.0;
-        self.credit -= bits;
+        self.credit -= bits(bytes);
     }
 
     /// Where the first packet has waited too long everything is left out, but for the rest of the
     /// frame that is being sent and what begins with a later keyframe.
     fn expire(&mut self, now: Instant) {
+        let useless =
+            |repair: &Repair<T>| now.saturating_duration_since(repair.since) > REPAIR_WAIT;
+        while self.repairs.front().is_some_and(useless) {
+            self.repairs.pop_front();
+        }
         let late = |at: Instant| now.saturating_duration_since(at) > LONGEST_WAIT;
         if !self.queue.front().is_some_and(|(at, ..)| late(*at)) {
             return;
@@ -148,21 +212,37 @@ impl<T> Pacer<T> {
 
     /// When the next packet's turn comes.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let (_, paced, _) = self.queue.front()?;
         let at = self.at?;
-        if self.credit >= 0.0 || paced.bytes == 0 {
-            return Some(at);
-        }
-        let wait = Duration::try_from_secs_f64(-self.credit / self.pace.max(1.0));
-        Some(at + wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+        let until = |credit: f64, rate: f64| {
+            let wait = Duration::try_from_secs_f64(-credit.min(0.0) / rate.max(1.0));
+            wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+        };
+        let turn = until(self.credit, self.pace);
+        let media = self.queue.front().map(|(_, paced, _)| match paced.bytes {
+            0 => Duration::ZERO,
+            _ => turn,
+        });
+        let repairs = self
+            .repairs
+            .front()
+            .map(|_| until(self.repair_credit, self.estimate() * self.repair_share).max(turn));
+        let wait = media.into_iter().chain(repairs).min()?;
+        Some(at + wait)
     }
+}
+
+fn bits(bytes: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let bytes = bytes as f64;
+    bytes * 8.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ESTIMATE: u64 = 400_000;
+    /// The pace is 1 Mbit/s then: a packet of 8000 bits takes 8 ms.
+    const ESTIMATE: u64 = 500_000;
 
     fn packet(timestamp: u32, keyframe: bool) -> Paced {
         Paced {
@@ -193,12 +273,12 @@ mod tests {
 
     fn paced(now: Instant) -> Pacer<usize> {
         let mut pacer = Pacer::default();
-        pacer.set_estimate(now, ESTIMATE);
+        pacer.set_estimate(now, ESTIMATE, false);
         pacer
     }
 
     #[test]
-    fn a_keyframe_leaves_at_two_and_a_half_times_the_estimate_in_order() {
+    fn a_keyframe_leaves_at_twice_the_estimate_in_order() {
         let now = Instant::now();
         let mut pacer = paced(now);
         for number in 0..26 {
@@ -206,7 +286,7 @@ mod tests {
         }
         let out = drain(&mut pacer, now, Duration::from_secs(1));
         assert!(out.iter().map(|(packet, _)| *packet).eq(0..26));
-        // 1 Mbit/s: a packet of 8000 bits takes 8 ms, and 10 ms go at once.
+        // 10 ms go at once.
         let (_, last) = out.last().unwrap();
         assert!((180..=195).contains(last), "{last}");
         let at_once = out.iter().filter(|(_, after)| *after == 0).count();
@@ -296,5 +376,68 @@ mod tests {
         pacer.push(now, packet(1, false), 0);
         let out = drain(&mut pacer, now, Duration::from_secs(1));
         assert!((28..=32).contains(&out[0].1), "{out:?}");
+    }
+
+    #[test]
+    fn retransmissions_go_first_and_once() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..4 {
+            pacer.push(now, packet(number, false), number as usize);
+        }
+        for number in [7, 8, 7] {
+            pacer.push_again(now, number, 1000, usize::from(number));
+        }
+        let out = drain(&mut pacer, now, Duration::from_secs(1));
+        let order: Vec<_> = out.iter().map(|(packet, _)| *packet).collect();
+        assert_eq!(order, [7, 8, 0, 1, 2, 3]);
+        assert!(out[5].1 >= 30, "they share one pace: {out:?}");
+    }
+
+    /// Retransmissions of 8000 bits that leave in 4 s when 2 are asked for every 20 ms, and the media.
+    fn shares(overflows: bool) -> (usize, usize) {
+        let begin = Instant::now();
+        let mut pacer = paced(begin);
+        let (mut repairs, mut media) = (0, 0);
+        for tick in 0..200u16 {
+            let now = begin + Duration::from_millis(20) * u32::from(tick);
+            pacer.set_estimate(now, ESTIMATE, overflows);
+            pacer.push(now, packet(u32::from(tick), false), 0);
+            for number in [2 * tick, 2 * tick + 1] {
+                pacer.push_again(now, number, 1000, 1);
+            }
+            let until = Duration::from_millis(19);
+            for (packet, _) in drain(&mut pacer, now, until) {
+                (repairs, media) = (repairs + packet, media + 1 - packet);
+            }
+        }
+        (repairs, media)
+    }
+
+    #[test]
+    fn retransmissions_have_a_share_and_a_lesser_one_where_a_queue_overflows() {
+        // 2 Mbit in all: a quarter, 6 %, and what was saved up.
+        let (repairs, media) = shares(false);
+        assert!(
+            (60..=80).contains(&repairs) && media >= 198,
+            "{repairs}, {media}"
+        );
+        let (repairs, media) = shares(true);
+        assert!(
+            (20..=34).contains(&repairs) && media >= 198,
+            "{repairs}, {media}"
+        );
+    }
+
+    #[test]
+    fn a_retransmission_that_waits_too_long_is_left_out() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..200 {
+            pacer.push_again(now, number, 1000, usize::from(number));
+        }
+        let sent = drain(&mut pacer, now, Duration::from_secs(3)).len();
+        assert!((15..=30).contains(&sent), "{sent}");
+        assert_eq!(pacer.poll_timeout(), None);
     }
 }

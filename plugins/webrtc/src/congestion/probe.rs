@@ -15,10 +15,19 @@ const MIN_BYTES: usize = 5000;
 const STEP: f64 = 3.0;
 /// Beyond what is wished, so that the wish is safe then.
 const MARGIN: f64 = 1.25;
+/// A rate this far beyond the estimate is believed when a second probe shows it as well: packets
+/// that something held up arrive as fast as no path carries them.
+const SURPRISE: f64 = 1.2;
+/// How long the first one's result is remembered.
+const CONFIRMATION: Duration = Duration::from_millis(1500);
 /// Between two probes: after one that found its rate, and after others, growing.
 const AFTER_SUCCESS: Duration = Duration::from_millis(150);
 const AFTER_FAILURE: (Duration, Duration) =
-    (Duration::from_millis(800), Duration::from_millis(2500));
+    (Duration::from_millis(600), Duration::from_millis(1500));
+/// Of the estimate: what probes may take in the long run, unless they succeed.
+const SHARE: f64 = 0.07;
+/// Between two probes, at most, however little the path carries.
+const MOST: Duration = Duration::from_secs(3);
 /// Until the peer's report about a probe, at most.
 const PATIENCE: Duration = Duration::from_millis(1000);
 
@@ -31,6 +40,10 @@ pub(super) struct Prober {
     cluster: u8,
     next: Option<Instant>,
     pause: Option<Duration>,
+    /// What the latest probe showed, and when, where that is to be confirmed.
+    surprise: Option<(Instant, u64)>,
+    /// What the latest probe takes of the path as long as probes may, in the long run.
+    cost: Duration,
 }
 
 /// A probe that is being sent.
@@ -82,6 +95,11 @@ impl Prober {
             clippy::cast_sign_loss
         )]
         let rate = (wish as f64 * MARGIN).min(estimate as f64 * STEP) as u64;
+        #[allow(clippy::cast_precision_loss)]
+        let cost = MIN_BYTES as f64 * 8.0 / (estimate as f64 * SHARE).max(1.0);
+        self.cost = Duration::try_from_secs_f64(cost)
+            .unwrap_or(PATIENCE)
+            .min(MOST);
         self.cluster = self.cluster.wrapping_add(1).max(1);
         self.running = Some(Run {
             begin: now,
@@ -157,8 +175,27 @@ impl Prober {
         }
     }
 
-    /// The rate that a probe showed, once enough of it has arrived.
-    pub(super) fn result(&mut self) -> Option<u64> {
+    /// The rate that probes showed, once enough has arrived of what an estimate is to follow.
+    pub(super) fn result(&mut self, now: Instant, estimate: u64) -> Option<u64> {
+        let found = self.latest_result()?;
+        #[allow(clippy::cast_precision_loss)]
+        let is_surprise = found as f64 > estimate as f64 * SURPRISE;
+        let former = self
+            .surprise
+            .take()
+            .filter(|(at, _)| is_surprise && now.saturating_duration_since(*at) < CONFIRMATION);
+        match former {
+            Some((_, former)) => Some(found.min(former)),
+            None if is_surprise => {
+                self.surprise = Some((now, found));
+                self.next = Some(now);
+                None
+            }
+            None => Some(found),
+        }
+    }
+
+    fn latest_result(&mut self) -> Option<u64> {
         if self.running.is_some() {
             return None;
         }
@@ -188,7 +225,7 @@ impl Prober {
             .pause
             .map_or(first, |pause| (pause * 3 / 2).min(longest));
         self.pause = Some(pause);
-        self.next = Some(now + pause);
+        self.next = Some(now + pause.max(self.cost));
     }
 }
 
@@ -208,5 +245,58 @@ impl Arrived {
         } else {
             sent.min(arrived)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends a whole probe and lets it arrive at `arriving` bit/s; gives what is found.
+    fn probe(prober: &mut Prober, now: &mut Instant, arriving: u64) -> Option<u64> {
+        const BYTES: usize = 1000;
+        let (origin, estimate) = (*now, 400_000);
+        prober.begin(*now, estimate, 1_000_000);
+        let mut packets = Vec::new();
+        while prober.poll_timeout().is_some() {
+            *now += PROBE_INTERVAL;
+            let mut missing = prober.poll(*now);
+            while missing > 0 {
+                packets.push((*now - origin, prober.count(BYTES)));
+                missing = missing.saturating_sub(BYTES);
+            }
+        }
+        let apart = Duration::from_secs_f64(BYTES as f64 * 8.0 / arriving as f64);
+        for (number, (sent, cluster)) in (0u32..).zip(&packets) {
+            let report = Report {
+                sent: *sent,
+                arrival: None,
+                length: BYTES,
+                cluster: *cluster,
+            };
+            prober.arrived(&report, Duration::from_secs(1) + apart * number);
+        }
+        assert!(packets.len() >= 5);
+        *now += Duration::from_millis(200);
+        prober.result(*now, estimate)
+    }
+
+    #[test]
+    fn what_one_probe_shows_is_believed_if_it_is_no_surprise() {
+        let (mut prober, mut now) = (Prober::default(), Instant::now());
+        let found = probe(&mut prober, &mut now, 450_000);
+        assert!(found.is_some_and(|found| (400_000..460_000).contains(&found)));
+    }
+
+    #[test]
+    fn a_surprise_is_believed_when_a_second_probe_at_once_shows_it_too() {
+        let (mut prober, mut now) = (Prober::default(), Instant::now());
+        assert_eq!(probe(&mut prober, &mut now, 5_000_000), None);
+        let found = probe(&mut prober, &mut now, 5_000_000);
+        assert!(found.is_some_and(|found| found > 900_000), "{found:?}");
+        now += AFTER_SUCCESS;
+        assert_eq!(probe(&mut prober, &mut now, 5_000_000), None, "anew");
+        let found = probe(&mut prober, &mut now, 430_000);
+        assert!(found.is_some_and(|found| found < 460_000), "{found:?}");
     }
 }

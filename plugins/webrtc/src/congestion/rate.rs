@@ -19,12 +19,22 @@ const DECREASE: f64 = 0.85;
 const GROWTH: f64 = 1.08;
 /// How far beyond the arriving rate an estimate may grow, and bit/s on top.
 const HEADROOM: (f64, f64) = (1.5, 10_000.0);
-/// Losses below are no sign of congestion: radio links have them.
+/// The same where probes find out what the path carries.
+const LESSER_HEADROOM: (f64, f64) = (1.05, 10_000.0);
+/// Losses below are no sign of congestion: radio links have them…
 const HIGH_LOSS: f64 = 0.15;
+/// …but where a queue overflows these are its own.
+const QUEUE_LOSS: f64 = 0.02;
+/// What remains of the estimate in each response time while a queue does not drain, down to this
+/// share of what arrived when it began to stand: what stands then is not ours.
+const DRAIN: f64 = 0.92;
+const DRAINED: f64 = 0.5;
 /// Between two decreases for losses, besides a round trip.
 const LOSS_INTERVAL: Duration = Duration::from_millis(300);
 /// Weight of a new observation of what the path carries.
 const CAPACITY_WEIGHT: f64 = 0.05;
+/// Growth in a second, at most, near what the path was seen to carry.
+const NEAR_GROWTH: f64 = 0.04;
 /// Bits of a packet, by which the estimate grows each response time near the capacity.
 const PACKET: f64 = 9_600.0;
 /// What reacting takes besides the round trip.
@@ -45,7 +55,10 @@ pub(super) struct RateControl {
     capacity: Capacity,
     last_update: Option<Instant>,
     last_decrease: Option<Instant>,
+    /// Below this a queue that stands is no reason to go; `None` while none does.
+    drained: Option<f64>,
     round_trip: Duration,
+    is_probed: bool,
 }
 
 impl Default for RateControl {
@@ -56,7 +69,9 @@ impl Default for RateControl {
             capacity: Capacity::default(),
             last_update: None,
             last_decrease: None,
+            drained: None,
             round_trip: Duration::from_millis(100),
+            is_probed: false,
         }
     }
 }
@@ -67,11 +82,12 @@ impl RateControl {
         self.estimate.map(|estimate| estimate as u64)
     }
 
-    /// Feedback came: `arriving` bit/s reach the peer.
+    /// Feedback came: `arriving` bit/s reach the peer, and a queue is `standing` or not.
     pub(super) fn update(
         &mut self,
         now: Instant,
         usage: Usage,
+        standing: bool,
         arriving: Option<u64>,
         round_trip: Duration,
     ) {
@@ -86,21 +102,52 @@ impl RateControl {
         let Some(arriving) = arriving.map(float) else {
             return;
         };
+        if !standing {
+            self.drained = None;
+        }
         match usage {
             Usage::Over => self.decrease(now, arriving),
+            _ if standing => self.drain(now, arriving),
             Usage::Under => self.state = State::Hold,
             Usage::Normal if self.state == State::Hold => self.state = State::Increase,
             Usage::Normal => self.increase(elapsed, arriving),
         }
     }
 
-    fn decrease(&mut self, now: Instant, arriving: f64) {
+    /// What was sent since the last decrease did not let the queue drain.
+    fn drain(&mut self, now: Instant, arriving: f64) {
         self.state = State::Hold;
-        let recent =
-            |last: Instant| now.saturating_duration_since(last) < self.round_trip + REACTION;
-        if self.last_decrease.is_some_and(recent) {
+        if !self.may_decrease(now) {
             return;
         }
+        let begins = self.drained.is_none();
+        let least = *self.drained.get_or_insert(arriving * DRAINED);
+        if let Some(estimate) = self.estimate {
+            let most = if begins {
+                arriving * DECREASE
+            } else {
+                estimate
+            };
+            let target = (estimate * DRAIN).min(most).max(least).max(FLOOR);
+            self.estimate = Some(target.min(estimate));
+            self.last_decrease = Some(now);
+        }
+    }
+
+    /// Whether the former decrease can have shown what it does.
+    fn may_decrease(&self, now: Instant) -> bool {
+        let response = self.round_trip + REACTION;
+        let since = |last: Instant| now.saturating_duration_since(last);
+        self.last_decrease
+            .is_none_or(|last| since(last) >= response)
+    }
+
+    fn decrease(&mut self, now: Instant, arriving: f64) {
+        self.state = State::Hold;
+        if !self.may_decrease(now) {
+            return;
+        }
+        self.drained = self.drained.map(|least| least.min(arriving * DRAINED));
         let target = arriving * DECREASE;
         if self.estimate.is_none_or(|estimate| target < estimate) {
             self.capacity.observe(arriving);
@@ -119,22 +166,36 @@ impl RateControl {
         let seconds = elapsed.as_secs_f64();
         let grown = if self.capacity.is_near(estimate) {
             let response = (self.round_trip + REACTION).as_secs_f64();
-            estimate + PACKET * seconds / response
+            estimate + (PACKET / response).min(estimate * NEAR_GROWTH) * seconds
         } else {
             (estimate * GROWTH.powf(seconds)).max(estimate + 1000.0 * seconds)
         };
-        let (factor, addition) = HEADROOM;
+        let (factor, addition) = if self.is_probed {
+            LESSER_HEADROOM
+        } else {
+            HEADROOM
+        };
         let ceiling = arriving * factor + addition;
         self.estimate = Some(grown.min(ceiling.max(estimate)));
     }
 
-    /// `share` of the packets of a while did not arrive.
-    pub(super) fn lost(&mut self, now: Instant, share: f64, arriving: Option<u64>) {
+    /// `share` of the packets of a while did not arrive; `overflows`: for want of room in a queue.
+    pub(super) fn lost(
+        &mut self,
+        now: Instant,
+        share: f64,
+        overflows: bool,
+        arriving: Option<u64>,
+    ) {
         let recent =
             |last: Instant| now.saturating_duration_since(last) < self.round_trip + LOSS_INTERVAL;
         let Some(arriving) = arriving.map(float) else {
             return;
         };
+        if overflows && share > QUEUE_LOSS {
+            self.overflowed(now, share, arriving);
+            return;
+        }
         if share <= HIGH_LOSS || self.last_decrease.is_some_and(recent) {
             return;
         }
@@ -144,6 +205,22 @@ impl RateControl {
         self.estimate = Some(target.min(present).max(FLOOR));
         self.state = State::Hold;
         self.last_decrease = Some(now);
+    }
+
+    /// A queue was too short for what was sent, on average or at times.
+    fn overflowed(&mut self, now: Instant, share: f64, arriving: f64) {
+        self.state = State::Hold;
+        if self.may_decrease(now) {
+            let present = self.estimate.unwrap_or(arriving);
+            let target = (present * (1.0 - share)).max(arriving * DRAINED);
+            self.estimate = Some(target.min(present).max(FLOOR));
+            self.last_decrease = Some(now);
+        }
+    }
+
+    /// Probes find out what the path carries, or are not needed.
+    pub(super) fn set_probed(&mut self, is_probed: bool) {
+        self.is_probed = is_probed;
     }
 
     /// A probe found the path to carry this many bit/s.
@@ -223,21 +300,22 @@ mod tests {
     #[test]
     fn nothing_is_limited_before_a_queue_grows() {
         let (mut rate, now) = (RateControl::default(), Instant::now());
-        rate.update(now, Usage::Normal, Some(1_000_000), RTT);
-        rate.lost(now, 0.1, Some(1_000_000));
+        rate.update(now, Usage::Normal, false, Some(1_000_000), RTT);
+        rate.lost(now, 0.1, false, Some(1_000_000));
         assert_eq!(rate.estimate(), None);
-        rate.update(now, Usage::Over, Some(1_000_000), RTT);
+        rate.update(now, Usage::Over, false, Some(1_000_000), RTT);
         assert_eq!(rate.estimate(), Some(850_000));
     }
 
     #[test]
     fn it_grows_up_to_what_is_used_and_a_half() {
         let (mut rate, now) = (RateControl::default(), Instant::now());
-        rate.update(now, Usage::Over, Some(300_000), RTT);
+        rate.update(now, Usage::Over, false, Some(300_000), RTT);
         for tick in 1..600 {
             rate.update(
                 now + Duration::from_millis(100) * tick,
                 Usage::Normal,
+                false,
                 Some(400_000),
                 RTT,
             );
@@ -249,7 +327,12 @@ mod tests {
     fn heavy_losses_lower_it_but_not_below_what_arrives() {
         let (mut rate, now) = (RateControl::default(), Instant::now());
         for tick in 0..100 {
-            rate.lost(now + Duration::from_secs(1) * tick, 0.5, Some(500_000));
+            rate.lost(
+                now + Duration::from_secs(1) * tick,
+                0.5,
+                false,
+                Some(500_000),
+            );
         }
         assert_eq!(rate.estimate(), Some(425_000));
     }
@@ -259,7 +342,7 @@ mod tests {
         let (mut rate, now) = (RateControl::default(), Instant::now());
         rate.found(now, 900_000);
         assert_eq!(rate.estimate(), None);
-        rate.update(now, Usage::Over, Some(300_000), RTT);
+        rate.update(now, Usage::Over, false, Some(300_000), RTT);
         rate.found(now, 900_000);
         assert_eq!(rate.estimate(), Some(900_000));
         rate.found(now, 200_000);

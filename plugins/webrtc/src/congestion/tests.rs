@@ -1,5 +1,7 @@
 //! The estimator over simulated paths, in virtual time.
 
+mod weak_viewer;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

@@ -61,6 +61,8 @@ pub(crate) struct Outbound {
     pictures: PictureNumbers,
     repair: Option<RepairStream>,
     budget: RepairBudget,
+    /// Of retransmissions and probes.
+    repeated_bytes: u64,
     statistics: SenderStatistics,
     /// The wall clock at pipeline time 0. Fixed: a packet that is sent again
     /// must be the same to the bit.
@@ -160,6 +162,7 @@ impl Outbound {
             pictures: PictureNumbers::default(),
             repair: None,
             budget: RepairBudget::default(),
+            repeated_bytes: 0,
             statistics: SenderStatistics::new(clock_rate),
             epoch,
             epoch_nanoseconds: ntp::nanoseconds(epoch),
@@ -249,6 +252,11 @@ impl Outbound {
         &self.statistics
     }
 
+    /// Bytes that went out once more, as retransmissions or in probes.
+    pub(crate) fn repeated_bytes(&self) -> u64 {
+        self.repeated_bytes
+    }
+
     /// The peer can be sent media from now on: lets the source begin, with a
     /// keyframe that does not come too early.
     pub(crate) fn open(&self) {
@@ -325,14 +333,29 @@ impl Outbound {
         congestion.as_deref_mut().map(Congestion::next_number)
     }
 
-    /// Appends a packet again: in the stream of retransmissions, or under the
-    /// number it had, and then the same to the bit.
+    /// Appends a packet again, which the peer misses: in the stream of retransmissions, or under
+    /// the number it had, and then the same to the bit.
     pub(crate) fn write_again(
         &mut self,
         now: Instant,
         peer: &mut Peer,
+        congestion: Option<&mut Congestion>,
+        sequence: u16,
+        packet: &Packet,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let written = self.repeat(now, peer, congestion, sequence, packet, out);
+        self.feedback.retransmitted += u64::from(written);
+        written
+    }
+
+    fn repeat(
+        &mut self,
+        now: Instant,
+        peer: &mut Peer,
         mut congestion: Option<&mut Congestion>,
-        (sequence, packet): &(u16, Packet),
+        sequence: u16,
+        packet: &Packet,
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(format) = self.format(packet) else {
@@ -350,7 +373,7 @@ impl Outbound {
         };
         let timestamp = self.rewriter.timestamp(packet.rtp.timestamp);
         let mut numbers = Rewritten {
-            sequence: *sequence,
+            sequence,
             timestamp,
         };
         let original = sequence.to_be_bytes();
@@ -364,7 +387,7 @@ impl Outbound {
         };
         let transport = match (self.transport_id, congestion.as_deref_mut()) {
             (Some(_), Some(congestion)) if prefix.is_empty() => {
-                let number = self.rewriter.mark(*sequence);
+                let number = self.rewriter.mark(sequence);
                 congestion.sent_again(number);
                 Some(number)
             }
@@ -381,7 +404,10 @@ impl Outbound {
         };
         // Under its old number it is not counted again.
         let congestion = congestion.filter(|_| !prefix.is_empty());
-        self.protect(now, peer, congestion, packet, &form, out)
+        let begin = out.len();
+        let written = self.protect(now, peer, congestion, packet, &form, out);
+        self.repeated_bytes += (out.len() - begin) as u64;
+        written
     }
 
     /// Appends one of the latest packets again, to see whether the path carries
@@ -401,7 +427,7 @@ impl Outbound {
         let Some(packet) = self.sent_as(sequence) else {
             return false;
         };
-        self.write_again(now, peer, Some(congestion), &(sequence, packet), out)
+        self.repeat(now, peer, Some(congestion), sequence, &packet, out)
     }
 
     #[inline]
@@ -473,7 +499,6 @@ impl Outbound {
                 found.push((sent, packet));
             }
         }
-        self.feedback.retransmitted += found.len() as u64;
         found
     }
 

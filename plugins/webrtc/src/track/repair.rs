@@ -33,7 +33,7 @@ impl RepairStream {
 
 /// Bounds retransmissions, so that a peer's requests cannot flood its own path.
 #[derive(Debug)]
-pub(super) struct RepairBudget {
+pub(crate) struct RepairBudget {
     bytes: f64,
     /// Sequence number and time, by number; made when the first is asked for.
     latest: Vec<Option<(u16, Instant)>>,
@@ -51,7 +51,7 @@ impl Default for RepairBudget {
 impl RepairBudget {
     /// Media of this many bytes was sent.
     #[inline]
-    pub(super) fn earn(&mut self, bytes: usize) {
+    pub(crate) fn earn(&mut self, bytes: usize) {
         #[allow(clippy::cast_precision_loss)]
         let earned = bytes as f64 * SHARE;
         self.bytes = (self.bytes + earned).min(SAVINGS);
@@ -59,7 +59,7 @@ impl RepairBudget {
 
     /// Whether the packet sent as `sequence` may be sent again: not while the former repetition
     /// may still be on its way, and not beyond the budget.
-    pub(super) fn spend(
+    pub(crate) fn spend(
         &mut self,
         now: Instant,
         sequence: u16,

@@ -17,15 +17,20 @@ const SAFETY: (u64, u64) = (6, 5);
 /// Packets of one step of a probe.
 const MAX_PROBE_PACKETS: usize = 32;
 
-/// What sound takes of the path.
+/// Bytes of a packet besides its payload: IP, UDP, RTP with extensions, and encryption.
+const OVERHEAD: u64 = 28 + 20 + 16;
+/// Of the estimate: what retransmissions and probes are given at most before video.
+const REPEATED: u64 = 5;
+
+/// What something besides new video takes of the path.
 #[derive(Debug, Default)]
-pub(super) struct SoundRate {
+pub(super) struct Rate {
     bytes: u64,
     since: Option<Instant>,
     bits_per_second: u64,
 }
 
-impl SoundRate {
+impl Rate {
     /// `bytes` were sent in all.
     fn measure(&mut self, now: Instant, bytes: u64) {
         if let Some(since) = self.since {
@@ -33,7 +38,8 @@ impl SoundRate {
                 .saturating_duration_since(since)
                 .max(Duration::from_millis(1));
             let bits = u128::from(bytes.saturating_sub(self.bytes)) * 8_000;
-            self.bits_per_second = u64::try_from(bits / passed.as_millis()).unwrap_or(0);
+            let measured = u64::try_from(bits / passed.as_millis()).unwrap_or(0);
+            self.bits_per_second = u64::midpoint(self.bits_per_second, measured);
         }
         (self.bytes, self.since) = (bytes, Some(now));
     }
@@ -106,9 +112,13 @@ impl Transport {
             .filter(|track| track.kind == MediaKind::Audio);
         let sent = sounds.filter_map(|track| track.outbound.as_ref());
         let bytes = sent
-            .map(|outbound| outbound.statistics().payload_bytes())
+            .map(|outbound| outbound.statistics())
+            .map(|sent| sent.payload_bytes() + sent.packets() * OVERHEAD)
             .sum();
         self.sound.measure(now, bytes);
+        let repeated = self.video_outbounds().map(|video| video.repeated_bytes());
+        let repeated = repeated.sum();
+        self.repeated.measure(now, repeated);
         for inbound in self
             .tracks
             .iter_mut()
@@ -132,7 +142,8 @@ impl Transport {
     pub(super) fn limit_source(&mut self) {
         let estimate = self.path_estimate();
         let video = estimate.map_or(u64::MAX, |estimate| {
-            estimate.saturating_sub(self.sound.bits_per_second)
+            let repeated = self.repeated.bits_per_second.min(estimate / REPEATED);
+            estimate.saturating_sub(self.sound.bits_per_second + repeated)
         });
         for outbound in self.video_outbounds() {
             outbound.limit_source(video);

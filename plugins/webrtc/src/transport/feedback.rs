@@ -80,22 +80,28 @@ impl Transport {
     }
 
     fn send_again(&mut self, now: Instant, ssrc: u32, lost: rtcp::LostSequences<'_>) {
-        let outbounds = self
-            .tracks
-            .iter_mut()
-            .filter_map(|track| track.outbound.as_mut());
-        let Some(outbound) = { outbounds }.find(|outbound| outbound.ssrc() == ssrc) else {
+        let mut outbounds = (0u8..).zip(&mut self.tracks).filter_map(|(number, track)| {
+            let outbound = track.outbound.as_mut()?;
+            (outbound.ssrc() == ssrc).then_some((number, outbound))
+        });
+        let Some((track, outbound)) = outbounds.next() else {
             return;
         };
+        let missing = outbound.missing(now, lost);
+        if self.is_paced(track) {
+            self.send_again_paced(now, track, missing);
+            return;
+        }
         let Some(path) = self.peer.path() else { return };
-        for packet in outbound.missing(now, lost) {
+        let tracks = self.tracks.get_mut(usize::from(track));
+        let Some(outbound) = tracks.and_then(|track| track.outbound.as_mut()) else {
+            return;
+        };
+        for (number, packet) in missing {
             self.protected.clear();
             let congestion = self.congestion.as_deref_mut();
             let (peer, out) = (&mut self.peer, &mut self.protected);
-            if outbound.write_again(now, peer, congestion, &packet, out) {
-                if let Some(pacer) = &mut self.pacer {
-                    pacer.spend(self.protected.len());
-                }
+            if outbound.write_again(now, peer, congestion, number, &packet, out) {
                 self.queued
                     .push_back(Transmit::new(path, self.protected.clone()));
             }

@@ -5,7 +5,7 @@ mod feedback;
 mod pacing;
 mod reports;
 
-use bandwidth::SoundRate;
+use bandwidth::Rate;
 use pacing::VideoPacer;
 use std::{
     collections::VecDeque,
@@ -139,7 +139,10 @@ pub(crate) struct Transport {
     remote_limit: Option<u64>,
     /// Once `congestion` knows a limit.
     pacer: Option<Box<VideoPacer>>,
-    sound: SoundRate,
+    /// Bit/s of sound…
+    sound: Rate,
+    /// …and of video that is sent once more.
+    repeated: Rate,
     probe_turn: u16,
 }
 
@@ -209,7 +212,8 @@ impl Transport {
             pacer: None,
             receiver_estimate: ReceiverEstimate::default(),
             remote_limit: None,
-            sound: SoundRate::default(),
+            sound: Rate::default(),
+            repeated: Rate::default(),
             probe_turn: 0,
         };
         transport.set_tracks(tracks);

@@ -1,4 +1,4 @@
-//! Video to a peer whose path has shown a limit leaves at a pace.
+//! Video to a peer whose path has shown a limit leaves at a pace, retransmissions included.
 
 use std::time::Instant;
 
@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Held {
     track: u8,
     packet: Packet,
+    /// The number it was sent under, of one that is sent again.
+    again: Option<u16>,
 }
 
 pub(super) type VideoPacer = Pacer<Held>;
@@ -27,11 +29,33 @@ impl Transport {
 
     /// The path has shown a limit, or another one.
     pub(super) fn follow_estimate(&mut self, now: Instant) {
-        let estimate = self.congestion.as_ref().and_then(|c| c.estimate());
-        if let Some(estimate) = estimate {
+        let Some(congestion) = &self.congestion else {
+            return;
+        };
+        if let Some(estimate) = congestion.estimate() {
             let pacer = self.pacer.get_or_insert_default();
-            pacer.set_estimate(now, estimate);
+            pacer.set_estimate(now, estimate, congestion.overflows());
         }
+    }
+
+    /// Takes packets that the peer misses, with the numbers they had, and sends what may go now.
+    pub(super) fn send_again_paced(
+        &mut self,
+        now: Instant,
+        track: u8,
+        missing: Vec<(u16, Packet)>,
+    ) {
+        if let Some(pacer) = &mut self.pacer {
+            for (number, packet) in missing {
+                let held = Held {
+                    track,
+                    packet,
+                    again: Some(number),
+                };
+                pacer.push_again(now, number, held.packet.bytes.len(), held);
+            }
+        }
+        self.send_held(now);
     }
 
     /// Takes the packets of a burst, and sends what may go now.
@@ -54,7 +78,12 @@ impl Transport {
                 keyframe: passes && packet.is_keyframe(),
             };
             let packet = packet.clone();
-            pacer.push(now, paced, Held { track, packet });
+            let held = Held {
+                track,
+                packet,
+                again: None,
+            };
+            pacer.push(now, paced, held);
         }
         let moment = moment(now);
         while let Some((held, passes)) = pacer.pop(now) {
@@ -102,8 +131,13 @@ impl Transport {
         let Some(outbound) = track.and_then(|track| track.outbound.as_mut()) else {
             return false;
         };
-        let congestion = self.congestion.as_deref_mut();
-        outbound.write(moment, &mut self.peer, congestion, &held.packet, buffer)
+        let (peer, congestion) = (&mut self.peer, self.congestion.as_deref_mut());
+        match held.again {
+            Some(number) => {
+                outbound.write_again(moment.now, peer, congestion, number, &held.packet, buffer)
+            }
+            None => outbound.write(moment, peer, congestion, &held.packet, buffer),
+        }
     }
 
     fn leave_out(&mut self, held: &Held) {

@@ -1,0 +1,141 @@
+//! Whether packets wait somewhere on the path all the time: a queue that grows shows in the trend
+//! of the delay, but not one that is full.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// The delay of an empty path is the least of this time: routes change.
+const MEMORY: Duration = Duration::from_secs(10);
+/// The queue is what every packet of this time waited for.
+const RECENT: Duration = Duration::from_millis(500);
+/// Delays of this time share an entry.
+const SLOT: Duration = Duration::from_millis(50);
+/// Waiting that is a queue, ms. Pictures make short ones.
+const STANDING: f64 = 20.0;
+const SPREAD: f64 = 0.33;
+
+/// The depth of the queue shows in this time…
+const WHILE: Duration = Duration::from_secs(1);
+/// …and is none below, ms.
+const SHALLOW: f64 = 15.0;
+/// From here on the queue counts as full.
+const FULL: f64 = 0.6;
+/// Weights of a packet, and of a loss, in what the filling usually is, and at losses.
+const USUAL_WEIGHT: f64 = 0.01;
+const LOSS_WEIGHT: f64 = 0.1;
+
+/// Watches one-way delays.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StandingQueue {
+    /// Arrival and the least delay since then, ms; delays ascend: a later one that is less makes
+    /// former ones meaningless.
+    least: VecDeque<(Duration, f64)>,
+    /// The same of the latest packets alone.
+    recent: VecDeque<(Duration, f64)>,
+    /// The most of a while, negative.
+    most: VecDeque<(Duration, f64)>,
+    /// How full the queue was, of what it was at most in a while: at the latest packet, on average,
+    /// and before packets that got lost.
+    filling: f64,
+    usual: f64,
+    at_losses: f64,
+}
+
+impl StandingQueue {
+    /// Takes a packet. The clocks need not agree.
+    pub(super) fn arrived(&mut self, sent: Duration, arrival: Duration) {
+        let delay = (arrival.as_secs_f64() - sent.as_secs_f64()) * 1000.0;
+        note(&mut self.least, MEMORY, arrival, delay);
+        note(&mut self.recent, RECENT, arrival, delay);
+        note(&mut self.most, WHILE, arrival, -delay);
+        let least = self.least.front().map_or(delay, |(_, delay)| *delay);
+        let most = self.most.front().map_or(delay, |(_, delay)| -delay);
+        self.filling = match most - least {
+            depth if depth > SHALLOW => (delay - least) / depth,
+            _ => 0.0,
+        };
+        self.usual += USUAL_WEIGHT * (self.filling - self.usual);
+    }
+
+    /// The packet after the latest one did not arrive.
+    pub(super) fn lost(&mut self) {
+        self.at_losses += LOSS_WEIGHT * (self.filling - self.at_losses);
+    }
+
+    /// Whether packets get lost where the queue is full, and not anywhere.
+    pub(super) fn overflows(&self) -> bool {
+        self.is_standing() || self.at_losses > f64::midpoint(1.0, self.usual).max(FULL)
+    }
+
+    /// What all of the latest packets waited for, ms.
+    fn waiting(&self) -> f64 {
+        match (self.least.front(), self.recent.front()) {
+            (Some((_, least)), Some((_, recent))) => recent - least,
+            _ => 0.0,
+        }
+    }
+
+    pub(super) fn is_standing(&self) -> bool {
+        let least = self.recent.front().map_or(0.0, |(_, delay)| *delay);
+        let most = self.most.front().map_or(least, |(_, delay)| -delay);
+        self.waiting() > STANDING + (most - least) * SPREAD
+    }
+}
+
+/// The minimum of a window that moves on.
+fn note(window: &mut VecDeque<(Duration, f64)>, length: Duration, arrival: Duration, delay: f64) {
+    while window.back().is_some_and(|(_, known)| *known >= delay) {
+        window.pop_back();
+    }
+    if window.back().is_none_or(|(at, _)| arrival >= *at + SLOT) {
+        window.push_back((arrival, delay));
+    }
+    while window.len() > 1 && window.front().is_some_and(|(at, _)| *at + length < arrival) {
+        window.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a queue stands after each of 1,000 packets, one every 10 ms, that take `delay(n)` ms.
+    fn run(delay: impl Fn(u32) -> f64) -> Vec<bool> {
+        let mut queue = StandingQueue::default();
+        (0..1000)
+            .map(|n| {
+                let sent = Duration::from_millis(10) * n;
+                let taken = Duration::from_secs_f64((5.0 + delay(n)) / 1000.0);
+                queue.arrived(sent, sent + taken);
+                queue.is_standing()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_full_queue_stands_until_it_is_drained() {
+        let full = |n| if (200..500).contains(&n) { 100.0 } else { 0.0 };
+        let standing = run(full);
+        assert!(standing[..230].iter().all(|standing| !standing));
+        assert!(standing[245..500].iter().all(|standing| *standing));
+        assert!(standing[500..].iter().all(|standing| !standing));
+    }
+
+    #[test]
+    fn pictures_and_jitter_make_no_standing_queue() {
+        assert!(run(|n| f64::from(n % 8) * 10.0).iter().all(|one| !one));
+    }
+
+    #[test]
+    fn a_longer_route_counts_as_it_is_after_a_while() {
+        let mut queue = StandingQueue::default();
+        let mut standing = Vec::new();
+        for n in 0..3000u32 {
+            let sent = Duration::from_millis(10) * n;
+            let delay = if n < 500 { 10 } else { 80 };
+            queue.arrived(sent, sent + Duration::from_millis(delay));
+            standing.push(queue.is_standing());
+        }
+        assert!(standing[1000] && !standing[1600]);
+        assert!(queue.least.len() < 10 && queue.recent.len() < 10);
+    }
+}
