@@ -247,3 +247,23 @@ fn darkness_is_no_judgement() {
     path.run(3 * SECOND, 0, |_| 500_000);
     assert!(path.estimate() > 450_000, "{}", path.estimate());
 }
+
+#[test]
+fn jitter_and_losses_are_no_overflow() {
+    for (loss, jitter) in [(2.0, 30.0), (5.0, 100.0), (10.0, 0.0), (10.0, 100.0)] {
+        let mut path = Path::new(Conditions {
+            loss,
+            jitter,
+            reorder: 10.0,
+            reorder_delay: 30.0,
+            ..conditions()
+        });
+        let mut times = 0;
+        for _ in 0..600 {
+            path.run(SECOND / 10, 0, |_| 800_000);
+            times += u32::from(path.congestion.overflows());
+        }
+        println!("{loss} {jitter} {times} {}", path.estimate());
+        assert!(times < 60, "{loss} %, {jitter} ms: {times} of 600");
+    }
+}

@@ -99,7 +99,8 @@ impl Trend {
         let together = sent - group.first_sent <= BURST;
         // What waited for the radio comes at once.
         let waited = arrival <= group.last_arrival + BURST
-            && millis(arrival) - millis(group.last_arrival) < millis(sent - group.last_sent)
+            && millis(arrival) - millis(group.last_arrival)
+                < millis(sent) - millis(group.last_sent)
             && arrival >= group.last_arrival;
         if together || waited {
             group.last_sent = group.last_sent.max(sent);
