@@ -40,6 +40,8 @@ const OUTAGE: Duration = Duration::from_secs(1);
 const LOSS_PACKETS: u32 = 50;
 /// …and this long.
 const LOSS_WINDOW: Duration = Duration::from_millis(400);
+/// Lost packets that need no more looking when they are a quarter of all and a queue is full.
+const MANY_LOST: u32 = 8;
 
 /// How long a wish lasts: it is repeated with each feedback and report.
 const WISH_TIME: Duration = Duration::from_secs(2);
@@ -156,10 +158,13 @@ impl Congestion {
 
     fn look_at_losses(&mut self, now: Instant, arriving: Option<u64>) {
         let since = *self.losses.since.get_or_insert(now);
-        let complete = self.losses.packets >= LOSS_PACKETS;
-        if complete && now.saturating_duration_since(since) >= LOSS_WINDOW {
-            let share = f64::from(self.losses.lost) / f64::from(self.losses.packets);
-            let overflows = self.queue.overflows();
+        let Losses { packets, lost, .. } = self.losses;
+        let waited = now.saturating_duration_since(since) >= LOSS_WINDOW;
+        let overflows = self.queue.overflows();
+        // A path that has become narrow loses most of what comes.
+        let many = overflows && lost >= MANY_LOST && lost * 4 >= packets;
+        if many || packets >= LOSS_PACKETS && waited {
+            let share = f64::from(lost) / f64::from(packets);
             self.rate.lost(now, share, overflows, arriving);
             self.losses = Losses::default();
         }

@@ -14,6 +14,8 @@ const FACTOR: f64 = 2.0;
 const BURST: Duration = Duration::from_millis(10);
 /// What waits longer is of no use to anybody any more.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What waits longer is left out when a keyframe comes: it would only delay that.
+const STALE: Duration = Duration::from_millis(100);
 /// Of the estimate: what retransmissions may take in the long run, and while it is a queue that
 /// loses packets, which they would fill again.
 const REPAIR_SHARE: f64 = 0.25;
@@ -120,9 +122,14 @@ impl<T> Pacer<T> {
         }
     }
 
-    /// Takes a packet. After something was dropped nothing is sent before a keyframe.
+    /// Takes a packet. After something was dropped nothing is sent before a keyframe; what waits
+    /// long before one is left out.
     pub(crate) fn push(&mut self, now: Instant, mut paced: Paced, packet: T) {
         self.cut &= !paced.keyframe;
+        let waits = |at: Instant| now.saturating_duration_since(at) > STALE;
+        if paced.keyframe && self.queue.front().is_some_and(|(at, ..)| waits(*at)) {
+            self.leave_out(self.queue.len());
+        }
         if self.cut {
             self.dropped += u64::from(paced.bytes > 0);
             paced.bytes = 0;
@@ -187,7 +194,12 @@ impl<T> Pacer<T> {
         let fresh = entries.position(|(at, paced, _)| paced.keyframe && !late(*at));
         self.cut = fresh.is_none();
         let end = fresh.unwrap_or(self.queue.len());
-        for (_, paced, _) in self.queue.iter_mut().take(end) {
+        self.leave_out(end);
+    }
+
+    /// The first packets, but for the rest of the frame that is being sent.
+    fn leave_out(&mut self, count: usize) {
+        for (_, paced, _) in self.queue.iter_mut().take(count) {
             if paced.bytes > 0 && self.underway != Some(paced.timestamp) {
                 (paced.bytes, paced.keyframe) = (0, false);
                 self.dropped += 1;
@@ -350,6 +362,24 @@ mod tests {
             "{out:?}"
         );
         assert!(!pacer.wants_keyframe(later + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_keyframe_takes_the_place_of_what_waits_long() {
+        let now = Instant::now();
+        let mut pacer = paced(now);
+        for number in 0..60 {
+            pacer.push(now, packet(1 + number as u32 / 4, false), number);
+        }
+        let later = now + Duration::from_millis(150);
+        let before = drain(&mut pacer, now, Duration::from_millis(140)).len();
+        pacer.push(later, packet(99, true), 60);
+        let out: Vec<_> = drain(&mut pacer, later, Duration::from_secs(1));
+        // The rest of a frame of four, then the keyframe.
+        let rest = (4 - before % 4) % 4;
+        assert_eq!(out.len(), rest + 1, "{before}, {out:?}");
+        assert_eq!(out.last().map(|(packet, _)| *packet), Some(60));
+        assert_eq!(pacer.dropped() as usize, 60 - before - rest);
     }
 
     #[test]

@@ -25,6 +25,8 @@ const LESSER_HEADROOM: (f64, f64) = (1.05, 10_000.0);
 const HIGH_LOSS: f64 = 0.15;
 /// …but where a queue overflows these are its own.
 const QUEUE_LOSS: f64 = 0.02;
+/// Of what arrives then, what remains at least.
+const OVERFLOWED: f64 = 0.7;
 /// What remains of the estimate in each response time while a queue does not drain, down to this
 /// share of what arrived when it began to stand: what stands then is not ours.
 const DRAIN: f64 = 0.92;
@@ -120,6 +122,9 @@ impl RateControl {
         if !self.may_decrease(now) {
             return;
         }
+        if self.estimate.is_none() {
+            self.decrease(now, arriving);
+        }
         let begins = self.drained.is_none();
         let least = *self.drained.get_or_insert(arriving * DRAINED);
         if let Some(estimate) = self.estimate {
@@ -211,9 +216,14 @@ impl RateControl {
     fn overflowed(&mut self, now: Instant, share: f64, arriving: f64) {
         self.state = State::Hold;
         if self.may_decrease(now) {
-            let present = self.estimate.unwrap_or(arriving);
-            let target = (present * (1.0 - share)).max(arriving * DRAINED);
-            self.estimate = Some(target.min(present).max(FLOOR));
+            let present = self.estimate.unwrap_or(arriving / (1.0 - share).max(0.1));
+            let target = (present * (1.0 - share)).max(arriving * OVERFLOWED);
+            let most = if share > HIGH_LOSS {
+                arriving * DECREASE
+            } else {
+                present
+            };
+            self.estimate = Some(target.min(most).min(present).max(FLOOR));
             self.last_decrease = Some(now);
         }
     }

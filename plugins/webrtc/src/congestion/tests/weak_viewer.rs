@@ -496,6 +496,6 @@ fn the_lesser_encoding_comes_soon_and_goes_soon_after_the_path_has_widened() {
         rises.push(until(&mut viewer, 1));
     }
     println!("down after {falls:?}, up after {rises:?}");
-    assert!(falls.iter().all(|seconds| *seconds < 1.2), "{falls:?}");
+    assert!(falls.iter().all(|seconds| *seconds < 0.8), "{falls:?}");
     assert!(rises.iter().all(|seconds| *seconds < 3.5), "{rises:?}");
 }
