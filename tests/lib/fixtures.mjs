@@ -41,18 +41,21 @@ export function fixtureDirectory() {
 }
 
 /**
- * Makes a file: the `colours`, each for `seconds`, and a tone of `toneHz` all the time; without
- * one of them, only the other kind. `size`: width and height of the picture. The ending of its name says what it contains. Resolves to its path.
+ * Makes a file: the `colours`, each for `seconds`, and a tone of `toneHz` all the time, or several for equal parts of it;
+ * without one of them, only the other kind. `size`: width and height of the picture. The ending of its name says what it contains. Resolves to its path.
  */
 export async function makeMedia(directory, name, { colours = [], seconds = 4, toneHz, size = '320x240', codecs } = {}) {
   const inputs = colours.flatMap((colour) => ['-f', 'lavfi', '-i', `color=c=${hex(colour)}:s=${size}:r=15:d=${seconds}`]);
-  const length = seconds * Math.max(1, colours.length);
+  const tones = [toneHz ?? []].flat();
+  const length = seconds * Math.max(1, colours.length, tones.length);
   const sources = colours.map((_, index) => `[${index}:v]`).join('');
   const maps = [];
   if (colours.length > 0) maps.push('-filter_complex', `${sources}concat=n=${colours.length}:v=1:a=0,setsar=1[v]`, '-map', '[v]', '-g', '15');
-  if (toneHz) {
-    inputs.push('-f', 'lavfi', '-i', `sine=frequency=${toneHz}:sample_rate=48000:duration=${length},volume=4`);
-    maps.push('-map', `${colours.length}:a`, '-ac', '2');
+  if (tones.length > 0) {
+    const sine = (tone) => `sine=frequency=${tone}:sample_rate=48000:duration=${length / tones.length},volume=4`;
+    inputs.push(...tones.flatMap((tone) => ['-f', 'lavfi', '-i', sine(tone)]));
+    const sounds = tones.map((_, index) => `[${colours.length + index}:a]`).join('');
+    maps.push('-filter_complex', `${sounds}concat=n=${tones.length}:v=0:a=1[a]`, '-map', '[a]', '-ac', '2');
   }
   const path = join(directory, name);
   const encoders = codecs ?? CODECS[name.split('.').at(-1)];

@@ -8,8 +8,9 @@ import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
 import { nextEvent, until } from '../lib/wait.mjs';
 
-const SEGMENT = 10; // seconds of each colour
+const SEGMENT = 8; // seconds of each colour and tone
 const { red, green, blue } = COLOURS;
+const TONES = [600, 1000, 1400];
 const directory = fixtureDirectory();
 let page, pipeline, viewer;
 live({}, async ({ client, browser }) => {
@@ -19,9 +20,18 @@ live({}, async ({ client, browser }) => {
   await isConnected(page, 'viewer');
 });
 
-for (const ending of ['webm', 'mp4']) {
-  test(`${ending}: a pause keeps the place, and three seeks show their colours`, async () => {
-    const path = await makeMedia(directory, `a.${ending}`, { colours: [red, green, blue], seconds: SEGMENT, toneHz: 1000 });
+const PICTURES = ['webm', 'mp4', 'mkv', 'mov', 'avi', 'ogv', '3gp'];
+const SOUNDS = ['mp3', 'wav', 'flac', 'ogg', 'm4a'];
+
+for (const ending of [...PICTURES, ...SOUNDS]) {
+  const hasPicture = PICTURES.includes(ending);
+  const appears = async (colour, toneHz) => {
+    if (hasPicture) await seesColour(page, 'viewer', colour);
+    await hearsTone(page, 'viewer', toneHz);
+  };
+  test(`${ending}: a pause keeps the place, and three seeks show what is there`, async () => {
+    const colours = hasPicture ? [red, green, blue] : [];
+    const path = await makeMedia(directory, `a.${ending}`, { colours, seconds: SEGMENT, toneHz: TONES });
     const player = await playerOf(pipeline, `file://${path}`);
     const states = [];
     player.on('UriEndpointStateChanged', ({ state }) => states.push(state));
@@ -30,7 +40,7 @@ for (const ending of ['webm', 'mp4']) {
     assert.equal(info.isSeekable, true);
     assert.ok(Math.abs(info.duration - 3000 * SEGMENT) < 200, `lasts ${info.duration} ms`);
     assert.ok(Math.abs(info.seekableEnd - 3000 * SEGMENT) < 200 && info.seekableInit === 0);
-    await seesColour(page, 'viewer', red);
+    await appears(red, TONES[0]);
 
     await invoke(player, 'pause');
     assert.equal(await invoke(player, 'getState'), 'PAUSE');
@@ -40,12 +50,11 @@ for (const ending of ['webm', 'mp4']) {
     await invoke(player, 'play');
     await until(async () => (await invoke(player, 'getPosition')) > place + 300, 'it goes on');
 
-    for (const [position, colour] of [[2 * SEGMENT, blue], [SEGMENT, green], [1, red]]) {
+    for (const [position, colour, toneHz] of [[2 * SEGMENT, blue, TONES[2]], [SEGMENT, green, TONES[1]], [1, red, TONES[0]]]) {
       await invoke(player, 'setPosition', position * 1000);
       const reached = await invoke(player, 'getPosition');
       assert.ok(reached >= position * 1000 - 100 && reached < position * 1000 + 5000, `at ${reached} ms after a seek to ${position} s`);
-      await seesColour(page, 'viewer', colour);
-      await hearsTone(page, 'viewer', 1000);
+      await appears(colour, toneHz);
     }
 
     const end = nextEvent(player, 'EndOfStream');
