@@ -4,7 +4,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
 
-const TYPES = { '.mp4': 'video/mp4', '.webm': 'video/webm', '.ts': 'video/mp2t', '.m3u8': 'application/vnd.apple.mpegurl' };
+const TYPES = { '.mp4': 'video/mp4', '.webm': 'video/webm', '.ts': 'video/mp2t', '.m3u8': 'application/vnd.apple.mpegurl', '.png': 'image/png' };
 
 /** Starts a server with this handler; resolves to `{origin, requests, close}`. */
 export async function serve(handler) {

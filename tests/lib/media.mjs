@@ -14,11 +14,16 @@ const TONE_TOLERANCE_HZ = 20;
 
 /** Waits until the middle of sink `name` has `colour`. */
 export async function seesColour(page, name, colour, timeoutMs) {
+  await seesColourAt(page, name, [0.5, 0.5], colour, timeoutMs);
+}
+
+/** Waits until sink `name` has `colour` at a place, in units of the picture's width and height. */
+export async function seesColourAt(page, name, place, colour, timeoutMs) {
   let seen;
   await until(async () => {
-    seen = await page.evaluate((sink) => probe.centreColour(sink), name);
+    seen = await page.evaluate(([sink, at]) => probe.colourAt(sink, at), [name, place]);
     return seen?.every((value, channel) => Math.abs(value - colour[channel]) <= COLOUR_TOLERANCE);
-  }, `${name} shows ${colour}`, timeoutMs).catch((error) => {
+  }, `${name} shows ${colour} at ${place}`, timeoutMs).catch((error) => {
     throw new Error(`${error.message}; it shows ${seen}`);
   });
 }

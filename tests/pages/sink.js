@@ -55,12 +55,15 @@ export function pictureSize(name) {
   return [video.videoWidth, video.videoHeight];
 }
 
-/** Mean `[r, g, b]` of the middle of the current picture; null before the first. */
-export function centreColour(name) {
+/**
+ * Mean `[r, g, b]` of the current picture around a place, in units of its width and height (its
+ * middle); null before the first.
+ */
+export function colourAt(name, [x, y] = [0.5, 0.5]) {
   const picture = currentPicture(name);
   if (!picture) return null;
   const { width, height } = picture.canvas;
-  return meanColour(picture.getImageData(width / 2 - 8, height / 2 - 8, 16, 16).data);
+  return meanColour(picture.getImageData(width * x - 8, height * y - 8, 16, 16).data);
 }
 
 /** Index of the strip's white block in the current picture, or null when there is none. */

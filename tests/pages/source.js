@@ -18,10 +18,11 @@ const sources = new Map();
  * Creates the source `name`. `colour` is `[r, g, b]`, `toneHz` the frequency.
  * `video: false` or `audio: false` leave that track out. `scale` enlarges the picture;
  * `detail` is a number of small blocks that change along its lower edge from frame to
- * frame, so that coding it takes bits.
+ * frame, so that coding it takes bits. `face`: `[x, y]`, where the middle of a face is, in units of
+ * the picture's width and height.
  */
-export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, video = true, audio = true, scale = 1, detail = 0 } = {}) {
-  const source = { colour, scale, detail, tracks: [], stop: [] };
+export function createSource(name, { colour = [200, 40, 40], toneHz = 1000, video = true, audio = true, scale = 1, detail = 0, face } = {}) {
+  const source = { colour, scale, detail, face, tracks: [], stop: [] };
   if (video) addCamera(source);
   if (audio) addMicrophone(source, toneHz);
   source.stream = new MediaStream(source.tracks);
@@ -34,6 +35,11 @@ export function sourceStream(name) {
 
 export function setColour(name, colour) {
   sources.get(name).colour = colour;
+}
+
+/** Puts a face elsewhere, or takes it away. */
+export function moveFace(name, place) {
+  sources.get(name).face = place;
 }
 
 /** Changes picture and sound in the same moment: a clapperboard. */
@@ -70,6 +76,7 @@ function addCamera(source) {
     const step = frame++ % STRIP_STEPS;
     context.fillStyle = 'white';
     context.fillRect((step * WIDTH) / STRIP_STEPS, 0, WIDTH / STRIP_STEPS, STRIP_HEIGHT);
+    if (source.face) drawFace(context, source.face);
     for (let block = 0; block < detail; block += 1) {
       context.fillStyle = `rgb(${Math.random() * 255} ${Math.random() * 255} ${Math.random() * 255})`;
       context.fillRect(Math.random() * WIDTH, HEIGHT * 0.7 + Math.random() * HEIGHT * 0.3, 12, 12);
@@ -81,6 +88,15 @@ function addCamera(source) {
   const [track] = canvas.captureStream(FRAMES_PER_SECOND).getVideoTracks();
   source.tracks.push(track);
   source.stop.push(() => clearInterval(timer), () => canvas.remove());
+}
+
+const FACE_HEIGHT = 112;
+const faceImage = Object.assign(new Image(), { src: new URL('face.png', import.meta.url).href });
+
+/** A drawn face, whose image may still be loading. */
+function drawFace(context, [x, y]) {
+  const width = (FACE_HEIGHT * faceImage.naturalWidth) / (faceImage.naturalHeight || 1);
+  context.drawImage(faceImage, x * WIDTH - width / 2, y * HEIGHT - FACE_HEIGHT / 2, width, FACE_HEIGHT);
 }
 
 function addMicrophone(source, toneHz) {

@@ -1,0 +1,8 @@
+//! Generates the traits of the module's classes.
+
+fn main() -> Result<(), rivero_idl::Error> {
+    rivero_idl::build::Module::new("filters")
+        .classes(&["FaceOverlayFilter"])
+        .settings("settings.json")
+        .generate()
+}

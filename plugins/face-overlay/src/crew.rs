@@ -1,0 +1,97 @@
+//! The threads on which faces are looked for, the same for all filters.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+};
+
+use rivero_plugin_api::{Error, Result, abi::guard};
+
+use crate::detector::Detector;
+
+type Job = Box<dyn FnOnce(&mut Detector) + Send>;
+
+/// See the head of this file. The threads end with the last one who holds it.
+pub(crate) struct Crew {
+    jobs: Sender<Job>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Crew {
+    /// The crew that there is, or a new one.
+    ///
+    /// # Errors
+    /// 40003 when faces cannot be looked for
+    pub(crate) fn join(cascade: &Path) -> Result<Arc<Self>> {
+        static CREW: Mutex<Weak<Crew>> = Mutex::new(Weak::new());
+        let mut crew = lock(&CREW);
+        if let Some(crew) = crew.upgrade() {
+            return Ok(crew);
+        }
+        let started = Arc::new(Self::start(cascade)?);
+        *crew = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    /// A thread for two processors: the other one is for media.
+    fn start(cascade: &Path) -> Result<Self> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let (jobs, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..processors.div_ceil(2) {
+            let (mut detector, queue) = (Detector::new(cascade)?, queue.clone());
+            thread::Builder::new()
+                .name("faces".to_owned())
+                .spawn(move || work(&mut detector, &queue))
+                .map_err(|error| Error::unexpected(format!("no thread for faces: {error}")))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Runs `job` when those before it are done.
+    pub(crate) fn add(&self, job: impl FnOnce(&mut Detector) + Send + 'static) {
+        // The threads take jobs as long as there is a crew.
+        let _ = self.jobs.send(Box::new(job));
+    }
+}
+
+fn work(detector: &mut Detector, queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = lock(queue).recv();
+        let Ok(job) = job else { return };
+        if let Err(text) = guard::contain(|| job(detector)) {
+            tracing::error!(text, "looking for faces panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn a_job_that_panics_harms_none_after_it() {
+        let crew = Crew::join(&Settings::default().cascade).unwrap();
+        for _ in 0..100 {
+            crew.add(|_| panic!("on purpose"));
+        }
+        let (done, is_done) = mpsc::channel();
+        crew.add(move |_| done.send(()).unwrap());
+        is_done.recv().unwrap();
+    }
+
+    #[test]
+    fn filters_share_a_crew() {
+        let cascade = Settings::default().cascade;
+        let (one, other) = (Crew::join(&cascade).unwrap(), Crew::join(&cascade).unwrap());
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+}

@@ -1,0 +1,21 @@
+//! What filters of pictures have in common, the bodies of the class `Filter` and of overlays.
+//!
+//! [`Lanes`] are the pads: sound and data pass, pictures come raw. [`PictureFormat`] says how the
+//! bytes of a picture lie. An [`Image`] comes from a [`Source`] by way of a [`Loader`]; a
+//! [`Patch`] is what it looks like at one place of a picture.
+
+mod colour;
+mod image;
+mod lanes;
+mod load;
+mod patch;
+mod picture;
+mod source;
+
+pub use colour::Colours;
+pub use image::{Image, Unreadable};
+pub use lanes::{Lanes, Treatment};
+pub use load::Loader;
+pub use patch::{Patch, Place};
+pub use picture::{PictureFormat, Planes};
+pub use source::{LoadError, Source};
