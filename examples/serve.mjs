@@ -24,12 +24,13 @@ usage: node serve.mjs [options]
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'one2many', 'player', 'recorder'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.json': 'application/json',
+  '.png': 'image/png',
   '.svg': 'image/svg+xml',
 };
 

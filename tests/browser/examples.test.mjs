@@ -1,6 +1,7 @@
 // The example pages as a person uses them: clicks in, states and pictures out.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
@@ -45,10 +46,23 @@ async function plays(page, selector, hasPicture = true) {
   assert.equal(await page.evaluate((video) => document.querySelector(video).videoWidth > 0, selector), hasPicture);
 }
 
+/** Colour of the picture of a video element at a place, in units of its width and height. */
+function colourAt(page, selector, x, y) {
+  return page.evaluate(
+    ([video, across, down]) => {
+      const { videoWidth, videoHeight } = document.querySelector(video);
+      const context = new OffscreenCanvas(videoWidth, videoHeight).getContext('2d');
+      context.drawImage(document.querySelector(video), 0, 0);
+      return [...context.getImageData(across * videoWidth, down * videoHeight, 1, 1).data];
+    },
+    [selector, x, y],
+  );
+}
+
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 5);
+  assert.equal(await page.locator('.cards a').count(), 6);
   await page.close();
 });
 
@@ -76,6 +90,37 @@ test('hello-world says so when there is no server', async () => {
   await page.click('#start');
   await reaches(page, 'failed', 'No media server at ws://127.0.0.1:9/kurento');
   assert.ok(await page.isEnabled('#start'));
+  await page.close();
+});
+
+test('magic-mirror shows the camera through the filter, with a hat that the server has fetched', async () => {
+  const page = await open('/magic-mirror/');
+  // A face in place of the camera.
+  const face = `data:image/png;base64,${readFileSync(new URL('../pages/face.png', import.meta.url), 'base64')}`;
+  await page.evaluate(async (url) => {
+    const image = Object.assign(new Image(), { src: url });
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
+    const context = canvas.getContext('2d');
+    const draw = () => {
+      context.fillStyle = 'grey';
+      context.fillRect(0, 0, 640, 480);
+      context.drawImage(image, 230, 200, 180, 225);
+    };
+    setInterval(draw, 50);
+    navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
+  }, face);
+  await page.click('#start');
+  await reaches(page, 'live');
+  await plays(page, '#remote');
+  // Above the head, where there is nothing but the hat.
+  await until(async () => {
+    const [red, green, blue] = await colourAt(page, '#remote', 320 / 640, 160 / 480);
+    return red > green + 40 && red > blue + 40;
+  }, 'a red hat is on the head');
+  assert.deepEqual(page.troubles, []);
+  await page.click('#stop');
+  await noPipelineIsLeft(rivero.server.url);
   await page.close();
 });
 
