@@ -136,7 +136,7 @@ impl Sink {
             }
             Upstream::BandwidthEstimate { bits_per_second } => {
                 feed.link.set_estimate(bits_per_second);
-                feed.source.estimates_changed();
+                feed.source.estimate_changed(&feed.link);
             }
             Upstream::TargetBitrate { .. } | Upstream::Loss { .. } => feed.source.tell(message),
         }

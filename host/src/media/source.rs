@@ -1,8 +1,14 @@
 //! The host's side of a source pad: the media path begins here.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, Weak,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{
+            AtomicBool, AtomicU32, AtomicU64,
+            Ordering::{AcqRel, Relaxed},
+        },
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -22,6 +28,10 @@ use super::{
     plane::{Plane, SharedEncoding},
 };
 
+/// What the paths to all consumers carry is looked at this long after one of them has changed, for
+/// all changes of that time together: many weak viewers tell theirs many times a second.
+const COLLECTION: Duration = Duration::from_millis(20);
+
 /// Where packets of an element leave it.
 pub struct Source {
     id: u32,
@@ -36,6 +46,8 @@ pub struct Source {
     keeps_history: AtomicBool,
     keyframes: Mutex<Requests>,
     told_estimate: AtomicU64,
+    /// The consumers' estimates are about to be looked at.
+    collecting: AtomicBool,
     shared_encoding: SharedEncoding,
     /// What comes out of a conversion has one encoding, whatever the original has.
     is_converted: bool,
@@ -62,6 +74,7 @@ impl Source {
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
+            collecting: AtomicBool::new(false),
             shared_encoding: plane.shared_encoding(),
             is_converted: false,
             measuring: Arc::default(),
@@ -182,11 +195,35 @@ impl Source {
     }
 
     /// A consumer's path carries another amount. Where there are several encodings or layers it
-    /// alone gets another one of them; else all share what there is, and the weakest decides
-    /// what is sent, or the best, and the others get some of its frames.
+    /// alone gets another one of them, at once; else all share what there is, and the weakest
+    /// decides, soon, what is sent, or the best, and the others get some of its frames.
+    pub(crate) fn estimate_changed(self: &Arc<Self>, link: &Link) {
+        if self.select_layer(link) {
+            self.request_keyframe();
+        }
+        if self.collecting.swap(true, AcqRel) {
+            return;
+        }
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        let source = Arc::downgrade(self);
+        plane.timers().after(COLLECTION, move || {
+            if let Some(source) = source.upgrade() {
+                source.collecting.swap(false, AcqRel);
+                source.tell_estimate();
+            }
+        });
+    }
+
+    /// Other consumers are there, or other encodings.
     pub(crate) fn estimates_changed(self: &Arc<Self>) {
+        self.select_layers(&self.encodings());
+        self.tell_estimate();
+    }
+
+    fn tell_estimate(&self) {
         let encodings = self.encodings();
-        self.select_layers(&encodings);
         let bits_per_second = if encodings.len() > 1 {
             u64::MAX
         } else {
@@ -244,12 +281,13 @@ impl Source {
         }
     }
 
-    /// Chooses an encoding for a consumer that is about to join.
-    pub(crate) fn select_layer(&self, link: &Link) {
-        let encodings = self.encodings();
-        if layers::are_layered(&encodings) {
-            link.choose(&encodings);
-        }
+    /// Chooses an encoding for one consumer; `true` when it is to change.
+    pub(crate) fn select_layer(&self, link: &Link) -> bool {
+        let encodings = self
+            .encodings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        layers::are_layered(&encodings) && link.choose(&encodings)
     }
 
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.

@@ -1,11 +1,11 @@
 //! The graph with producers and consumers made of memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use rivero_plugin_api::{MediaKind, SinkSelection, Upstream, abi::traits::AbiSinkGroup_TO};
 
 use super::{
-    Node, NodeEvent, NodeObserver,
+    Node, NodeEvent, NodeObserver, Sink,
     bench::{Arrival, Bench, Log, VIDEO, group, sink_handler, source_handler},
 };
 
@@ -249,38 +249,78 @@ fn a_viewer_that_joins_is_shown_what_came_since_the_last_keyframe() {
     assert_eq!(upstream.all(), [], "nobody needs another keyframe");
 }
 
-#[test]
-fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
-    let bench = Bench::new();
+/// A camera of one encoding and its viewers.
+struct Audience {
+    _nodes: Vec<Arc<Node>>,
+    sinks: Vec<Arc<Sink>>,
+    /// What the camera hears.
+    upstream: Log<Option<Upstream>>,
+}
+
+fn audience(bench: &Bench, count: usize) -> Audience {
     let (camera, _) = bench.node("camera");
     let upstream = Log::default();
     camera
         .add_source(MediaKind::Audio, "default", source_handler(&upstream))
         .unwrap();
     camera.set_format(MediaKind::Audio, "default", bench.vp8);
-    let mut viewers = Vec::new();
-    let sinks: Vec<_> = ["a", "b"]
-        .into_iter()
-        .map(|name| {
-            let (viewer, _) = bench.node(name);
-            let handler = sink_handler(&Log::default());
-            let sink = viewer
-                .add_sink(MediaKind::Audio, "default", handler, None, 0)
-                .unwrap();
-            viewer.set_accepted(MediaKind::Audio, "default", &[bench.vp8]);
-            camera.connect(&viewer, MediaKind::Audio, "default", "default");
-            viewers.push(viewer);
-            sink
-        })
-        .collect();
-    for (sink, bits_per_second) in sinks.iter().zip([900_000, 300_000]) {
-        sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
+    let mut nodes = vec![camera.clone()];
+    let sinks = (0..count).map(|number| {
+        let (viewer, _) = bench.node(&format!("viewer {number}"));
+        let handler = sink_handler(&Log::default());
+        let sink = viewer
+            .add_sink(MediaKind::Audio, "default", handler, None, 0)
+            .unwrap();
+        viewer.set_accepted(MediaKind::Audio, "default", &[bench.vp8]);
+        camera.connect(&viewer, MediaKind::Audio, "default", "default");
+        nodes.push(viewer);
+        sink
+    });
+    let sinks = sinks.collect();
+    Audience {
+        _nodes: nodes,
+        sinks,
+        upstream,
     }
-    let told: Vec<_> = upstream.all().into_iter().flatten().collect();
-    assert_eq!(
-        told,
-        [900_000, 300_000].map(|bits_per_second| Upstream::BandwidthEstimate { bits_per_second })
-    );
+}
+
+#[test]
+fn the_weakest_viewer_decides_what_a_single_encoding_may_cost() {
+    let bench = Bench::new();
+    let Audience {
+        sinks, upstream, ..
+    } = &audience(&bench, 2);
+    let told = |bits_per_second| Some(Upstream::BandwidthEstimate { bits_per_second });
+    for (estimates, least) in [([900_000, 700_000], 700_000), ([300_000, 800_000], 300_000)] {
+        for (sink, bits_per_second) in sinks.iter().zip(estimates) {
+            sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
+        }
+        upstream.wait_for(|all| all.contains(&told(least)));
+        assert_eq!(upstream.all().last(), Some(&told(least)));
+    }
+}
+
+#[test]
+fn what_many_paths_carry_is_looked_at_together() {
+    const ROUNDS: u64 = 20;
+    let bench = Bench::new();
+    let Audience {
+        sinks, upstream, ..
+    } = &audience(&bench, 300);
+    let begin = Instant::now();
+    for round in 0..ROUNDS {
+        for (number, sink) in (0u64..).zip(sinks) {
+            let bits_per_second = 1_000_000 - 1000 * round - number;
+            sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
+        }
+    }
+    println!("{} changes took {:?}", ROUNDS * 300, begin.elapsed());
+    let least = Some(Upstream::BandwidthEstimate {
+        bits_per_second: 1_000_000 - 1000 * (ROUNDS - 1) - 299,
+    });
+    let heard = upstream.wait_for(|all| all.last() == Some(&least));
+    assert_eq!(heard.last(), Some(&least));
+    assert!(heard.len() < 1000, "told {} times", heard.len());
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn keyframe_requests_pass_through_mere_packing() {
         bits_per_second: 400_000,
     };
     estimate(&viewer, 400_000);
+    camera
+        .upstream
+        .wait_for(|heard| heard.last() == Some(&Some(told)));
     assert_eq!(camera.upstream.all().last(), Some(&Some(told)));
     assert!(studio.toys.heard.all().is_empty());
 }
