@@ -284,6 +284,7 @@ fn discover(
         .collect();
     let discovery = Discovery {
         configuration: Arc::new(configuration.modules_beside(&directories)),
+        configuration_directory: configuration.directory.clone(),
         directories,
         data_directory,
         prober,

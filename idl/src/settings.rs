@@ -30,6 +30,8 @@ pub struct Setting {
 pub enum SettingKind {
     /// Any text.
     Text,
+    /// Name of a file. A relative one is below the directory of the server's main configuration file.
+    File,
     /// One of these texts.
     Choice {
         /// The texts.
@@ -61,7 +63,7 @@ impl SettingKind {
             Value::Null | Value::Object(_) => return false,
         };
         match self {
-            Self::Text => true,
+            Self::Text | Self::File => true,
             Self::Choice { values } => values.contains(&text),
             Self::Integer { min, max } => text
                 .parse()
@@ -78,6 +80,7 @@ impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => f.write_str("text"),
+            Self::File => f.write_str("the name of a file"),
             Self::Choice { values } => write!(f, "one of {}", values.join(", ")),
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Number => f.write_str("a number"),

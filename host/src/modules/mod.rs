@@ -9,6 +9,7 @@ mod catalogue;
 mod converters;
 mod discovery;
 mod element;
+mod files;
 mod instance;
 mod loader;
 mod metrics;
@@ -38,6 +39,8 @@ pub struct Discovery {
     pub directories: Vec<PathBuf>,
     /// The `modules` tree of the configuration.
     pub configuration: Arc<Value>,
+    /// Where relative names of files in it begin, if it came from a file.
+    pub configuration_directory: Option<PathBuf>,
     /// Where the server and its modules may write.
     pub data_directory: PathBuf,
     /// The program that tries out a new file (`PROGRAM --probe-module FILE`)
@@ -139,10 +142,14 @@ pub struct Modules {
 
 impl Modules {
     /// Looks through the directories. Refused files are logged and listed.
-    pub fn discover(discovery: Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
+    pub fn discover(mut discovery: Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
         let catalogue = Catalogue::build(&discovery).map_err(std::io::Error::other)?;
         for refused in &catalogue.refused {
             tracing::warn!(file = %refused.printable_file(), "module refused: {}", refused.reason);
+        }
+        if let Some(directory) = &discovery.configuration_directory {
+            let configuration = Arc::make_mut(&mut discovery.configuration);
+            files::make_absolute(configuration, &catalogue.settings, directory);
         }
         let services = Arc::new(Services::start(discovery, plane)?);
         let converters = ModuleConverters::new(&catalogue.converters, &services);
