@@ -13,6 +13,10 @@ use rivero_plugin_api::{Error, Result, abi::guard};
 
 use crate::detector::Detector;
 
+/// Steps that the threads' priority is below that of media (`nice`), so that under load it is faces
+/// that are left out.
+const NICE: i32 = 10;
+
 type Job = Box<dyn FnOnce(&mut Detector) + Send>;
 
 /// See the head of this file. The threads end with the last one who holds it.
@@ -63,6 +67,10 @@ impl Crew {
 }
 
 fn work(detector: &mut Detector, queue: &Mutex<Receiver<Job>>) {
+    // Of this thread alone, as Linux has it.
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "faces are looked for with the priority of media");
+    }
     loop {
         let job = lock(queue).recv();
         let Ok(job) = job else { return };
@@ -86,6 +94,23 @@ mod tests {
         let (done, is_done) = mpsc::channel();
         crew.add(move |_| done.send(()).unwrap());
         is_done.recv().unwrap();
+    }
+
+    /// The nice value of the calling thread (proc(5), `stat`, field 19).
+    fn nice() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(16).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn media_comes_before_faces() {
+        let crew = Crew::join(&Settings::default().cascade).unwrap();
+        let (done, is_done) = mpsc::channel();
+        let before = nice();
+        crew.add(move |_| done.send(nice()).unwrap());
+        assert_eq!(is_done.recv().unwrap(), NICE.max(before));
+        assert_eq!(nice(), before, "other threads keep theirs");
     }
 
     #[test]
