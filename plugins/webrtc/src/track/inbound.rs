@@ -275,7 +275,8 @@ impl Inbound {
             stream
                 .timeline
                 .presentation(moment.pipeline, header.timestamp, clock);
-        let layer = stream.layer(format.codec, header.timestamp, info);
+        let (layer, layer_sync) = stream.layer(format.codec, header.timestamp, info);
+        let info = PayloadInfo { layer_sync, ..info };
         let packet = Packet {
             bytes: Bytes::copy_from(packet),
             format: format.format,

@@ -35,8 +35,40 @@ pub(super) struct Stream {
     pub(super) numbers: StreamRewriter,
     pub(super) counters: StreamCounters,
     pub(super) rate: Rate,
+    frames: LayeredFrames,
+}
+
+/// Frames of a coding whose packets say their temporal layer, but not where a receiver of lower
+/// ones may go up. In the structures that senders use (AV1 specification §6.7.5, L1T2 and L1T3) no
+/// frame depends on one before the latest of the base layer: so it may go up with the first frame
+/// of a layer after that, as long as it misses none between.
+#[derive(Debug, Default)]
+struct LayeredFrames {
     /// Timestamp and temporal layer of the latest frame.
-    frame: (u32, u8),
+    latest: (u32, u8),
+    /// The lowest layer above the base since the latest frame of the base layer.
+    lowest: u8,
+}
+
+impl LayeredFrames {
+    /// The layer of a packet, which only the first one of a frame says, and whether its frame is
+    /// one to go up with.
+    fn packet(&mut self, timestamp: u32, temporal: u8) -> (u8, bool) {
+        let (latest, layer) = self.latest;
+        if timestamp == latest {
+            let temporal = temporal.max(layer);
+            self.latest = (timestamp, temporal);
+            return (temporal, false);
+        }
+        self.latest = (timestamp, temporal);
+        let lowest = self.lowest;
+        self.lowest = if temporal == 0 {
+            u8::MAX
+        } else {
+            lowest.min(temporal)
+        };
+        (temporal, temporal > 0 && temporal < lowest)
+    }
 }
 
 /// Feedback that we sent about a stream.
@@ -83,31 +115,28 @@ impl Stream {
             numbers: StreamRewriter::new(clock_rate, 0, 0),
             counters: StreamCounters::default(),
             rate: Rate::default(),
-            frame: (0, 0),
+            frames: LayeredFrames::default(),
         }
     }
 
-    /// The layer of a packet. AV1 says it on the first packet of a frame alone.
+    /// The layer of a packet, and whether a receiver of lower ones may go up to it here.
     pub(super) fn layer(
         &mut self,
         codec: Option<VideoCodec>,
         timestamp: u32,
         info: PayloadInfo,
-    ) -> Layer {
-        let mut temporal = info.temporal_layer;
-        if codec == Some(VideoCodec::Av1) {
-            let (latest, layer) = self.frame;
-            if timestamp == latest {
-                temporal = temporal.max(layer);
-            }
-            self.frame = (timestamp, temporal);
-        }
+    ) -> (Layer, bool) {
+        let (temporal, sync) = match codec {
+            Some(VideoCodec::Av1) => self.frames.packet(timestamp, info.temporal_layer),
+            _ => (info.temporal_layer, info.layer_sync),
+        };
         self.rate.layers = self.rate.layers.max(temporal.saturating_add(1));
-        Layer {
+        let layer = Layer {
             encoding: self.encoding,
             spatial: info.spatial_layer,
             temporal,
-        }
+        };
+        (layer, sync)
     }
 }
 
@@ -180,5 +209,33 @@ impl Rate {
 
     pub(super) fn frames_per_second(&self) -> f64 {
         self.frames_per_second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn av1_goes_up_with_the_first_frame_of_a_layer_after_the_base() {
+        let mut frames = LayeredFrames::default();
+        let syncs: Vec<bool> = [1, 0, 2, 1, 2, 0, 2, 1, 2, 0, 1, 2, 1]
+            .into_iter()
+            .zip(1u32..)
+            .map(|(temporal, number)| frames.packet(number, temporal).1)
+            .collect();
+        let wanted = [2, 3, 6, 7, 10];
+        for (number, sync) in syncs.into_iter().enumerate() {
+            assert_eq!(sync, wanted.contains(&number), "frame {number}");
+        }
+    }
+
+    #[test]
+    fn later_packets_of_a_frame_have_its_layer() {
+        let mut frames = LayeredFrames::default();
+        assert_eq!(frames.packet(1, 0), (0, false));
+        assert_eq!(frames.packet(2, 2), (2, true));
+        assert_eq!(frames.packet(2, 0), (2, false));
+        assert_eq!(frames.packet(3, 1), (1, true));
     }
 }
