@@ -23,13 +23,14 @@ const FULL: f64 = 0.6;
 const USUAL_WEIGHT: f64 = 0.01;
 const LOSS_WEIGHT: f64 = 0.1;
 
-/// Watches one-way delays.
+/// Watches one-way delays, in ms.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StandingQueue {
-    /// Arrival and the least delay since then, ms; delays ascend: a later one that is less makes
-    /// former ones meaningless.
+    slot: Option<Slot>,
+    /// Of former slots: when they began, and the least delay since then. Delays ascend: a later
+    /// one that is less makes former ones meaningless.
     least: VecDeque<(Duration, f64)>,
-    /// The same of the latest packets alone.
+    /// The same of the latest ones alone.
     recent: VecDeque<(Duration, f64)>,
     /// The most of a while, negative.
     most: VecDeque<(Duration, f64)>,
@@ -40,20 +41,48 @@ pub(super) struct StandingQueue {
     at_losses: f64,
 }
 
+/// Packets that arrive within a short time.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    begin: Duration,
+    least: f64,
+    most: f64,
+}
+
 impl StandingQueue {
     /// Takes a packet. The clocks need not agree.
+    #[inline]
     pub(super) fn arrived(&mut self, sent: Duration, arrival: Duration) {
-        let delay = (arrival.as_secs_f64() - sent.as_secs_f64()) * 1000.0;
-        note(&mut self.least, MEMORY, arrival, delay);
-        note(&mut self.recent, RECENT, arrival, delay);
-        note(&mut self.most, WHILE, arrival, -delay);
-        let least = self.least.front().map_or(delay, |(_, delay)| *delay);
-        let most = self.most.front().map_or(delay, |(_, delay)| -delay);
-        self.filling = match most - least {
-            depth if depth > SHALLOW => (delay - least) / depth,
+        let delay = millis(arrival) - millis(sent);
+        match &mut self.slot {
+            Some(slot) if arrival < slot.begin + SLOT => {
+                slot.least = slot.least.min(delay);
+                slot.most = slot.most.max(delay);
+            }
+            slot => {
+                let begun = Slot {
+                    begin: arrival,
+                    least: delay,
+                    most: delay,
+                };
+                if let Some(complete) = slot.replace(begun) {
+                    self.note(complete, arrival);
+                }
+            }
+        }
+        let least = self.least.front().map_or(delay, |(_, known)| *known);
+        let most = self.most.front().map_or(delay, |(_, known)| -known);
+        self.filling = match most.max(delay) - least {
+            depth if depth > SHALLOW => ((delay - least) / depth).max(0.0),
             _ => 0.0,
         };
         self.usual += USUAL_WEIGHT * (self.filling - self.usual);
+    }
+
+    fn note(&mut self, slot: Slot, now: Duration) {
+        note(&mut self.least, MEMORY, slot.begin, slot.least, now);
+        note(&mut self.recent, RECENT, slot.begin, slot.least, now);
+        note(&mut self.most, WHILE, slot.begin, -slot.most, now);
     }
 
     /// The packet after the latest one did not arrive.
@@ -82,16 +111,26 @@ impl StandingQueue {
 }
 
 /// The minimum of a window that moves on.
-fn note(window: &mut VecDeque<(Duration, f64)>, length: Duration, arrival: Duration, delay: f64) {
-    while window.back().is_some_and(|(_, known)| *known >= delay) {
+fn note(
+    window: &mut VecDeque<(Duration, f64)>,
+    length: Duration,
+    at: Duration,
+    value: f64,
+    now: Duration,
+) {
+    while window.back().is_some_and(|(_, known)| *known >= value) {
         window.pop_back();
     }
-    if window.back().is_none_or(|(at, _)| arrival >= *at + SLOT) {
-        window.push_back((arrival, delay));
-    }
-    while window.len() > 1 && window.front().is_some_and(|(at, _)| *at + length < arrival) {
+    window.push_back((at, value));
+    while window.len() > 1 && window.front().is_some_and(|(at, _)| *at + length < now) {
         window.pop_front();
     }
+}
+
+fn millis(duration: Duration) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = duration.as_secs() as f64;
+    seconds * 1000.0 + f64::from(duration.subsec_micros()) / 1000.0
 }
 
 #[cfg(test)]
@@ -117,7 +156,7 @@ mod tests {
         let standing = run(full);
         assert!(standing[..230].iter().all(|standing| !standing));
         assert!(standing[245..500].iter().all(|standing| *standing));
-        assert!(standing[500..].iter().all(|standing| !standing));
+        assert!(standing[510..].iter().all(|standing| !standing));
     }
 
     #[test]
@@ -136,6 +175,6 @@ mod tests {
             standing.push(queue.is_standing());
         }
         assert!(standing[1000] && !standing[1600]);
-        assert!(queue.least.len() < 10 && queue.recent.len() < 10);
+        assert!(queue.least.len() < 210 && queue.recent.len() < 20);
     }
 }
