@@ -94,7 +94,9 @@ impl SentHistory {
 
     /// The latest number with these low bits.
     fn extended(&self, number: u16) -> u64 {
-        self.latest - u64::from(low_bits(self.latest).wrapping_sub(number))
+        let age = low_bits(self.latest).wrapping_sub(number);
+        // Of one that was never sent there is none: no number that a place has.
+        self.latest.wrapping_sub(u64::from(age))
     }
 
     /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
@@ -214,5 +216,22 @@ mod tests {
             reports(&mut history, compound.as_bytes()).is_empty(),
             "told twice"
         );
+    }
+
+    #[test]
+    fn numbers_that_were_never_sent_are_no_reports() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let mut arrivals = TransportArrivals::new(origin);
+        let number = history.next_number();
+        history.sent(origin, 100, 0);
+        for ahead in [1, 2, 700] {
+            arrivals.received(origin, number.wrapping_add(ahead));
+        }
+        history.forget(number.wrapping_add(9));
+        let mut compound = CompoundBuilder::default();
+        arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
+        assert!(!compound.is_empty());
+        assert!(reports(&mut history, compound.as_bytes()).is_empty());
     }
 }
