@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "the module uses more of it")]
 
+#[path = "../../../plugins/webrtc/src/data/advance.rs"]
+mod advance;
 #[path = "../../../plugins/webrtc/src/data/association.rs"]
 mod association;
 #[path = "../../../plugins/webrtc/src/data/channels.rs"]

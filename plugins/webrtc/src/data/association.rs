@@ -18,6 +18,7 @@ use rtc_sctp::{
 };
 use rtc_shared::TransportProtocol;
 
+use super::advance::Acknowledged;
 use super::channels::{Channel, ChannelState, Channels, Count, name_of};
 use super::dcep::Dcep;
 use super::{ChannelOptions, ChannelSnapshot, DataError, Limit, MAX_MESSAGE_SIZE, SCTP_PORT};
@@ -64,6 +65,7 @@ pub(crate) struct DataTransport {
     connect_at: Option<Instant>,
     up: bool,
     channels: Channels,
+    acknowledged: Acknowledged,
     opened: u64,
     closed: u64,
     packets: VecDeque<Bytes>,
@@ -105,6 +107,7 @@ impl DataTransport {
             connect_at: None,
             up: false,
             channels: Channels::default(),
+            acknowledged: Acknowledged::default(),
             opened: 0,
             closed: 0,
             packets: VecDeque::new(),
@@ -150,6 +153,9 @@ impl DataTransport {
     }
 
     fn take(&mut self, now: Instant, packet: Bytes) {
+        if !self.acknowledged.permits(&packet) {
+            return tracing::debug!("the peer gives up packets that it cannot have sent");
+        }
         let packet = match self.ports {
             USUAL_PORTS => packet,
             _ => with_ports(&packet, USUAL_PORTS),
@@ -454,14 +460,15 @@ impl DataTransport {
             return;
         };
         while let Some(transmit) = association.poll_transmit(now) {
-            if let Payload::RawEncode(packets) = transmit.message {
-                match self.ports {
-                    USUAL_PORTS => self.packets.extend(packets),
-                    ports => {
-                        let packets = packets.iter().map(|packet| with_ports(packet, ports));
-                        self.packets.extend(packets);
-                    }
-                }
+            let Payload::RawEncode(packets) = transmit.message else {
+                continue;
+            };
+            for packet in packets {
+                self.acknowledged.sent(&packet);
+                self.packets.push_back(match self.ports {
+                    USUAL_PORTS => packet,
+                    ports => with_ports(&packet, ports),
+                });
             }
         }
     }

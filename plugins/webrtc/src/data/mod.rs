@@ -2,11 +2,13 @@
 //!
 //! * [`dcep`] reads and writes the messages that open a channel (RFC 8832);
 //! * [`association`] drives `rtc-sctp` over the DTLS association (RFC 8261);
+//! * [`advance`] bounds what a peer may skip;
 //! * [`channels`] is what there is of channels, by SCTP stream;
 //! * [`track`] ties them to the DATA pads of the endpoint.
 //!
 //! [`Instant`]: std::time::Instant
 
+mod advance;
 mod association;
 mod channels;
 mod dcep;
