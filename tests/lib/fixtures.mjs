@@ -42,10 +42,10 @@ export function fixtureDirectory() {
 
 /**
  * Makes a file: the `colours`, each for `seconds`, and a tone of `toneHz` all the time, or several for equal parts of it;
- * without one of them, only the other kind. `size`: width and height of the picture. The ending of its name says what it contains. Resolves to its path.
+ * without one of them, only the other kind. `size`: width and height of the picture, `rate`: pictures a second. The ending of its name says what it contains. Resolves to its path.
  */
-export async function makeMedia(directory, name, { colours = [], seconds = 4, toneHz, size = '320x240', codecs } = {}) {
-  const inputs = colours.flatMap((colour) => ['-f', 'lavfi', '-i', `color=c=${hex(colour)}:s=${size}:r=15:d=${seconds}`]);
+export async function makeMedia(directory, name, { colours = [], seconds = 4, toneHz, size = '320x240', rate = 15, codecs } = {}) {
+  const inputs = colours.flatMap((colour) => ['-f', 'lavfi', '-i', `color=c=${hex(colour)}:s=${size}:r=${rate}:d=${seconds}`]);
   const tones = [toneHz ?? []].flat();
   const length = seconds * Math.max(1, colours.length, tones.length);
   const sources = colours.map((_, index) => `[${index}:v]`).join('');

@@ -9,6 +9,7 @@ import { after } from 'node:test';
 import { promisify } from 'node:util';
 
 import { invoke } from './client.mjs';
+import { COLOURS } from './media.mjs';
 import { nextEvent, until } from './wait.mjs';
 
 const run = promisify(execFile);
@@ -96,6 +97,12 @@ export async function colours(file) {
   const times = (await packets(file, 'v')).map(({ time }) => time).sort((a, b) => a - b);
   const pictures = await raw(['-i', file, '-vf', 'crop=16:16,scale=1:1:flags=area,format=rgb24', '-fps_mode', 'passthrough', '-an', '-f', 'rawvideo', '-']);
   return times.slice(0, pictures.length / 3).map((time, index) => ({ time, colour: [...pictures.subarray(index * 3, index * 3 + 3)] }));
+}
+
+/** Names of the colours that a file shows, one after the other. */
+export async function coloursInTurn(file) {
+  const names = (await colours(file)).map(({ colour }) => Object.keys(COLOURS).find((name) => isColour(colour, COLOURS[name])));
+  return names.filter((name, index) => name && name !== names[index - 1]);
 }
 
 /** Samples of the sound, mono, on the time of the file (silence where there is none, be it a packet). */

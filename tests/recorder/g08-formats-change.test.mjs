@@ -6,16 +6,10 @@ import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
 import { TONE_HZ, publish } from '../lib/publisher.mjs';
-import { colours, decodesWhole, hasRecorded, isColour, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
+import { coloursInTurn, decodesWhole, hasRecorded, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
 
 const rivero = live();
 const directory = recordingDirectory();
-
-/** Names of the colours that a file shows, one after the other. */
-async function shown(file) {
-  const names = (await colours(file)).map(({ colour }) => Object.keys(COLOURS).find((name) => isColour(colour, COLOURS[name])));
-  return names.filter((name, index) => name && name !== names[index - 1]);
-}
 
 for (const [profile, first, second] of [['WEBM', 'VP8', 'H264'], ['MP4', 'H264', 'VP8']]) {
   test(`a ${profile} goes on when a source with ${second} follows one with ${first}`, async () => {
@@ -38,7 +32,7 @@ for (const [profile, first, second] of [['WEBM', 'VP8', 'H264'], ['MP4', 'H264',
     assert.equal(video.codec_name, first.toLowerCase());
     assert.ok(Math.abs(duration - recorded) < 0.2, `${duration} s for ${recorded} s`);
     await decodesWhole(file);
-    assert.deepEqual(await shown(file), ['red', 'blue', 'red']);
+    assert.deepEqual(await coloursInTurn(file), ['red', 'blue', 'red']);
     assert.deepEqual(recorder.errors, []);
     await pipeline.release();
   });
@@ -59,7 +53,7 @@ for (const [profile, first, second] of [['WEBM', 'VP8', 'H264'], ['MP4', 'H264',
     const { video } = await probe(file);
     assert.deepEqual([video.width, video.height], [320, 240]);
     await decodesWhole(file);
-    assert.deepEqual(await shown(file), ['red', 'green']);
+    assert.deepEqual(await coloursInTurn(file), ['red', 'green']);
     await pipeline.release();
   });
 }
