@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 
 import { connectClient, invoke } from '../lib/client.mjs';
@@ -56,6 +57,30 @@ test('a large upload waits for its media', async () => {
   assert.equal(await within(upload.answered, 'the answer'), 410);
   upload.abort();
   await sending.catch(() => {});
+});
+
+test('whoever uploads to the last endpoint is told of its release, however much is still to come', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const endpoint = await uploadEndpointOf(pipeline);
+    const started = nextEvent(endpoint, 'MediaSessionStarted');
+    const { hostname, port, pathname } = new URL(await invoke(endpoint, 'getUrl')); // the subscription is there
+    const socket = connect(port, hostname);
+    let answer = '';
+    socket.setEncoding('utf8').pause();
+    socket.on('data', (text) => (answer += text));
+    const closed = new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject));
+    const length = 64 << 20;
+    socket.write(`POST ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${length}\r\n\r\n`);
+    socket.write(film.subarray(0, film.length / 2));
+    await started;
+    // Nobody reads before everything is sent.
+    const sent = new Promise((resolve) => socket.write(Buffer.alloc(length - Math.floor(film.length / 2)), resolve));
+    await endpoint.release();
+    await within(Promise.race([sent, closed]), 'everything is sent');
+    socket.resume();
+    await within(closed, 'the connection ends');
+    assert.match(answer, /^HTTP\/1.1 410 /);
+  }
 });
 
 test('a pause of the client is a pause of the media', async () => {

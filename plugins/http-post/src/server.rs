@@ -6,6 +6,7 @@ use std::{
     fmt::Write,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,8 +24,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rivero_plugin_api::{Error, Result};
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::Semaphore,
-    time::sleep,
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -37,8 +39,8 @@ const HEAD: Duration = Duration::from_secs(20);
 /// Threads that wait for disks and GStreamer; they end when they have nothing to do.
 const BLOCKING_THREADS: usize = 16;
 const IDLE_THREAD: Duration = Duration::from_secs(1);
-/// What runs on them is waited for at the end.
-const ENDING: Duration = Duration::from_secs(5);
+/// At the end clients have so long to take their answers: longer than one that failed is listened to.
+const ENDING: Duration = Duration::from_secs(12);
 /// Until another attempt when no connection can be taken.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -66,7 +68,8 @@ type Routes = Arc<Mutex<HashMap<String, Arc<Desk>>>>;
 /// The running server, and how many endpoints it has.
 struct Running {
     runtime: Runtime,
-    routes: Routes,
+    accepting: Vec<JoinHandle<()>>,
+    reception: Reception,
     /// `host:port` in URLs.
     authority: String,
     leases: usize,
@@ -100,7 +103,7 @@ impl Lease {
         let path = format!("/{}", Uuid::new_v4());
         let url = format!("http://{}{path}", server.authority);
         server.leases += 1;
-        lock(&server.routes).insert(path.clone(), desk);
+        lock(&server.reception.routes).insert(path.clone(), desk);
         Ok(Self { path, url })
     }
 
@@ -115,13 +118,13 @@ impl Drop for Lease {
         let Some(server) = &mut *running else {
             return;
         };
-        lock(&server.routes).remove(&self.path);
+        lock(&server.reception.routes).remove(&self.path);
         server.leases -= 1;
         if server.leases == 0
             && let Some(server) = running.take()
         {
             // Under the lock: whoever comes next finds the port free.
-            server.runtime.shutdown_timeout(ENDING);
+            server.end();
         }
     }
 }
@@ -147,20 +150,36 @@ impl Running {
         let bound = listeners.first().map(TcpListener::local_addr);
         let bound = bound.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))?;
         let authority = authority(settings, bound);
-        let routes = Routes::default();
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let reception = Reception::new();
+        let mut accepting = Vec::new();
         for listener in listeners {
             let _context = runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            runtime.spawn(accept(listener, places.clone(), routes.clone()));
+            accepting.push(runtime.spawn(reception.clone().accept(listener)));
         }
         tracing::info!(%bound, authority, "uploads are taken");
         Ok(Self {
             runtime,
-            routes,
+            accepting,
+            reception,
             authority,
             leases: 0,
         })
+    }
+
+    /// Listens no more when it returns. Who is connected may still take an answer.
+    fn end(self) {
+        for accepting in self.accepting {
+            accepting.abort();
+            // It ends by being aborted.
+            let _ = self.runtime.block_on(accepting);
+        }
+        let (reception, runtime) = (self.reception, self.runtime);
+        let handle = runtime.handle().clone();
+        handle.spawn(async move {
+            let _ = timeout(ENDING, reception.close()).await;
+            runtime.shutdown_background();
+        });
     }
 }
 
@@ -235,25 +254,61 @@ fn own_address(bound: SocketAddr) -> String {
     outside.map_or_else(|_| "127.0.0.1".to_owned(), |own| own.ip().to_string())
 }
 
-async fn accept(listener: tokio::net::TcpListener, places: Arc<Semaphore>, routes: Routes) {
-    while let Ok(place) = places.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(EXHAUSTED).await;
-            continue;
-        };
-        let routes = routes.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| serve(routes.clone(), request));
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection of an upload ended");
-            }
-            drop(place);
-        });
+/// What connections have in common.
+#[derive(Clone)]
+struct Reception {
+    routes: Routes,
+    places: Arc<Semaphore>,
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Reception {
+    fn new() -> Self {
+        Self {
+            routes: Routes::default(),
+            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            closing: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    async fn accept(self, listener: tokio::net::TcpListener) {
+        while let Ok(place) = self.places.clone().acquire_owned().await {
+            let Ok((stream, _)) = listener.accept().await else {
+                sleep(EXHAUSTED).await;
+                continue;
+            };
+            let reception = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = reception.attend(stream).await {
+                    tracing::debug!(%error, "a connection of an upload ended");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn attend(self, stream: tokio::net::TcpStream) -> hyper::Result<()> {
+        let service = service_fn(|request| serve(self.routes.clone(), request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            served = connection.as_mut() => return served,
+            // The sender is our own: it does not go away.
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    }
+
+    /// Waits until all connections have ended; those that nothing is asked on do so at once.
+    async fn close(self) {
+        self.closing.send_replace(true);
+        let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+        let _ = self.places.acquire_many(all).await;
     }
 }
 
