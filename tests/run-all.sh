@@ -9,6 +9,8 @@ FILE_LIMIT=$((600 + (${SCALE:-1} > 1 ? 600 : 0))) # seconds for one test file, f
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 passed=0 failed=0
+unwell=()
+RUN_AGAIN=4 # files at most
 
 # count LOG EXPRESSION: the number that the last matching line of LOG carries.
 count() {
@@ -58,13 +60,30 @@ node_file() {
 export -f node_file count
 export results FILE_LIMIT
 
-# suite NAME JOBS: every file of a suite, JOBS at a time.
+# suite NAME JOBS: every file of a suite, JOBS at a time. Those that fail are noted in `unwell`.
 suite() {
     echo "== tests/$1"
     printf '%s\n' tests/"$1"/*.test.mjs | xargs -P "$2" -I {} bash -c 'node_file {}'
     local file counts
     for file in tests/"$1"/*.test.mjs; do
         read -ra counts <"$results/${file//\//-}.tally" || counts=(1 0 0)
+        if [ "${counts[0]}" -eq 0 ]; then tally "${counts[@]}"; else unwell+=("$file"); fi
+    done
+}
+
+# What failed beside another test runs once more with the machine to itself, where it has to
+# pass whole: media in real time does not wait for a browser that got no processor. Where more
+# fails than that explains, nothing runs again.
+settle() {
+    local file counts
+    for file in "${unwell[@]}"; do
+        read -ra counts <"$results/${file//\//-}.tally" || counts=(1 0 0)
+        if [ ${#unwell[@]} -le "$RUN_AGAIN" ]; then
+            echo "== once more, alone: $file"
+            node_file "$file"
+            read -ra counts <"$results/${file//\//-}.tally" || counts=(1 0 0)
+            if [ "${counts[0]}" -eq 0 ]; then echo "passed alone after a failure beside others: $file"; fi
+        fi
         tally "${counts[@]}"
     done
 }
@@ -78,5 +97,6 @@ for name in $(find tests -mindepth 2 -maxdepth 2 -name '*.test.mjs' -printf '%h\
     suite "$name" "$jobs"
 done
 
+settle
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

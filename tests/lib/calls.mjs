@@ -73,7 +73,7 @@ export class Calls {
 
   #attach(name, endpoint) {
     this.#endpoints.set(name, endpoint);
-    endpoint.on('IceCandidateFound', ({ candidate }) => this.#addCandidate(name, candidate));
+    endpoint.on('IceCandidateFound', ({ candidate }) => this.#addCandidate(name, candidate).catch(unlessClosed));
   }
 
   async #give(name, endpoint, offer) {
@@ -101,6 +101,11 @@ export class Calls {
     const reached = path ? await path.candidate(found) : found;
     if (reached) await this.#page.evaluate(([peer, way]) => probe.addCandidate(peer, way), [name, reached]);
   }
+}
+
+/** A server may go on finding candidates when the test has ended and its page with it. */
+function unlessClosed(error) {
+  if (!/closed/i.test(error.message)) throw error;
 }
 
 function withoutCandidates(sdp) {

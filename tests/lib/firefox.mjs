@@ -31,11 +31,13 @@ export async function launchFirefox() {
   assertPrivateNetwork();
   const pages = await servePages();
   const sound = await startSound();
+  const profile = mkdtempSync(join(tmpdir(), 'rivero-firefox-'));
   const browser = await puppeteer.launch({
     env: { ...process.env, PULSE_SERVER: `unix:${sound.socket}` },
     browser: 'firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     headless: true,
+    userDataDir: profile,
     extraPrefsFirefox: PREFERENCES,
   });
   return {
@@ -52,6 +54,8 @@ export async function launchFirefox() {
       await browser.close();
       await pages.close();
       await sound.stop();
+      // Processes of a Firefox that has ended may still write into it for a moment.
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }
