@@ -1,7 +1,7 @@
 // How soon a viewer notices its network: `tests/netns.sh node tests/bench/weak-viewer.mjs` (part of `make bench`).
 //
 // A viewer of simulcast is throttled to 300 kbit/s and let go again; a viewer of one encoding is
-// in darkness for ten seconds. Medians of the rounds, in ms, each with the bound that it is to keep.
+// in darkness for ten seconds, and then its camera is. Medians of the rounds, in ms, each with the bound that it is to keep.
 // Then viewers behind lossy networks of every kind, six at a time: none may stand still for longer.
 
 import { launchBrowser } from '../lib/browser.mjs';
@@ -45,7 +45,8 @@ async function watch({ client, browser }, relay, name, networks) {
   const page = await browser.openProbe();
   const calls = await Calls.on(page);
   await page.evaluate((colour) => probe.createSource('source', { colour }), COLOURS.blue);
-  await calls.open('camera', camera, { send: 'source', receive: false, codecs: { video: 'VP8' } });
+  const own = relay.path(`${name} camera`);
+  await calls.open('camera', camera, { send: 'source', receive: false, codecs: { video: 'VP8' }, path: own });
   const open = async (conditions, index) => {
     const viewer = `${name} ${index}`;
     const endpoint = await pipeline.create('WebRtcEndpoint');
@@ -66,20 +67,21 @@ async function watch({ client, browser }, relay, name, networks) {
     await pipeline.release();
     await page.close();
   };
-  return { viewers, now, end };
+  return { camera: { path: own }, viewers, now, end };
 }
 
-/** Rounds of darkness: until the first picture after it. */
-async function darkness(parts, relay) {
-  const { viewers, now, end } = await watch(parts, relay, 'dark', [USUAL]);
-  const [{ path, shown }] = viewers;
+/** Rounds of darkness at one side, `viewer` or `camera`: until the first picture after it. */
+async function darkness(parts, relay, side) {
+  const { camera, viewers, now, end } = await watch(parts, relay, `dark ${side}`, [USUAL]);
+  const [viewer] = viewers;
+  const { path } = { camera, viewer }[side];
   const recoveries = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     await path.set({ up: DARK, down: DARK });
     await pause(DARKNESS_MS);
     await path.set({ up: USUAL, down: USUAL });
     const light = await now();
-    const first = await until(async () => (await shown(light)).first, 'a picture comes after the darkness');
+    const first = await until(async () => (await viewer.shown(light)).first, 'a picture comes after the darkness');
     recoveries.push(Math.round(first - light));
     await pause(2000);
   }
@@ -117,7 +119,9 @@ try {
   const { falls, rises } = await throttle(parts, relay);
   middle('throttled to 300 kbit/s → the low encoding', falls, 3000);
   middle('no longer throttled → the high encoding', rises, 5000);
-  middle('10 s of darkness → the first picture', await darkness(parts, relay), 3000);
+  for (const side of ['viewer', 'camera']) {
+    middle(`10 s of darkness of the ${side} → the first picture`, await darkness(parts, relay, side), 3000);
+  }
   for (const loss of LOSSES) {
     const pauses = await losses(parts, relay, loss);
     row(`${loss} % lost, jitter 0, 30, 100 ms, without and with reordering: the longest pause`, Math.max(...pauses), pauses, 2000);

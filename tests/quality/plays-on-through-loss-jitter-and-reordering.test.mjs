@@ -1,4 +1,4 @@
-// One camera, a viewer behind each of many bad networks at a time. What the worst of them makes of
+// One camera, a viewer behind each of many bad networks at a time. What each of them makes of
 // a picture on a machine that does nothing else is measured by tests/bench/weak-viewer.mjs.
 
 import assert from 'node:assert/strict';

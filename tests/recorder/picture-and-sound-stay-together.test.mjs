@@ -68,12 +68,9 @@ for (const [index, { profile, video, loss }] of CASES.entries()) {
     const offsets = seen.map((time, index) => Math.round((time - heard[index]) * 1000));
     const middle = median(offsets);
     // The fake microphone's own way through Web Audio takes 20 to 45 ms; what a recording
-    // adds would differ from clap to clap, and after the pause. A busy machine's fake camera
-    // may show one clap late.
-    const apart = offsets.filter((offset) => Math.abs(offset - middle) > 40);
-    const [before, afterwards] = [offsets.slice(0, CLAPS / 2), offsets.slice(CLAPS / 2)].map(median);
+    // adds would differ from clap to clap, and after the pause.
     assert.ok(Math.abs(middle) <= 70, `picture after sound: ${offsets} ms`);
-    assert.ok(Math.abs(before - afterwards) <= 40 && apart.length <= 1, `picture after sound: ${offsets} ms`);
+    assert.ok(offsets.every((offset) => Math.abs(offset - middle) <= 40), `picture after sound: ${offsets} ms`);
     await pipeline.release();
   });
 }

@@ -197,8 +197,12 @@ impl Peer {
         received: &Received,
         buffer: &mut Vec<u8>,
     ) -> Result<u32, Error> {
-        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (local, target) = (IpAddr::V4(Ipv4Addr::LOCALHOST), self.target);
         let (mut segment, mut packets) = (0, 0);
+        let send = |buffer: &[u8], segment| {
+            let segment = (buffer.len() > segment).then_some(segment);
+            socket.send(local, target, buffer, segment, Mark::default());
+        };
         buffer.clear();
         for payload in received.payloads() {
             let length = HEADER + payload.len() + TAG;
@@ -209,7 +213,7 @@ impl Peer {
                     || length > segment
                     || buffer.len() + length > LARGEST_CALL);
             if complete {
-                socket.send(local, self.target, buffer, Some(segment), Mark::default());
+                send(buffer, segment);
                 buffer.clear();
             }
             if buffer.is_empty() {
@@ -219,8 +223,7 @@ impl Peer {
             packets += 1;
         }
         if !buffer.is_empty() {
-            let segment = (buffer.len() > segment).then_some(segment);
-            socket.send(local, self.target, buffer, segment, Mark::default());
+            send(buffer, segment);
         }
         Ok(packets)
     }
