@@ -8,6 +8,8 @@ use crate::sequence::{SequenceExtender, low_bits};
 const MAX_MISSING: usize = 512;
 /// A larger gap is not worth filling.
 const MAX_GAP: u64 = 512;
+/// Nor is one of more than a frame after [`MAX_AGE`] of silence: senders do not keep packets as long.
+const MAX_GAP_AFTER_SILENCE: u64 = 16;
 /// A packet that is later than this belongs to a sender that began anew.
 const MAX_LATENESS: u64 = 3000;
 /// How often a packet is asked for.
@@ -44,7 +46,10 @@ pub struct NackGenerator {
     /// In ascending order.
     missing: Vec<Missing>,
     round_trip: Duration,
-    lost: bool,
+    /// When the last packet came.
+    latest: Option<Instant>,
+    /// When packets were given up, until that was told.
+    lost: Option<Instant>,
 }
 
 impl Default for NackGenerator {
@@ -53,7 +58,8 @@ impl Default for NackGenerator {
             sequence: SequenceExtender::default(),
             missing: Vec::new(),
             round_trip: Duration::from_millis(100),
-            lost: false,
+            latest: None,
+            lost: None,
         }
     }
 }
@@ -66,14 +72,14 @@ impl NackGenerator {
 
     /// Takes the sequence number of a received packet.
     pub fn received(&mut self, now: Instant, sequence: u16) {
-        let highest = self.sequence.highest();
+        let (highest, latest) = (self.sequence.highest(), self.latest.replace(now));
         let extended = self.sequence.extend(sequence);
-        let Some(highest) = highest else {
+        let (Some(highest), Some(latest)) = (highest, latest) else {
             return;
         };
         if extended + MAX_LATENESS < highest {
             self.sequence.restart(sequence);
-            self.give_up_all();
+            self.give_up_all(now);
             return;
         }
         if extended <= highest {
@@ -82,13 +88,18 @@ impl NackGenerator {
             }
             return;
         }
-        if extended - highest > MAX_GAP {
-            self.give_up_all();
+        let max_gap = if now.saturating_duration_since(latest) < MAX_AGE {
+            MAX_GAP
+        } else {
+            MAX_GAP_AFTER_SILENCE
+        };
+        if extended - highest > max_gap {
+            self.give_up_all(now);
             return;
         }
         for gap in highest + 1..extended {
             if self.missing.len() >= MAX_MISSING {
-                self.give_up_all();
+                self.give_up_all(now);
             }
             self.missing.push(Missing {
                 sequence: gap,
@@ -105,18 +116,16 @@ impl NackGenerator {
         self.missing.retain(|missing| missing.sequence > first);
     }
 
-    fn give_up_all(&mut self) {
+    fn give_up_all(&mut self, now: Instant) {
         self.missing.clear();
-        self.lost = true;
+        self.lost = Some(now);
     }
 
     /// When [`Self::poll`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.missing
-            .iter()
-            .map(|missing| missing.next_request)
-            .min()
+        let requests = self.missing.iter().map(|missing| missing.next_request);
+        requests.chain(self.lost).min()
     }
 
     /// Replaces the content of `lost` with the sequence numbers to ask for now, in order.
@@ -138,7 +147,7 @@ impl NackGenerator {
             true
         });
         let gave_up = self.missing.len() < before;
-        if std::mem::take(&mut self.lost) || gave_up {
+        if self.lost.take().is_some() || gave_up {
             NackOutcome::Lost
         } else {
             NackOutcome::Recovering
@@ -204,6 +213,7 @@ mod tests {
         let mut nack = NackGenerator::default();
         nack.received(begin, 1);
         nack.received(begin, 1000);
+        assert_eq!(nack.poll_timeout(), Some(begin), "it is told at once");
         assert_eq!(poll(&mut nack, begin).1, NackOutcome::Lost);
         assert_eq!(nack.poll_timeout(), None);
         nack.received(begin, 1003);
@@ -211,6 +221,24 @@ mod tests {
         nack.keyframe(1004);
         let due = nack.poll_timeout().unwrap();
         assert_eq!(poll(&mut nack, due), (vec![1005], NackOutcome::Recovering));
+    }
+
+    #[test]
+    fn what_was_sent_in_a_long_silence_is_not_asked_for() {
+        let begin = Instant::now();
+        let mut nack = NackGenerator::default();
+        nack.received(begin, 1);
+        nack.received(begin + MAX_AGE, 5);
+        assert_eq!(
+            poll(&mut nack, begin + MAX_AGE + REORDERING_WAIT).0,
+            [2, 3, 4],
+            "a frame may have come late and incomplete"
+        );
+        let light = begin + MAX_AGE * 2;
+        nack.received(light, 100);
+        assert_eq!(nack.poll_timeout(), Some(light));
+        assert_eq!(poll(&mut nack, light), (vec![], NackOutcome::Lost));
+        assert_eq!(nack.poll_timeout(), None);
     }
 
     #[test]

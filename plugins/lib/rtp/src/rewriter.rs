@@ -236,6 +236,21 @@ impl StreamRewriter {
         (distance < REMEMBERED && is_current).then_some((source, origin.input))
     }
 
+    /// Counts on what was sent: the outgoing number `sequence`, at most the highest one, without
+    /// its wrapping around.
+    #[must_use]
+    pub fn extended(&self, sequence: u16) -> u64 {
+        let distance = low_bits(self.highest).wrapping_sub(sequence);
+        self.highest.saturating_sub(u64::from(distance))
+    }
+
+    /// Whether a packet of the present section was sent too long ago for [`Self::origin`].
+    #[must_use]
+    pub fn is_forgotten(&self, sequence: u16) -> bool {
+        let extended = self.extended(sequence);
+        extended >= self.begin && self.highest - extended >= u64::from(REMEMBERED)
+    }
+
     /// The outgoing timestamp of a packet of the present source, for sending it again under
     /// the number that [`Self::origin`] was asked about.
     #[must_use]
@@ -297,6 +312,20 @@ mod tests {
         assert_eq!(sequence(&mut r, now, 1, 9), None);
         r.set_mark(1004, 77);
         assert_eq!(r.mark(1004), 77);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_known_up_to_the_latest_switch() {
+        let (mut r, now) = rewriter();
+        for input in 0..=REMEMBERED {
+            sequence(&mut r, now, 1, input);
+        }
+        assert!(r.is_forgotten(1000) && !r.is_forgotten(1001));
+        assert!(!r.is_forgotten(999), "never sent");
+        let highest = 1000 + REMEMBERED;
+        assert_eq!(r.extended(highest) - r.extended(1000), REMEMBERED.into());
+        sequence(&mut r, now, 2, 7);
+        assert!(!r.is_forgotten(1000), "of the former source");
     }
 
     #[test]

@@ -268,8 +268,9 @@ impl Inbound {
             format.codec,
             packet.get(payload.clone()).unwrap_or_default(),
         );
-        if format.nack && info.keyframe_start {
+        if info.keyframe_start {
             stream.nack.keyframe(header.sequence);
+            stream.keyframe.came();
         }
         let presentation_time =
             stream
@@ -385,25 +386,36 @@ impl Inbound {
         sender: u32,
         compound: &mut CompoundBuilder,
     ) {
-        let format = self
-            .formats
-            .iter()
-            .find(|format| Some(format.format) == self.current);
-        let Some(format) = format.or(self.formats.first()) else {
-            return;
-        };
         // Without a stream it is asked for with the first packet.
         self.wants_keyframe = self.streams.is_empty();
         let is_single = self.announced.count() == 1;
         let latest = self.streams.last().map(|stream| stream.ssrc);
-        let asked = self.streams.iter_mut().filter(|stream| {
-            if is_single {
+        for stream in &mut self.streams {
+            let is_sent = if is_single {
                 Some(stream.ssrc) == latest
             } else {
                 stream.rate.is_active(now)
+            };
+            if is_sent {
+                stream.keyframe.needed(now);
             }
-        });
-        for stream in asked {
+        }
+        self.ask_for_keyframes(now, sender, compound);
+    }
+
+    /// Adds what asks for the keyframes that are due.
+    fn ask_for_keyframes(&mut self, now: Instant, sender: u32, compound: &mut CompoundBuilder) {
+        let mut formats = self.formats.iter();
+        let format = formats
+            .find(|format| Some(format.format) == self.current)
+            .or(self.formats.first());
+        let Some(format) = format else {
+            return;
+        };
+        for stream in &mut self.streams {
+            if !stream.keyframe.ask(now) {
+                continue;
+            }
             if format.pli {
                 stream.counters.pli += 1;
                 compound.picture_loss(sender, stream.ssrc);
@@ -417,10 +429,8 @@ impl Inbound {
 
     /// When [`ask_for_lost`](Self::ask_for_lost) has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.streams
-            .iter()
-            .filter_map(|stream| stream.nack.poll_timeout())
-            .min()
+        let timers = |stream: &Stream| [stream.nack.poll_timeout(), stream.keyframe.poll_timeout()];
+        self.streams.iter().flat_map(timers).flatten().min()
     }
 
     /// Adds what asks for lost packets, and for a keyframe when they will not come.
@@ -430,7 +440,9 @@ impl Inbound {
         sender: u32,
         compound: &mut CompoundBuilder,
     ) {
-        let mut needs_keyframe = self.wants_keyframe && !self.streams.is_empty();
+        if self.wants_keyframe && !self.streams.is_empty() {
+            self.request_keyframe(now, sender, compound);
+        }
         for stream in &mut self.streams {
             if stream.nack.poll_timeout().is_none_or(|due| due > now) {
                 continue;
@@ -441,11 +453,11 @@ impl Inbound {
                 compound.nack(sender, stream.ssrc, &self.lost);
                 self.estimator.lost(self.lost.len() as u64);
             }
-            needs_keyframe |= outcome == NackOutcome::Lost && self.kind == MediaKind::Video;
+            if outcome == NackOutcome::Lost && self.kind == MediaKind::Video {
+                stream.keyframe.needed(now);
+            }
         }
-        if needs_keyframe {
-            self.request_keyframe(now, sender, compound);
-        }
+        self.ask_for_keyframes(now, sender, compound);
     }
 
     /// Adds a report block for each stream.

@@ -2,6 +2,7 @@
 
 mod encodings;
 mod inbound;
+mod keyframe;
 mod outbound;
 mod repair;
 mod stream;

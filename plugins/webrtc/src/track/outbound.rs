@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use super::{
     extension_of,
-    repair::{RepairBudget, RepairStream},
+    repair::{FreshStart, RepairBudget, RepairStream, longest_age},
 };
 use crate::{congestion::Congestion, peer::Peer};
 
@@ -61,6 +61,7 @@ pub(crate) struct Outbound {
     pictures: PictureNumbers,
     repair: Option<RepairStream>,
     budget: RepairBudget,
+    fresh_start: FreshStart,
     /// Of retransmissions and probes.
     repeated_bytes: u64,
     statistics: SenderStatistics,
@@ -162,6 +163,7 @@ impl Outbound {
             pictures: PictureNumbers::default(),
             repair: None,
             budget: RepairBudget::default(),
+            fresh_start: FreshStart::default(),
             repeated_bytes: 0,
             statistics: SenderStatistics::new(clock_rate),
             epoch,
@@ -325,6 +327,10 @@ impl Outbound {
         self.sent.encoding = packet.layer.encoding;
         self.temporal_layer = self.temporal_layer.max(packet.layer.temporal);
         self.budget.earn(payload.len());
+        if packet.is_keyframe() {
+            let number = self.rewriter.extended(numbers.sequence);
+            self.fresh_start.keyframe(number);
+        }
         true
     }
 
@@ -485,21 +491,47 @@ impl Outbound {
     }
 
     /// The packets that the peer misses, with the numbers they had, as far as
-    /// they are still to be had and may be sent again now.
-    pub(crate) fn missing(&mut self, now: Instant, lost: LostSequences<'_>) -> Vec<(u16, Packet)> {
+    /// they are still to be had and may be sent again now. A peer that misses
+    /// pictures too old for that, after darkness say, gets a keyframe instead.
+    pub(crate) fn missing(
+        &mut self,
+        moment: Moment,
+        lost: LostSequences<'_>,
+    ) -> Vec<(u16, Packet)> {
         self.feedback.nack += 1;
         let round_trip = self.statistics.round_trip().unwrap_or_default();
+        let longest = i64::try_from(longest_age(round_trip).as_nanos()).unwrap_or(i64::MAX);
+        let is_old = |packet: &Packet| moment.pipeline - packet.ingress_time > longest;
         let mut found = Vec::new();
         for sent in lost.take(MAX_RETRANSMISSIONS) {
-            let Some(packet) = self.sent_as(sent) else {
+            let packet = self.sent_as(sent);
+            let is_gone = packet
+                .as_ref()
+                .map_or_else(|| self.rewriter.is_forgotten(sent), is_old);
+            if is_gone && self.starts_afresh(moment.now, sent) {
+                return Vec::new();
+            }
+            let Some(packet) = packet.filter(|_| !is_gone) else {
                 continue;
             };
             let length = packet.payload().len();
-            if self.budget.spend(now, sent, length, round_trip) {
+            if self.budget.spend(moment.now, sent, length, round_trip) {
                 found.push((sent, packet));
             }
         }
         found
+    }
+
+    /// Whether the peer, which will not get what was sent under this number, needs a keyframe;
+    /// asks for it.
+    fn starts_afresh(&mut self, now: Instant, sent: u16) -> bool {
+        let number = self.rewriter.extended(sent);
+        let is_video = self.formats.iter().any(|format| format.codec.is_some());
+        let is_needed = is_video && self.fresh_start.is_needed(number);
+        if is_needed && self.fresh_start.ask(now) {
+            self.sink.upstream(Upstream::KeyframeRequest);
+        }
+        is_needed
     }
 
     /// The packet that went out under a number. What came before a switch has

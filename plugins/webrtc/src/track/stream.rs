@@ -11,7 +11,7 @@ use rivero_rtp::{
     window::ReceivedWindow,
 };
 
-use super::timeline::Timeline;
+use super::{keyframe::AwaitedKeyframe, timeline::Timeline};
 
 /// A stream that is silent for this long is not being sent.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -29,6 +29,7 @@ pub(super) struct Stream {
     pub(super) encoding: u8,
     pub(super) statistics: ReceiverStatistics,
     pub(super) nack: NackGenerator,
+    pub(super) keyframe: AwaitedKeyframe,
     pub(super) window: ReceivedWindow,
     pub(super) timeline: Timeline,
     /// Numbers without the gaps that padding leaves.
@@ -110,6 +111,7 @@ impl Stream {
             encoding,
             statistics: ReceiverStatistics::new(ssrc, clock_rate),
             nack: NackGenerator::default(),
+            keyframe: AwaitedKeyframe::default(),
             window: ReceivedWindow::default(),
             timeline: Timeline::new(clock_rate),
             numbers: StreamRewriter::new(clock_rate, 0, 0),

@@ -87,7 +87,7 @@ impl Transport {
         let Some((track, outbound)) = outbounds.next() else {
             return;
         };
-        let missing = outbound.missing(now, lost);
+        let missing = outbound.missing(moment(now), lost);
         if self.is_paced(track) {
             self.send_again_paced(now, track, missing);
             return;
