@@ -13,6 +13,7 @@ mod h265;
 mod packetiser;
 mod sampled;
 mod single;
+mod units;
 mod vp8;
 mod vp9;
 
