@@ -47,6 +47,37 @@ test('a request of another connection in the session takes its events there', as
   await second.close();
 });
 
+test('and a later one of the first connection takes them back', async () => {
+  const [first, second] = [await connectRpc(server.url), await connectRpc(server.url)];
+  const element = await subscribed(first, 'returns');
+  await second.request('keepAlive', { sessionId: 'returns' });
+  await first.request('keepAlive', { sessionId: 'returns' });
+  await connect(element, 'AUDIO');
+  await until(() => first.events.length === 1, 'the event arrives');
+  await second.close();
+  await connect(element, 'VIDEO');
+  await until(() => first.events.length === 2, 'the end of the other connection changes nothing');
+  await first.close();
+});
+
+test('so does a request that was answered before', async () => {
+  const lost = await connectRpc(server.url);
+  const element = await subscribed(lost, 'repeats');
+  const text = JSON.stringify({ jsonrpc: '2.0', id: 'same', method: 'keepAlive', params: { sessionId: 'repeats' } });
+  const answerTo = async (rpc) => {
+    const answered = rpc.next(1);
+    rpc.sendText(text);
+    return answered;
+  };
+  const answer = await answerTo(lost);
+  await lost.close();
+  const back = await connectRpc(server.url);
+  assert.deepEqual(await answerTo(back), answer);
+  await connect(element, 'AUDIO');
+  await until(() => back.events.length === 1, 'the event arrives');
+  await back.close();
+});
+
 test('a connection that changes to another session leaves its old one without events until it returns', async () => {
   const rpc = await connectRpc(server.url);
   const element = await subscribed(rpc, 'left behind');

@@ -156,7 +156,7 @@ impl Connection<'_> {
                         return end;
                     }
                 }
-                Begun::Repeated => {}
+                Begun::Repeated { session } => self.methods.bind(&mut self.peer, &session),
             }
         }
     }

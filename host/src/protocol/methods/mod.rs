@@ -62,7 +62,10 @@ pub enum Begun {
         session: Arc<str>,
     },
     /// The request already runs; its one reply will come to this connection too.
-    Repeated,
+    Repeated {
+        /// The session of the request.
+        session: Arc<str>,
+    },
 }
 
 /// Under which session and id a reply is kept.
@@ -102,20 +105,17 @@ impl Methods {
         let key = session
             .as_ref()
             .and_then(|session| self.cache_key(session, &request));
-        match key.as_ref().map(|key| {
-            key.session
-                .cache()
-                .lock()
-                .look_up(&key.id, &peer.outbox, Instant::now())
-        }) {
-            Some(Known::Reply(text)) => {
-                return Begun::Done(Reply {
-                    text,
-                    session: None,
-                });
+        if let Some(key) = &key {
+            let session = key.session.id.clone();
+            let mut cache = key.session.cache().lock();
+            match cache.look_up(&key.id, &peer.outbox, Instant::now()) {
+                Known::Reply(text) => {
+                    let session = Some(session);
+                    return Begun::Done(Reply { text, session });
+                }
+                Known::Running => return Begun::Repeated { session },
+                Known::No => {}
             }
-            Some(Known::Running) => return Begun::Repeated,
-            Some(Known::No) | None => {}
         }
         let key = key.filter(|_| request.method != "ping");
         let Request { id, method, params } = request;
@@ -162,8 +162,10 @@ impl Methods {
 
     /// Lets the connection belong to a session: its events come here now.
     pub fn bind(&self, peer: &mut Peer, id: &Arc<str>) {
-        let is_bound = |bound: &Arc<Session>| bound.id == *id && bound.is_known();
-        if peer.bound.as_ref().is_some_and(is_bound) {
+        let is_bound = |bound: &&Arc<Session>| bound.id == *id && bound.is_known();
+        if let Some(bound) = peer.bound.as_ref().filter(is_bound) {
+            // Another connection may have taken it over meanwhile.
+            bound.bind(&peer.outbox);
             return;
         }
         let session = self.core.registry.session(id);
