@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::civil_time::CivilTime;
@@ -19,7 +19,7 @@ pub(super) struct LogFiles {
     written: u64,
     day: u64,
     next_number: u32,
-    /// Those of this process, oldest first.
+    /// Those that are there, oldest first, earlier runs' included.
     kept: Vec<PathBuf>,
     now: fn() -> u64,
 }
@@ -32,16 +32,20 @@ impl LogFiles {
 
     fn open_at(files: Files, now: fn() -> u64) -> io::Result<LogFiles> {
         fs::create_dir_all(&files.directory)?;
+        let mut kept = present(&files.directory)?;
         let (path, current) = create(&files, 0, now())?;
-        Ok(LogFiles {
+        kept.push(path);
+        let mut log = LogFiles {
             files,
             current,
             written: 0,
             day: now() / SECONDS_PER_DAY,
             next_number: 1,
-            kept: vec![path],
+            kept,
             now,
-        })
+        };
+        log.remove_surplus();
+        Ok(log)
     }
 
     fn begin_next(&mut self, now: u64) -> io::Result<()> {
@@ -51,12 +55,16 @@ impl LogFiles {
         self.day = now / SECONDS_PER_DAY;
         self.next_number += 1;
         self.kept.push(path);
+        self.remove_surplus();
+        Ok(())
+    }
+
+    fn remove_surplus(&mut self) {
         let surplus = self.kept.len().saturating_sub(self.files.count.max(1));
         for old in self.kept.drain(..surplus) {
             // Somebody else may have removed it.
             let _ = fs::remove_file(old);
         }
-        Ok(())
     }
 }
 
@@ -75,6 +83,32 @@ impl Write for LogFiles {
     fn flush(&mut self) -> io::Result<()> {
         self.current.flush()
     }
+}
+
+/// The log files of a directory by their names, which begin with the time.
+fn present(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(is_log_file)
+    });
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a name is one that [`create`] gives.
+fn is_log_file(name: &str) -> bool {
+    let mut parts = name.split('.');
+    let [Some(time), Some(number), Some(process), Some("log"), None] =
+        std::array::from_fn(|_| parts.next())
+    else {
+        return false;
+    };
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    time.len() == "YYYY-MM-DDTHHMMSS".len()
+        && all_digits(number)
+        && process.strip_prefix("pid").is_some_and(all_digits)
 }
 
 fn create(files: &Files, number: u32, now: u64) -> io::Result<(PathBuf, File)> {
@@ -117,10 +151,18 @@ mod tests {
             size: 10,
             count: 2,
         };
+        fs::create_dir(&files.directory).unwrap();
+        let foreign = files.directory.join("2026-11-20.log");
+        let former = files.directory.join("2026-11-20T101112.00003.pid77.log");
+        for file in [&foreign, &former] {
+            fs::write(file, "earlier\n").unwrap();
+        }
         let mut log = LogFiles::open_at(files.clone(), || CLOCK.load(Ordering::Relaxed)).unwrap();
         for line in ["first\n", "2nd\n", "third\n", "4th\n"] {
             log.write_all(line.as_bytes()).unwrap();
         }
+        assert!(foreign.exists() && !former.exists());
+        fs::remove_file(foreign).unwrap();
         CLOCK.fetch_add(SECONDS_PER_DAY, Ordering::Relaxed);
         log.write_all(b"5\n").unwrap();
         let mut names: Vec<_> = fs::read_dir(&files.directory)

@@ -30,18 +30,20 @@ pub fn start(files: Option<Files>) -> io::Result<()> {
     let gst_debug = std::env::var("GST_DEBUG").unwrap_or_default();
     let filter = EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(level(&gst_debug)));
+    // A line that cannot be written (a full disk, a pipe that nobody reads) is lost: complaining
+    // about it on standard error would be a panic where that is what cannot be written.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false);
     let started = match files {
         Some(files) => {
             let writer = Mutex::new(LogFiles::open(files)?);
-            let log = tracing_subscriber::fmt().with_env_filter(filter);
             log.with_writer(writer).with_ansi(false).try_init()
         }
-        None => {
-            let log = tracing_subscriber::fmt().with_env_filter(filter);
-            log.with_writer(io::stderr)
-                .with_ansi(io::stderr().is_terminal())
-                .try_init()
-        }
+        None => log
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .try_init(),
     };
     if started.is_err() {
         // Another subscriber is in place: the embedding program's.
