@@ -163,7 +163,10 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     if command_line.strict_config && !problems.is_empty() {
         return Err("The configuration has problems, and --strict-config is given".into());
     }
-    runtime.block_on(run(configuration, modules, plane))
+    let outcome = runtime.block_on(run(configuration, modules, plane));
+    // Does not wait for names that are still being looked up.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn log_files(command_line: &CommandLine) -> Option<Files> {

@@ -83,6 +83,48 @@ fn an_unusable_certificate_is_one_line_and_exit_1() {
     );
 }
 
+#[test]
+fn an_address_that_is_none_does_not_let_everybody_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let configuration =
+        json!({"mediaServer": {"net": {"websocket": {"port": 0, "address": "10.0.0.1/8"}}}});
+    let output = command(directory.path(), &configuration).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(r#"address: "10.0.0.1/8" is no address"#),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_does_not_end_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let configuration = json!({"mediaServer": {
+        "net": {"websocket": {"address": address.ip(), "port": address.port()}},
+    }});
+    let mut child = command(directory.path(), &configuration)
+        .env("RUST_LOG", "debug")
+        .spawn()
+        .unwrap();
+    let mut child = spawn_blocking(move || {
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let is_start = |line: String| line.contains("Kurento Media Server started");
+        assert!(lines.by_ref().map_while(Result::ok).any(is_start));
+        child
+    })
+    .await
+    .unwrap();
+    // The pipe is closed now, and each connection writes lines.
+    for _ in 0..3 {
+        let mut client = Client::connect(address, "/kurento").await;
+        client.result("ping", json!({})).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 struct Running {
     child: Child,
     address: SocketAddr,

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 /// Where the main configuration is if nobody says otherwise.
 pub(super) const DEFAULT_FILE: &str = "/etc/kurento/kurento.conf.json";
@@ -44,7 +44,8 @@ pub struct CommandLine {
         long,
         env = "KURENTO_MODULES_CONFIG_PATH",
         value_name = "DIRS",
-        value_delimiter = ':'
+        value_delimiter = ':',
+        value_parser = possibly_empty_path()
     )]
     pub modules_config_path: Vec<PathBuf>,
     /// Directories with modules, separated by colons, searched before the built-in ones
@@ -53,7 +54,8 @@ pub struct CommandLine {
         long,
         env = "KURENTO_MODULES_PATH",
         value_name = "DIRS",
-        value_delimiter = ':'
+        value_delimiter = ':',
+        value_parser = possibly_empty_path()
     )]
     pub modules_path: Vec<PathBuf>,
     /// Directory for log files, in place of standard error
@@ -124,21 +126,37 @@ impl CommandLine {
                 }
             }
         }
-        CommandLine::try_parse_from(kept).map(|parsed| (parsed, ignored))
+        let matches = command().try_get_matches_from(kept)?;
+        CommandLine::from_arg_matches(&matches).map(|parsed| (parsed, ignored))
     }
 
     /// The text that `--help` shows.
     #[must_use]
     pub fn help_text() -> String {
-        <CommandLine as clap::CommandFactory>::command()
-            .render_long_help()
-            .to_string()
+        command().render_long_help().to_string()
     }
 }
 
+/// Variables of the environment that are set to nothing count as not set, as is usual in files of
+/// variables for services and containers.
+fn command() -> clap::Command {
+    CommandLine::command().mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.is_empty()) {
+            argument.env(None::<&'static str>)
+        } else {
+            argument
+        }
+    })
+}
+
+/// A part of a list: `a::b` has an empty one, and so has `$UNSET:/a`. It names no directory.
+fn possibly_empty_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
 fn is_known(option: &str) -> bool {
-    let command = <CommandLine as clap::CommandFactory>::command();
-    command
+    command()
         .get_arguments()
         .any(|argument| argument.get_long() == Some(option))
 }
@@ -187,6 +205,14 @@ mod tests {
         .unwrap();
         assert!(line.strict_config);
         assert_eq!(ignored, ["--gst-debug-level", "--gst-debug"]);
+    }
+
+    #[test]
+    fn lists_may_have_empty_parts() {
+        let (line, _) = parse(&["--modules-path=:/x::/y", "-c", ""]).unwrap();
+        let parts = ["", "/x", "", "/y"].map(PathBuf::from);
+        assert_eq!(line.modules_path, parts);
+        assert_eq!(line.modules_config_path, [PathBuf::new()]);
     }
 
     #[test]

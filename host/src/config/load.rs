@@ -67,6 +67,11 @@ pub enum Error {
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
+    /// The address of the listener is none. Every address in its place would let everybody in.
+    #[error(
+        "Error reading configuration: mediaServer.net.websocket.address: {0} is no address, and no name of one"
+    )]
+    Address(String),
 }
 
 /// Reads everything that the command line refers to.
@@ -86,9 +91,11 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     let directory = file
         .as_ref()
         .map(|file| file.parent().unwrap_or(Path::new("")).to_owned());
-    let directories = match (command_line.modules_config_path.as_slice(), &directory) {
-        ([], Some(directory)) => vec![directory.join("modules")],
-        (given, _) => given.to_vec(),
+    let given = command_line.modules_config_path.iter().cloned();
+    let given: Vec<PathBuf> = given.filter(|path| !path.as_os_str().is_empty()).collect();
+    let directories = match &directory {
+        Some(directory) if given.is_empty() => vec![directory.join("modules")],
+        _ => given,
     };
     let mut parts = Vec::new();
     if let (Some(file), Some(of_main)) = (&file, tree.get("modules")) {
@@ -105,6 +112,10 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     let of_main = problems.iter().filter(|key| !key.starts_with("modules."));
     let name = file.as_deref().unwrap_or(Path::new("")).display();
     warnings.extend(of_main.map(|problem| format!("{name}: {problem}")));
+    let address = tree.pointer("/mediaServer/net/websocket/address");
+    if let (Some(address), None) = (address, settings.address) {
+        return Err(Error::Address(address.to_string()));
+    }
     if file.is_none() {
         settings.port = Settings::default().port;
         settings.address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));

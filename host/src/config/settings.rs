@@ -1,6 +1,7 @@
 //! What the server itself takes from the configuration.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl Settings {
             disable_request_cache: reader
                 .flag(resources, "disableRequestCache")
                 .unwrap_or_default(),
-            address: reader.get(socket, "address"),
+            address: reader.get(socket, "address").map(|Host(address)| address),
             ipv6: reader.flag(socket, "ipv6").unwrap_or(default.ipv6),
             // In a file that is there, a missing port disables the listener.
             port: reader.get(socket, "port").unwrap_or_default(),
@@ -138,6 +139,23 @@ impl Settings {
             },
         };
         (settings, reader.problems)
+    }
+}
+
+/// An address, or a name that stands for one on this machine.
+struct Host(IpAddr);
+
+impl FromStr for Host {
+    type Err = io::Error;
+
+    fn from_str(text: &str) -> io::Result<Host> {
+        if let Ok(address) = text.parse() {
+            return Ok(Host(address));
+        }
+        let first = (text, 0).to_socket_addrs()?.next();
+        first
+            .map(|address| Host(address.ip()))
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -216,6 +234,17 @@ mod tests {
         assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
         assert_eq!(settings.element.encoder_bitrate, 500_000);
         assert_eq!(settings.shared_encoding, SharedEncoding::BestViewer);
+    }
+
+    #[test]
+    fn an_address_may_be_a_name() {
+        let address = |text: &str| {
+            let tree = json!({"mediaServer": {"net": {"websocket": {"address": text}}}});
+            Settings::read(&tree).0.address
+        };
+        assert_eq!(address("10.1.2.3"), "10.1.2.3".parse().ok());
+        assert!(address("localhost").is_some_and(|address| address.is_loopback()));
+        assert_eq!(address("127.0.0.1:8888"), None);
     }
 
     #[test]
