@@ -92,8 +92,12 @@ impl Host {
             .metric(1, name.into(), labels.to_string().as_str().into(), value);
     }
 
-    /// A buffer to be filled and shared.
+    /// A buffer of zeros, to be filled and shared.
+    ///
+    /// # Panics
+    /// When nothing can be as long, as [`Vec::with_capacity`] does.
     pub fn buffer(&self, length: usize) -> BytesMut {
+        BytesMut::check_length(length);
         self.0.allocate(length)
     }
 

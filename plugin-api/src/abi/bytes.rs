@@ -5,7 +5,7 @@
 //! by another: a Rust buffer, a block of shared memory or a GStreamer buffer.
 
 use std::{
-    alloc::{Layout, alloc, dealloc, handle_alloc_error},
+    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
     ops::{Deref, DerefMut, Range},
     ptr::NonNull,
     sync::{
@@ -165,11 +165,15 @@ struct Block {
 }
 
 impl Block {
+    /// # Panics
+    /// When nothing can be as long: a length that fell below zero, say.
     fn layout(capacity: usize) -> Layout {
-        let payload = Layout::array::<u8>(capacity).unwrap_or(Layout::new::<u8>());
-        Layout::new::<Block>()
-            .extend(payload)
-            .map_or(Layout::new::<Block>(), |(layout, _)| layout)
+        let payload = Layout::array::<u8>(capacity);
+        match payload.and_then(|payload| Layout::new::<Block>().extend(payload)) {
+            Ok((layout, _)) => layout,
+            #[allow(clippy::panic, reason = "as of a Vec; calls of modules contain it")]
+            Err(_) => panic!("a buffer of {capacity} bytes"),
+        }
     }
 
     unsafe extern "C" fn clone(object: *const ()) {
@@ -216,12 +220,14 @@ unsafe impl Sync for BytesMut {}
 impl BytesMut {
     /// Memory of this compilation unit; [`Host::buffer`](crate::Host::buffer)
     /// gives memory that the host chooses.
+    ///
+    /// # Panics
+    /// When nothing can be as long.
     pub fn new(length: usize) -> Self {
         let layout = Block::layout(length);
-        // SAFETY: the layout holds the header and `length` bytes behind it,
-        // all of which are written before anyone can read them.
+        // SAFETY: the layout holds the header and `length` bytes behind it, which are zero.
         unsafe {
-            let Some(block) = NonNull::new(alloc(layout).cast::<Block>()) else {
+            let Some(block) = NonNull::new(alloc_zeroed(layout).cast::<Block>()) else {
                 handle_alloc_error(layout)
             };
             block.write(Block {
@@ -229,7 +235,6 @@ impl BytesMut {
                 capacity: length,
             });
             let data = block.as_ptr().add(1).cast::<u8>();
-            std::ptr::write_bytes(data, 0, length);
             Self {
                 data,
                 length,
@@ -237,6 +242,11 @@ impl BytesMut {
                 owner: &BLOCK_OWNER,
             }
         }
+    }
+
+    /// Panics where [`Self::new`] does. Before a call to the host: no panic may cross that.
+    pub(crate) fn check_length(length: usize) {
+        let _ = Block::layout(length);
     }
 
     /// Shortens the buffer; longer than it is has no effect.
@@ -299,6 +309,12 @@ mod tests {
         assert_eq!(Arc::strong_count(&owner), 2);
         drop(part);
         assert_eq!(Arc::strong_count(&owner), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "a buffer of")]
+    fn a_length_that_fell_below_zero_is_a_panic() {
+        BytesMut::new(12usize.wrapping_sub(13));
     }
 
     #[test]
