@@ -15,6 +15,15 @@ pub(crate) struct Choice {
     pub(crate) temporal: u8,
 }
 
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            encoding: 0,
+            temporal: u8::MAX,
+        }
+    }
+}
+
 /// A choice, and the bit/s that it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Candidate {
@@ -38,8 +47,11 @@ pub(crate) fn least_share(encodings: &[Encoding]) -> f64 {
 }
 
 /// The best choice that `estimate` bit/s carry; `None` while nothing is known about any
-/// encoding. `present` is what the consumer gets so far, which is not given up easily.
+/// encoding. Where there is nothing to choose it is the whole. `present` is what the consumer gets so far, which is not given up easily.
 pub(crate) fn choose(encodings: &[Encoding], estimate: u64, present: Choice) -> Option<Choice> {
+    if !encodings.is_empty() && !are_layered(encodings) {
+        return Some(Choice::default());
+    }
     let candidates = candidates(encodings);
     #[allow(clippy::cast_precision_loss)]
     let estimate = estimate as f64;
@@ -168,6 +180,13 @@ mod tests {
         assert_eq!(choose(&encodings, u64::MAX, HIGH), Some(MIDDLE));
         assert_eq!(choose(&[], u64::MAX, HIGH), None);
         assert_eq!(next_bitrate(&encodings, MIDDLE), 0);
+    }
+
+    #[test]
+    fn the_only_one_is_chosen_whatever_was_before() {
+        let mut single = encodings()[..1].to_vec();
+        (single[0].temporal_layers, single[0].bitrate) = (1, 0);
+        assert_eq!(choose(&single, 10_000, HIGH), Some(Choice::default()));
     }
 
     #[test]

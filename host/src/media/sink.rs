@@ -1,6 +1,9 @@
 //! The host's side of a sink pad.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use arc_swap::ArcSwapOption;
 use rivero_plugin_api::{
@@ -19,6 +22,8 @@ pub struct Sink {
     accepted: Mutex<Vec<u32>>,
     announced: Mutex<u32>,
     feed: ArcSwapOption<Feed>,
+    /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
+    estimate: AtomicU64,
     latency: Latency,
 }
 
@@ -43,6 +48,7 @@ impl Sink {
             accepted: Mutex::default(),
             announced: Mutex::default(),
             feed: ArcSwapOption::empty(),
+            estimate: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
         }
     }
@@ -112,8 +118,17 @@ impl Sink {
             .is_some_and(|feed| feed.source.id() == source.id())
     }
 
-    /// A message from the module towards what feeds it; without a feed it is lost.
+    /// What the module said last of the path beyond, bit/s.
+    pub(crate) fn estimate(&self) -> u64 {
+        self.estimate.load(Relaxed)
+    }
+
+    /// A message from the module towards what feeds it; without a feed it is lost, but for
+    /// estimates, which count for what feeds it later.
     pub fn upstream(&self, message: Upstream) {
+        if let Upstream::BandwidthEstimate { bits_per_second } = message {
+            self.estimate.store(bits_per_second, Relaxed);
+        }
         let Some(feed) = self.feed.load_full() else {
             return;
         };

@@ -268,9 +268,6 @@ impl Source {
     }
 
     fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
-        if !layers::are_layered(encodings) {
-            return;
-        }
         let fan_out = self.fan_out.load();
         let mut switches = false;
         for link in fan_out.links() {
@@ -287,7 +284,7 @@ impl Source {
             .encodings
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        layers::are_layered(&encodings) && link.choose(&encodings)
+        link.choose(&encodings)
     }
 
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rivero_plugin_api::{MediaKind, SinkSelection, Upstream, abi::traits::AbiSinkGroup_TO};
+use rivero_plugin_api::{
+    Encoding, MediaKind, SinkSelection, Upstream, abi::traits::AbiSinkGroup_TO,
+};
 
 use super::{
     Node, NodeEvent, NodeObserver, Sink,
@@ -372,4 +374,61 @@ fn the_age_of_media_is_measured_while_that_is_wanted() {
         "{average}"
     );
     assert!(camera.latencies().is_empty());
+}
+
+#[test]
+fn what_a_path_carries_counts_for_whatever_feeds_it() {
+    let bench = Bench::new();
+    let (viewer, _) = bench.node("viewer");
+    let sink = viewer
+        .add_sink(VIDEO, "default", sink_handler(&Log::default()), None, 0)
+        .unwrap();
+    viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+    let told = |bits_per_second| Upstream::BandwidthEstimate { bits_per_second };
+    sink.upstream(told(500_000));
+    for name in ["first", "second"] {
+        let (camera, _) = bench.node(name);
+        let upstream = Log::default();
+        camera
+            .add_source(VIDEO, "default", source_handler(&upstream))
+            .unwrap();
+        camera.set_format(VIDEO, "default", bench.vp8);
+        camera.connect(&viewer, VIDEO, "default", "default");
+        let heard = upstream.wait_for(|all| all.contains(&Some(told(500_000))));
+        assert!(heard.contains(&Some(told(500_000))), "{name}: {heard:?}");
+    }
+}
+
+#[test]
+fn a_viewer_of_a_better_encoding_goes_on_when_only_one_is_sent() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let (viewer, _) = bench.node("viewer");
+    let arrivals = Log::default();
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&Log::default()))
+        .unwrap();
+    viewer
+        .add_sink(VIDEO, "default", sink_handler(&arrivals), None, 0)
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    viewer.set_accepted(VIDEO, "default", &[bench.vp8]);
+    camera.connect(&viewer, VIDEO, "default", "default");
+    let encoding = |bitrate| Encoding {
+        bitrate,
+        temporal_layers: 1,
+        ..Encoding::default()
+    };
+    source.set_encodings(vec![encoding(150_000), encoding(900_000)]);
+    let mut better = bench.packets(0..1, Some(0));
+    better[0].layer.encoding = 1;
+    source.push(&better);
+    source.set_encodings(vec![encoding(150_000)]);
+    source.push(&bench.packets(1..3, Some(1)));
+    let expected = [
+        Arrival::Format(bench.vp8),
+        Arrival::Packets(vec![0]),
+        Arrival::Packets(vec![1, 2]),
+    ];
+    assert_eq!(arrivals.all(), expected);
 }

@@ -57,12 +57,11 @@ impl Wiring {
     ) -> Option<Arc<Source>> {
         let branch = self.branches.get_mut(path)?;
         if !sink.is_fed_by(&branch.source) {
-            // Another stream: it begins with a keyframe of its own.
+            // Another stream: it begins with a keyframe of its own, and has other layers.
             link.set_active(false);
-            if branch.source.is_converted() {
-                link.forget_wish();
-            }
+            link.forget_wish();
         }
+        link.set_estimate(sink.estimate());
         branch.source.select_layer(link);
         branch.fresh |= link.set_active(true) && !branch.source.can_greet(link.wanted());
         sink.set_feed(Some((branch.source.clone(), link.clone())));
