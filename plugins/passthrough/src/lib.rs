@@ -3,8 +3,13 @@
 //! One lane for each kind of media: a sink pad that takes any format, and a
 //! source pad that has the format of what comes in. Messages of the consumers
 //! travel through as well, so that a keyframe request reaches the camera.
+//! Of several encodings only the one that the host chose for the element comes
+//! in, so what goes out is the only one that there is.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Packet, Result, SinkHandler, SinkPad,
@@ -62,7 +67,11 @@ impl SinkHandler for End {
     fn packets(&self, packets: &[Packet]) {
         let Some(lane) = self.0.upgrade() else { return };
         if let Some(source) = lane.source.get() {
-            source.push(packets);
+            if packets.iter().any(|packet| packet.layer.encoding != 0) {
+                push_single(source, packets);
+            } else {
+                source.push(packets);
+            }
         }
     }
 
@@ -81,4 +90,22 @@ impl SourceHandler for End {
             sink.upstream(message);
         }
     }
+}
+
+thread_local! {
+    /// Reused, so that a burst allocates nothing.
+    static SINGLE: RefCell<Vec<Packet>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Pushes packets as those of the only encoding that the pad has.
+fn push_single(source: &SourcePad, packets: &[Packet]) {
+    let mut single = SINGLE.take();
+    single.extend(packets.iter().map(|packet| {
+        let mut packet = packet.clone();
+        packet.layer.encoding = 0;
+        packet
+    }));
+    source.push(&single);
+    single.clear();
+    SINGLE.set(single);
 }
