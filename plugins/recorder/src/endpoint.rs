@@ -241,7 +241,7 @@ impl Shared {
         match &*phase {
             Phase::Recording(writer) => {
                 if self.base.enter(UriState::Start) {
-                    writer.intake().control(Command::Begin);
+                    writer.intake().control(now(), Command::Begin);
                     self.context.recording();
                 }
             }
@@ -284,9 +284,9 @@ impl Shared {
             (MediaKind::Audio, flows.audio),
             (MediaKind::Video, flows.video),
         ] {
-            writer.intake().control(Command::Expect(kind, flows));
+            writer.intake().control(now(), Command::Expect(kind, flows));
         }
-        writer.intake().control(Command::Begin);
+        writer.intake().control(now(), Command::Begin);
         Ok(writer)
     }
 
@@ -298,7 +298,7 @@ impl Shared {
         if !self.base.enter(UriState::Pause) {
             return;
         }
-        writer.intake().control(Command::Pause);
+        writer.intake().control(now(), Command::Pause);
         self.context.paused();
         drop(phase);
         self.take_media(false);
@@ -311,7 +311,7 @@ impl Shared {
             Phase::New => return None,
             Phase::Over(writer) => writer,
             Phase::Recording(writer) => {
-                writer.intake().control(Command::Finish);
+                writer.intake().control(now(), Command::Finish);
                 writer
             }
         };
@@ -351,7 +351,7 @@ impl Shared {
             all.audio || all.video
         };
         let Some(writer) = self.writer() else { return };
-        writer.intake().control(Command::Expect(kind, flows));
+        writer.intake().control(now(), Command::Expect(kind, flows));
         if self.stops_at_end && !any {
             self.end_unless_it_goes_on();
         }
@@ -370,6 +370,11 @@ impl Shared {
             }
         });
     }
+}
+
+/// ns on the pipeline's clock.
+fn now() -> i64 {
+    host().map_or(0, rivero_plugin_api::Host::now)
 }
 
 /// What is asked for where a conversion has the choice.
@@ -411,7 +416,7 @@ impl SinkHandler for Input {
             discontinuity: packet.flags & Packet::DISCONTINUITY != 0,
             data: packet.bytes.clone(),
         });
-        writer.intake().frames(self.kind, frames.collect());
+        writer.intake().frames(now(), self.kind, frames.collect());
     }
 
     fn format(&self, format: Option<u32>) {
@@ -463,6 +468,6 @@ impl Listener for Reports {
     }
 
     fn now(&self) -> i64 {
-        host().map_or(0, rivero_plugin_api::Host::now)
+        now()
     }
 }

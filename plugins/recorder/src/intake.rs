@@ -33,7 +33,8 @@ pub(crate) enum Command {
 
 #[derive(Default)]
 struct Queue {
-    commands: VecDeque<Command>,
+    /// Each with the time at which it came, ns on the pipeline's clock.
+    commands: VecDeque<(i64, Command)>,
     bytes: usize,
     /// Frames left out since the writer last looked.
     lost: u64,
@@ -54,8 +55,8 @@ impl Intake {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues media; never blocks.
-    pub(crate) fn frames(&self, kind: MediaKind, mut frames: Vec<Frame>) {
+    /// Queues media that came `at`, ns on the pipeline's clock; never blocks.
+    pub(crate) fn frames(&self, at: i64, kind: MediaKind, mut frames: Vec<Frame>) {
         let bytes: usize = frames.iter().map(|frame| frame.data.len()).sum();
         let mut queue = self.queue();
         if queue.bytes + bytes > CAPACITY {
@@ -70,20 +71,21 @@ impl Intake {
             first.discontinuity = true;
         }
         queue.bytes += bytes;
-        queue.commands.push_back(Command::Frames(kind, frames));
+        let command = Command::Frames(kind, frames);
+        queue.commands.push_back((at, command));
         drop(queue);
         self.media.notify_one();
     }
 
-    /// Queues anything else, which is done at once.
-    pub(crate) fn control(&self, command: Command) {
-        self.queue().commands.push_back(command);
+    /// Queues anything else, which is done at once and counts from `at`.
+    pub(crate) fn control(&self, at: i64, command: Command) {
+        self.queue().commands.push_back((at, command));
         self.control.notify_one();
     }
 
-    /// Waits for commands, `idle` at most, and takes them all; with them the
-    /// number of frames that were left out.
-    pub(crate) async fn next(&self, idle: Duration) -> (Vec<Command>, u64) {
+    /// Waits for commands, `idle` at most, and takes them all with the times at
+    /// which they came; with them the number of frames that were left out.
+    pub(crate) async fn next(&self, idle: Duration) -> (Vec<(i64, Command)>, u64) {
         let media_then_batch = async {
             self.media.notified().await;
             tokio::time::sleep(BATCH).await;
@@ -124,13 +126,13 @@ mod tests {
     async fn what_does_not_fit_is_left_out_and_marked() {
         let intake = Intake::default();
         for _ in 0..3 {
-            intake.frames(MediaKind::Video, vec![frame(20 << 20)]);
+            intake.frames(0, MediaKind::Video, vec![frame(20 << 20)]);
         }
         let (commands, lost) = intake.next(Duration::from_secs(1)).await;
         assert_eq!((commands.len(), lost), (2, 1));
-        intake.frames(MediaKind::Video, vec![frame(1)]);
+        intake.frames(0, MediaKind::Video, vec![frame(1)]);
         let (commands, lost) = intake.next(Duration::from_secs(1)).await;
-        let [Command::Frames(_, frames)] = &commands[..] else {
+        let [(_, Command::Frames(_, frames))] = &commands[..] else {
             panic!("{commands:?}")
         };
         assert!(frames[0].discontinuity && lost == 0);
@@ -140,7 +142,7 @@ mod tests {
     async fn control_does_not_wait_for_a_batch() {
         let intake = Intake::default();
         let start = tokio::time::Instant::now();
-        intake.control(Command::Begin);
+        intake.control(0, Command::Begin);
         assert_eq!(intake.next(Duration::from_secs(1)).await.0.len(), 1);
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert!(intake.next(Duration::from_secs(1)).await.0.is_empty());

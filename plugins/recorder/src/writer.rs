@@ -189,7 +189,7 @@ impl Task {
     }
 
     /// Does what came, and what time alone brings about; may block.
-    fn handle(&mut self, commands: Vec<Command>) {
+    fn handle(&mut self, commands: Vec<(i64, Command)>) {
         let Some(mut output) = self.output.take() else {
             self.state = State::Over;
             return;
@@ -212,27 +212,31 @@ impl Task {
         self.output = Some(output);
     }
 
-    fn work(&mut self, commands: Vec<Command>, output: &mut dyn Output) -> std::io::Result<()> {
-        let now = self.listener.now();
-        for command in commands {
+    /// Each command counts from the time at which it came, however long the target took to open.
+    fn work(
+        &mut self,
+        commands: Vec<(i64, Command)>,
+        output: &mut dyn Output,
+    ) -> std::io::Result<()> {
+        for (at, command) in commands {
             match command {
                 Command::Frames(kind, frames) => {
                     for frame in frames {
-                        self.recording.push(kind, frame, now, output)?;
+                        self.recording.push(kind, frame, at, output)?;
                     }
                 }
                 Command::Expect(kind, expected) => self.recording.expect(kind, expected),
-                Command::Begin => self.recording.begin(now),
-                Command::Pause => self.recording.pause(now, output)?,
+                Command::Begin => self.recording.begin(at),
+                Command::Pause => self.recording.pause(at, output)?,
                 Command::Finish => {
-                    self.recording.finish(now, output)?;
+                    self.recording.finish(at, output)?;
                     output.close()?;
                     self.state = State::Over;
                     return Ok(());
                 }
             }
         }
-        self.recording.tick(now, output)
+        self.recording.tick(self.listener.now(), output)
     }
 }
 
@@ -274,3 +278,6 @@ impl Drop for Threads {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

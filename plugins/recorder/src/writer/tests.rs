@@ -1,0 +1,112 @@
+use rivero_plugin_api::{Format, MediaKind, Packaging};
+
+use super::*;
+use crate::{
+    api::MediaProfileSpecType, container::testing::Memory, profile::Profile, recording::Plan,
+    sample::Frame, timeline::Gaps,
+};
+
+const MS: i64 = 1_000_000;
+const OPUS: u32 = 1;
+const VP8: u32 = 2;
+
+/// An endpoint at a certain time.
+struct At(i64);
+
+impl Listener for At {
+    fn notice(&self, _: Notice) {}
+    fn failed(&self, _: &Failure) {}
+    fn over(&self, _: bool) {}
+    fn now(&self) -> i64 {
+        self.0
+    }
+}
+
+fn format(id: u32) -> Option<Format> {
+    let format = match id {
+        OPUS => Format::rtp("OPUS", 48_000, 2),
+        VP8 => Format::rtp("VP8", 90_000, 0),
+        _ => return None,
+    };
+    Some(Format {
+        packaging: Packaging::Frame,
+        ..format
+    })
+}
+
+/// An upload in WebM that is worked on at `now`.
+fn upload(now: i64) -> Task {
+    let plan = Plan {
+        profile: Profile::new(&MediaProfileSpecType::Webm),
+        gaps: Gaps::Keep,
+        keyframe_interval: 5000 * MS,
+        split: 60_000 * MS,
+    };
+    Task {
+        recording: Recording::new(plan, Box::new(format)),
+        target: Target::Upload {
+            url: "http://127.0.0.1/".parse().unwrap(),
+            content_type: "video/webm",
+        },
+        listener: Arc::new(At(now)),
+        figures: Arc::default(),
+        output: None,
+        state: State::Running,
+    }
+}
+
+fn frames(at: i64, presented: i64, format: u32, data: &[u8]) -> (i64, Command) {
+    let (kind, duration) = match format {
+        OPUS => (MediaKind::Audio, 20),
+        _ => (MediaKind::Video, 40),
+    };
+    let frame = Frame {
+        format,
+        presentation_time: presented * MS,
+        duration: duration * MS,
+        keyframe: true,
+        discontinuity: false,
+        data: data.to_vec().into(),
+    };
+    (at * MS, Command::Frames(kind, vec![frame]))
+}
+
+const SOUND: [u8; 3] = [0xfc, 1, 2];
+const PICTURE: [u8; 12] = [0x10, 2, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0, 9, 9];
+
+fn beginning() -> Vec<(i64, Command)> {
+    vec![
+        (0, Command::Expect(MediaKind::Audio, true)),
+        (0, Command::Expect(MediaKind::Video, true)),
+        (0, Command::Begin),
+    ]
+}
+
+#[test]
+fn what_came_while_the_target_was_opened_is_recorded() {
+    for now in [300, 8000] {
+        let mut task = upload(now * MS);
+        let mut commands = beginning();
+        commands.push(frames(20, 20, VP8, &PICTURE));
+        commands.extend((20..300).step_by(20).map(|at| frames(at, at, OPUS, &SOUND)));
+        task.work(commands, &mut Memory::default()).unwrap();
+        let length = task.recording.duration() / MS;
+        assert_eq!(length, 280, "after {now} ms");
+        let settled = task.recording.take_notices();
+        let kinds = settled
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Settled(..)));
+        assert_eq!(kinds.count(), 2, "after {now} ms: {settled:?}");
+    }
+}
+
+#[test]
+fn pictures_from_before_the_recording_are_left_out_however_long_opening_takes() {
+    let mut task = upload(8000 * MS);
+    let mut commands = beginning();
+    commands.push(frames(10, -3000, VP8, &PICTURE));
+    commands.push(frames(20, 20, VP8, &PICTURE));
+    commands.push(frames(20, 20, OPUS, &SOUND));
+    task.work(commands, &mut Memory::default()).unwrap();
+    assert_eq!(task.recording.duration() / MS, 40);
+}
