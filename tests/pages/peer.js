@@ -5,6 +5,7 @@ import { attachSink, detachSink } from './sink.js';
 import { sourceStream } from './source.js';
 
 const peers = new Map();
+const certificates = new Map();
 
 /**
  * Creates the peer `name` and its offer.
@@ -17,12 +18,14 @@ const peers = new Map();
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
  * - `encodings`: `sendEncodings` of the video, for simulcast.
+ * - `certificate`: name of a certificate that all peers of the page share which give the same name.
  * - `simulcastBySsrc`: two encodings in a group of SSRCs, as browsers did it before RIDs.
  *
  * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
  */
-export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, simulcastBySsrc = false, configuration = {} } = {}) {
-  const peer = open(name, configuration, receive);
+export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, simulcastBySsrc = false, certificate, configuration = {} } = {}) {
+  const shared = certificate ? { certificates: [await sharedCertificate(certificate)] } : {};
+  const peer = open(name, { ...shared, ...configuration }, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
   const received = media === true ? ['audio', 'video'] : media || [];
   const tracks = send ? sourceStream(send).getTracks() : received;
@@ -66,8 +69,9 @@ export async function acceptAnswer(name, sdp) {
 }
 
 /** Answers an offer with the peer `name`, created here; see `offer` for the options. */
-export async function answer(name, sdp, { send, receive = true, configuration = {} } = {}) {
-  const peer = open(name, configuration, receive);
+export async function answer(name, sdp, { send, receive = true, certificate, configuration = {} } = {}) {
+  const shared = certificate ? { certificates: [await sharedCertificate(certificate)] } : {};
+  const peer = open(name, { ...shared, ...configuration }, receive);
   acceptChannels(name);
   await peer.connection.setRemoteDescription({ type: 'offer', sdp });
   if (send) await sendTracks(peer.connection, sourceStream(send), receive ? 'sendrecv' : 'sendonly');
@@ -81,15 +85,17 @@ export async function answer(name, sdp, { send, receive = true, configuration = 
  * - `add`: name of a source whose tracks are sent from now on, as media of their own.
  * - `directions`: e.g. `{video: 'inactive'}`, of the transceivers of that kind.
  * - `stop`: kinds whose transceivers end.
+ * - `codecs`: as in `offer`, of what is there already.
  * - `restartIce`: whether ICE begins anew.
  */
-export async function offerAgain(name, { add, directions = {}, stop = [], restartIce = false } = {}) {
+export async function offerAgain(name, { add, directions = {}, stop = [], codecs = {}, restartIce = false } = {}) {
   const { connection } = peers.get(name);
   const living = connection.getTransceivers().filter((transceiver) => transceiver.currentDirection !== 'stopped');
   for (const transceiver of living) {
     const { kind } = transceiver.receiver.track;
     if (stop.includes(kind)) transceiver.stop();
     else if (directions[kind]) transceiver.direction = directions[kind];
+    if (!stop.includes(kind)) preferCodec(transceiver, codecs);
   }
   if (add) {
     const stream = sourceStream(add);
@@ -204,6 +210,13 @@ async function sendTracks(connection, stream, direction) {
     await transceiver.sender.replaceTrack(track);
     transceiver.direction = direction;
   }
+}
+
+async function sharedCertificate(name) {
+  if (!certificates.has(name)) {
+    certificates.set(name, await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' }));
+  }
+  return certificates.get(name);
 }
 
 function open(name, configuration, receive) {

@@ -53,6 +53,14 @@ impl LegState {
             connects: false,
         }
     }
+
+    /// Whether its DTLS association is over, so that nothing can go on with it.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(
+            self.dtls,
+            Some(DtlsConnectionState::Closed | DtlsConnectionState::Failed)
+        )
+    }
 }
 
 impl Shared {

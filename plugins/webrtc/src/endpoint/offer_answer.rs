@@ -29,12 +29,13 @@ impl Shared {
         let mut session = self.session();
         session.may_offer(connected)?;
         let config = self.next_config(&session)?;
-        let offer = match &session.negotiated {
+        let before = session.before(&legs);
+        let offer = match &before {
             None => rivero_sdp::offer(&for_offer(config.clone()), options),
             Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
         };
         let offer = offer.map_err(|error| sdp_error(&error, false))?;
-        if session.negotiated.is_none() {
+        if before.is_none() {
             self.open_offered(&mut session, &config, &offer)?;
         }
         let local = session.described(offer.clone());
@@ -72,10 +73,11 @@ impl Shared {
     pub(super) fn answer(self: &Arc<Self>, text: &str) -> Result<String> {
         let _turn = self.turn();
         let offer = read(text, "Empty offer not valid", false)?;
+        let legs = self.legs().clone();
         let session = self.session();
         session.may_take(&offer)?;
         let config = self.next_config(&session)?;
-        let before = session.negotiated.clone();
+        let before = session.before(&legs);
         drop(session);
         let negotiated = match &before {
             None => rivero_sdp::answer(&config, &offer),
@@ -94,9 +96,10 @@ impl Shared {
     /// Takes the answer to our offer; gives the resulting local description.
     pub(super) fn accept(self: &Arc<Self>, text: &str) -> Result<String> {
         let _turn = self.turn();
+        let legs = self.legs().clone();
         let session = self.session();
         let (offer, config) = session.answered_offer()?;
-        let before = session.negotiated.clone();
+        let before = session.before(&legs);
         drop(session);
         let answer = read(text, "Empty answer not valid", true)?;
         let negotiated = match &before {

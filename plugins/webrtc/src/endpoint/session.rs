@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rivero_plugin_api::{Error, MediaKind, Result, SinkPad, SourcePad};
 use rivero_sdp::{Candidate, LocalConfig, Negotiated, SessionDescription};
 
+use super::observer::LegState;
 use crate::{api::IceCandidate, shard::Token};
 
 /// What was said so far, by either side.
@@ -107,6 +108,20 @@ impl Session {
             .ok_or_else(refused)
     }
 
+    /// What a later description goes on from: the last negotiation, with what the transports have
+    /// told since.
+    pub(super) fn before(&self, states: &[LegState]) -> Option<Negotiated> {
+        let mut before = self.negotiated.clone()?;
+        for leg in &self.legs {
+            let mut states = states.iter();
+            let ended = states.any(|state| state.token == leg.token && state.has_ended());
+            if let Some(transport) = before.transports.get_mut(leg.transport) {
+                transport.ended |= ended;
+            }
+        }
+        Some(before)
+    }
+
     pub(super) fn leg(&mut self, token: Token) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.token == token)
     }
@@ -142,7 +157,10 @@ fn without_candidates(description: &SessionDescription) -> SessionDescription {
 
 #[cfg(test)]
 mod tests {
+    use rivero_sdp::{DtlsRole, Fingerprint, IceCredentials, NegotiatedTransport};
+
     use super::*;
+    use crate::api::DtlsConnectionState;
 
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=ice-ufrag:abcd\r\n\
@@ -171,6 +189,73 @@ mod tests {
         ] {
             session.may_take(&read(&OFFER.replace(from, to))).unwrap();
         }
+    }
+
+    /// A session with one transport.
+    fn settled(token: Token) -> Session {
+        let credentials = || IceCredentials {
+            ufrag: "abcd".to_owned(),
+            password: "0123456789012345678901".to_owned(),
+        };
+        let transport = NegotiatedTransport {
+            mline_indexes: vec![0],
+            bundled: false,
+            continues: None,
+            restarts_ice: false,
+            ended: false,
+            local_ice: credentials(),
+            remote_ice: credentials(),
+            remote_trickle: true,
+            remote_candidates: Vec::new(),
+            remote_end_of_candidates: false,
+            remote_fingerprints: vec![Fingerprint::sha256([1; 32])],
+            role: DtlsRole::Active,
+        };
+        let negotiated = Negotiated {
+            local: read(OFFER),
+            media: Vec::new(),
+            transports: vec![transport],
+            remote_ice_lite: false,
+        };
+        let leg = Leg {
+            token,
+            number: 0,
+            transport: 0,
+            sections: Vec::new(),
+            candidates: Vec::new(),
+            gathers: false,
+            gathered: false,
+        };
+        Session {
+            negotiated: Some(negotiated),
+            legs: vec![leg],
+            ..Session::default()
+        }
+    }
+
+    #[test]
+    fn only_a_transport_whose_dtls_is_over_has_ended() {
+        use DtlsConnectionState::{Closed, Connected, Connecting, Failed, New};
+        let token = Token::new(1, 0);
+        let session = settled(token);
+        let has_ended = |states: &[LegState]| session.before(states).unwrap().transports[0].ended;
+        assert!(!has_ended(&[]));
+        for (dtls, ended) in [
+            (None, false),
+            (Some(New), false),
+            (Some(Connecting), false),
+            (Some(Connected), false),
+            (Some(Failed), true),
+            (Some(Closed), true),
+        ] {
+            let state = |token| LegState {
+                dtls,
+                ..LegState::new(0, token)
+            };
+            assert_eq!(has_ended(&[state(token)]), ended, "{dtls:?}");
+            assert!(!has_ended(&[state(Token::new(2, 0))]), "another transport");
+        }
+        assert!(Session::default().before(&[]).is_none());
     }
 
     #[test]

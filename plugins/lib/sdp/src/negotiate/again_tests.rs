@@ -66,6 +66,38 @@ fn another_certificate_is_another_association() {
 }
 
 #[test]
+fn an_association_that_is_over_is_not_continued() {
+    let mut before = first();
+    before.transports[0].ended = true;
+    for text in [
+        samples::CHROMIUM.to_owned(),
+        samples::CHROMIUM.replace("OAmA", "newfrag"),
+    ] {
+        let again = answer_again(&fresh(), &before, &read(&text)).unwrap();
+        let transport = &again.transports[0];
+        assert_eq!(transport.continues, None);
+        assert!(!transport.restarts_ice && !transport.ended);
+        assert_eq!(transport.local_ice.ufrag, "fresh0");
+    }
+}
+
+#[test]
+fn a_later_offer_replaces_an_association_that_is_over() {
+    let ours = offer(&config(), OfferOptions::default()).unwrap();
+    let mut before = accept_answer(&ours, &answered(&ours, "peerfrag")).unwrap();
+    before.transports[0].ended = true;
+    let again = offer_again(&fresh(), &before, OfferOptions::default(), false).unwrap();
+    let ufrags = again.media.iter().filter_map(|media| media.ice.as_ref());
+    assert!(ufrags.into_iter().all(|ice| ice.ufrag == "fresh0"));
+    // The same peer with its certificate and credentials, or another one with the certificate.
+    for ufrag in ["peerfrag", "otherfrag"] {
+        let result = accept_answer_again(&before, &again, &answered(&again, ufrag)).unwrap();
+        assert_eq!(result.transports[0].continues, None);
+        assert_eq!(result.transports[0].local_ice.ufrag, "fresh0");
+    }
+}
+
+#[test]
 fn a_section_that_moves_is_known_by_its_mid() {
     let before = first();
     let video = before.media_of(&MediaKind::Video).unwrap();

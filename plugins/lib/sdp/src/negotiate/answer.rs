@@ -30,7 +30,8 @@ pub fn answer(config: &LocalConfig, offer: &SessionDescription) -> Result<Negoti
 
 /// Makes the answer to a later offer of the session that `previous` settled.
 ///
-/// Media and transports go on where the offer allows it (see [`NegotiatedTransport::continues`]).
+/// Media and transports go on where the offer allows it (see [`NegotiatedTransport::continues`]),
+/// except for those that have [ended](NegotiatedTransport::ended).
 /// The credentials of `config` are for what begins anew, an ICE restart included, and have to be
 /// fresh.
 ///

@@ -61,7 +61,7 @@ impl<'a> Continuity<'a> {
 
     /// The transport that carried one of the sections to the same peer: a certificate that
     /// changed, or a change of the role that the peer insists on, means a new association
-    /// (RFC 8842 §5.1).
+    /// (RFC 8842 §5.1). So does an association that is over: a peer may use its certificate again.
     fn find(
         &mut self,
         transport: &NegotiatedTransport,
@@ -79,7 +79,7 @@ impl<'a> Continuity<'a> {
             .remote_fingerprints
             .iter()
             .any(|known| transport.remote_fingerprints.contains(known));
-        if !same_peer {
+        if !same_peer || before.ended {
             return None;
         }
         self.taken.push(carried);

@@ -14,7 +14,8 @@ use crate::{
 /// order and with their payload types (RFC 9429 §5.2.2), then those that have become possible.
 ///
 /// What `options` leave out is not received any more. With `restart_ice` every transport gets
-/// credentials of `config`, which have to be fresh.
+/// credentials of `config`, which have to be fresh; those that have
+/// [ended](crate::NegotiatedTransport::ended) get them in any case.
 ///
 /// # Errors
 /// [`SdpError::Configuration`] as for [`offer`](crate::offer()).
@@ -87,9 +88,12 @@ impl Continued<'_> {
 
     fn credentials(&self, transport: usize) -> Option<IceCredentials> {
         let fresh = self.config.transport.ice.get(transport);
-        let before = self.previous.transports.get(transport);
-        let before = before.map(|transport| &transport.local_ice);
-        if self.restart_ice { fresh } else { before }.cloned()
+        let before = self.previous.transports.get(transport)?;
+        if self.restart_ice || before.ended {
+            fresh.cloned()
+        } else {
+            Some(before.local_ice.clone())
+        }
     }
 
     /// Codecs that the session does not have yet.

@@ -233,6 +233,9 @@ pub struct NegotiatedTransport {
     pub continues: Option<usize>,
     /// Both sides have new credentials for the association that continues (RFC 8839 §4.4.1.1).
     pub restarts_ice: bool,
+    /// The DTLS association is over, which only its owner can know: a later negotiation begins
+    /// another one, even with the same certificates.
+    pub ended: bool,
     /// Local credentials.
     pub local_ice: IceCredentials,
     /// The peer's credentials.

@@ -81,6 +81,7 @@ impl TransportGroup {
             bundled: self.bundle.is_some(),
             continues: None,
             restarts_ice: false,
+            ended: false,
             local_ice,
             remote_ice,
             remote_trickle: sections
