@@ -18,9 +18,11 @@ const PASSED_ON: [&str; 11] = [
     "audio/x-opus,channel-mapping-family=(int)0",
     "audio/x-opus",
     "audio/mpeg,mpegversion=(int)1,layer=(int)3",
-    "audio/mpeg,mpegversion=(int){2,4}",
+    AAC,
     "audio/x-vorbis",
 ];
+/// AAC that can be unpacked to frames; the parser does not do that with LOAS and ADIF.
+const AAC: &str = "audio/mpeg,mpegversion=(int){2,4},stream-format=(string){raw,adts}";
 /// What else media is decoded to.
 const RAW: &str = "video/x-raw(ANY);audio/x-raw(ANY)";
 
@@ -98,7 +100,7 @@ fn filter(name: &str, caps: &gst::CapsRef) -> Option<gst::Caps> {
         "video/x-vp9" => "video/x-vp9,alignment=super-frame",
         "video/x-h264" => "video/x-h264,stream-format=byte-stream,alignment=au",
         "video/x-h265" => "video/x-h265,stream-format=byte-stream,alignment=au",
-        "audio/mpeg" if !is_mp3(caps) => "audio/mpeg,mpegversion=4,stream-format=raw",
+        "audio/mpeg" if !is_mp3(caps) => "audio/mpeg,mpegversion={2,4},stream-format=raw",
         _ => return None,
     };
     text.parse().ok()
@@ -115,6 +117,32 @@ mod tests {
             let caps: gst::Caps = [caps.to_owned()].into_iter().collect();
             assert!(kind(&caps).is_some(), "{caps}");
             elements(&caps).unwrap();
+        }
+    }
+
+    /// Whether media with these caps is passed on, and its elements take it.
+    fn passes(caps: &str) -> bool {
+        let caps: gst::Caps = caps.parse().unwrap();
+        let row = elements(&caps).unwrap();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many(&row).unwrap();
+        gst::Element::link_many(&row).unwrap();
+        let taken = row[0].static_pad("sink").unwrap().query_caps(None);
+        passed_on().unwrap().can_intersect(&caps) && taken.can_intersect(&caps)
+    }
+
+    #[test]
+    fn aac_of_both_versions_is_passed_on_where_it_can_be_unpacked() {
+        crate::init().unwrap();
+        for version in [2, 4] {
+            for format in ["raw", "adts"] {
+                let caps = format!("audio/mpeg,mpegversion={version},stream-format={format}");
+                assert!(passes(&caps), "{caps}");
+            }
+        }
+        for format in ["loas", "adif"] {
+            let caps = format!("audio/mpeg,mpegversion=4,stream-format={format}");
+            assert!(!passes(&caps), "{caps}");
         }
     }
 
