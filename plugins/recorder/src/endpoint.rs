@@ -452,17 +452,19 @@ impl Listener for Reports {
     }
 
     fn over(&self, opened: bool) {
-        let mut phase = lock(&self.0.phase);
-        match std::mem::take(&mut *phase) {
-            // Nothing was recorded: it may be tried again.
-            Phase::Recording(_) if !opened => {}
-            Phase::Recording(writer) | Phase::Over(writer) => *phase = Phase::Over(writer),
-            Phase::New => {}
-        }
-        drop(phase);
+        // Before another recording may begin.
         self.0.take_media(false);
+        let mut phase = lock(&self.0.phase);
+        let (next, was_stopped) = match std::mem::take(&mut *phase) {
+            Phase::Recording(writer) if opened => (Phase::Over(writer), false),
+            Phase::Over(writer) if opened => (Phase::Over(writer), true),
+            // Nothing was recorded: it may be tried again.
+            former => (Phase::New, matches!(former, Phase::Over(_))),
+        };
+        *phase = next;
         self.0.base.enter(UriState::Stop);
-        if opened {
+        drop(phase);
+        if opened || was_stopped {
             self.0.context.stopped();
         }
     }
