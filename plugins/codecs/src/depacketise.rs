@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{formats, orientation};
 
-/// A simulcast encoding without packets for this long has ended.
+/// A stream without packets for this long has ended.
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Frames of the packets of one source.
@@ -64,7 +64,8 @@ struct Stream {
 /// Of one SSRC.
 struct State {
     ssrc: u32,
-    encoding: u8,
+    /// That of the stream before.
+    former: Option<u32>,
     /// Arrival of the latest packet.
     latest: Instant,
     jitter: JitterBuffer<Packet>,
@@ -165,7 +166,8 @@ impl Stream {
         let mut keyframe_needed = false;
         if self.is_another(now, packet) {
             keyframe_needed = self.release_all(now, frames);
-            self.state = State::new(&self.source, packet, now).ok();
+            let former = self.state.as_ref().map(|state| state.ssrc);
+            self.state = State::new(&self.source, packet, former, now).ok();
         }
         let state = self.state.as_mut();
         let Some(state) = state.filter(|state| state.ssrc == packet.rtp.ssrc) else {
@@ -182,13 +184,14 @@ impl Stream {
         keyframe_needed
     }
 
-    /// Whether the packet begins another stream than that of those before. Of simulcast encodings
-    /// that arrive side by side the best one that flows is taken.
+    /// Whether the packet begins another stream than that of those before: of simulcast encodings
+    /// the host hands over one at a time, each from a keyframe on. What comes late of the stream
+    /// before begins none.
     fn is_another(&self, now: Instant, packet: &Packet) -> bool {
         self.state.as_ref().is_none_or(|state| {
-            let better = packet.layer.encoding >= state.encoding;
+            let is_late = state.former == Some(packet.rtp.ssrc) && !packet.is_keyframe();
             let silent = now.saturating_duration_since(state.latest) > SILENT;
-            state.ssrc != packet.rtp.ssrc && (better || silent)
+            state.ssrc != packet.rtp.ssrc && (!is_late || silent)
         })
     }
 
@@ -211,14 +214,14 @@ impl Stream {
 }
 
 impl State {
-    fn new(source: &Format, packet: &Packet, now: Instant) -> Result<Self> {
+    fn new(source: &Format, packet: &Packet, former: Option<u32>, now: Instant) -> Result<Self> {
         let patience = match packet.kind {
             MediaKind::Video => Patience::VIDEO,
             _ => Patience::AUDIO,
         };
         Ok(Self {
             ssrc: packet.rtp.ssrc,
-            encoding: packet.layer.encoding,
+            former,
             latest: now,
             jitter: JitterBuffer::new(patience),
             depacketiser: depacketiser(source)?,

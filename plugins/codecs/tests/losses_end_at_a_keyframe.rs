@@ -140,24 +140,37 @@ fn another_ssrc_is_another_stream() {
     assert_eq!(numbers(&whole), [3, 4, 5]);
 }
 
-#[test]
-fn of_simulcast_encodings_side_by_side_the_best_is_taken() {
-    let (small, large) = (Way::new("VP8"), Way::new("VP8"));
-    let mut best = large.sent(0..6);
-    for packet in &mut best {
-        packet.layer.encoding = 1;
+/// What the packets of a simulcast encoding have.
+fn of_encoding(encoding: u8, mut packets: Vec<Packet>) -> Vec<Packet> {
+    for packet in &mut packets {
+        packet.layer.encoding = encoding;
     }
-    let mut both: Vec<_> = small.sent(0..6).into_iter().zip(best).collect();
-    let first = both.remove(0);
-    let mixed: Vec<_> = both.into_iter().flat_map(|(a, b)| [a, b]).collect();
-    let mut whole = small.depacketiser.convert(&[first.0, first.1]);
-    whole.extend(small.depacketiser.convert(&mixed));
-    let small = whole
-        .iter()
-        .take_while(|frame| frame.layer.encoding == 0)
-        .count();
-    assert!(small <= 1, "{small} frames of the small one");
-    assert_eq!(numbers(&whole[small..]), [0, 1, 2, 3, 4, 5]);
+    packets
+}
+
+#[test]
+fn whichever_simulcast_encoding_begins_is_taken_at_once() {
+    for (before, after) in [(0, 1), (1, 0)] {
+        let (first, second) = (Way::new("VP8"), Way::new("VP8"));
+        let mut sent = of_encoding(before, first.sent(0..3));
+        sent.extend(of_encoding(after, second.sent(3..6)));
+        let whole = first.depacketiser.convert(&sent);
+        assert_eq!(numbers(&whole), [0, 1, 2, 3, 4, 5], "{before} to {after}");
+    }
+}
+
+#[test]
+fn what_comes_late_of_the_stream_before_does_not_interrupt() {
+    let (first, second) = (Way::new("VP8"), Way::new("VP8"));
+    let mut sent = first.sent(0..4);
+    let late = sent.split_off(3);
+    sent.extend(second.sent(4..8));
+    let at = sent.len() - 2;
+    sent.splice(at..at, late);
+    first.depacketiser.packets(&sent);
+    let given = first.depacketiser.take();
+    assert_eq!(numbers(&given.packets), [0, 1, 2, 4, 5, 6, 7]);
+    assert!(given.upstream.is_empty(), "{:?}", given.upstream);
 }
 
 #[test]
