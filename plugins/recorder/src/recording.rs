@@ -136,12 +136,28 @@ impl Recording {
     pub(crate) fn push(
         &mut self,
         kind: MediaKind,
-        frame: Frame,
+        mut frame: Frame,
         now: i64,
         output: &mut dyn Output,
     ) -> io::Result<()> {
+        if frame.duration <= 0 {
+            frame.duration = self.sound_duration(kind, &frame);
+        }
         let placed = self.timeline.push(kind, frame, now);
         self.add(placed, now, output)
+    }
+
+    /// What a frame of sound itself tells of its length, ns; 0 for video. RTP says nothing of it.
+    fn sound_duration(&self, kind: MediaKind, frame: &Frame) -> i64 {
+        if kind != MediaKind::Audio {
+            return 0;
+        }
+        if let Some(track) = &self.lanes.audio.track {
+            return track.duration(&frame.data);
+        }
+        let format = (self.formats)(frame.format);
+        let track = format.and_then(|format| Track::of(&format, &frame.data));
+        track.map_or(0, |track| track.duration(&frame.data))
     }
 
     /// What time alone brings about; to be called a few times a second.
@@ -274,11 +290,6 @@ impl Recording {
             return Ok(());
         };
         let data = track.repack(&frame.data);
-        let duration = if frame.duration > 0 {
-            frame.duration
-        } else {
-            track.duration(&frame.data)
-        };
         if data.is_empty() {
             return Ok(());
         }
@@ -305,7 +316,7 @@ impl Recording {
         self.chunk.push(Sample {
             kind,
             time: (time - self.file_start).max(0),
-            duration,
+            duration: frame.duration,
             keyframe: frame.keyframe || kind == MediaKind::Audio,
             data,
         });

@@ -171,6 +171,23 @@ fn a_late_track_joins_a_file_but_not_an_upload() {
 }
 
 #[test]
+fn sound_whose_duration_nobody_tells_lasts_as_long_as_it_does() {
+    let mut live = Live::new(Name::WebmAudioOnly, 0, OPUS);
+    live.run(0, 1000).unwrap();
+    live.recording.tick(1020 * MS, &mut live.output).unwrap();
+    assert_eq!(live.recording.duration(), 1000 * MS);
+    live.recording.pause(1020 * MS, &mut live.output).unwrap();
+    live.recording.begin(5000 * MS);
+    live.run(5000, 5400).unwrap();
+    live.recording.tick(5420 * MS, &mut live.output).unwrap();
+    // No two frames overlap where recording went on.
+    let chunk = &live.recording.chunk;
+    let times: Vec<_> = chunk.iter().map(|sample| sample.time / MS).collect();
+    assert_eq!(times[..3], [1000, 1020, 1040]);
+    assert_eq!(live.recording.duration(), 1400 * MS);
+}
+
+#[test]
 fn the_codec_stays_what_it_was() {
     let mut live = Live::new(Name::Webm, VP8, OPUS);
     live.run(0, 1000).unwrap();
