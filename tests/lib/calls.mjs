@@ -44,9 +44,10 @@ export class Calls {
 
   /**
    * The other way round: `endpoint` makes the offer, the peer `name` answers. The
-   * options are those of `answer` in tests/pages/peer.js.
+   * options are those of `answer` in tests/pages/peer.js, `signalled` and `allows`.
    */
-  async openOffered(name, endpoint, { signalled = (sdp) => sdp, ...options } = {}) {
+  async openOffered(name, endpoint, { signalled = (sdp) => sdp, allows, ...options } = {}) {
+    if (allows) this.#allowed.set(name, allows);
     this.#attach(name, endpoint);
     const offer = signalled(await invoke(endpoint, 'generateOffer'));
     const answer = await this.#page.evaluate(([peer, sdp, settings]) => probe.answer(peer, sdp, settings), [name, offer, options]);

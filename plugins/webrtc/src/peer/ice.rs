@@ -9,6 +9,8 @@
 //! * follows a controlling peer that nominates another pair later, which the agent does not;
 //! * asks for consent on the path in use, whichever that is, and stops sending without it
 //!   (RFC 7675); the agent's own keep-alives and time-outs are off;
+//! * goes over to another path when the one in use has become silent and the peer, which a
+//!   translator may have given another address, checks and answers there;
 //! * knows which addresses proved that they hold the password, the only ones that DTLS and
 //!   media are accepted from;
 //! * bounds what unauthenticated datagrams can do.
@@ -363,7 +365,7 @@ impl IceTransport {
         // The message's integrity is verified.
         match summary {
             StunSummary::Request { nominates, .. } => {
-                self.paths.authenticate(path);
+                self.paths.authenticate(now, path);
                 if nominates && !self.agent.role() {
                     self.paths.nominate(path);
                 }
@@ -379,7 +381,11 @@ impl IceTransport {
                 mapped,
             } => {
                 if self.pending.take(transaction, path) {
+                    let replaces = self.lacks_path_like(path);
                     self.paths.validate(path, mapped);
+                    if replaces {
+                        self.paths.replace(path);
+                    }
                     self.grant_consent(now, path);
                     next_step_known = true;
                 }
@@ -394,6 +400,14 @@ impl IceTransport {
         }
         self.after_agent(now);
         true
+    }
+
+    /// Whether there is nothing better than `path`, once it works.
+    fn lacks_path_like(&self, path: Path) -> bool {
+        match self.paths.current() {
+            Some(current) => current != path && self.state == Some(IceState::Disconnected),
+            None => true,
+        }
     }
 
     fn is_for_consent(&self, path: Path, summary: StunSummary) -> bool {
@@ -511,7 +525,10 @@ impl IceTransport {
             return;
         };
         let consent = self.consent.get_or_insert_with(|| Consent::new(now));
-        match consent.look(now) {
+        let life = consent.look(now);
+        let asks = consent.asks(now);
+        let quiet_since = consent.quiet_since();
+        match life {
             Life::Expired => return self.fail(),
             Life::Silent => self.set_state(IceState::Disconnected),
             Life::Alive if self.state == Some(IceState::Disconnected) => {
@@ -519,12 +536,15 @@ impl IceTransport {
             }
             Life::Alive => {}
         }
-        if self
-            .consent
-            .as_mut()
-            .is_some_and(|consent| consent.asks(now))
-        {
-            self.ask_for_consent(path);
+        if !asks {
+            return;
+        }
+        self.ask_for_consent(path);
+        if life == Life::Silent {
+            // The peer may be elsewhere now.
+            for other in self.paths.checked_since(quiet_since) {
+                self.ask_for_consent(other);
+            }
         }
     }
 

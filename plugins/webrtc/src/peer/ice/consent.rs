@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::pace::SUPERVISION;
+
 /// Silence after which a transport counts as disconnected.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// How long an answered check lets us send (RFC 7675 §5.1).
@@ -64,6 +66,11 @@ impl Consent {
         } else {
             Life::Alive
         }
+    }
+
+    /// When nothing was heard any more, at the earliest. What is heard counts from the next look on.
+    pub(super) fn quiet_since(&self) -> Instant {
+        self.heard.checked_sub(SUPERVISION).unwrap_or(self.heard)
     }
 
     /// Whether to ask again now; the question counts as asked.

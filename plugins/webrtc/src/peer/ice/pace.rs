@@ -14,7 +14,7 @@ const PER_PAIR: Duration = Duration::from_millis(3);
 const FAST_PHASE: Duration = Duration::from_millis(500);
 const STEADY_PHASE: Duration = Duration::from_secs(5);
 /// How often consent and silence are looked at once a pair is selected.
-const SUPERVISION: Duration = Duration::from_secs(1);
+pub(super) const SUPERVISION: Duration = Duration::from_secs(1);
 
 /// The timer of one transport.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! Which pairs of addresses may carry datagrams, and which one does.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use super::Path;
 
@@ -16,6 +17,8 @@ struct Entry {
     mapped: Option<SocketAddr>,
     /// The controlling peer wants it.
     nominated: bool,
+    /// When the peer's latest genuine check came.
+    checked: Option<Instant>,
 }
 
 /// The paths of one transport.
@@ -25,6 +28,8 @@ pub(super) struct PathTable {
     /// Where to send, as long as nothing better is known.
     current: Option<Path>,
     selected: Option<Path>,
+    /// A path has been selected since the credentials are what they are.
+    settled: bool,
     unreported: Option<Path>,
 }
 
@@ -36,8 +41,10 @@ impl PathTable {
         for entry in &mut self.entries {
             entry.valid = false;
             entry.nominated = false;
+            entry.checked = None;
         }
         self.selected = None;
+        self.settled = false;
     }
 
     pub(super) fn current(&self) -> Option<Path> {
@@ -59,8 +66,16 @@ impl PathTable {
     }
 
     /// The peer's request on `path` was genuine.
-    pub(super) fn authenticate(&mut self, path: Path) {
-        self.entry(path);
+    pub(super) fn authenticate(&mut self, now: Instant, path: Path) {
+        self.entry(path).checked = Some(now);
+    }
+
+    /// Paths other than the one in use that the peer has checked since `begin`.
+    pub(super) fn checked_since(&self, begin: Instant) -> Vec<Path> {
+        let others = self.entries.iter();
+        let others = others.filter(|entry| Some(entry.path) != self.current);
+        let checked = others.filter(|entry| entry.checked.is_some_and(|at| at >= begin));
+        checked.map(|entry| entry.path).collect()
     }
 
     /// Our check on `path` was answered.
@@ -91,10 +106,19 @@ impl PathTable {
         }
     }
 
+    /// `path` works, and the one that was in use does not. Where a path has been nominated, nobody
+    /// may do so again, so `path` takes its place.
+    pub(super) fn replace(&mut self, path: Path) {
+        if self.settled {
+            self.select(path);
+        }
+    }
+
     /// Datagrams flow on `path` from now on.
     pub(super) fn select(&mut self, path: Path) {
         self.entry(path).valid = true;
         self.current = Some(path);
+        self.settled = true;
         if self.selected != Some(path) {
             self.selected = Some(path);
             self.unreported = Some(path);
@@ -128,6 +152,7 @@ impl PathTable {
                 valid: false,
                 mapped: None,
                 nominated: false,
+                checked: None,
             });
             self.entries.len() - 1
         });
@@ -141,6 +166,8 @@ impl PathTable {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn path(port: u16) -> Path {
@@ -150,7 +177,7 @@ mod tests {
     #[test]
     fn datagrams_flow_before_nomination_and_follow_it() {
         let mut table = PathTable::default();
-        table.authenticate(path(10));
+        table.authenticate(Instant::now(), path(10));
         assert!(table.is_authenticated(path(10)));
         assert_eq!(table.current(), None);
         table.validate(path(11), None);
@@ -184,7 +211,7 @@ mod tests {
         let mut table = PathTable::default();
         table.select(path(1));
         for port in 2..500 {
-            table.authenticate(path(port));
+            table.authenticate(Instant::now(), path(port));
         }
         assert_eq!(table.entries.len(), MAX_PATHS);
         assert!(table.is_authenticated(path(1)));
@@ -196,7 +223,7 @@ mod tests {
         let mut table = PathTable::default();
         table.select(path(1));
         table.take_selection();
-        table.authenticate(path(2));
+        table.authenticate(Instant::now(), path(2));
         table.restart();
         assert_eq!(table.current(), Some(path(1)));
         assert!(!table.is_authenticated(path(2)));
@@ -212,9 +239,40 @@ mod tests {
         table.take_selection();
         table.revoke();
         assert_eq!(table.current(), None);
-        table.authenticate(path(1));
+        table.authenticate(Instant::now(), path(1));
         assert_eq!(table.current(), None);
         table.validate(path(1), None);
         assert_eq!(table.take_selection(), Some(path(1)), "still nominated");
+    }
+
+    #[test]
+    fn another_path_takes_the_place_of_one_that_was_selected() {
+        let mut table = PathTable::default();
+        table.validate(path(1), None);
+        table.replace(path(2));
+        assert_eq!(table.current(), Some(path(1)), "nothing was nominated yet");
+        table.select(path(1));
+        table.take_selection();
+        table.replace(path(2));
+        assert_eq!(table.take_selection(), Some(path(2)));
+        table.revoke();
+        table.replace(path(3));
+        assert_eq!(table.take_selection(), Some(path(3)));
+        table.restart();
+        table.replace(path(4));
+        assert_eq!(table.current(), Some(path(3)), "a nomination is to come");
+    }
+
+    #[test]
+    fn only_recent_checks_on_other_paths_are_of_interest() {
+        let mut table = PathTable::default();
+        let (early, late) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        table.select(path(1));
+        table.authenticate(late, path(1));
+        table.authenticate(early, path(2));
+        table.authenticate(late, path(3));
+        table.validate(path(4), None);
+        assert_eq!(table.checked_since(late), [path(3)]);
+        assert_eq!(table.checked_since(early), [path(2), path(3)]);
     }
 }

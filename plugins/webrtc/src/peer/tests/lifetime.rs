@@ -137,3 +137,51 @@ fn an_ice_restart_keeps_keys_and_media() {
         assert!(side.dtls_states().is_empty(), "no new handshake");
     }
 }
+
+/// A translator gives one side, controlled or controlling, another address without its noticing.
+#[test]
+fn media_follows_a_peer_whose_address_changed() {
+    for controlling in [false, true] {
+        let mapped = |port: u16| std::net::SocketAddr::from(([203, 0, 113, 9], port));
+        let configs = [
+            config("moving", controlling),
+            config("staying", !controlling),
+        ];
+        let mut network = Network::new(configs, Impairment::CLEAN, 1);
+        network.nat = Some(mapped(1));
+        network.exchange_parameters();
+        network.exchange_candidates();
+        assert!(network.run_until(LIMIT, Network::both_connected));
+        network.run_for(Duration::from_secs(10));
+        assert_eq!(network.sides[1].peer.path().unwrap().remote, mapped(1));
+        network.sides[1].events.clear();
+
+        network.nat = Some(mapped(2));
+        let moved = |network: &Network| {
+            let path = network.sides[1].peer.path();
+            path.is_some_and(|path| path.remote == mapped(2))
+        };
+        let limit = Duration::from_secs(10);
+        assert!(
+            network.run_until(limit, moved),
+            "controlling: {controlling}"
+        );
+        network.send_media(1, 1, b"to the new address");
+        network.send_media(0, 1, b"from the new address");
+        network.run_for(Duration::from_secs(1));
+        let [moving, staying] = &network.sides;
+        assert_eq!((moving.received.len(), staying.received.len()), (1, 1));
+        assert_eq!(
+            staying.ice_states(),
+            [IceState::Disconnected, IceState::Ready]
+        );
+        let selected = staying.events.iter().filter_map(|(_, event)| match event {
+            PeerEvent::SelectedPair { path, .. } => Some(path.remote),
+            _ => None,
+        });
+        assert_eq!(selected.collect::<Vec<_>>(), [mapped(2)]);
+        network.run_for(Duration::from_secs(60));
+        let states = network.sides[1].ice_states();
+        assert_eq!(states.last(), Some(&IceState::Ready), "it lasts");
+    }
+}

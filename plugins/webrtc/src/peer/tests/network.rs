@@ -102,7 +102,8 @@ pub(super) struct Network {
     sequence: u64,
     pub(super) impairment: Impairment,
     chance: Chance,
-    /// Rewrites the source address of what the first side sends.
+    /// Rewrites the source address of what the first side sends; what is sent to any other address
+    /// of it is lost.
     pub(super) nat: Option<SocketAddr>,
     pub(super) cut: bool,
     /// Percentage of datagrams with one byte changed.
@@ -266,7 +267,10 @@ impl Network {
             _ => path.local,
         };
         let mut remote = path.remote;
-        if from == 1 && Some(remote) == self.nat {
+        if let (1, Some(mapped)) = (from, self.nat) {
+            if remote != mapped {
+                return;
+            }
             remote = ADDRESSES[0].parse().unwrap();
         }
         let copies = 1 + u64::from(self.chance.below(100) < self.impairment.duplication);

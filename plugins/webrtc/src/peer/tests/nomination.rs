@@ -178,3 +178,109 @@ fn checks_without_the_password_have_no_effect() {
     assert_eq!(inbound, Inbound::Dropped(DropReason::Stun));
     assert_eq!(peer.poll_transmit(), None, "not even an answer");
 }
+
+/// Lets what is due happen until `now + time`; gives the paths of the checks that were sent.
+fn pass(peer: &mut Peer, now: &mut Instant, time: Duration) -> Vec<SocketAddr> {
+    let end = *now + time;
+    let mut checked = Vec::new();
+    while let Some(due) = peer.poll_timeout().filter(|due| *due <= end) {
+        *now = due.max(*now);
+        peer.handle_timeout(*now);
+        let sent = std::iter::from_fn(|| peer.poll_transmit());
+        let checks = sent.filter(|transmit| answer(&transmit.bytes).is_some());
+        checked.extend(checks.map(|transmit| transmit.path.remote));
+    }
+    *now = end;
+    checked
+}
+
+fn events(peer: &mut Peer) -> Vec<PeerEvent> {
+    std::iter::from_fn(|| peer.poll_event()).collect()
+}
+
+const HOME: &str = "203.0.113.1:1";
+const ELSEWHERE: &str = "203.0.113.2:2";
+
+/// A server whose peer has nominated [`HOME`].
+fn nominated(now: Instant) -> Peer {
+    let mut peer = server(now);
+    let home = HOME.parse().unwrap();
+    receive(&mut peer, now, home, check(true, &password()));
+    answer_checks(&mut peer, now, home);
+    assert_eq!(peer.path().unwrap().remote, home);
+    peer
+}
+
+#[test]
+fn a_path_in_use_is_left_only_when_it_is_silent_and_another_one_answers() {
+    let mut now = Instant::now();
+    let mut peer = nominated(now);
+    let [home, elsewhere]: [SocketAddr; 2] = [HOME, ELSEWHERE].map(|a| a.parse().unwrap());
+    // Not while it is alive.
+    receive(&mut peer, now, elsewhere, check(false, &password()));
+    answer_checks(&mut peer, now, elsewhere);
+    assert_eq!(peer.path().unwrap().remote, home);
+    pass(&mut peer, &mut now, Duration::from_secs(6));
+    assert!(events(&mut peer).contains(&PeerEvent::IceState(IceState::Disconnected)));
+    // Not for a request alone, which may have been recorded and sent again by somebody else.
+    receive(&mut peer, now, elsewhere, check(false, &password()));
+    while peer.poll_transmit().is_some() {}
+    let checked = pass(&mut peer, &mut now, Duration::from_secs(3));
+    assert!(checked.contains(&elsewhere) && checked.contains(&home));
+    assert_eq!(peer.path().unwrap().remote, home);
+    // But for the answer.
+    receive(&mut peer, now, elsewhere, check(false, &password()));
+    answer_checks(&mut peer, now, elsewhere);
+    assert_eq!(peer.path().unwrap().remote, elsewhere);
+    let told = events(&mut peer);
+    let selected = |event: &PeerEvent| matches!(event, PeerEvent::SelectedPair { path, .. } if path.remote == elsewhere);
+    assert!(told.iter().any(selected), "{told:?}");
+    assert_eq!(told.last(), Some(&PeerEvent::IceState(IceState::Ready)));
+}
+
+#[test]
+fn whoever_lacks_the_password_moves_nothing() {
+    let mut now = Instant::now();
+    let mut peer = nominated(now);
+    let elsewhere = ELSEWHERE.parse().unwrap();
+    pass(&mut peer, &mut now, Duration::from_secs(6));
+    let wrong = "a-wrong-password-of-some-length";
+    receive(&mut peer, now, elsewhere, check(false, wrong));
+    let checked = pass(&mut peer, &mut now, Duration::from_secs(5));
+    assert!(!checked.contains(&elsewhere), "nobody is asked there");
+    let mut media = [0x80; 40];
+    let inbound = peer.handle_datagram(now, LOCAL.parse().unwrap(), elsewhere, &mut media);
+    assert_eq!(inbound, Inbound::Dropped(DropReason::Path));
+    assert_eq!(
+        peer.path().unwrap().remote,
+        HOME.parse::<SocketAddr>().unwrap()
+    );
+}
+
+/// The peer nominated once, and does not again.
+#[test]
+fn a_peer_that_comes_back_elsewhere_is_ready_again() {
+    let mut now = Instant::now();
+    let mut peer = nominated(now);
+    pass(&mut peer, &mut now, Duration::from_secs(40));
+    let failed = PeerEvent::IceState(IceState::Failed);
+    assert_eq!(events(&mut peer).last(), Some(&failed));
+    assert_eq!(peer.path(), None);
+    let elsewhere = ELSEWHERE.parse().unwrap();
+    receive(&mut peer, now, elsewhere, check(false, &password()));
+    assert_eq!(peer.path(), None, "not before an answer");
+    answer_checks(&mut peer, now, elsewhere);
+    assert_eq!(peer.path().unwrap().remote, elsewhere);
+    let told = events(&mut peer);
+    assert_eq!(
+        told.first(),
+        Some(&PeerEvent::IceState(IceState::Connected))
+    );
+    assert!(
+        matches!(told.get(1), Some(PeerEvent::SelectedPair { .. })),
+        "{told:?}"
+    );
+    assert_eq!(told.last(), Some(&PeerEvent::IceState(IceState::Ready)));
+    pass(&mut peer, &mut now, Duration::from_secs(2));
+    assert_eq!(peer.path().unwrap().remote, elsewhere, "it has consent");
+}
