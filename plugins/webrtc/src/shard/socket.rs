@@ -6,9 +6,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     os::fd::AsRawFd,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use mio::net::UdpSocket;
+use nix::libc::{EINVAL, EIO};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -26,6 +28,8 @@ const SOCKET_BUFFER: usize = 4 << 20;
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
+    /// The system refused to segment for a device in use.
+    whole_only: AtomicBool,
     port: u16,
 }
 
@@ -83,6 +87,7 @@ impl MediaSocket {
         Ok(Self {
             socket,
             state,
+            whole_only: AtomicBool::new(false),
             port,
         })
     }
@@ -97,6 +102,9 @@ impl MediaSocket {
 
     /// Datagrams that one send call may carry.
     pub(crate) fn max_segments(&self) -> usize {
+        if self.whole_only.load(Relaxed) {
+            return 1;
+        }
         self.state.max_gso_segments()
     }
 
@@ -161,18 +169,48 @@ impl MediaSocket {
             segment_size: segment,
             src_ip: local,
         };
-        let sent = self.socket.try_io(|| {
-            if mark.is_none() {
-                self.state
-                    .try_send(UdpSockRef::from(&self.socket), &transmit)
-            } else {
-                self.send_marked(&transmit, mark)
+        let sent = match (self.try_send(&transmit, mark), segment) {
+            (Err(error), Some(segment)) if may_be_segmentation(&error) => {
+                self.send_one_by_one(&transmit, segment, mark)
             }
-        });
+            (sent, _) => sent,
+        };
         if let Err(error) = &sent {
             tracing::trace!(%remote, %error, "a datagram was not sent");
         }
         sent.is_ok()
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>, mark: Mark) -> io::Result<()> {
+        self.socket.try_io(|| {
+            if mark.is_none() {
+                self.state
+                    .try_send(UdpSockRef::from(&self.socket), transmit)
+            } else {
+                self.send_marked(transmit, mark)
+            }
+        })
+    }
+
+    /// Sends what the system refused to segment. If that works, nothing is left to it any more.
+    fn send_one_by_one(
+        &self,
+        transmit: &Transmit<'_>,
+        segment: usize,
+        mark: Mark,
+    ) -> io::Result<()> {
+        for contents in transmit.contents.chunks(segment.max(1)) {
+            let datagram = Transmit {
+                contents,
+                segment_size: None,
+                ..*transmit
+            };
+            self.try_send(&datagram, mark)?;
+            if !self.whole_only.swap(true, Relaxed) {
+                tracing::info!(port = self.port, "datagrams are sent without UDP GSO");
+            }
+        }
+        Ok(())
     }
 
     /// What `quinn-udp` does, but it sets the whole traffic class of each datagram to 0.
@@ -222,6 +260,11 @@ impl MediaSocket {
     }
 }
 
+/// What a device without UDP GSO leads to; there are other reasons, too.
+fn may_be_segmentation(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EIO | EINVAL))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -250,6 +293,43 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(got, [b"aaaa".to_vec(), b"bbbb".to_vec(), b"cc".to_vec()]);
+    }
+
+    /// More segments than Linux takes stand for a device that takes none.
+    #[test]
+    fn what_the_system_does_not_segment_is_sent_one_by_one() {
+        for mark in [Mark::default(), Mark::new(46)] {
+            let sender = MediaSocket::bind(false, None).unwrap();
+            let receiver = MediaSocket::bind(false, None).unwrap();
+            let home: IpAddr = Ipv4Addr::LOCALHOST.into();
+            let target = SocketAddr::new(home, receiver.port());
+            assert!(sender.max_segments() > 1);
+            let data: Vec<u8> = (0..200).collect();
+            assert!(sender.send(home, target, &data, Some(1), mark));
+            assert_eq!(sender.max_segments(), 1);
+            let mut buffers = ReceiveBuffers::default();
+            let mut got = Vec::new();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while got.len() < data.len() && Instant::now() < deadline {
+                receiver
+                    .receive(&mut buffers, |_, _, datagram| {
+                        assert_eq!(datagram.len(), 1);
+                        got.extend_from_slice(datagram);
+                    })
+                    .unwrap();
+            }
+            assert_eq!(got, data);
+        }
+    }
+
+    #[test]
+    fn other_troubles_leave_segmentation_as_it_is() {
+        let sender = MediaSocket::bind(false, None).unwrap();
+        // Nobody has this address (RFC 5737).
+        let foreign: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        let target = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9);
+        assert!(!sender.send(foreign, target, b"aabb", Some(2), Mark::new(46)));
+        assert!(sender.max_segments() > 1);
     }
 
     /// The traffic classes of what arrives at `socket`, and how many bytes it is.
