@@ -40,9 +40,8 @@ pub(crate) struct Spec {
 
 /// What the deck is to do.
 enum Command {
-    Play,
-    Pause,
-    Stop,
+    /// The order of that number: play, stand still or end.
+    Go(UriState, u64),
     /// To ms; `false` is answered if that is not possible.
     Seek(i64, SyncSender<bool>),
     /// From the playback of that number.
@@ -57,6 +56,9 @@ enum Command {
 /// The endpoint's hand on the thread.
 pub(crate) struct Deck {
     commands: Sender<Command>,
+    base: Arc<Base>,
+    /// Number of the latest order.
+    latest: Arc<Mutex<u64>>,
     pipeline: Arc<Mutex<Current>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -79,8 +81,10 @@ impl Deck {
     pub(crate) fn start(spec: Spec) -> Result<Self> {
         let (commands, received) = mpsc::channel();
         let pipeline = Arc::<Mutex<Current>>::default();
+        let (base, latest) = (spec.base.clone(), Arc::<Mutex<u64>>::default());
         let drive = Drive {
             spec,
+            latest: latest.clone(),
             own: commands.clone(),
             current: pipeline.clone(),
             playback: None,
@@ -98,6 +102,8 @@ impl Deck {
             .map_err(|error| Error::unexpected(format!("no thread for a player: {error}")))?;
         Ok(Self {
             commands,
+            base,
+            latest,
             pipeline,
             thread: Mutex::new(Some(thread)),
         })
@@ -108,16 +114,13 @@ impl Deck {
         let _ = self.commands.send(command);
     }
 
-    pub(crate) fn play(&self) {
-        self.tell(Command::Play);
-    }
-
-    pub(crate) fn pause(&self) {
-        self.tell(Command::Pause);
-    }
-
-    pub(crate) fn stop(&self) {
-        self.tell(Command::Stop);
+    /// Orders to play, to stand still or to end, and enters that state: the client may ask for it
+    /// next.
+    pub(crate) fn order(&self, state: UriState) {
+        let mut latest = lock(&self.latest);
+        *latest += 1;
+        self.base.enter(state);
+        self.tell(Command::Go(state, *latest));
     }
 
     /// Seeks to ms and waits, `patience` at most, until that is done.
@@ -170,6 +173,8 @@ pub(crate) fn seek_fails() -> Error {
 /// The thread's side.
 struct Drive {
     spec: Spec,
+    /// Number of the latest order.
+    latest: Arc<Mutex<u64>>,
     own: Sender<Command>,
     current: Arc<Mutex<Current>>,
     playback: Option<Playback>,
@@ -231,11 +236,13 @@ impl Drive {
             Command::Seek(..) | Command::Reached(_) if self.opening.is_some() => {
                 self.waiting.push(command);
             }
-            Command::Play => self.go(gst::State::Playing, UriState::Start),
-            Command::Pause => self.go(gst::State::Paused, UriState::Pause),
-            Command::Stop => {
-                self.end();
-                self.spec.base.enter(UriState::Stop);
+            Command::Go(state, number) => {
+                self.enter(state, number);
+                match state {
+                    UriState::Start => self.go(gst::State::Playing),
+                    UriState::Pause => self.go(gst::State::Paused),
+                    UriState::Stop => self.end(),
+                }
             }
             Command::Seek(position, answer) => {
                 // Who asked may have given up.
@@ -250,10 +257,18 @@ impl Drive {
         }
     }
 
+    /// Enters the state of an order again, if the playback before ended since it was given. A
+    /// later order has entered its own.
+    fn enter(&self, state: UriState, number: u64) {
+        let latest = lock(&self.latest);
+        if *latest == number {
+            self.spec.base.enter(state);
+        }
+    }
+
     /// Plays or stands still, from the beginning if there is no playback.
-    fn go(&mut self, wanted: gst::State, state: UriState) {
+    fn go(&mut self, wanted: gst::State) {
         self.wanted = wanted;
-        self.spec.base.enter(state);
         if self.playback.is_some() {
             self.apply();
         } else if self.opening.is_none()

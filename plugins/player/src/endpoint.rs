@@ -60,15 +60,13 @@ impl api::UriEndpoint for Player {
     }
 
     fn pause(&self) -> Result<()> {
-        let deck = self.start_deck()?;
-        self.base.enter(UriState::Pause);
-        deck.pause();
+        self.start_deck()?.order(UriState::Pause);
         Ok(())
     }
 
     fn stop(&self) -> Result<()> {
         if let Some(deck) = self.deck() {
-            deck.stop();
+            deck.order(UriState::Stop);
         }
         Ok(())
     }
@@ -105,9 +103,7 @@ impl api::PlayerEndpoint for Player {
     }
 
     fn play(&self) -> Result<()> {
-        let deck = self.start_deck()?;
-        self.base.enter(UriState::Start);
-        deck.play();
+        self.start_deck()?.order(UriState::Start);
         Ok(())
     }
 
