@@ -60,6 +60,21 @@ impl Announced {
         position.and_then(|position| u8::try_from(position).ok())
     }
 
+    /// The number that an encoding has, which had `encoding` in the description before; `None`
+    /// when it is no more.
+    pub(super) fn renumbered(&self, before: &Self, ssrc: u32, encoding: u8) -> Option<u8> {
+        let position = match (&self.encodings, &before.encodings) {
+            (Encodings::One, _) => Some(0),
+            (Encodings::Rids(rids), Encodings::Rids(_)) => {
+                let named = before.rid(usize::from(encoding));
+                rids.iter().position(|rid| rid == named)
+            }
+            (Encodings::Ssrcs(ssrcs), _) => ssrcs.iter().position(|known| *known == ssrc),
+            (Encodings::Rids(_), _) => return Some(encoding),
+        };
+        position.and_then(|position| u8::try_from(position).ok())
+    }
+
     /// The encoding that a retransmission of a stream not yet known says to repair.
     pub(super) fn repaired_encoding(
         &self,

@@ -21,10 +21,8 @@ use super::{
     Announced, SenderClock, kind_of,
     outbound::Moment,
     stream::{Stream, StreamSnapshot},
+    streams::Streams,
 };
-
-/// Streams of one track; a peer that invents more of them is not listened to.
-const MAX_STREAMS: usize = 8;
 
 /// A format that the peer may send.
 #[derive(Debug, Clone)]
@@ -55,7 +53,7 @@ pub(crate) struct Inbound {
     formats: Vec<ReceivedFormat>,
     extensions: ExtensionMap,
     announced: Announced,
-    streams: Vec<Stream>,
+    streams: Streams,
     current: Option<u32>,
     burst: Vec<Packet>,
     lost: Vec<u16>,
@@ -83,7 +81,7 @@ impl Inbound {
             formats,
             extensions,
             announced,
-            streams: Vec::new(),
+            streams: Streams::default(),
             current: None,
             burst: Vec::new(),
             lost: Vec::new(),
@@ -101,12 +99,10 @@ impl Inbound {
         self.hand_on();
         self.formats = settings.formats;
         self.extensions = settings.extensions;
-        self.announced = settings.announced;
+        let before = std::mem::replace(&mut self.announced, settings.announced);
+        self.streams
+            .renegotiated(&before, &self.announced, announced);
         self.enabled = true;
-        if !announced.is_empty() {
-            self.streams
-                .retain(|stream| announced.contains(&stream.ssrc));
-        }
         let kept = |current: &u32| self.formats.iter().any(|format| format.format == *current);
         if self.current.is_some_and(|current| !kept(&current)) {
             self.current = None;
@@ -124,8 +120,7 @@ impl Inbound {
 
     /// Whether a stream was received before.
     pub(crate) fn knows(&self, ssrc: u32) -> bool {
-        let is_known = |stream: &Stream| stream.ssrc == ssrc || stream.rtx_ssrc == Some(ssrc);
-        self.streams.iter().any(is_known)
+        self.streams.knows(ssrc)
     }
 
     /// Whether a payload type is one of this track's.
@@ -168,9 +163,10 @@ impl Inbound {
             self.take(moment, header, packet, clock, false);
             return;
         };
-        let Some(ssrc) = self.repaired(header, packet) else {
-            return;
-        };
+        let repaired = self
+            .streams
+            .repaired(&self.announced, &self.extensions, header, packet);
+        let Some(ssrc) = repaired else { return };
         let Some(start) = rtx::restore(packet, header, payload_type, ssrc) else {
             return;
         };
@@ -178,33 +174,6 @@ impl Inbound {
         if let Ok(header) = RtpHeader::parse(packet) {
             self.take(moment, &header, packet, clock, true);
         }
-    }
-
-    /// The stream that a retransmission repeats a packet of.
-    fn repaired(&mut self, header: &RtpHeader, packet: &[u8]) -> Option<u32> {
-        let rtx_ssrc = header.ssrc;
-        let bound = self
-            .streams
-            .iter()
-            .find(|stream| stream.rtx_ssrc == Some(rtx_ssrc));
-        if let Some(stream) = bound {
-            return Some(stream.ssrc);
-        }
-        let described = self.announced.repaired_ssrc(rtx_ssrc);
-        let encoding = self
-            .announced
-            .repaired_encoding(&self.extensions, header, packet);
-        let is_alone = self.streams.len() == 1;
-        let stream = self
-            .streams
-            .iter_mut()
-            .find(|stream| match (described, encoding) {
-                (Some(ssrc), _) => stream.ssrc == ssrc,
-                (None, Some(encoding)) => stream.encoding == encoding,
-                (None, None) => is_alone,
-            })?;
-        stream.rtx_ssrc = Some(rtx_ssrc);
-        Some(stream.ssrc)
     }
 
     fn take(
@@ -225,19 +194,11 @@ impl Inbound {
         let Some(format) = self.formats.iter().find(of_type) else {
             return;
         };
-        if !self.streams.iter().any(|stream| stream.ssrc == header.ssrc) {
-            let encoding = self.announced.encoding_of(&self.extensions, header, packet);
-            let Some(encoding) = encoding.filter(|_| self.streams.len() < MAX_STREAMS) else {
-                return;
-            };
-            let stream = Stream::new(header.ssrc, encoding, format.clock_rate);
-            self.streams.push(stream);
-            self.has_news = true;
-        }
-        let of_source = |stream: &&mut Stream| stream.ssrc == header.ssrc;
-        let Some(stream) = self.streams.iter_mut().find(of_source) else {
-            return;
-        };
+        let (announced, extensions) = (&self.announced, &self.extensions);
+        let stream =
+            self.streams
+                .of_packet(announced, extensions, header, packet, format.clock_rate);
+        let Some(stream) = stream else { return };
         if repaired {
             stream.counters.repaired += 1;
         } else {
@@ -374,9 +335,7 @@ impl Inbound {
 
     /// The peer says that a stream ended; `true` when it was one of these.
     pub(crate) fn left(&mut self, ssrc: u32) -> bool {
-        let before = self.streams.len();
-        self.streams.retain(|stream| stream.ssrc != ssrc);
-        self.streams.len() < before
+        self.streams.end(ssrc)
     }
 
     /// Adds what asks the peer for a keyframe, of every encoding that it sends.
@@ -389,8 +348,8 @@ impl Inbound {
         // Without a stream it is asked for with the first packet.
         self.wants_keyframe = self.streams.is_empty();
         let is_single = self.announced.count() == 1;
-        let latest = self.streams.last().map(|stream| stream.ssrc);
-        for stream in &mut self.streams {
+        let latest = self.streams.iter().last().map(|stream| stream.ssrc);
+        for stream in self.streams.iter_mut() {
             let is_sent = if is_single {
                 Some(stream.ssrc) == latest
             } else {
@@ -412,7 +371,7 @@ impl Inbound {
         let Some(format) = format else {
             return;
         };
-        for stream in &mut self.streams {
+        for stream in self.streams.iter_mut() {
             if !stream.keyframe.ask(now) {
                 continue;
             }
@@ -443,7 +402,7 @@ impl Inbound {
         if self.wants_keyframe && !self.streams.is_empty() {
             self.request_keyframe(now, sender, compound);
         }
-        for stream in &mut self.streams {
+        for stream in self.streams.iter_mut() {
             if stream.nack.poll_timeout().is_none_or(|due| due > now) {
                 continue;
             }

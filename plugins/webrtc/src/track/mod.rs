@@ -6,6 +6,7 @@ mod keyframe;
 mod outbound;
 mod repair;
 mod stream;
+mod streams;
 mod timeline;
 
 use rivero_plugin_api::ExtensionKind;

@@ -1,0 +1,262 @@
+//! The streams that a track receives, and which encoding each of them is.
+
+use std::collections::VecDeque;
+
+use rivero_rtp::{ExtensionMap, RtpHeader};
+
+use super::{encodings::Announced, stream::Stream};
+
+/// Streams of one track; a peer that invents more of them is not listened to.
+const MAX_STREAMS: usize = 8;
+/// Streams that have ended of which it is known what they were.
+const MAX_FORMER: usize = 16;
+
+/// What a stream was that has ended. Senders name the encoding of a stream (RFC 8852 §3) only
+/// until a report shows that they were understood. One that says good-bye, because it pauses an
+/// encoding say, and goes on later with the same SSRC, does not name it again.
+#[derive(Debug, Clone, Copy)]
+struct Former {
+    ssrc: u32,
+    encoding: u8,
+    rtx_ssrc: Option<u32>,
+}
+
+#[derive(Default)]
+pub(super) struct Streams {
+    present: Vec<Stream>,
+    /// The latest ones last.
+    former: VecDeque<Former>,
+}
+
+impl Streams {
+    /// In the order in which they began.
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Stream> {
+        self.present.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
+        self.present.iter_mut()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
+    /// The stream of a packet, which may begin with it. `None` where it is not known which
+    /// encoding it is.
+    #[inline]
+    pub(super) fn of_packet(
+        &mut self,
+        announced: &Announced,
+        extensions: &ExtensionMap,
+        header: &RtpHeader,
+        packet: &[u8],
+        clock_rate: u32,
+    ) -> Option<&mut Stream> {
+        let of_source = |stream: &Stream| stream.ssrc == header.ssrc;
+        let position = match self.present.iter().position(of_source) {
+            Some(position) => position,
+            None => {
+                let named = announced.encoding_of(extensions, header, packet);
+                self.begin(header.ssrc, named, clock_rate)?
+            }
+        };
+        self.present.get_mut(position)
+    }
+
+    /// Adds a stream, of the encoding that its packet names or else of the one that it was before.
+    fn begin(&mut self, ssrc: u32, named: Option<u8>, clock_rate: u32) -> Option<usize> {
+        let position = self.former.iter().position(|former| former.ssrc == ssrc);
+        let former = position.and_then(|position| self.former.get(position).copied());
+        let encoding = named.or(former.map(|former| former.encoding))?;
+        if self.present.len() >= MAX_STREAMS {
+            return None;
+        }
+        let mut stream = Stream::new(ssrc, encoding, clock_rate);
+        stream.rtx_ssrc = former.and_then(|former| former.rtx_ssrc);
+        position.map(|position| self.former.remove(position));
+        self.present.push(stream);
+        Some(self.present.len() - 1)
+    }
+
+    /// The stream that a retransmission repeats a packet of.
+    pub(super) fn repaired(
+        &mut self,
+        announced: &Announced,
+        extensions: &ExtensionMap,
+        header: &RtpHeader,
+        packet: &[u8],
+    ) -> Option<u32> {
+        let rtx_ssrc = header.ssrc;
+        let mut bound = self.present.iter();
+        if let Some(stream) = bound.find(|stream| stream.rtx_ssrc == Some(rtx_ssrc)) {
+            return Some(stream.ssrc);
+        }
+        let described = announced.repaired_ssrc(rtx_ssrc);
+        let encoding = announced.repaired_encoding(extensions, header, packet);
+        let is_alone = self.present.len() == 1;
+        let is_repaired = |stream: &&mut Stream| match (described, encoding) {
+            (Some(ssrc), _) => stream.ssrc == ssrc,
+            (None, Some(encoding)) => stream.encoding == encoding,
+            (None, None) => is_alone,
+        };
+        let stream = self.present.iter_mut().find(is_repaired)?;
+        stream.rtx_ssrc = Some(rtx_ssrc);
+        Some(stream.ssrc)
+    }
+
+    /// Whether a stream is being received, or is what repairs one.
+    pub(super) fn knows(&self, ssrc: u32) -> bool {
+        let is_known = |stream: &Stream| stream.ssrc == ssrc || stream.rtx_ssrc == Some(ssrc);
+        self.present.iter().any(is_known)
+    }
+
+    /// A stream has ended; `true` when it was one of these.
+    pub(super) fn end(&mut self, ssrc: u32) -> bool {
+        let of_source = |stream: &Stream| stream.ssrc == ssrc;
+        let Some(position) = self.present.iter().position(of_source) else {
+            return false;
+        };
+        let stream = self.present.remove(position);
+        if self.former.len() >= MAX_FORMER {
+            self.former.pop_front();
+        }
+        self.former.push_back(Former {
+            ssrc,
+            encoding: stream.encoding,
+            rtx_ssrc: stream.rtx_ssrc,
+        });
+        true
+    }
+
+    /// Goes on as a later description has it: encodings may have other numbers, or be no more.
+    /// `named` are the streams that it names, if it does; others have ended.
+    pub(super) fn renegotiated(&mut self, before: &Announced, now: &Announced, named: &[u32]) {
+        let renumber = |ssrc: u32, encoding: &mut u8| {
+            let number = now.renumbered(before, ssrc, *encoding);
+            *encoding = number.unwrap_or(*encoding);
+            number.is_some() && (named.is_empty() || named.contains(&ssrc))
+        };
+        self.present
+            .retain_mut(|stream| renumber(stream.ssrc, &mut stream.encoding));
+        self.former
+            .retain_mut(|former| renumber(former.ssrc, &mut former.encoding));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rivero_rtp::HeaderExtension;
+
+    use super::*;
+    use crate::track::Encodings;
+
+    const RID: u8 = 4;
+    const REPAIRED_RID: u8 = 5;
+
+    fn extensions() -> ExtensionMap {
+        let mut map = ExtensionMap::default();
+        map.insert(RID, HeaderExtension::RtpStreamId);
+        map.insert(REPAIRED_RID, HeaderExtension::RepairedRtpStreamId);
+        map
+    }
+
+    fn rids(names: &[&str]) -> Announced {
+        Announced {
+            encodings: Encodings::Rids(names.iter().map(|name| (*name).to_owned()).collect()),
+            repairs: Vec::new(),
+        }
+    }
+
+    /// A packet with a name of one letter in the extension `id`.
+    fn packet(ssrc: u32, name: Option<(u8, &str)>) -> Vec<u8> {
+        let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0];
+        packet.extend_from_slice(&ssrc.to_be_bytes());
+        if let Some((id, name)) = name {
+            packet[0] |= 0x10;
+            packet.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4, name.as_bytes()[0], 0, 0]);
+        }
+        packet
+    }
+
+    /// The encoding that a packet is taken for.
+    fn encoding(
+        streams: &mut Streams,
+        announced: &Announced,
+        ssrc: u32,
+        name: Option<&str>,
+    ) -> Option<u8> {
+        let packet = packet(ssrc, name.map(|name| (RID, name)));
+        let header = RtpHeader::parse(&packet).unwrap();
+        let stream = streams.of_packet(announced, &extensions(), &header, &packet, 90_000);
+        stream.map(|stream| stream.encoding)
+    }
+
+    fn repaired(
+        streams: &mut Streams,
+        announced: &Announced,
+        ssrc: u32,
+        name: Option<&str>,
+    ) -> Option<u32> {
+        let packet = packet(ssrc, name.map(|name| (REPAIRED_RID, name)));
+        let header = RtpHeader::parse(&packet).unwrap();
+        streams.repaired(announced, &extensions(), &header, &packet)
+    }
+
+    #[test]
+    fn a_stream_that_comes_back_is_the_encoding_that_it_was() {
+        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        assert_eq!(encoding(&mut streams, &announced, 7, None), None);
+        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
+        assert_eq!(encoding(&mut streams, &announced, 6, Some("l")), Some(0));
+        assert_eq!(repaired(&mut streams, &announced, 70, Some("h")), Some(7));
+        let name = streams.iter().next().unwrap().name;
+
+        assert!(streams.end(7) && !streams.end(7));
+        assert!(!streams.knows(7) && !streams.knows(70) && streams.knows(6));
+        assert_eq!(encoding(&mut streams, &announced, 7, None), Some(1));
+        assert_eq!(repaired(&mut streams, &announced, 70, None), Some(7));
+        assert_ne!(streams.iter().last().unwrap().name, name);
+        assert!(
+            streams.end(7) && streams.former.len() == 1,
+            "once more, and once only"
+        );
+    }
+
+    #[test]
+    fn what_a_packet_names_counts_for_more_than_what_was() {
+        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
+        assert!(streams.end(7));
+        assert_eq!(encoding(&mut streams, &announced, 7, Some("l")), Some(0));
+    }
+
+    #[test]
+    fn streams_that_have_ended_take_no_places() {
+        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        for ssrc in 0..100 {
+            assert_eq!(encoding(&mut streams, &announced, ssrc, Some("l")), Some(0));
+            assert!(streams.end(ssrc));
+        }
+        assert_eq!(streams.former.len(), MAX_FORMER);
+        assert_eq!(encoding(&mut streams, &announced, 99, None), Some(0));
+        assert_eq!(encoding(&mut streams, &announced, 0, None), None);
+    }
+
+    #[test]
+    fn encodings_are_followed_by_name() {
+        let (mut streams, before) = (Streams::default(), rids(&["l", "m", "h"]));
+        for (ssrc, name) in [(5, "l"), (6, "m"), (7, "h")] {
+            assert!(encoding(&mut streams, &before, ssrc, Some(name)).is_some());
+        }
+        assert!(streams.end(7));
+        let now = rids(&["h", "l"]);
+        streams.renegotiated(&before, &now, &[]);
+        assert_eq!(encoding(&mut streams, &now, 5, None), Some(1));
+        assert_eq!(encoding(&mut streams, &now, 6, None), None, "no more");
+        assert_eq!(encoding(&mut streams, &now, 7, None), Some(0));
+        streams.renegotiated(&now, &now, &[5]);
+        assert!(streams.end(7) || streams.knows(5));
+        assert_eq!(encoding(&mut streams, &now, 7, None), None, "not named");
+    }
+}
