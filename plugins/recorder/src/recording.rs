@@ -195,7 +195,8 @@ impl Recording {
         let is_time = self
             .asked_keyframe
             .is_none_or(|asked| now - asked >= KEYFRAME_RETRY);
-        if is_time && (self.timeline.needs_keyframe() || is_old) {
+        let is_wanted = self.timeline.needs_keyframe() || (self.timeline.takes_video() && is_old);
+        if is_time && is_wanted {
             self.asked_keyframe = Some(now);
             self.notices.push(Notice::WantsKeyframe);
         }

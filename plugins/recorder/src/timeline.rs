@@ -129,10 +129,14 @@ impl Timeline {
         }
     }
 
+    /// Whether video that comes has a place: not on hold, and not without a source.
+    pub(crate) fn takes_video(&self) -> bool {
+        !matches!(self.stretch, Stretch::Paused) && self.lanes.video.expected
+    }
+
     /// Whether video cannot go on without a keyframe.
     pub(crate) fn needs_keyframe(&self) -> bool {
-        let begun = !matches!(self.stretch, Stretch::Paused);
-        begun && self.lanes.video.expected && self.lanes.video.needs_keyframe
+        self.takes_video() && self.lanes.video.needs_keyframe
     }
 
     /// Where what was placed ends, ns.

@@ -228,6 +228,29 @@ fn old_keyframes_are_renewed() {
 }
 
 #[test]
+fn no_keyframe_is_asked_for_on_hold_or_without_a_source() {
+    // The latest keyframe is old; with nothing on hold it would be renewed.
+    for goes_on in [false, true] {
+        let mut live = Live::new(Name::Webm, VP8, 0);
+        live.run(0, 40).unwrap();
+        for at in (40..5080).step_by(40) {
+            live.frame(MediaKind::Video, at, VP8, false, picture(VP8, false))
+                .unwrap();
+        }
+        if goes_on {
+            live.recording.expect(MediaKind::Video, false);
+        } else {
+            live.recording.pause(5080 * MS, &mut live.output).unwrap();
+        }
+        live.recording.take_notices();
+        for at in (5080..8000).step_by(200) {
+            live.recording.tick(at * MS, &mut live.output).unwrap();
+        }
+        assert_eq!(live.recording.take_notices(), [], "goes on: {goes_on}");
+    }
+}
+
+#[test]
 fn a_full_disk_leaves_what_was_written() {
     for (profile, video, audio) in [(Name::Webm, VP8, OPUS), (Name::Mp4, H264, OPUS)] {
         let mut live = Live::new(profile, video, audio);
