@@ -59,7 +59,6 @@ pub(crate) struct Inbound {
     lost: Vec<u16>,
     estimator: RembEstimator,
     fir_number: u8,
-    wants_keyframe: bool,
     /// The source does not know yet of an encoding that began.
     has_news: bool,
     /// The present negotiation lets the peer send.
@@ -87,7 +86,6 @@ impl Inbound {
             lost: Vec::new(),
             estimator,
             fir_number: 0,
-            wants_keyframe: false,
             has_news: false,
             enabled: true,
         }
@@ -194,10 +192,14 @@ impl Inbound {
         let Some(format) = self.formats.iter().find(of_type) else {
             return;
         };
-        let (announced, extensions) = (&self.announced, &self.extensions);
-        let stream =
-            self.streams
-                .of_packet(announced, extensions, header, packet, format.clock_rate);
+        let stream = self.streams.of_packet(
+            moment.now,
+            &self.announced,
+            &self.extensions,
+            header,
+            packet,
+            format.clock_rate,
+        );
         let Some(stream) = stream else { return };
         if repaired {
             stream.counters.repaired += 1;
@@ -345,20 +347,8 @@ impl Inbound {
         sender: u32,
         compound: &mut CompoundBuilder,
     ) {
-        // Without a stream it is asked for with the first packet.
-        self.wants_keyframe = self.streams.is_empty();
         let is_single = self.announced.count() == 1;
-        let latest = self.streams.iter().last().map(|stream| stream.ssrc);
-        for stream in self.streams.iter_mut() {
-            let is_sent = if is_single {
-                Some(stream.ssrc) == latest
-            } else {
-                stream.rate.is_active(now)
-            };
-            if is_sent {
-                stream.keyframe.needed(now);
-            }
-        }
+        self.streams.need_keyframes(now, is_single);
         self.ask_for_keyframes(now, sender, compound);
     }
 
@@ -388,8 +378,7 @@ impl Inbound {
 
     /// When [`ask_for_lost`](Self::ask_for_lost) has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let timers = |stream: &Stream| [stream.nack.poll_timeout(), stream.keyframe.poll_timeout()];
-        self.streams.iter().flat_map(timers).flatten().min()
+        self.streams.poll_timeout()
     }
 
     /// Adds what asks for lost packets, and for a keyframe when they will not come.
@@ -399,9 +388,6 @@ impl Inbound {
         sender: u32,
         compound: &mut CompoundBuilder,
     ) {
-        if self.wants_keyframe && !self.streams.is_empty() {
-            self.request_keyframe(now, sender, compound);
-        }
         for stream in self.streams.iter_mut() {
             if stream.nack.poll_timeout().is_none_or(|due| due > now) {
                 continue;

@@ -1,6 +1,6 @@
 //! The streams that a track receives, and which encoding each of them is.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use rivero_rtp::{ExtensionMap, RtpHeader};
 
@@ -26,6 +26,8 @@ pub(super) struct Streams {
     present: Vec<Stream>,
     /// The latest ones last.
     former: VecDeque<Former>,
+    /// The next stream that begins needs a keyframe.
+    wants_keyframe: bool,
 }
 
 impl Streams {
@@ -38,15 +40,12 @@ impl Streams {
         self.present.iter_mut()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.present.is_empty()
-    }
-
     /// The stream of a packet, which may begin with it. `None` where it is not known which
     /// encoding it is.
     #[inline]
     pub(super) fn of_packet(
         &mut self,
+        now: Instant,
         announced: &Announced,
         extensions: &ExtensionMap,
         header: &RtpHeader,
@@ -58,14 +57,20 @@ impl Streams {
             Some(position) => position,
             None => {
                 let named = announced.encoding_of(extensions, header, packet);
-                self.begin(header.ssrc, named, clock_rate)?
+                self.begin(now, header.ssrc, named, clock_rate)?
             }
         };
         self.present.get_mut(position)
     }
 
     /// Adds a stream, of the encoding that its packet names or else of the one that it was before.
-    fn begin(&mut self, ssrc: u32, named: Option<u8>, clock_rate: u32) -> Option<usize> {
+    fn begin(
+        &mut self,
+        now: Instant,
+        ssrc: u32,
+        named: Option<u8>,
+        clock_rate: u32,
+    ) -> Option<usize> {
         let position = self.former.iter().position(|former| former.ssrc == ssrc);
         let former = position.and_then(|position| self.former.get(position).copied());
         let encoding = named.or(former.map(|former| former.encoding))?;
@@ -74,6 +79,10 @@ impl Streams {
         }
         let mut stream = Stream::new(ssrc, encoding, clock_rate);
         stream.rtx_ssrc = former.and_then(|former| former.rtx_ssrc);
+        if std::mem::take(&mut self.wants_keyframe) {
+            // Until the packet shows that it is one.
+            stream.keyframe.needed(now);
+        }
         position.map(|position| self.former.remove(position));
         self.present.push(stream);
         Some(self.present.len() - 1)
@@ -109,6 +118,29 @@ impl Streams {
     pub(super) fn knows(&self, ssrc: u32) -> bool {
         let is_known = |stream: &Stream| stream.ssrc == ssrc || stream.rtx_ssrc == Some(ssrc);
         self.present.iter().any(is_known)
+    }
+
+    /// A keyframe is needed of what is being sent, or else of what comes first. With one encoding
+    /// the latest stream is what is sent.
+    pub(super) fn need_keyframes(&mut self, now: Instant, is_single: bool) {
+        self.wants_keyframe = self.present.is_empty();
+        let latest = self.present.last().map(|stream| stream.ssrc);
+        for stream in &mut self.present {
+            let is_sent = if is_single {
+                Some(stream.ssrc) == latest
+            } else {
+                stream.rate.is_active(now)
+            };
+            if is_sent {
+                stream.keyframe.needed(now);
+            }
+        }
+    }
+
+    /// When the peer is to be asked for a packet or for a keyframe.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let timers = |stream: &Stream| [stream.nack.poll_timeout(), stream.keyframe.poll_timeout()];
+        self.present.iter().flat_map(timers).flatten().min()
     }
 
     /// A stream has ended; `true` when it was one of these.
@@ -188,7 +220,8 @@ mod tests {
     ) -> Option<u8> {
         let packet = packet(ssrc, name.map(|name| (RID, name)));
         let header = RtpHeader::parse(&packet).unwrap();
-        let stream = streams.of_packet(announced, &extensions(), &header, &packet, 90_000);
+        let (now, map) = (Instant::now(), extensions());
+        let stream = streams.of_packet(now, announced, &map, &header, &packet, 90_000);
         stream.map(|stream| stream.encoding)
     }
 
@@ -258,5 +291,33 @@ mod tests {
         streams.renegotiated(&now, &now, &[5]);
         assert!(streams.end(7) || streams.knows(5));
         assert_eq!(encoding(&mut streams, &now, 7, None), None, "not named");
+    }
+
+    #[test]
+    fn a_keyframe_that_was_wanted_before_is_asked_for_at_once() {
+        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        let now = Instant::now();
+        streams.need_keyframes(now, false);
+        assert_eq!(streams.poll_timeout(), None, "of whom?");
+        assert_eq!(encoding(&mut streams, &announced, 6, Some("l")), Some(0));
+        assert!(streams.poll_timeout().is_some_and(|due| due >= now));
+        let later = Instant::now();
+        let stream = streams.present.first_mut().unwrap();
+        assert!(stream.keyframe.ask(later), "it is due");
+        stream.keyframe.came();
+        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
+        assert_eq!(streams.poll_timeout(), None, "wanted once");
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_a_keyframe_is_not_asked_for_one() {
+        let (mut streams, announced) = (Streams::default(), Announced::default());
+        streams.need_keyframes(Instant::now(), true);
+        assert_eq!(encoding(&mut streams, &announced, 6, None), Some(0));
+        let stream = streams.present.first_mut().unwrap();
+        stream.keyframe.came();
+        assert_eq!(streams.poll_timeout(), None);
+        streams.need_keyframes(Instant::now(), true);
+        assert!(streams.poll_timeout().is_some());
     }
 }
