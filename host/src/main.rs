@@ -9,7 +9,7 @@ use rivero::config::{self, CommandLine, Configuration, Readers, Settings};
 use rivero::core::{self, Core};
 use rivero::media::Plane;
 use rivero::modules::{Discovery, Modules, probe_files};
-use rivero::observe::logging::{self, Files};
+use rivero::observe::{log_files::Files, logging};
 use rivero::protocol::listener::Binding;
 use rivero::protocol::registrar::Registrar;
 use rivero::protocol::tls;

@@ -7,9 +7,19 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::civil_time::CivilTime;
-use super::logging::Files;
 
 const SECONDS_PER_DAY: u64 = 86_400;
+
+/// Log files in place of standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Made if it is missing.
+    pub directory: PathBuf,
+    /// Bytes after which the next file begins.
+    pub size: u64,
+    /// Files that are kept.
+    pub count: usize,
+}
 
 /// Writes to the newest file; begins another one when it is full or the day (UTC) ends.
 #[derive(Debug)]

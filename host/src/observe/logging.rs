@@ -1,23 +1,11 @@
 //! The server's log: one line per event, on standard error or in files.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 
-use super::log_files::LogFiles;
-
-/// Log files in place of standard error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// Made if it is missing.
-    pub directory: PathBuf,
-    /// Bytes after which the next file begins.
-    pub size: u64,
-    /// Files that are kept.
-    pub count: usize,
-}
+use super::log_files::{Files, LogFiles};
 
 /// Starts logging, and logs panics from now on.
 ///

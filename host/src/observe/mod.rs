@@ -1,6 +1,6 @@
 //! How operators look into the server: its log, and pages for health checks and metrics.
 
 pub mod civil_time;
-mod log_files;
+pub mod log_files;
 pub mod logging;
 pub mod pages;
