@@ -10,6 +10,12 @@ pub(super) struct PacketIndex {
 const INDEX_LIMIT: u64 = 1 << 48;
 
 impl PacketIndex {
+    /// After the highest index so far, if there is one.
+    #[inline]
+    pub(super) fn after(highest: Option<u64>) -> Self {
+        Self { highest }
+    }
+
     /// The most likely index of a packet with `sequence`: the one nearest to the highest.
     ///
     /// `None` if it would lie before the first or beyond the last possible index.

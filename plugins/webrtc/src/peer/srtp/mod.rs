@@ -17,6 +17,7 @@ mod profile;
 mod receiver;
 mod replay;
 mod sender;
+mod sources;
 #[cfg(test)]
 mod tests;
 

@@ -5,30 +5,14 @@ use rivero_rtp::RtpHeader;
 use super::counter_mode::CounterModeCipher;
 use super::index::PacketIndex;
 use super::key_derivation::MasterKey;
-use super::replay::ReplayWindow;
+use super::sources::Sources;
 use super::{Cipher, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
-
-/// Streams of one peer; simulcast with repair streams needs a handful per track.
-const MAX_STREAMS: usize = 128;
 
 /// Opens what one peer sends.
 pub struct SrtpReceiver {
     cipher: Cipher,
-    /// State of a stream exists only after one of its packets was authenticated, so that forged
-    /// packets cannot fill the table.
-    pub(super) streams: Vec<ReceivedStream>,
-    reports: Vec<ReceivedReports>,
-}
-
-pub(super) struct ReceivedStream {
-    ssrc: u32,
-    index: PacketIndex,
-    replay: ReplayWindow,
-}
-
-struct ReceivedReports {
-    ssrc: u32,
-    replay: ReplayWindow,
+    pub(super) streams: Sources,
+    reports: Sources,
 }
 
 impl SrtpReceiver {
@@ -37,8 +21,8 @@ impl SrtpReceiver {
     pub fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
         Ok(Self {
             cipher: Cipher::new(profile, key)?,
-            streams: Vec::new(),
-            reports: Vec::new(),
+            streams: Sources::default(),
+            reports: Sources::default(),
         })
     }
 
@@ -48,42 +32,24 @@ impl SrtpReceiver {
     /// After an error the content of `packet` is unspecified.
     ///
     /// # Errors
-    /// All but [`SrtpError::KeyExhausted`].
+    /// All but [`SrtpError::KeyExhausted`] and [`SrtpError::TooManyStreams`].
     pub fn unprotect_rtp(
         &mut self,
         header: &RtpHeader,
         packet: &mut [u8],
     ) -> Result<usize, SrtpError> {
         let ssrc = header.ssrc;
-        let position = self.streams.iter().position(|s| s.ssrc == ssrc);
-        let stream = position.and_then(|at| self.streams.get_mut(at));
-        let index = match &stream {
-            Some(stream) => {
-                let index = stream.index.estimate(header.sequence);
-                let index = index.ok_or(SrtpError::TooOld)?;
-                stream.replay.check(index)?;
-                index
-            }
-            None => u64::from(header.sequence),
-        };
+        let place = self.streams.place(ssrc);
+        let highest = PacketIndex::after(self.streams.highest(place));
+        let index = highest.estimate(header.sequence);
+        let index = index.ok_or(SrtpError::TooOld)?;
+        self.streams.check(place, index)?;
         let header_len = usize::from(header.header_len);
         let len = match &mut self.cipher {
             Cipher::Aead(cipher) => cipher.open_rtp(ssrc, index, header_len, packet)?,
             Cipher::CounterMode(cipher) => cipher.open_rtp(ssrc, index, header_len, packet)?,
         };
-        let stream = match stream {
-            Some(stream) => stream,
-            None => new_entry(
-                &mut self.streams,
-                ReceivedStream {
-                    ssrc,
-                    index: PacketIndex::default(),
-                    replay: ReplayWindow::default(),
-                },
-            )?,
-        };
-        stream.index.update(index);
-        stream.replay.accept(index);
+        self.streams.accept(ssrc, place, index);
         Ok(len)
     }
 
@@ -92,7 +58,7 @@ impl SrtpReceiver {
     /// After an error the content of `packet` is unspecified.
     ///
     /// # Errors
-    /// All but [`SrtpError::KeyExhausted`].
+    /// All but [`SrtpError::KeyExhausted`] and [`SrtpError::TooManyStreams`].
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let ssrc = packet
             .get(4..8)
@@ -106,34 +72,13 @@ impl SrtpReceiver {
         .ok_or(SrtpError::TooShort)?;
         let index = u64::from(word & !SRTCP_ENCRYPTED);
 
-        let position = self.reports.iter().position(|s| s.ssrc == ssrc);
-        let reports = position.and_then(|at| self.reports.get_mut(at));
-        if let Some(reports) = &reports {
-            reports.replay.check(index)?;
-        }
+        let place = self.reports.place(ssrc);
+        self.reports.check(place, index)?;
         let len = match &mut self.cipher {
             Cipher::Aead(cipher) => cipher.open_rtcp(ssrc, word, packet)?,
             Cipher::CounterMode(cipher) => cipher.open_rtcp(ssrc, word, packet)?,
         };
-        let reports = match reports {
-            Some(reports) => reports,
-            None => new_entry(
-                &mut self.reports,
-                ReceivedReports {
-                    ssrc,
-                    replay: ReplayWindow::default(),
-                },
-            )?,
-        };
-        reports.replay.accept(index);
+        self.reports.accept(ssrc, place, index);
         Ok(len)
     }
-}
-
-fn new_entry<T>(entries: &mut Vec<T>, entry: T) -> Result<&mut T, SrtpError> {
-    if entries.len() >= MAX_STREAMS {
-        return Err(SrtpError::TooManyStreams);
-    }
-    entries.push(entry);
-    entries.last_mut().ok_or(SrtpError::TooManyStreams)
 }

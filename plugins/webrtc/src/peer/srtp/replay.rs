@@ -15,6 +15,20 @@ pub(super) struct ReplayWindow {
 }
 
 impl ReplayWindow {
+    /// A window in which everything up to `highest` was accepted.
+    pub(super) fn after(highest: u64) -> Self {
+        Self {
+            highest: Some(highest),
+            seen: [u64::MAX; WORDS],
+        }
+    }
+
+    /// The highest accepted index.
+    #[inline]
+    pub(super) fn highest(&self) -> Option<u64> {
+        self.highest
+    }
+
     /// Whether a packet with `index` may be new. Call before spending time on decryption.
     ///
     /// # Errors

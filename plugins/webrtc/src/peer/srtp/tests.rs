@@ -232,6 +232,41 @@ fn streams_per_session_are_bounded() {
 }
 
 #[test]
+fn new_streams_are_taken_for_as_long_as_the_session_lasts() {
+    let profile = SrtpProfile::AeadAes128Gcm;
+    let (_, mut receiver) = pair(profile);
+    let seal = |ssrc: u32, sequence| {
+        let mut sender = SrtpSender::new(profile, &key(profile)).unwrap();
+        let header = OutgoingHeader {
+            marker: false,
+            payload_type: 96,
+            sequence,
+            timestamp: 0,
+            ssrc,
+            extensions: &ExtensionBlock::default(),
+        };
+        let (mut packet, mut report) = (Vec::new(), self::report());
+        sender.protect_rtp(&header, &[b"x"], &mut packet).unwrap();
+        report[4..8].copy_from_slice(&ssrc.to_be_bytes());
+        let mut sealed = Vec::new();
+        sender.protect_rtcp(&report, &mut sealed).unwrap();
+        (packet, sealed)
+    };
+    for ssrc in 0..300 {
+        let (mut packet, mut report) = seal(ssrc, 100);
+        assert_eq!(unprotect(&mut receiver, &mut packet).unwrap(), b"x");
+        receiver.unprotect_rtcp(&mut report).unwrap();
+    }
+    let (mut packet, mut report) = seal(0, 100);
+    let replayed = unprotect(&mut receiver, &mut packet);
+    assert_eq!(replayed, Err(SrtpError::TooOld));
+    let replayed = receiver.unprotect_rtcp(&mut report);
+    assert_eq!(replayed, Err(SrtpError::TooOld));
+    let (mut packet, _) = seal(0, 101);
+    assert_eq!(unprotect(&mut receiver, &mut packet).unwrap(), b"x");
+}
+
+#[test]
 fn identical_retransmissions_are_identical_and_restarts_are_refused() {
     let (mut sender, _) = pair(SrtpProfile::AeadAes128Gcm);
     let mut packets = [Vec::new(), Vec::new()];
