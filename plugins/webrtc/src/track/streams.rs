@@ -6,7 +6,7 @@ use rivero_rtp::{ExtensionMap, RtpHeader};
 
 use super::{encodings::Announced, stream::Stream};
 
-/// Streams of one track; a peer that invents more of them is not listened to.
+/// Streams of one track. More than these at a time are not listened to; one that is silent makes room.
 const MAX_STREAMS: usize = 8;
 /// Streams that have ended of which it is known what they were.
 const MAX_FORMER: usize = 16;
@@ -75,7 +75,8 @@ impl Streams {
         let former = position.and_then(|position| self.former.get(position).copied());
         let encoding = named.or(former.map(|former| former.encoding))?;
         if self.present.len() >= MAX_STREAMS {
-            return None;
+            let silent = self.longest_silent(now, encoding)?;
+            self.end(silent);
         }
         let mut stream = Stream::new(ssrc, encoding, clock_rate);
         stream.rtx_ssrc = former.and_then(|former| former.rtx_ssrc);
@@ -86,6 +87,14 @@ impl Streams {
         position.map(|position| self.former.remove(position));
         self.present.push(stream);
         Some(self.present.len() - 1)
+    }
+
+    /// A stream that may make room for one of `encoding`: senders need not say when one ends.
+    fn longest_silent(&self, now: Instant, encoding: u8) -> Option<u32> {
+        let silent = self.present.iter().filter(|s| !s.rate.is_active(now));
+        // The earliest, where several are silent.
+        let stream = silent.min_by_key(|stream| stream.encoding != encoding)?;
+        Some(stream.ssrc)
     }
 
     /// The stream that a retransmission repeats a packet of.
@@ -181,7 +190,7 @@ mod tests {
     use rivero_rtp::HeaderExtension;
 
     use super::*;
-    use crate::track::Encodings;
+    use crate::track::{Encodings, stream::Rate};
 
     const RID: u8 = 4;
     const REPAIRED_RID: u8 = 5;
@@ -274,6 +283,31 @@ mod tests {
         assert_eq!(streams.former.len(), MAX_FORMER);
         assert_eq!(encoding(&mut streams, &announced, 99, None), Some(0));
         assert_eq!(encoding(&mut streams, &announced, 0, None), None);
+    }
+
+    #[test]
+    fn streams_that_ended_without_a_word_make_room() {
+        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        let is_taken = |streams: &mut Streams, ssrc: u32, name: &str| {
+            let taken = encoding(streams, &announced, ssrc, Some(name)).is_some();
+            if let Some(stream) = streams.present.iter_mut().find(|s| s.ssrc == ssrc) {
+                stream.rate.received(Instant::now(), 1000, true);
+            }
+            taken
+        };
+        let fill = |streams: &mut Streams| {
+            (0..8).all(|ssrc| is_taken(streams, ssrc, if ssrc < 3 { "h" } else { "l" }))
+        };
+        assert!(fill(&mut streams));
+        assert!(!is_taken(&mut streams, 8, "l"), "all are being sent");
+        for stream in &mut streams.present {
+            stream.rate = Rate::default();
+        }
+        assert!(is_taken(&mut streams, 8, "l") && !streams.knows(3));
+        assert!(is_taken(&mut streams, 9, "h") && !streams.knows(0));
+        assert_eq!(streams.present.len(), MAX_STREAMS);
+        assert!((10..16).all(|ssrc| is_taken(&mut streams, ssrc, "h")));
+        assert!(!is_taken(&mut streams, 16, "h"), "all are being sent");
     }
 
     #[test]
