@@ -46,6 +46,22 @@ test('options leave sections out, data channels add one', async () => {
   assert.deepEqual(await without({ offerToReceiveVideo: false }, { useDataChannels: true }), ['audio', 'application']);
 });
 
+test('without numVideoMedias there are no pictures', async () => {
+  const soundOnly = await startRivero({ moduleConfig: { 'kurento/SdpEndpoint.conf.json': JSON.stringify({ numVideoMedias: 0 }) } });
+  const itsClient = await connectClient(soundOnly.url);
+  try {
+    const itsPipeline = await itsClient.create('MediaPipeline');
+    const offer = await invoke(await itsPipeline.create('WebRtcEndpoint'), 'generateOffer');
+    assert.deepEqual(sections(offer), ['audio']);
+    const both = await invoke(await endpoint(), 'generateOffer');
+    const answer = await invoke(await itsPipeline.create('WebRtcEndpoint'), 'processOffer', both);
+    assert.deepEqual(lines(answer, 'm=').map((line) => line.split(' ').slice(0, 2)), [['m=audio', '1'], ['m=video', '0']]);
+  } finally {
+    itsClient.close();
+    await soundOnly.stop();
+  }
+});
+
 test('bandwidths that were set are in the offer', async () => {
   const limited = await endpoint();
   await invoke(limited, 'setMaxVideoRecvBandwidth', 800);

@@ -97,11 +97,28 @@ impl Default for WebRtcSettings {
 }
 
 /// `SdpEndpoint` in the configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct CodecSettings {
+pub(crate) struct SdpSettings {
     audio_codecs: Option<Vec<CodecName>>,
     video_codecs: Option<Vec<CodecName>>,
+    /// 0: without sound. More than one count as one.
+    #[serde(deserialize_with = "number")]
+    pub(crate) num_audio_medias: u16,
+    /// 0: without pictures. More than one count as one.
+    #[serde(deserialize_with = "number")]
+    pub(crate) num_video_medias: u16,
+}
+
+impl Default for SdpSettings {
+    fn default() -> Self {
+        Self {
+            audio_codecs: None,
+            video_codecs: None,
+            num_audio_medias: 1,
+            num_video_medias: 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -115,7 +132,7 @@ const NOT_FOR_WEBRTC: &str = "AMR";
 /// …or only where it is enabled.
 const H265: &str = "H265";
 
-impl CodecSettings {
+impl SdpSettings {
     /// Audio codecs in the order of preference.
     pub(crate) fn audio(&self) -> Vec<CodecCapability> {
         match &self.audio_codecs {
@@ -275,7 +292,7 @@ mod tests {
         assert!(enabled.enable_h265 && !WebRtcSettings::default().enable_h265);
         let configured = r#"{"videoCodecs": [{"name": "VP8/90000"}, {"name": "H265/90000"}]}"#;
         let names = |text: &str, with_h265| -> Vec<String> {
-            let settings: CodecSettings = serde_json::from_str(text).unwrap();
+            let settings: SdpSettings = serde_json::from_str(text).unwrap();
             let codecs = settings.video(with_h265).into_iter();
             codecs.map(|codec| codec.name).collect()
         };

@@ -22,7 +22,7 @@ use crate::{
     api::WebRtcEndpointParams,
     data::{self, DataTrack, DataTransport},
     peer::{self, Certificate, DtlsRole},
-    settings::{self, CodecSettings, WebRtcSettings},
+    settings::{self, SdpSettings, WebRtcSettings},
     shard::{Shard, Token},
     track::{Announced, Encodings, Inbound, Outbound, ReceivedFormat, SentFormat},
     transport::Track,
@@ -44,15 +44,15 @@ pub(super) fn local_config(
         (false, true) => Direction::SendOnly,
         _ => Direction::SendRecv,
     };
-    let codecs: CodecSettings = settings::of("SdpEndpoint");
+    let sdp: SdpSettings = settings::of("SdpEndpoint");
     let mut media = |codecs: Vec<CodecCapability>, bandwidth: i32| LocalMedia {
         direction,
         max_receive_bandwidth: u32::try_from(bandwidth).unwrap_or(0),
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
-    let audio = media(codecs.audio(), properties.max_audio_recv_bandwidth);
+    let audio = media(sdp.audio(), properties.max_audio_recv_bandwidth);
     let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
-    let pictures = codecs.video(webrtc.enable_h265);
+    let pictures = sdp.video(webrtc.enable_h265);
     let mut video = media(pictures, properties.max_video_recv_bandwidth);
     // Without it a viewer has to guess the colour matrix, and guesses wrong.
     let color_space = HeaderExtension::ColorSpace.uri();
@@ -64,8 +64,8 @@ pub(super) fn local_config(
         session_version: 1,
         session_name: "Kurento Media Server".to_owned(),
         connection: Connection::unspecified(),
-        audio: Some(audio),
-        video: Some(video),
+        audio: (sdp.num_audio_medias > 0).then_some(audio),
+        video: (sdp.num_video_medias > 0).then_some(video),
         data: params.use_data_channels.then_some(LocalData {
             sctp_port: data::SCTP_PORT,
             max_message_size: Some(u64::from(data::MAX_MESSAGE_SIZE)),
