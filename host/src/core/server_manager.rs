@@ -46,12 +46,12 @@ impl Core {
             "getCpuCount" => Value::from(usage::cpu_count()),
             "getUsedMemory" => Value::from(usage::memory_kib()),
             "getUsedCpu" => {
-                let millis = given
-                    .params
-                    .get("interval")
-                    .and_then(Value::as_u64)
-                    .unwrap_or_default();
-                return Some(used_cpu(Duration::from_millis(millis)));
+                let interval = given.params.get("interval").and_then(Value::as_u64);
+                return Some(match interval {
+                    Some(millis @ 1..) => used_cpu(Duration::from_millis(millis)),
+                    // No time, no use: nor in a negative one.
+                    _ => Execution::Done(Ok(Value::from(0.0))),
+                });
             }
             _ => return None,
         };
