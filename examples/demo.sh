@@ -18,7 +18,7 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-accepting() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+accepting() { (exec 3<>"/dev/tcp/localhost/$1") 2>/dev/null; }
 
 for port in 8888 8080; do
     if accepting "$port"; then
