@@ -50,7 +50,7 @@ pub struct Module {
     types: Vec<String>,
     descriptors: Vec<PathBuf>,
     dependencies: Vec<PathBuf>,
-    settings: Option<PathBuf>,
+    settings: Vec<PathBuf>,
     conversions: Vec<Conversion>,
     packaging_parameters: Vec<String>,
 }
@@ -103,7 +103,7 @@ impl Module {
             types: Vec::new(),
             descriptors: Vec::new(),
             dependencies: Vec::new(),
-            settings: None,
+            settings: Vec::new(),
             conversions: Vec::new(),
             packaging_parameters: Vec::new(),
         }
@@ -148,10 +148,11 @@ impl Module {
     }
 
     /// A file that declares what the module's classes read from the server's configuration: a
-    /// JSON list of [`Setting`]s. The server tells an operator of keys that are not in it.
+    /// JSON list of [`Setting`]s. The server tells an operator of keys that are not in it. There
+    /// may be several.
     #[must_use]
     pub fn settings(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings = Some(path.into());
+        self.settings.push(path.into());
         self
     }
 
@@ -259,20 +260,11 @@ impl Module {
     }
 
     fn own_settings(&self, model: &Model) -> Result<Vec<Setting>, Error> {
-        let Some(path) = &self.settings else {
-            return Ok(Vec::new());
-        };
-        let invalid = |message: String| Error::Generate(format!("{}: {message}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| Error::io(path, &error))?;
-        let settings: Vec<Setting> =
-            serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-        match settings
-            .iter()
-            .find(|setting| model.class(&setting.class).is_none())
-        {
-            Some(lost) => Err(invalid(format!("there is no class '{}'", lost.class))),
-            None => Ok(settings),
+        let mut settings = Vec::new();
+        for path in &self.settings {
+            settings.extend(settings_of(path, model)?);
         }
+        Ok(settings)
     }
 
     /// The classes that can be created: those named, then those of the own descriptor.
@@ -313,6 +305,20 @@ impl Module {
             .or_else(of_descriptor)
             .or_else(of_crate)
             .unwrap_or_else(|| "0.0.0".to_owned())
+    }
+}
+
+fn settings_of(path: &Path, model: &Model) -> Result<Vec<Setting>, Error> {
+    let invalid = |message: String| Error::Generate(format!("{}: {message}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| Error::io(path, &error))?;
+    let settings: Vec<Setting> =
+        serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    match settings
+        .iter()
+        .find(|setting| model.class(&setting.class).is_none())
+    {
+        Some(lost) => Err(invalid(format!("there is no class '{}'", lost.class))),
+        None => Ok(settings),
     }
 }
 

@@ -50,6 +50,8 @@ pub enum SettingKind {
     Flag,
     /// A JSON list, which INI files cannot have.
     List,
+    /// A JSON list of texts, or one text in which they stand between commas.
+    Texts,
 }
 
 impl SettingKind {
@@ -59,11 +61,14 @@ impl SettingKind {
         let text = match value {
             Value::String(text) => text.trim().to_owned(),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
-            Value::Array(_) => return *self == Self::List,
+            Value::Array(items) => {
+                let has_texts = items.iter().all(Value::is_string);
+                return *self == Self::List || *self == Self::Texts && has_texts;
+            }
             Value::Null | Value::Object(_) => return false,
         };
         match self {
-            Self::Text | Self::File => true,
+            Self::Text | Self::File | Self::Texts => true,
             Self::Choice { values } => values.contains(&text),
             Self::Integer { min, max } => text
                 .parse()
@@ -86,6 +91,7 @@ impl fmt::Display for SettingKind {
             Self::Number => f.write_str("a number"),
             Self::Flag => f.write_str("true or false"),
             Self::List => f.write_str("a list"),
+            Self::Texts => f.write_str("a list of texts, or text with commas"),
         }
     }
 }
@@ -122,6 +128,9 @@ mod tests {
                 && !SettingKind::Number.accepts(&json!("NaN"))
         );
         assert!(SettingKind::List.accepts(&json!([])) && !SettingKind::List.accepts(&json!("a,b")));
+        let texts = SettingKind::Texts;
+        assert!(texts.accepts(&json!("a,b")) && texts.accepts(&json!(["a", "b"])));
+        assert!(!texts.accepts(&json!([1])) && !texts.accepts(&json!({})));
         let choice = SettingKind::Choice {
             values: vec!["NONE".into()],
         };
