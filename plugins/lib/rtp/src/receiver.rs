@@ -50,6 +50,16 @@ impl ReceiverStatistics {
         }
     }
 
+    /// Sets the timestamp units per second of the packets to come, see RFC 7160. Jitter, which is
+    /// counted in them, begins anew when they differ.
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        let clock_rate = clock_rate.max(1);
+        if std::mem::replace(&mut self.clock_rate, clock_rate) != clock_rate {
+            self.jitter_times_16 = 0;
+            self.previous = None;
+        }
+    }
+
     /// Counts a packet; returns its extended sequence number.
     pub fn received(&mut self, now: Instant, header: &RtpHeader, payload_len: usize) -> u64 {
         let highest = self.sequence.highest();
@@ -249,6 +259,24 @@ mod tests {
         let steady = statistics.jitter();
         statistics.received(begin + Duration::from_secs(3600), &header(2000, 0), 1);
         assert_eq!(statistics.jitter(), steady);
+    }
+
+    #[test]
+    fn another_clock_rate_is_no_jitter() {
+        let begin = Instant::now();
+        let mut statistics = ReceiverStatistics::new(1, 48_000);
+        for packet in 0..100u16 {
+            let (clock_rate, step) = if packet < 50 {
+                (48_000, 960)
+            } else {
+                (8000, 160)
+            };
+            statistics.set_clock_rate(clock_rate);
+            let arrival = begin + Duration::from_millis(20) * u32::from(packet);
+            statistics.received(arrival, &header(packet, u32::from(packet) * step), 10);
+        }
+        assert_eq!((statistics.jitter(), statistics.packets()), (0, 100));
+        assert_eq!(statistics.cumulative_lost(), 0);
     }
 
     #[test]

@@ -127,6 +127,13 @@ impl StreamRewriter {
             .is_some_and(|(at, _)| now.saturating_duration_since(at) >= LONGEST_PAUSE)
     }
 
+    /// Sets the timestamp units per second of what comes next: payload types of one stream may
+    /// differ in it (RFC 7160).
+    #[inline]
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        self.clock_rate = clock_rate.max(1);
+    }
+
     /// What goes on is written differently (other payload types, say): packets from before can
     /// neither be sent again nor, late, for the first time.
     pub fn begin_section(&mut self) {
@@ -374,6 +381,19 @@ mod tests {
         assert_eq!(r.origin(1001), None);
         assert_eq!(r.origin(1004), None);
         assert_eq!(r.origin(999), None);
+    }
+
+    #[test]
+    fn a_switch_counts_in_the_units_of_what_comes() {
+        let (mut r, begin) = (StreamRewriter::new(48_000, 1000, 5000), Instant::now());
+        r.set_clock_rate(8000);
+        assert_eq!(r.rewrite(begin, 1, 50, 777).unwrap().timestamp, 5000);
+        let later = begin + Duration::from_millis(500);
+        let switched = r.rewrite(later, 2, 9000, 123_456).unwrap();
+        assert_eq!(switched.timestamp, 5000 + 4000);
+        r.set_clock_rate(48_000);
+        let switched = r.rewrite(later + Duration::from_millis(500), 1, 60, 0);
+        assert_eq!(switched.unwrap().timestamp, 9000 + 24_000);
     }
 
     #[test]

@@ -37,6 +37,12 @@ impl SenderStatistics {
         }
     }
 
+    /// Sets the timestamp units per second of the packets to come, see RFC 7160.
+    #[inline]
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        self.clock_rate = clock_rate.max(1);
+    }
+
     /// Counts a packet with the outgoing `timestamp`. Retransmissions count as well.
     #[inline]
     pub fn sent(&mut self, now: Instant, timestamp: u32, payload_len: usize) {
@@ -128,6 +134,19 @@ mod tests {
         let info = statistics.report(later, SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(info.rtp_timestamp, (u32::MAX - 10).wrapping_add(90_000));
         assert_eq!((info.packet_count, info.octet_count), (2, 1500));
+    }
+
+    #[test]
+    fn reports_count_in_the_units_of_the_latest_packet() {
+        let begin = Instant::now();
+        let mut statistics = SenderStatistics::new(48_000);
+        for (clock_rate, timestamp) in [(48_000, 100), (8000, 200)] {
+            statistics.set_clock_rate(clock_rate);
+            statistics.sent(begin, timestamp, 160);
+            let later = begin + Duration::from_millis(250);
+            let info = statistics.report(later, SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(info.rtp_timestamp, timestamp + clock_rate / 4);
+        }
     }
 
     #[test]

@@ -201,6 +201,7 @@ impl Inbound {
             format.clock_rate,
         );
         let Some(stream) = stream else { return };
+        stream.set_clock_rate(format.clock_rate);
         if repaired {
             stream.counters.repaired += 1;
         } else {

@@ -293,6 +293,7 @@ impl Outbound {
             self.skip(packet);
             return false;
         };
+        self.rewriter.set_clock_rate(format.clock_rate);
         let (source, rtp, payload) = (source_of(packet), &packet.rtp, packet.payload());
         let mut front = [0; MAX_FRONT];
         let replaced = match format.codec {
@@ -322,6 +323,7 @@ impl Outbound {
             return false;
         }
         let at = moment.instant(packet.presentation_time);
+        self.statistics.set_clock_rate(format.clock_rate);
         self.statistics.sent(at, numbers.timestamp, payload.len());
         self.sent.payload_type = format.payload_type;
         self.sent.encoding = packet.layer.encoding;

@@ -37,6 +37,7 @@ pub(super) struct Stream {
     pub(super) counters: StreamCounters,
     pub(super) rate: Rate,
     frames: LayeredFrames,
+    clock_rate: u32,
 }
 
 /// Frames of a coding whose packets say their temporal layer, but not where a receiver of lower
@@ -118,6 +119,19 @@ impl Stream {
             counters: StreamCounters::default(),
             rate: Rate::default(),
             frames: LayeredFrames::default(),
+            clock_rate,
+        }
+    }
+
+    /// The packets to come have `clock_rate` timestamp units a second. Where that differs from
+    /// before, their times begin anew, for consumers too.
+    #[inline]
+    pub(super) fn set_clock_rate(&mut self, clock_rate: u32) {
+        if self.clock_rate != clock_rate {
+            self.clock_rate = clock_rate;
+            self.name = rand::random();
+            self.statistics.set_clock_rate(clock_rate);
+            self.timeline = Timeline::new(clock_rate);
         }
     }
 
@@ -217,6 +231,28 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::track::SenderClock;
+
+    #[test]
+    fn times_go_on_with_another_clock_rate() {
+        let mut stream = Stream::new(1, 0, 48_000);
+        let clock = SenderClock::default();
+        let name = stream.name;
+        // A packet each 20 ms, of Opus for 10 s and of PCMU then.
+        for packet in 0..1500i64 {
+            let (clock_rate, step) = if packet < 500 {
+                (48_000, 960)
+            } else {
+                (8000, 160)
+            };
+            stream.set_clock_rate(clock_rate);
+            let arrival = packet * 20_000_000;
+            let timestamp = u32::try_from(packet * step).unwrap();
+            let time = stream.timeline.presentation(arrival, timestamp, &clock);
+            assert!((time - arrival).abs() < 1_000_000, "{packet}: {time}");
+            assert_eq!(stream.name == name, packet < 500);
+        }
+    }
 
     #[test]
     fn av1_goes_up_with_the_first_frame_of_a_layer_after_the_base() {
