@@ -67,12 +67,17 @@ pub(crate) struct Recording {
     container: Box<dyn Container>,
     tracks: Vec<Track>,
     has_begun: bool,
+    /// By their time on the timeline; they get that of the file when they are written.
     chunk: Vec<Sample>,
     chunk_bytes: usize,
     /// When the first sample of the chunk came.
     chunk_since: i64,
     /// Where the present file begins on the timeline.
     file_start: i64,
+    /// Where the next file of a split recording begins, while sound from before it is waited for.
+    next_start: Option<i64>,
+    /// Where the sound that came ends, on the timeline.
+    sound_end: i64,
     /// Bytes of the files before it.
     former_bytes: u64,
     /// On the timeline.
@@ -95,6 +100,8 @@ impl Recording {
             chunk_bytes: 0,
             chunk_since: 0,
             file_start: 0,
+            next_start: None,
+            sound_end: 0,
             former_bytes: 0,
             latest_keyframe: None,
             asked_keyframe: None,
@@ -294,63 +301,130 @@ impl Recording {
         if data.is_empty() {
             return Ok(());
         }
-        let length = self
-            .chunk
-            .first()
-            .map_or(0, |first| time - self.file_start - first.time);
-        if length >= CHUNK
-            || self.chunk_bytes >= LARGEST_CHUNK
-            || (is_cut && length >= SHORTEST_CHUNK)
-        {
-            self.write_chunk(output)?;
+        let sample = Sample {
+            kind,
+            time,
+            duration: frame.duration,
+            keyframe: frame.keyframe || kind == MediaKind::Audio,
+            data,
+        };
+        self.cut(time, is_cut, now, output)?;
+        self.keep(sample, now);
+        let is_complete = |start| self.lanes.audio.track.is_none() || self.sound_end >= start;
+        if self.next_start.is_some_and(is_complete) {
+            self.split(output)?;
         }
-        if self.plan.profile.is_split
-            && (is_cut || !self.has_video())
-            && time - self.file_start >= self.plan.split
+        Ok(())
+    }
+
+    /// Ends the chunk, or the file, where it is to end before a sample at `time`.
+    fn cut(
+        &mut self,
+        time: i64,
+        is_cut: bool,
+        now: i64,
+        output: &mut dyn Output,
+    ) -> io::Result<()> {
+        let length = self.chunk.first().map_or(0, |first| time - first.time);
+        let is_waiting = self.next_start.is_some();
+        if !is_waiting && self.is_next_file(is_cut, time) {
+            self.wait_for_sound(time, now, output)
+        } else if length >= CHUNK
+            || self.chunk_bytes >= LARGEST_CHUNK
+            || (is_cut && !is_waiting && length >= SHORTEST_CHUNK)
         {
-            self.split(time, output)?;
+            self.write_chunk(output)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn keep(&mut self, sample: Sample, now: i64) {
+        if sample.kind == MediaKind::Audio {
+            self.sound_end = sample.end();
+        }
+        if self.is_too_late(&sample) {
+            return;
         }
         if self.chunk.is_empty() {
             self.chunk_since = now;
         }
-        self.chunk_bytes += data.len();
-        self.chunk.push(Sample {
-            kind,
-            time: (time - self.file_start).max(0),
-            duration: frame.duration,
-            keyframe: frame.keyframe || kind == MediaKind::Audio,
-            data,
-        });
-        Ok(())
+        self.chunk_bytes += sample.data.len();
+        self.chunk.push(sample);
+    }
+
+    fn is_next_file(&self, is_cut: bool, time: i64) -> bool {
+        self.plan.profile.is_split
+            && (is_cut || !self.has_video())
+            && time - self.file_start >= self.plan.split
+    }
+
+    /// Whether the file that a sample belongs to is finished.
+    fn is_too_late(&self, sample: &Sample) -> bool {
+        match sample.kind {
+            // Behind the keyframe, but shown before it: it needs pictures of the file before.
+            MediaKind::Video => sample.time < self.next_start.unwrap_or(self.file_start),
+            _ => sample.time < self.file_start && sample.end() <= self.file_start,
+        }
     }
 
     fn has_video(&self) -> bool {
         self.lanes.video.track.is_some()
     }
 
-    /// Goes on in another file.
-    fn split(&mut self, time: i64, output: &mut dyn Output) -> io::Result<()> {
-        self.write_chunk(output)?;
-        self.container.finish(time - self.file_start, output)?;
+    /// The next file begins at `time`. Sound may be behind: the file before is
+    /// finished when it has come, or as soon as a chunk is due.
+    fn wait_for_sound(&mut self, time: i64, now: i64, output: &mut dyn Output) -> io::Result<()> {
+        let is_next = |sample: &Sample| sample.kind == MediaKind::Audio && sample.time >= time;
+        self.write_samples(|sample| !is_next(sample), output)?;
+        self.next_start = Some(time);
+        self.chunk_since = now;
+        Ok(())
+    }
+
+    /// Goes on in another file, if that is due.
+    fn split(&mut self, output: &mut dyn Output) -> io::Result<()> {
+        let Some(start) = self.next_start.take() else {
+            return Ok(());
+        };
+        let is_former = |sample: &Sample| sample.kind == MediaKind::Audio && sample.time < start;
+        self.write_samples(is_former, output)?;
+        self.container.finish(start - self.file_start, output)?;
         self.former_bytes += output.length();
         output.next_file()?;
         self.container = self.plan.profile.container();
         self.has_begun = false;
-        self.file_start = time;
+        self.file_start = start;
         Ok(())
     }
 
     fn write_chunk(&mut self, output: &mut dyn Output) -> io::Result<()> {
-        if self.chunk.is_empty() {
+        self.split(output)?;
+        self.write_samples(|_| true, output)
+    }
+
+    /// Writes those samples of the chunk that belong into the present file.
+    fn write_samples(
+        &mut self,
+        belongs: impl Fn(&Sample) -> bool,
+        output: &mut dyn Output,
+    ) -> io::Result<()> {
+        let (mut samples, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.chunk)
+            .into_iter()
+            .partition(belongs);
+        self.chunk_bytes = rest.iter().map(|sample: &Sample| sample.data.len()).sum();
+        self.chunk = rest;
+        if samples.is_empty() {
             return Ok(());
         }
         if !self.has_begun {
             self.container.set_tracks(&self.tracks, output)?;
             self.has_begun = true;
         }
-        let chunk = interleaved(std::mem::take(&mut self.chunk));
-        self.chunk_bytes = 0;
-        self.container.write(&chunk, output)
+        for sample in &mut samples {
+            sample.time = (sample.time - self.file_start).max(0);
+        }
+        self.container.write(&interleaved(samples), output)
     }
 }
 

@@ -281,6 +281,92 @@ fn split_recordings_begin_each_file_with_a_keyframe() {
     );
 }
 
+/// Times of the blocks of a kind in a Matroska file, ms, as they come.
+fn block_times(file: &[u8], tracks: &[Track], kind: MediaKind) -> Vec<i64> {
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | i64::from(*byte))
+    };
+    let track = tracks
+        .iter()
+        .position(|track| track.kind() == kind)
+        .unwrap();
+    let (mut cluster, mut times) = (0, Vec::new());
+    for element in elements::of_matroska(file) {
+        let content = &file[element.start..element.end];
+        match element.id {
+            0xe7 => cluster = number(content),
+            0xa3 if usize::from(content[0] & 0x7f) == track + 1 => {
+                times.push(cluster + i64::from(i16::from_be_bytes([content[1], content[2]])));
+            }
+            _ => {}
+        }
+    }
+    times
+}
+
+/// Records in files of a second; sound comes `lag` ms after the pictures. Gives the
+/// times of the sound in each file.
+fn sound_of_files(lag: i64) -> Vec<Vec<i64>> {
+    let mut live = Live::new(Name::KurentoSplitRecorder, VP8, OPUS);
+    for at in (lag.min(0)..3600 + lag.max(0)).step_by(20) {
+        let mut push = |kind, presented: i64, format, keyframe, data: Vec<u8>| {
+            let frame = Frame {
+                format,
+                presentation_time: presented * MS,
+                duration: 0,
+                keyframe,
+                discontinuity: false,
+                data: data.into(),
+            };
+            live.recording
+                .push(kind, frame, at * MS, &mut live.output)
+                .unwrap();
+        };
+        if at % 40 == 0 && (0..3600).contains(&at) {
+            let keyframe = at % 1000 == 0;
+            push(MediaKind::Video, at, VP8, keyframe, picture(VP8, keyframe));
+        }
+        if (0..3600).contains(&(at - lag)) {
+            push(MediaKind::Audio, at - lag, OPUS, true, vec![0xfc, 1, 2]);
+        }
+        live.recording.tick(at * MS, &mut live.output).unwrap();
+    }
+    live.finish(3600);
+    let mut files = std::mem::take(&mut live.output.files);
+    files.push(live.output.data);
+    let tracks = live.recording.tracks;
+    files
+        .iter()
+        .map(|file| block_times(file, &tracks, MediaKind::Audio))
+        .collect()
+}
+
+#[test]
+fn the_sound_of_a_split_recording_is_in_the_file_of_its_picture() {
+    for lag in [-200, 0, 60, 300] {
+        let files = sound_of_files(lag);
+        let second: Vec<_> = (0..1000).step_by(20).collect();
+        let last: Vec<_> = (0..600).step_by(20).collect();
+        assert_eq!(
+            files,
+            [second.clone(), second.clone(), second, last],
+            "{lag} ms"
+        );
+    }
+}
+
+#[test]
+fn sound_that_is_far_too_late_for_its_file_is_left_out() {
+    for file in &sound_of_files(900)[1..] {
+        assert!(
+            file.windows(2).all(|pair| pair[1] - pair[0] == 20),
+            "{file:?}"
+        );
+    }
+}
+
 #[test]
 fn nothing_recorded_is_nothing_written() {
     for profile in [Name::Webm, Name::Mp4, Name::Flv, Name::JpegVideoOnly] {
