@@ -151,14 +151,55 @@ fn autoplug(nick: &str) -> Option<gst::glib::Value> {
     gst::glib::EnumClass::with_type(kind)?.to_value_by_nick(nick)
 }
 
-/// The first track of each kind gets an outlet.
+/// The first track of each kind gets an outlet. Where the media is another from some point on, as
+/// in chained Ogg, the decoder removes its pads without an end, and adds new ones.
 struct Tracks {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     outlets: Vec<Outlet>,
-    found: Mutex<Vec<MediaKind>>,
+    found: Mutex<Vec<Track>>,
     /// Media flowed.
     began: Arc<AtomicBool>,
     tell: Tell,
+}
+
+struct Track {
+    kind: MediaKind,
+    /// Of the decoder; `None` since it was removed.
+    pad: Option<gst::Pad>,
+    row: Row,
+}
+
+/// The elements of a track.
+#[derive(Default)]
+struct Row {
+    /// Media type that they were made for.
+    media: String,
+    elements: Vec<gst::Element>,
+}
+
+impl Row {
+    fn input(&self) -> Option<gst::Pad> {
+        self.elements.first()?.static_pad("sink")
+    }
+
+    /// Whether they can go on with other media.
+    fn fits(&self, caps: &gst::Caps) -> bool {
+        let accepts = |pad: gst::Pad| pad.query_accept_caps(caps);
+        media(caps) == self.media && self.input().is_some_and(accepts)
+    }
+
+    fn remove_from(&self, pipeline: &gst::Pipeline) {
+        for element in &self.elements {
+            // Nothing feeds them any more, and nobody keeps them.
+            let _ = element.set_state(gst::State::Null);
+            let _ = pipeline.remove(element);
+        }
+    }
+}
+
+fn media(caps: &gst::CapsRef) -> &str {
+    caps.structure(0)
+        .map_or("", |structure| structure.name().as_str())
 }
 
 impl Tracks {
@@ -169,15 +210,61 @@ impl Tracks {
                 (tracks.tell)(Notice::Failed(error));
             }
         });
+        let tracks = self.clone();
+        decoder.connect_pad_removed(move |_, pad| {
+            let mut found = tracks.found();
+            let track = { found.iter_mut() }.find(|track| track.pad.as_ref() == Some(pad));
+            if let Some(track) = track {
+                track.pad = None;
+            }
+        });
         decoder.connect_no_more_pads(move |_| {
+            self.remove_ended();
             if self.found().is_empty() {
                 (self.tell)(Notice::Empty);
             }
         });
     }
 
-    fn found(&self) -> std::sync::MutexGuard<'_, Vec<MediaKind>> {
+    fn found(&self) -> std::sync::MutexGuard<'_, Vec<Track>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outlet(&self, kind: MediaKind) -> Option<&Outlet> {
+        self.outlets.iter().find(|outlet| outlet.kind == kind)
+    }
+
+    /// Removes what nothing flows into any more: else its end would be waited for.
+    fn remove_ended(&self) {
+        let ended: Vec<_> = { self.found() }
+            .extract_if(.., |track| track.pad.is_none())
+            .collect();
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return;
+        };
+        for track in ended {
+            track.row.remove_from(&pipeline);
+            if let Some(outlet) = self.outlet(track.kind) {
+                outlet.pad.set_format(None);
+            }
+        }
+    }
+
+    /// Takes a pad for the track of a kind, and gives what the track before left behind; `None`
+    /// when there is another track of that kind.
+    fn claim(&self, kind: MediaKind, pad: &gst::Pad) -> Option<Row> {
+        let mut found = self.found();
+        let pad = Some(pad.clone());
+        if let Some(track) = found.iter_mut().find(|track| track.kind == kind) {
+            if track.pad.is_some() {
+                return None;
+            }
+            track.pad = pad;
+            return Some(std::mem::take(&mut track.row));
+        }
+        let row = Row::default();
+        found.push(Track { kind, pad, row });
+        Some(Row::default())
     }
 
     fn add(&self, pad: &gst::Pad) -> Result<(), Error> {
@@ -188,36 +275,52 @@ impl Tracks {
         let Some(kind) = track::kind(&caps) else {
             return Ok(());
         };
-        let Some(outlet) = self.outlets.iter().find(|outlet| outlet.kind == kind) else {
+        let Some(outlet) = self.outlet(kind) else {
             return Ok(());
         };
-        {
-            let mut found = self.found();
-            if found.contains(&kind) {
-                return Ok(()); // the first of a kind only
-            }
-            found.push(kind);
+        let Some(former) = self.claim(kind, pad) else {
+            return Ok(()); // the first of a kind only
+        };
+        let row = if former.fits(&caps) {
+            former
+        } else {
+            former.remove_from(&pipeline);
+            self.make(outlet, &caps, &pipeline)?
+        };
+        let link = || Error::Link(format!("the decoder ({caps})"));
+        let input = row.input().ok_or_else(link)?;
+        if let Some(track) = self.found().iter_mut().find(|track| track.kind == kind) {
+            track.row = row;
         }
-        let mut row = track::elements(&caps)?;
+        pad.link(&input).map_err(|_| link())?;
+        Ok(())
+    }
+
+    /// The elements for such media, up to its outlet, ready for it.
+    fn make(
+        &self,
+        outlet: &Outlet,
+        caps: &gst::Caps,
+        pipeline: &gst::Pipeline,
+    ) -> Result<Row, Error> {
+        let mut elements = track::elements(caps)?;
         let began = self.began.clone();
-        row.push(
+        elements.push(
             outlet
                 .clone()
                 .element(move || began.store(true, Relaxed))
                 .upcast(),
         );
-        let link = |what: &str| Error::Link(format!("{what} ({caps})"));
-        pipeline.add_many(&row).map_err(|_| link("a track"))?;
-        gst::Element::link_many(&row).map_err(|_| link("a track"))?;
+        let link = |_| Error::Link(format!("a track ({caps})"));
+        pipeline.add_many(&elements).map_err(link)?;
+        gst::Element::link_many(&elements).map_err(link)?;
         // From the end, so that each finds the next one ready.
-        for element in row.iter().rev() {
+        for element in elements.iter().rev() {
             element
                 .sync_state_with_parent()
                 .map_err(|_| Error::State(element.name().to_string()))?;
         }
-        let sink = row.first().and_then(|first| first.static_pad("sink"));
-        let sink = sink.ok_or_else(|| link("a track"))?;
-        pad.link(&sink).map_err(|_| link("the decoder"))?;
-        Ok(())
+        let media = media(caps).to_owned();
+        Ok(Row { media, elements })
     }
 }
