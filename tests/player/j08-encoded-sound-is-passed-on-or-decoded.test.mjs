@@ -14,6 +14,7 @@ const CASES = [
   ['AAC in a transport stream', 'a.ts', 'red', [...H264, '-c:a', 'aac']],
   ['AAC of MPEG-2 by itself', 'mpeg2.aac', undefined, ['-c:a', 'aac', '-profile:a', 'mpeg2_aac_low', '-write_mpeg2', '1']],
   ['AAC as LATM in a transport stream', 'latm.ts', 'blue', [...H264, '-c:a', 'aac', '-mpegts_flags', 'latm']],
+  ['Opus of six channels', 'six.mkv', undefined, ['-c:a', 'libopus', '-ac', '6', '-mapping_family', '1']],
 ];
 const TONES = [600, 1000, 1400];
 

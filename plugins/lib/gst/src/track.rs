@@ -8,19 +8,20 @@ use crate::{Error, element};
 
 /// Encodings that are passed on as they are, if that is asked for: what packets
 /// can carry frame by frame. All others are decoded.
-const PASSED_ON: [&str; 11] = [
+const PASSED_ON: [&str; 10] = [
     "video/x-vp8",
     "video/x-vp9",
     "video/x-av1",
     "video/x-h264",
     "video/x-h265",
     "image/jpeg",
-    "audio/x-opus,channel-mapping-family=(int)0",
-    "audio/x-opus",
+    OPUS,
     "audio/mpeg,mpegversion=(int)1,layer=(int)3",
     AAC,
     "audio/x-vorbis",
 ];
+/// One or two channels (RFC 7845 §5.1.1): others mean nothing without their mapping.
+const OPUS: &str = "audio/x-opus,channel-mapping-family=(int)0";
 /// AAC that can be unpacked to frames; the parser does not do that with LOAS and ADIF.
 const AAC: &str = "audio/mpeg,mpegversion=(int){2,4},stream-format=(string){raw,adts}";
 /// What else media is decoded to.
@@ -142,6 +143,17 @@ mod tests {
         }
         for format in ["loas", "adif"] {
             let caps = format!("audio/mpeg,mpegversion=4,stream-format={format}");
+            assert!(!passes(&caps), "{caps}");
+        }
+    }
+
+    #[test]
+    fn opus_is_passed_on_where_its_channels_need_no_mapping() {
+        crate::init().unwrap();
+        assert!(passes("audio/x-opus"));
+        assert!(passes("audio/x-opus,channels=2,channel-mapping-family=0"));
+        for family in [1, 2, 255] {
+            let caps = format!("audio/x-opus,channels=6,channel-mapping-family={family}");
             assert!(!passes(&caps), "{caps}");
         }
     }
