@@ -24,6 +24,10 @@ use super::{
     streams::Streams,
 };
 
+/// A peer may change its format as often as it likes, and each time the ways to all consumers
+/// are planned anew: not more often than this.
+const FORMAT_INTERVAL: Duration = Duration::from_millis(250);
+
 /// A format that the peer may send.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedFormat {
@@ -55,6 +59,8 @@ pub(crate) struct Inbound {
     announced: Announced,
     streams: Streams,
     current: Option<u32>,
+    /// When `current` became what it is.
+    changed: Option<Instant>,
     burst: Vec<Packet>,
     lost: Vec<u16>,
     estimator: RembEstimator,
@@ -82,6 +88,7 @@ impl Inbound {
             announced,
             streams: Streams::default(),
             current: None,
+            changed: None,
             burst: Vec::new(),
             lost: Vec::new(),
             estimator,
@@ -103,7 +110,7 @@ impl Inbound {
         self.enabled = true;
         let kept = |current: &u32| self.formats.iter().any(|format| format.format == *current);
         if self.current.is_some_and(|current| !kept(&current)) {
-            self.current = None;
+            (self.current, self.changed) = (None, None);
             self.pad.set_format(None);
         }
     }
@@ -112,7 +119,7 @@ impl Inbound {
     pub(crate) fn pause(&mut self) {
         self.hand_on();
         self.enabled = false;
-        self.current = None;
+        (self.current, self.changed) = (None, None);
         self.pad.set_format(None);
     }
 
@@ -262,12 +269,18 @@ impl Inbound {
                 extensions: forwarded_extensions(&self.extensions, header, packet),
             },
         };
-        self.gather(packet);
+        self.gather(moment.now, packet);
     }
 
-    /// Adds a packet to the burst, which has one format.
-    fn gather(&mut self, packet: Packet) {
+    /// Adds a packet to the burst, which has one format. One of another format than a moment
+    /// ago has no place.
+    fn gather(&mut self, now: Instant, packet: Packet) {
         if self.current != Some(packet.format) {
+            let since = |at| now.saturating_duration_since(at);
+            if self.changed.is_some_and(|at| since(at) < FORMAT_INTERVAL) {
+                return;
+            }
+            self.changed = Some(now);
             self.hand_on();
             self.current = Some(packet.format);
             self.pad.set_format(self.current);
