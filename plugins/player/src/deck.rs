@@ -19,7 +19,7 @@ use crate::{
     feed::Feed,
     playback::{Origin, Playback},
     range::Range,
-    source::{Setup, Way},
+    source::{Lookup, Setup, Way},
 };
 
 /// A seek is complete within this, or goes on without who asked for it.
@@ -48,6 +48,8 @@ enum Command {
     Notice(u64, Notice),
     /// The feed of the playback of that number has something, or never will.
     Opened(u64, std::result::Result<(), Failure>),
+    /// The name of the host was looked up.
+    LookedUp(std::result::Result<(), Failure>),
     /// Answered when all before it is done.
     Reached(SyncSender<()>),
     Close,
@@ -89,6 +91,7 @@ impl Deck {
             current: pipeline.clone(),
             playback: None,
             opening: None,
+            looks_up: false,
             waiting: Vec::new(),
             idle: 0,
             number: 0,
@@ -179,7 +182,9 @@ struct Drive {
     current: Arc<Mutex<Current>>,
     playback: Option<Playback>,
     /// What there will be a playback of.
-    opening: Option<Feed>,
+    opening: Option<Origin>,
+    /// A thread looks up the name of the host.
+    looks_up: bool,
     /// What has to wait for that.
     waiting: Vec<Command>,
     /// How often nothing was done for the playback.
@@ -253,6 +258,10 @@ impl Drive {
             }
             Command::Notice(number, notice) if number == self.number => self.notice(notice),
             Command::Opened(number, result) if number == self.number => self.opened(result),
+            Command::LookedUp(result) => {
+                self.looks_up = false;
+                self.opened(result);
+            }
             Command::Notice(..) | Command::Opened(..) | Command::Close => {}
         }
     }
@@ -284,23 +293,47 @@ impl Drive {
         let policy = self.spec.base.policy();
         match Way::to(self.spec.base.location(), policy, self.spec.setup.clone())? {
             Way::Element(source) => self.start(Origin::Element(source)),
+            Way::Named(source, lookup) => {
+                self.look_up(lookup)?;
+                self.opening = Some(Origin::Element(source));
+                Ok(())
+            }
             Way::Http(url) => {
                 let (number, own) = (self.number, self.own.clone());
                 let opened = move |result| {
                     // A thread that ended wants to know nothing.
                     let _ = own.send(Command::Opened(number, result));
                 };
-                self.opening = Some(Feed::open(url, policy.clone(), opened)?);
+                let feed = Feed::open(url, policy.clone(), opened)?;
+                self.opening = Some(Origin::Feed(feed));
                 Ok(())
             }
         }
     }
 
+    /// In a thread of its own, since nothing ends a lookup early. What it finds counts for a
+    /// later playback as well: there is one name, and one thread at a time.
+    fn look_up(&mut self, lookup: Lookup) -> std::result::Result<(), Failure> {
+        if self.looks_up {
+            return Ok(());
+        }
+        let own = self.own.clone();
+        thread::Builder::new()
+            .name("player-lookup".to_owned())
+            .spawn(move || {
+                // A thread that ended wants to know nothing.
+                let _ = own.send(Command::LookedUp(lookup.check()));
+            })
+            .map_err(Failure::Thread)?;
+        self.looks_up = true;
+        Ok(())
+    }
+
     fn opened(&mut self, result: std::result::Result<(), Failure>) {
-        let Some(feed) = self.opening.take() else {
+        let Some(origin) = self.opening.take() else {
             return;
         };
-        if let Err(failure) = result.and_then(|()| self.start(Origin::Feed(feed))) {
+        if let Err(failure) = result.and_then(|()| self.start(origin)) {
             self.fail(&failure);
         }
         self.wait_no_more();

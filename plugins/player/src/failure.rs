@@ -15,8 +15,8 @@ pub(crate) enum Failure {
     /// An element failed while media flowed.
     #[error(transparent)]
     Stream(Box<StreamError>),
-    /// There is no thread to be had for what comes by HTTP.
-    #[error("no thread for what comes by HTTP: {0}")]
+    /// There is no thread to be had for what comes from a network.
+    #[error("no thread for what comes from a network: {0}")]
     Thread(#[source] std::io::Error),
     /// The pipeline cannot be made.
     #[error(transparent)]

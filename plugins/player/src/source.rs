@@ -25,8 +25,18 @@ const SCHEMES: [&str; 17] = [
 pub(crate) enum Way {
     /// By an element of GStreamer.
     Element(Source),
+    /// The same, once the name of its host was looked up.
+    Named(Source, Lookup),
     /// By HTTP, asked for with requests of our own.
     Http(Url),
+}
+
+/// A host's name whose addresses are to be checked.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    name: String,
+    port: u16,
+    policy: Policy,
 }
 
 /// A URI that GStreamer may read.
@@ -54,8 +64,8 @@ pub(crate) struct Setup {
 }
 
 impl Way {
-    /// Checks the location and opens it, if it is a file. Waits for the names of hosts, but
-    /// for those that are asked by HTTP: they are checked with each request.
+    /// Checks the location and opens it, if it is a file. The addresses of hosts that are asked
+    /// by HTTP are checked with each request.
     ///
     /// # Errors
     /// [`Failure::Uri`]
@@ -74,18 +84,23 @@ impl Way {
             Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
                 Ok(Self::Http(url.clone()))
             }
-            Location::Remote(url) => Ok(Self::Element(Source::remote(url, policy, setup)?)),
+            Location::Remote(url) => {
+                let source = Source::remote(url, setup)?;
+                Ok(match check_host(url, policy)? {
+                    Some(lookup) => Self::Named(source, lookup),
+                    None => Self::Element(source),
+                })
+            }
         }
     }
 }
 
 impl Source {
-    fn remote(url: &Url, policy: &Policy, mut setup: Setup) -> Result<Self, Failure> {
+    fn remote(url: &Url, mut setup: Setup) -> Result<Self, Failure> {
         if !SCHEMES.contains(&url.scheme()) {
             let text = format!("there is no player for {} URIs", url.scheme());
             return Err(Failure::Uri(text));
         }
-        check_addresses(url, policy)?;
         let mut url = url.clone();
         if url.scheme().starts_with("rtsp") {
             setup.credentials = take_credentials(&mut url);
@@ -113,11 +128,28 @@ impl Source {
     }
 }
 
-/// All addresses that the host's name has now.
-fn check_addresses(url: &Url, policy: &Policy) -> Result<(), Failure> {
+impl Lookup {
+    /// Checks all addresses that the name has now. Waits for them, as long as the system does.
+    ///
+    /// # Errors
+    /// [`Failure::Uri`]
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let name = self.name.as_str();
+        let addresses = (name, self.port)
+            .to_socket_addrs()
+            .map_err(|error| Failure::Uri(format!("{name}: {error}")))?;
+        for address in addresses {
+            self.policy.check_address(address.ip(), name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks the host; its addresses too, unless they have to be looked up.
+fn check_host(url: &Url, policy: &Policy) -> Result<Option<Lookup>, Failure> {
     // What `url` does not know it gives as a name, addresses too.
     let Some(name) = url.host_str() else {
-        return Ok(());
+        return Ok(None);
     };
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {
@@ -125,16 +157,14 @@ fn check_addresses(url: &Url, policy: &Policy) -> Result<(), Failure> {
             IpAddr::V4(address) => Host::Ipv4(address),
             IpAddr::V6(address) => Host::Ipv6(address),
         })?;
-        return Ok(());
+        return Ok(None);
     }
     policy.check_host(&Host::Domain(name.to_owned()))?;
-    let addresses = (name, url.port().unwrap_or(0))
-        .to_socket_addrs()
-        .map_err(|error| Failure::Uri(format!("{name}: {error}")))?;
-    for address in addresses {
-        policy.check_address(address.ip(), name)?;
-    }
-    Ok(())
+    Ok(Some(Lookup {
+        name: name.to_owned(),
+        port: url.port().unwrap_or(0),
+        policy: policy.clone(),
+    }))
 }
 
 fn take_credentials(url: &mut Url) -> Option<(String, String)> {
@@ -210,6 +240,7 @@ mod tests {
         let location = Location::parse(uri, &settings.default_path).unwrap();
         match Way::to(&location, &Policy::new(&settings), Setup::default())? {
             Way::Element(source) => Ok(source),
+            Way::Named(source, lookup) => lookup.check().map(|()| source),
             Way::Http(url) => panic!("{url}"),
         }
     }
