@@ -66,7 +66,8 @@ impl AudioEncode {
     }
 
     /// Rate and channels that the encoder gets: those of the target, unless settings say otherwise.
-    /// Opus says 48000 and 2 channels whatever it carries (RFC 7587 §4.2): mono stays mono.
+    /// Opus is called 48000/2 whatever it carries (RFC 7587 §4.2), so 2 channels are no wish for
+    /// stereo: mono stays mono.
     fn sample_caps(&self) -> gst::Caps {
         let wished = |setting: u32, target: u32| if setting > 0 { setting } else { target };
         let rate = wished(self.settings.sample_rate, self.target.clock_rate);
@@ -79,7 +80,7 @@ impl AudioEncode {
             Ok(rate @ 1..) => caps.field("rate", rate),
             _ => caps,
         };
-        let opus = self.target.encoding == "OPUS" && self.settings.channels == 0;
+        let opus = self.target.encoding == "OPUS" && self.settings.channels != 1;
         match i32::try_from(channels) {
             _ if opus => caps.field("channels", gst::IntRange::new(1, 2)).build(),
             Ok(channels @ 1..) => caps.field("channels", channels).build(),
