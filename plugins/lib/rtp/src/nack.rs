@@ -110,10 +110,16 @@ impl NackGenerator {
         }
     }
 
-    /// A keyframe begins with `sequence`: nothing before it is needed any more.
+    /// A keyframe begins with `sequence`: nothing before it is needed any more, but for what is
+    /// missing immediately before, which may be its true beginning.
     pub fn keyframe(&mut self, sequence: u16) {
-        let first = self.sequence.peek(sequence);
-        self.missing.retain(|missing| missing.sequence > first);
+        let mut first = self.sequence.peek(sequence);
+        for missing in self.missing.iter().rev() {
+            if missing.sequence + 1 == first {
+                first = missing.sequence;
+            }
+        }
+        self.missing.retain(|missing| missing.sequence >= first);
     }
 
     fn give_up_all(&mut self, now: Instant) {
@@ -218,9 +224,10 @@ mod tests {
         assert_eq!(nack.poll_timeout(), None);
         nack.received(begin, 1003);
         nack.received(begin, 1006);
-        nack.keyframe(1004);
+        nack.keyframe(1006);
         let due = nack.poll_timeout().unwrap();
-        assert_eq!(poll(&mut nack, due), (vec![1005], NackOutcome::Recovering));
+        let beginning = vec![1004, 1005];
+        assert_eq!(poll(&mut nack, due), (beginning, NackOutcome::Recovering));
     }
 
     #[test]

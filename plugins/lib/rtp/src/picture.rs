@@ -191,6 +191,11 @@ impl PictureNumbers {
         self.skips.push_back(number);
     }
 
+    /// Whatever comes next is a new source.
+    pub fn forget_source(&mut self) {
+        self.source = None;
+    }
+
     fn switch(&mut self, source: u64) {
         self.source = Some(source);
         self.begins = true;
@@ -290,6 +295,20 @@ mod tests {
         assert_eq!(bytes.last(), Some(&0xaa), "only the numbers change");
         let fields = Fields::of(VideoCodec::Vp8, &bytes).unwrap();
         (fields.picture.unwrap().id, fields.base_index.unwrap().1)
+    }
+
+    #[test]
+    fn pictures_left_out_long_ago_do_not_count_for_a_source_that_comes_back() {
+        let mut numbers = PictureNumbers::default();
+        sent(&mut numbers, 1, &vp8(0, 0));
+        for picture in 1..=1024 {
+            numbers.skipped(1, VideoCodec::Vp8, &vp8(picture, 0));
+        }
+        assert_eq!(sent(&mut numbers, 1, &vp8(1025, 1)), Some((1, 1)));
+        let back = vp8(1025 + 20_000, 9);
+        assert_eq!(sent(&mut numbers.clone(), 1, &back), None, "seems old");
+        numbers.forget_source();
+        assert_eq!(sent(&mut numbers, 1, &back), Some((2, 2)));
     }
 
     #[test]

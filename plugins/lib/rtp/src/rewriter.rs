@@ -121,8 +121,10 @@ impl StreamRewriter {
         })
     }
 
+    /// Whether nothing was sent for so long that the next packet counts as one of another source.
     #[inline]
-    fn has_paused(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn has_paused(&self, now: Instant) -> bool {
         self.latest
             .is_some_and(|(at, _)| now.saturating_duration_since(at) >= LONGEST_PAUSE)
     }
@@ -139,6 +141,11 @@ impl StreamRewriter {
     pub fn begin_section(&mut self) {
         self.begin = self.highest + 1;
         self.section = self.section.wrapping_add(1).max(1);
+    }
+
+    /// Leaves a number out: the receiver is to see that something is missing.
+    pub fn leave_gap(&mut self) {
+        self.highest += 1;
     }
 
     /// Whatever comes next is a new source.
@@ -319,6 +326,17 @@ mod tests {
         assert_eq!(sequence(&mut r, now, 1, 9), None);
         r.set_mark(1004, 77);
         assert_eq!(r.mark(1004), 77);
+    }
+
+    #[test]
+    fn a_gap_can_be_left_where_a_source_goes_on() {
+        let (mut r, now) = rewriter();
+        assert_eq!(sequence(&mut r, now, 1, 10), Some(1000));
+        let later = now + LONGEST_PAUSE;
+        assert!(r.has_paused(later) && !r.has_paused(now));
+        r.leave_gap();
+        assert_eq!(sequence(&mut r, later, 1, 300), Some(1002));
+        assert_eq!(r.origin(1001), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const FACTOR: f64 = 2.0;
 /// What may be sent at once, as time at the pace.
 const BURST: Duration = Duration::from_millis(10);
 /// What waits longer is of no use to anybody any more.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// What waits longer is left out when a keyframe comes: it would only delay that.
 const STALE: Duration = Duration::from_millis(100);
 /// Of the estimate: what retransmissions may take in the long run, and while it is a queue that

@@ -227,22 +227,22 @@ impl Inbound {
             stream.numbers.skipped(header.sequence);
             return;
         }
-        self.has_news |= !stream.rate.is_active(moment.now);
-        stream
-            .rate
-            .received(moment.now, packet.len(), header.marker);
-        let numbers = stream
-            .numbers
-            .rewrite(moment.now, 0, header.sequence, header.timestamp);
-        let Some(numbers) = numbers else { return };
         let info = inspect(
             format.codec,
             packet.get(payload.clone()).unwrap_or_default(),
         );
-        if info.keyframe_start {
+        if info.keyframe_start && stream.keyframe.begins(header.timestamp) {
             stream.nack.keyframe(header.sequence);
-            stream.keyframe.came();
         }
+        self.has_news |= !stream.rate.is_active(moment.now);
+        let of_keyframe = stream.keyframe.is_of(header.timestamp);
+        stream
+            .rate
+            .received(moment.now, packet.len(), header.marker, of_keyframe);
+        let numbers = stream
+            .numbers
+            .rewrite(moment.now, 0, header.sequence, header.timestamp);
+        let Some(numbers) = numbers else { return };
         let presentation_time =
             stream
                 .timeline
@@ -323,7 +323,7 @@ impl Inbound {
                 .map(|stream| &stream.rate);
             Encoding {
                 rid: self.announced.rid(number).to_owned(),
-                bitrate: rate.map_or(0, |rate| rate.bits_per_second(now)),
+                bitrate: rate.map_or(0, |rate| rate.between_keyframes(now)),
                 frame_rate: rate.map_or(0.0, |rate| rate.frames_per_second()),
                 spatial_layers: 1,
                 temporal_layers: rate.map_or(1, |rate| rate.layers.max(1)),

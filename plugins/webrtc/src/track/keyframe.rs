@@ -15,6 +15,8 @@ pub(super) struct AwaitedKeyframe {
     next: Option<Instant>,
     latest: Option<Instant>,
     repetitions: u32,
+    /// RTP timestamp of the latest keyframe.
+    timestamp: Option<u32>,
 }
 
 impl AwaitedKeyframe {
@@ -37,9 +39,17 @@ impl AwaitedKeyframe {
         is_due
     }
 
-    /// A keyframe begins.
-    pub(super) fn came(&mut self) {
+    /// A packet of a keyframe came with this RTP timestamp; `true` for the first of that
+    /// keyframe. Several may say that it begins: parameter sets, each slice.
+    pub(super) fn begins(&mut self, timestamp: u32) -> bool {
         self.next = None;
+        self.timestamp.replace(timestamp) != Some(timestamp)
+    }
+
+    /// Whether this is the RTP timestamp of the latest keyframe.
+    #[inline]
+    pub(super) fn is_of(&self, timestamp: u32) -> bool {
+        self.timestamp == Some(timestamp)
     }
 
     /// When [`ask`](Self::ask) has something to do.
@@ -63,7 +73,7 @@ mod tests {
         assert_eq!(again, begin + PATIENCE);
         assert!(keyframe.ask(again));
         assert_eq!(keyframe.poll_timeout(), Some(again + PATIENCE * 2));
-        keyframe.came();
+        assert!(keyframe.begins(7) && !keyframe.begins(7) && keyframe.is_of(7));
         assert_eq!(keyframe.poll_timeout(), None);
     }
 

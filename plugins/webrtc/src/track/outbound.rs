@@ -186,6 +186,7 @@ impl Outbound {
         }
         if !std::mem::replace(&mut self.enabled, true) {
             self.rewriter.forget_source();
+            self.pictures.forget_source();
         }
         self.formats = settings.formats;
         self.extensions = settings.extensions;
@@ -295,6 +296,9 @@ impl Outbound {
         };
         self.rewriter.set_clock_rate(format.clock_rate);
         let (source, rtp, payload) = (source_of(packet), &packet.rtp, packet.payload());
+        if format.codec.is_some() && self.rewriter.has_paused(moment.now) {
+            self.resume(packet);
+        }
         let mut front = [0; MAX_FRONT];
         let replaced = match format.codec {
             Some(codec) => self.pictures.rewrite(source, codec, payload, &mut front),
@@ -334,6 +338,16 @@ impl Outbound {
             self.fresh_start.keyframe(number);
         }
         true
+    }
+
+    /// Pictures come again after a long pause. A keyframe goes on from what was sent; the rest of
+    /// something else was lost on the way here, and must not look as if it followed.
+    fn resume(&mut self, packet: &Packet) {
+        if packet.is_keyframe() {
+            self.pictures.forget_source();
+        } else {
+            self.rewriter.leave_gap();
+        }
     }
 
     fn next_transport(&self, congestion: &mut Option<&mut Congestion>) -> Option<u16> {
@@ -495,14 +509,17 @@ impl Outbound {
     /// The packets that the peer misses, with the numbers they had, as far as
     /// they are still to be had and may be sent again now. A peer that misses
     /// pictures too old for that, after darkness say, gets a keyframe instead.
+    /// `held`: how long packets may have waited here before they were sent.
     pub(crate) fn missing(
         &mut self,
         moment: Moment,
         lost: LostSequences<'_>,
+        held: Duration,
     ) -> Vec<(u16, Packet)> {
         self.feedback.nack += 1;
         let round_trip = self.statistics.round_trip().unwrap_or_default();
-        let longest = i64::try_from(longest_age(round_trip).as_nanos()).unwrap_or(i64::MAX);
+        let longest =
+            i64::try_from((longest_age(round_trip) + held).as_nanos()).unwrap_or(i64::MAX);
         let is_old = |packet: &Packet| moment.pipeline - packet.ingress_time > longest;
         let mut found = Vec::new();
         for sent in lost.take(MAX_RETRANSMISSIONS) {

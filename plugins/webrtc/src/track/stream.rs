@@ -160,10 +160,14 @@ impl Stream {
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     bytes: usize,
+    /// Of them, those of keyframes.
+    keyframe_bytes: usize,
     frames: u32,
     since: Option<Instant>,
     latest: Option<Instant>,
     bits_per_second: f64,
+    /// Without keyframes, 0 before there was anything else.
+    between_keyframes: f64,
     frames_per_second: f64,
     /// Temporal layers seen.
     pub(super) layers: u8,
@@ -171,10 +175,19 @@ pub(super) struct Rate {
 
 impl Rate {
     #[inline]
-    pub(super) fn received(&mut self, now: Instant, length: usize, ends_frame: bool) {
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        length: usize,
+        ends_frame: bool,
+        of_keyframe: bool,
+    ) {
         self.since.get_or_insert(now);
         self.latest = Some(now);
         self.bytes += length;
+        if of_keyframe {
+            self.keyframe_bytes += length;
+        }
         self.frames += u32::from(ends_frame);
     }
 
@@ -191,8 +204,6 @@ impl Rate {
         if seconds < 0.2 {
             return;
         }
-        #[allow(clippy::cast_precision_loss)]
-        let bits = self.bytes as f64 * 8.0;
         let smooth = |known: f64, measured: f64| {
             if known == 0.0 {
                 measured
@@ -200,10 +211,17 @@ impl Rate {
                 known + WEIGHT * (measured - known)
             }
         };
-        self.bits_per_second = smooth(self.bits_per_second, bits / seconds);
+        #[allow(clippy::cast_precision_loss)]
+        let rate = |bytes: usize| bytes as f64 * 8.0 / seconds;
+        self.bits_per_second = smooth(self.bits_per_second, rate(self.bytes));
+        let others = self.bytes - self.keyframe_bytes;
+        if others > 0 || self.keyframe_bytes == 0 {
+            self.between_keyframes = smooth(self.between_keyframes, rate(others));
+        }
         let frames = f64::from(self.frames) / seconds;
         self.frames_per_second = smooth(self.frames_per_second, frames);
-        (self.bytes, self.frames, self.since) = (0, 0, Some(now));
+        (self.bytes, self.keyframe_bytes, self.frames) = (0, 0, 0);
+        self.since = Some(now);
         if !self.is_active(now) {
             *self = Self {
                 layers: self.layers,
@@ -214,8 +232,26 @@ impl Rate {
 
     /// Bit/s, 0 for a stream that is not being sent, at least 1 for one that is.
     pub(super) fn bits_per_second(&self, now: Instant) -> u64 {
+        self.while_active(now, self.bits_per_second)
+    }
+
+    /// The same without keyframes, for choosing between streams: a choice may cause a keyframe,
+    /// which must not count against it. Of a stream that has nothing else, with them.
+    pub(super) fn between_keyframes(&self, now: Instant) -> u64 {
+        let has_others = self.between_keyframes > 0.0;
+        self.while_active(
+            now,
+            if has_others {
+                self.between_keyframes
+            } else {
+                self.bits_per_second
+            },
+        )
+    }
+
+    fn while_active(&self, now: Instant, bits_per_second: f64) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let measured = self.bits_per_second as u64;
+        let measured = bits_per_second as u64;
         if self.is_active(now) {
             measured.max(1)
         } else {
@@ -232,6 +268,35 @@ impl Rate {
 mod tests {
     use super::*;
     use crate::track::SenderClock;
+
+    #[test]
+    fn keyframes_do_not_count_where_streams_are_compared() {
+        let (mut rate, begin) = (Rate::default(), Instant::now());
+        let half = Duration::from_millis(500);
+        for interval in 1..=4u32 {
+            let now = begin + half * interval;
+            let is_screen = interval != 2;
+            // 20 kbit/s, once a keyframe of 200 kB.
+            rate.received(
+                now - half,
+                if is_screen { 1250 } else { 200_000 },
+                true,
+                !is_screen,
+            );
+            rate.measure(now);
+            let compared = rate.between_keyframes(now);
+            assert_eq!(compared, 20_000, "interval {interval}");
+        }
+        assert!(rate.bits_per_second(begin + half * 4) > 100_000);
+        let mut pictures = Rate::default();
+        pictures.received(begin, 50_000, true, true);
+        pictures.measure(begin + half);
+        assert_eq!(
+            pictures.between_keyframes(begin + half),
+            800_000,
+            "keyframes alone"
+        );
+    }
 
     #[test]
     fn times_go_on_with_another_clock_rate() {

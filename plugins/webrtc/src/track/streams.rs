@@ -291,7 +291,7 @@ mod tests {
         let is_taken = |streams: &mut Streams, ssrc: u32, name: &str| {
             let taken = encoding(streams, &announced, ssrc, Some(name)).is_some();
             if let Some(stream) = streams.present.iter_mut().find(|s| s.ssrc == ssrc) {
-                stream.rate.received(Instant::now(), 1000, true);
+                stream.rate.received(Instant::now(), 1000, true, false);
             }
             taken
         };
@@ -338,7 +338,7 @@ mod tests {
         let later = Instant::now();
         let stream = streams.present.first_mut().unwrap();
         assert!(stream.keyframe.ask(later), "it is due");
-        stream.keyframe.came();
+        stream.keyframe.begins(0);
         assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
         assert_eq!(streams.poll_timeout(), None, "wanted once");
     }
@@ -349,7 +349,7 @@ mod tests {
         streams.need_keyframes(Instant::now(), true);
         assert_eq!(encoding(&mut streams, &announced, 6, None), Some(0));
         let stream = streams.present.first_mut().unwrap();
-        stream.keyframe.came();
+        stream.keyframe.begins(0);
         assert_eq!(streams.poll_timeout(), None);
         streams.need_keyframes(Instant::now(), true);
         assert!(streams.poll_timeout().is_some());

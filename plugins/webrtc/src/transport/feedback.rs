@@ -1,11 +1,11 @@
 //! What the peer's RTCP says.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rivero_rtp::rtcp::{self, ReportBlock, RtcpPacket};
 
 use super::{Transport, moment};
-use crate::{peer::Transmit, track::Outbound};
+use crate::{congestion::LONGEST_WAIT, peer::Transmit, track::Outbound};
 
 impl Transport {
     /// Takes a plain compound packet.
@@ -80,6 +80,7 @@ impl Transport {
     }
 
     fn send_again(&mut self, now: Instant, ssrc: u32, lost: rtcp::LostSequences<'_>) {
+        let held = self.pacer.as_ref().map_or(Duration::ZERO, |_| LONGEST_WAIT);
         let mut outbounds = (0u8..).zip(&mut self.tracks).filter_map(|(number, track)| {
             let outbound = track.outbound.as_mut()?;
             (outbound.ssrc() == ssrc).then_some((number, outbound))
@@ -87,7 +88,7 @@ impl Transport {
         let Some((track, outbound)) = outbounds.next() else {
             return;
         };
-        let missing = outbound.missing(moment(now), lost);
+        let missing = outbound.missing(moment(now), lost, held);
         if self.is_paced(track) {
             self.send_again_paced(now, track, missing);
             return;
