@@ -25,6 +25,9 @@ const REPAIR_SAVINGS: Duration = Duration::from_millis(200);
 /// A retransmission that waits longer is left out: the peer asks again if it still misses it.
 const REPAIR_WAIT: Duration = Duration::from_millis(400);
 
+/// What a wait is rounded up by: credit that a timer finds a little short would mean no wait at all.
+const ROUNDING: Duration = Duration::from_micros(1);
+
 /// What the pacer has to know of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paced {
@@ -222,12 +225,15 @@ impl<T> Pacer<T> {
         wants
     }
 
-    /// When the next packet's turn comes.
+    /// When the next packet's turn comes; never before it is given then.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let at = self.at?;
         let until = |credit: f64, rate: f64| {
-            let wait = Duration::try_from_secs_f64(-credit.min(0.0) / rate.max(1.0));
-            wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+            if credit >= 0.0 {
+                return Duration::ZERO;
+            }
+            let wait = Duration::try_from_secs_f64(-credit / rate.max(1.0));
+            wait.map_or(LONGEST_WAIT, |wait| (wait + ROUNDING).min(LONGEST_WAIT))
         };
         let turn = until(self.credit, self.pace);
         let media = self.queue.front().map(|(_, paced, _)| match paced.bytes {
@@ -276,7 +282,8 @@ mod tests {
             }
             match pacer.poll_timeout() {
                 Some(next) if next <= begin + until => {
-                    now = next.max(now + Duration::from_micros(1));
+                    assert!(next > now, "its turn has come, but nothing was given");
+                    now = next;
                 }
                 _ => return out,
             }
@@ -303,6 +310,26 @@ mod tests {
         assert!((180..=195).contains(last), "{last}");
         let at_once = out.iter().filter(|(_, after)| *after == 0).count();
         assert_eq!(at_once, 2);
+    }
+
+    /// A timer that runs at once for ever holds up everybody on its thread.
+    #[test]
+    fn a_timer_that_fires_in_time_finds_something_to_send() {
+        for estimate in (30_001..3_000_000).step_by(7_919) {
+            let now = Instant::now();
+            let mut pacer = Pacer::default();
+            pacer.set_estimate(now, estimate, estimate % 2 == 0);
+            for number in 0..50 {
+                let paced = Paced {
+                    bytes: 1 + number * 23,
+                    ..packet(1, false)
+                };
+                pacer.push(now, paced, number);
+                pacer.push_again(now, number as u16, 1 + number * 7, number);
+            }
+            let sent = drain(&mut pacer, now, Duration::from_secs(30));
+            assert!(sent.len() >= 50, "{estimate}: {}", sent.len());
+        }
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub(super) struct Worker {
     transports: Transports,
     routes: Routes,
     timers: BTreeSet<(Instant, Token)>,
+    /// Those of this turn.
+    fired: Vec<(Instant, Token)>,
     waiting: Waiting,
     /// `None` while something is being received.
     buffers: Option<ReceiveBuffers>,
@@ -178,6 +180,7 @@ impl Worker {
             transports: Transports::default(),
             routes: Routes::default(),
             timers: BTreeSet::new(),
+            fired: Vec::new(),
             waiting: Waiting::default(),
             buffers: None,
             scratch: Vec::new(),
@@ -381,13 +384,15 @@ impl Worker {
         self.attend();
     }
 
+    /// Runs the timers that are due. What they set anew waits for the next turn, however soon it is
+    /// due: sockets and other transports come first.
     fn run_timers(&mut self) {
         let now = Instant::now();
-        while let Some(&(due, token)) = self.timers.first() {
-            if due > now {
-                return;
-            }
-            self.timers.pop_first();
+        let mut fired = std::mem::take(&mut self.fired);
+        while self.timers.first().is_some_and(|(due, _)| *due <= now) {
+            fired.extend(self.timers.pop_first());
+        }
+        for (due, token) in fired.drain(..) {
             if let Some(transport) = self.transports.get(token)
                 && transport.timer_fired(due)
             {
@@ -395,6 +400,7 @@ impl Worker {
                 self.settle(token);
             }
         }
+        self.fired = fired;
     }
 
     /// Sends what a transport has to say and notes when it wants to be called.
