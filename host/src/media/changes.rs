@@ -21,6 +21,8 @@ pub(super) struct Locked<'a> {
     pub(super) plane: &'a Arc<Plane>,
     pub(super) graph: &'a Weak<Graph>,
     pub(super) queue: Vec<Delivery>,
+    /// Sinks whose modules have to be told their formats.
+    pub(super) announced: Vec<Arc<Sink>>,
 }
 
 impl Locked<'_> {
@@ -168,8 +170,7 @@ impl Locked<'_> {
 
     pub(super) fn announce(&mut self, sink: Arc<Sink>, format: u32) {
         if sink.announce(format) {
-            self.queue
-                .push(Box::new(move || sink.handler().format(format)));
+            self.announced.push(sink);
         }
     }
 }

@@ -68,7 +68,28 @@ pub(super) type Delivery = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Deliveries {
     queue: VecDeque<Delivery>,
+    /// Whom to tell their formats before anything else; the last one first.
+    announced: Vec<Arc<Sink>>,
     running: bool,
+}
+
+impl Deliveries {
+    fn next(&mut self) -> Option<Delivery> {
+        self.next_format().or_else(|| self.queue.pop_front())
+    }
+
+    /// What a format brings about comes before all others: it runs through everything that hands
+    /// it on at once. So in a ring of such elements it meets itself and ends. Told by turns, two
+    /// formats would follow each other round for ever.
+    fn next_format(&mut self) -> Option<Delivery> {
+        let sink = self.announced.pop()?;
+        let Some(format) = sink.untold() else {
+            // Dropping the last of it runs module code: not under the lock.
+            return Some(Box::new(move || drop(sink)));
+        };
+        self.announced.push(sink.clone());
+        Some(Box::new(move || sink.handler().format(format)))
+    }
 }
 
 impl Graph {
@@ -105,10 +126,16 @@ impl Graph {
             plane: &self.plane,
             graph: &self.this,
             queue: Vec::new(),
+            announced: Vec::new(),
         };
         let result = body(&mut locked);
         // Queued under the graph's lock: the order of changes is kept.
-        self.deliveries().queue.extend(locked.queue.drain(..));
+        let mut deliveries = self.deliveries();
+        deliveries.queue.extend(locked.queue.drain(..));
+        deliveries
+            .announced
+            .extend(locked.announced.drain(..).rev());
+        drop(deliveries);
         drop(locked);
         self.deliver();
         result
@@ -120,7 +147,7 @@ impl Graph {
         }
         loop {
             let mut deliveries = self.deliveries();
-            let Some(delivery) = deliveries.queue.pop_front() else {
+            let Some(delivery) = deliveries.next() else {
                 deliveries.running = false;
                 return;
             };

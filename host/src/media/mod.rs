@@ -13,6 +13,7 @@ mod bench;
 mod changes;
 mod connection;
 mod convert;
+mod depth;
 mod fanout;
 mod flow;
 mod format;

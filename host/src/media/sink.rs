@@ -1,7 +1,7 @@
 //! The host's side of a sink pad.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -11,7 +11,7 @@ use rivero_plugin_api::{
     abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler},
 };
 
-use super::{flow::Flow, latency::Latency, link::Link, source::Source};
+use super::{depth::Depth, flow::Flow, latency::Latency, link::Link, source::Source};
 
 /// Where packets of a link end.
 pub struct Sink {
@@ -20,11 +20,20 @@ pub struct Sink {
     token: u64,
     flow: Arc<Flow>,
     accepted: Mutex<Vec<u32>>,
-    announced: Mutex<u32>,
+    announced: Mutex<Announced>,
     feed: ArcSwapOption<Feed>,
     /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
     estimate: AtomicU64,
     latency: Latency,
+}
+
+/// Which format a module is to be told, and which it was.
+#[derive(Default)]
+struct Announced {
+    latest: u32,
+    told: u32,
+    /// What it was told has ended since, whatever came after it.
+    ended: bool,
 }
 
 /// What feeds a sink at present.
@@ -98,13 +107,29 @@ impl Sink {
             .clone()
     }
 
-    /// Remembers what the module was told last; `true` when it has to be told.
-    pub(crate) fn announce(&self, format: u32) -> bool {
-        let mut announced = self
-            .announced
+    fn announced(&self) -> MutexGuard<'_, Announced> {
+        self.announced
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *announced, format) != format
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of the format that the module is to be told; `true` when that is a change.
+    pub(crate) fn announce(&self, format: u32) -> bool {
+        let mut announced = self.announced();
+        announced.ended |= format == 0;
+        std::mem::replace(&mut announced.latest, format) != format
+    }
+
+    /// What the module has to be told next, taken for told: the end of what it was told last, then
+    /// the latest format. What was announced between is of no use to it any more.
+    pub(crate) fn untold(&self) -> Option<u32> {
+        let mut announced = self.announced();
+        let next = if std::mem::take(&mut announced.ended) && announced.told != 0 {
+            0
+        } else {
+            announced.latest
+        };
+        (std::mem::replace(&mut announced.told, next) != next).then_some(next)
     }
 
     pub(crate) fn set_feed(&self, feed: Option<(Arc<Source>, Arc<Link>)>) {
@@ -132,6 +157,7 @@ impl Sink {
         let Some(feed) = self.feed.load_full() else {
             return;
         };
+        let Some(_depth) = Depth::enter() else { return };
         match message {
             // It would be left out, too: the link asks when its path can take one.
             Upstream::KeyframeRequest if feed.link.is_cut() => {}

@@ -18,6 +18,7 @@ use rivero_plugin_api::{
 };
 
 use super::{
+    depth::Depth,
     fanout::FanOut,
     flow::Flow,
     history::{self, History},
@@ -115,6 +116,7 @@ impl Source {
 
     /// Hands a burst to all consumers. Never blocks.
     pub fn push(self: &Arc<Self>, packets: &[Packet]) {
+        let Some(_depth) = Depth::enter() else { return };
         for packets in packets.chunks(64) {
             let mut burst = Burst::new(packets);
             if self.measuring.is_on()

@@ -1,5 +1,7 @@
 //! The graph with producers and consumers made of memory.
 
+mod rings;
+
 use std::{sync::Arc, time::Instant};
 
 use rivero_plugin_api::{
