@@ -54,7 +54,7 @@ pub(super) struct Queue {
 pub(super) struct Pushed {
     /// Packets left out.
     pub(super) dropped: u64,
-    /// The queue went over: a keyframe would help.
+    /// The queue went over, and a keyframe would help.
     pub(super) overflowed: bool,
 }
 
@@ -92,7 +92,6 @@ impl Queue {
         if !self.is_over() {
             return pushed;
         }
-        pushed.overflowed = true;
         match self.overflow {
             Overflow::Oldest => {
                 while self.is_over() && self.packets.len() > 1 {
@@ -100,7 +99,10 @@ impl Queue {
                     pushed.dropped += 1;
                 }
             }
-            Overflow::ToKeyframe => pushed.dropped = self.drop_to_keyframe(),
+            Overflow::ToKeyframe => {
+                pushed.dropped = self.drop_to_keyframe();
+                pushed.overflowed = true;
+            }
         }
         pushed
     }
@@ -213,8 +215,9 @@ mod tests {
     #[test]
     fn raw_media_loses_its_oldest() {
         let mut queue = queue(Overflow::Oldest);
-        let dropped: u64 = (0..10).map(|n| queue.push(&packet(n, false)).dropped).sum();
-        assert_eq!(dropped, 6);
+        let pushed: Vec<_> = (0..10).map(|n| queue.push(&packet(n, false))).collect();
+        assert_eq!(pushed.iter().map(|pushed| pushed.dropped).sum::<u64>(), 6);
+        assert!(pushed.iter().all(|pushed| !pushed.overflowed));
         let left = content(&mut queue);
         assert_eq!(left, [(6, true), (7, false), (8, false), (9, false)]);
     }

@@ -51,3 +51,33 @@ fn a_slow_decoder_goes_on_at_a_keyframe_and_the_producer_never_waits() {
         "{line}"
     );
 }
+
+#[test]
+fn a_slow_encoder_loses_pictures_and_asks_the_camera_for_nothing() {
+    let studio = Studio::new();
+    let gate = Arc::new(Gate::default());
+    studio.mood(ENCODE_H264, Mood::Waits(gate.clone()));
+    let camera = studio.camera();
+    let viewer = studio.connected(&camera, "viewer", studio.format("H264"));
+    camera.source.push(&studio.packets(0..1));
+    wait_until("the encoder is at work", || {
+        studio.starts_of(ENCODE_H264) == 1
+    });
+    let asked = camera.upstream.all();
+    let mut packets = studio.packets(1..2001);
+    packets[0].flags = 0;
+    camera.source.push(&packets);
+    let dropped = "conversion_packets_dropped_total{input=\"I420 Raw\",output=\"H264 Frame\"} ";
+    wait_until("pictures are left out", || {
+        let metrics = studio.bench.graph.plane().metrics();
+        let line = metrics.lines().find(|line| line.contains(dropped));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()) > Some(1000)
+    });
+    gate.open();
+    viewer.arrived.wait_for(|arrived| {
+        arrived
+            .iter()
+            .any(|packet| packet.bytes.starts_with(b"2000>"))
+    });
+    assert_eq!(camera.upstream.all(), asked);
+}
