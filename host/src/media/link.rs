@@ -83,6 +83,8 @@ pub(crate) struct Link {
     frame: AtomicU64,
     /// The consumer chose its layers itself.
     wished: AtomicBool,
+    /// The consumer cannot be told what was left out, and would take it for lost.
+    whole: AtomicBool,
     /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     estimate: AtomicU64,
     /// Frames are left out, or were and no keyframe has come since.
@@ -131,6 +133,7 @@ impl Link {
             missed: AtomicU8::new(0),
             frame: AtomicU64::new(u64::MAX),
             wished: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
             estimate: AtomicU64::new(u64::MAX),
             thinned: AtomicBool::new(false),
             thinner: Mutex::default(),
@@ -219,15 +222,28 @@ impl Link {
         self.wished.store(false, Relaxed);
     }
 
+    /// Whether the consumer gets encodings as a whole or not at all.
+    pub(crate) fn takes_whole(&self) -> bool {
+        self.whole.load(Relaxed)
+    }
+
+    pub(crate) fn take_whole(&self, whole: bool) {
+        self.whole.store(whole, Relaxed);
+    }
+
     /// Chooses the best of `encodings` that the path carries, unless the consumer chose itself;
     /// `true` when the encoding is to change.
     pub(crate) fn choose(&self, encodings: &[Encoding]) -> bool {
         if self.wished.load(Relaxed) {
             return false;
         }
-        let Some(choice) = layers::choose(encodings, self.estimate(), self.choice()) else {
-            return false;
+        let (estimate, present) = (self.estimate(), self.choice());
+        let choice = if self.takes_whole() {
+            layers::choose(&without_layers(encodings), estimate, present)
+        } else {
+            layers::choose(encodings, estimate, present)
         };
+        let Some(choice) = choice else { return false };
         self.wanted_temporal.store(choice.temporal, Relaxed);
         self.wanted.swap(choice.encoding, Relaxed) != choice.encoding
     }
@@ -358,6 +374,15 @@ impl Link {
         self.missed.store(missed, Relaxed);
         selection
     }
+}
+
+/// The same, with nothing to choose within one of them.
+fn without_layers(encodings: &[Encoding]) -> Vec<Encoding> {
+    let whole = |encoding: &Encoding| Encoding {
+        temporal_layers: 1,
+        ..encoding.clone()
+    };
+    encodings.iter().map(whole).collect()
 }
 
 #[cfg(test)]

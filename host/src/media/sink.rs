@@ -72,6 +72,11 @@ impl Sink {
             .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
     }
 
+    /// Whether it is told what was left out of a burst.
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.group.is_some()
+    }
+
     pub(crate) fn token(&self) -> u64 {
         self.token
     }

@@ -241,21 +241,12 @@ impl Source {
         }
     }
 
-    /// What may be sent, bit/s, so that every path carries `share` of it.
+    /// What may be sent, bit/s, so that every path carries it, or `share` of it where a consumer
+    /// can do with less.
     fn least_estimate(&self, share: f64) -> u64 {
         let fan_out = self.fan_out.load();
-        let estimates = fan_out.links().map(|link| link.estimate());
-        let least = estimates.min().unwrap_or(u64::MAX);
-        if least == u64::MAX || share >= 1.0 {
-            return least;
-        }
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss
-        )]
-        let whole = (least as f64 / share) as u64;
-        whole
+        let whole = fan_out.links().map(|link| whole_of(link, share));
+        whole.min().unwrap_or(u64::MAX)
     }
 
     /// What may be sent, bit/s, so that the best path carries it; the others are thinned.
@@ -357,4 +348,19 @@ impl Source {
     pub(crate) fn set_consumers(&self, consumers: FanOut) -> usize {
         self.fan_out.swap(Arc::new(consumers)).len()
     }
+}
+
+/// Bit/s of the whole of which a path carries what its consumer needs at least.
+fn whole_of(link: &Link, share: f64) -> u64 {
+    let estimate = link.estimate();
+    if estimate == u64::MAX || link.takes_whole() || share >= 1.0 {
+        return estimate;
+    }
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
+    let whole = (estimate as f64 / share) as u64;
+    whole
 }

@@ -402,6 +402,54 @@ fn what_a_path_carries_counts_for_whatever_feeds_it() {
 }
 
 #[test]
+fn frames_are_left_out_only_for_those_that_can_be_told_of_it() {
+    let bench = Bench::new();
+    let (camera, _) = bench.node("camera");
+    let upstream = Log::default();
+    let source = camera
+        .add_source(VIDEO, "default", source_handler(&upstream))
+        .unwrap();
+    camera.set_format(VIDEO, "default", bench.vp8);
+    source.set_encodings(vec![Encoding {
+        bitrate: 1_000_000,
+        temporal_layers: 3,
+        ..Encoding::default()
+    }]);
+    let weak = |name: &str, log: &Log<Arrival>, group, bits_per_second| {
+        let (node, _) = bench.node(name);
+        let sink = node
+            .add_sink(VIDEO, "default", sink_handler(log), group, 1)
+            .unwrap();
+        node.set_accepted(VIDEO, "default", &[bench.vp8]);
+        camera.connect(&node, VIDEO, "default", "default");
+        sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
+        node
+    };
+    let (direct, shard) = (Log::default(), Log::default());
+    let _direct = weak("direct", &direct, None, 500_000);
+    let _grouped = weak("grouped", &Log::default(), Some(group(&shard)), 450_000);
+    let mut packets = bench.packets(0..4, Some(0));
+    for (packet, (timestamp, temporal)) in packets.iter_mut().zip([(1, 0), (2, 2), (3, 1), (4, 2)])
+    {
+        (packet.rtp.timestamp, packet.layer.temporal) = (timestamp, temporal);
+    }
+    source.push(&packets);
+    let arrived = Arrival::Packets(vec![0, 1, 2, 3]);
+    assert_eq!(direct.all(), [Arrival::Format(bench.vp8), arrived]);
+    let lesser = SinkSelection {
+        token: 1,
+        packets: 1,
+    };
+    assert_eq!(shard.all(), [Arrival::Batch(vec![lesser])]);
+    // What the first needs as a whole; of that the second can do with a part.
+    let least = Some(Upstream::BandwidthEstimate {
+        bits_per_second: 500_000,
+    });
+    let heard = upstream.wait_for(|heard| heard.contains(&least));
+    assert!(heard.contains(&least), "{heard:?}");
+}
+
+#[test]
 fn a_viewer_of_a_better_encoding_goes_on_when_only_one_is_sent() {
     let bench = Bench::new();
     let (camera, _) = bench.node("camera");

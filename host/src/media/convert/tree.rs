@@ -61,6 +61,7 @@ impl Wiring {
             link.set_active(false);
             link.forget_wish();
         }
+        link.take_whole(!sink.is_grouped());
         link.set_estimate(sink.estimate());
         branch.source.select_layer(link);
         branch.fresh |= link.set_active(true) && !branch.source.can_greet(link.wanted());
