@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use rivero_rtp::rtcp::TransportFeedback;
 
 use history::{Report, SentHistory};
-pub(crate) use pacer::{LONGEST_WAIT, Paced, Pacer};
+pub(crate) use pacer::{Paced, Pacer};
 use probe::Prober;
 use queue::StandingQueue;
 use rate::{RateControl, Usage};

@@ -12,8 +12,11 @@ use std::{
 const FACTOR: f64 = 2.0;
 /// What may be sent at once, as time at the pace.
 const BURST: Duration = Duration::from_millis(10);
-/// What waits longer is of no use to anybody any more.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What waits longer is of no use to anybody any more…
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// …but behind a keyframe, where it may wait for as long as that took and a half: the queue gets
+/// shorter again, and another keyframe would take as long.
+const KEYFRAME_SLACK: f64 = 1.5;
 /// What waits longer is left out when a keyframe comes: it would only delay that.
 const STALE: Duration = Duration::from_millis(100);
 /// Of the estimate: what retransmissions may take in the long run, and while it is a queue that
@@ -54,11 +57,38 @@ pub(crate) struct Pacer<T> {
     pace: f64,
     /// The frame that was sent last, maybe in part.
     underway: Option<u32>,
+    /// The keyframe that was sent last, maybe in part.
+    keyframe: Option<Keyframe>,
     /// Nothing is sent before a keyframe.
     cut: bool,
     /// When a keyframe was asked for last.
     asked: Option<Instant>,
     dropped: u64,
+}
+
+/// A keyframe that is being sent, or was.
+#[derive(Debug)]
+struct Keyframe {
+    timestamp: u32,
+    /// When it came.
+    since: Instant,
+    /// From then until its last packet so far was sent.
+    took: Duration,
+}
+
+impl Keyframe {
+    /// How long a packet that came at this time may wait.
+    fn patience(&self, at: Instant) -> Duration {
+        // At twice the estimate, what came while the keyframe was sent takes as long again.
+        if at > self.since + self.took * 2 {
+            return LONGEST_WAIT;
+        }
+        self.longest_wait()
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.took.mul_f64(KEYFRAME_SLACK).max(LONGEST_WAIT)
+    }
 }
 
 /// A retransmission that waits.
@@ -81,6 +111,7 @@ impl<T> Default for Pacer<T> {
             at: None,
             pace: 0.0,
             underway: None,
+            keyframe: None,
             cut: false,
             asked: None,
             dropped: 0,
@@ -164,16 +195,40 @@ impl<T> Pacer<T> {
             self.repair_credit -= bits(repair.bytes);
             return Some((repair.packet, true));
         }
-        let paced = self.queue.front().map(|(_, paced, _)| *paced)?;
+        let (since, paced) = self.queue.front().map(|(at, paced, _)| (*at, *paced))?;
         if paced.bytes > 0 {
             if self.credit < 0.0 {
                 return None;
             }
             self.spend(paced.bytes);
-            self.underway = Some(paced.timestamp);
+            self.went(now, since, paced);
         }
         let (_, paced, packet) = self.queue.pop_front()?;
         Some((packet, paced.bytes > 0))
+    }
+
+    /// A packet that came at `since` is sent.
+    fn went(&mut self, now: Instant, since: Instant, paced: Paced) {
+        let timestamp = paced.timestamp;
+        self.underway = Some(timestamp);
+        if paced.keyframe && !self.is_of_keyframe(timestamp) {
+            let took = Duration::ZERO;
+            self.keyframe = Some(Keyframe {
+                timestamp,
+                since,
+                took,
+            });
+        }
+        if let Some(keyframe) = &mut self.keyframe
+            && keyframe.timestamp == timestamp
+        {
+            keyframe.took = now.saturating_duration_since(keyframe.since);
+        }
+    }
+
+    fn is_of_keyframe(&self, timestamp: u32) -> bool {
+        let keyframe = self.keyframe.as_ref();
+        keyframe.is_some_and(|keyframe| keyframe.timestamp == timestamp)
     }
 
     /// Something else was sent, which did not wait.
@@ -182,15 +237,24 @@ impl<T> Pacer<T> {
     }
 
     /// Where the first packet has waited too long everything is left out, but for the rest of the
-    /// frame that is being sent and what begins with a later keyframe.
+    /// frame that is being sent and what begins with a later keyframe. The rest of a keyframe is
+    /// never too late: another one, which would be waited for instead, is no sooner there.
     fn expire(&mut self, now: Instant) {
         let useless =
             |repair: &Repair<T>| now.saturating_duration_since(repair.since) > REPAIR_WAIT;
         while self.repairs.front().is_some_and(useless) {
             self.repairs.pop_front();
         }
-        let late = |at: Instant| now.saturating_duration_since(at) > LONGEST_WAIT;
-        if !self.queue.front().is_some_and(|(at, ..)| late(*at)) {
+        let keyframe = self.keyframe.as_ref();
+        let late = |at: Instant| {
+            let waited = now.saturating_duration_since(at);
+            // The usual limit is the least.
+            waited > LONGEST_WAIT && keyframe.is_none_or(|keyframe| waited > keyframe.patience(at))
+        };
+        let Some((at, first, _)) = self.queue.front() else {
+            return;
+        };
+        if first.bytes == 0 || !late(*at) || self.is_of_keyframe(first.timestamp) {
             return;
         }
         let mut entries = self.queue.iter();
@@ -208,6 +272,12 @@ impl<T> Pacer<T> {
                 self.dropped += 1;
             }
         }
+    }
+
+    /// How long what was sent lately may have waited.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        let keyframe = self.keyframe.as_ref();
+        keyframe.map_or(LONGEST_WAIT, Keyframe::longest_wait)
     }
 
     /// Packets that were left out.

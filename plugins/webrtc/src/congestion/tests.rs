@@ -1,5 +1,6 @@
 //! The estimator over simulated paths, in virtual time.
 
+mod keyframes;
 mod weak_viewer;
 
 use std::{

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rivero_rtp::rtcp::{self, ReportBlock, RtcpPacket};
 
 use super::{Transport, moment};
-use crate::{congestion::LONGEST_WAIT, peer::Transmit, track::Outbound};
+use crate::{peer::Transmit, track::Outbound};
 
 impl Transport {
     /// Takes a plain compound packet.
@@ -80,7 +80,8 @@ impl Transport {
     }
 
     fn send_again(&mut self, now: Instant, ssrc: u32, lost: rtcp::LostSequences<'_>) {
-        let held = self.pacer.as_ref().map_or(Duration::ZERO, |_| LONGEST_WAIT);
+        let pacer = self.pacer.as_ref();
+        let held = pacer.map_or(Duration::ZERO, |pacer| pacer.longest_wait());
         let mut outbounds = (0u8..).zip(&mut self.tracks).filter_map(|(number, track)| {
             let outbound = track.outbound.as_mut()?;
             (outbound.ssrc() == ssrc).then_some((number, outbound))
