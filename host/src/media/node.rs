@@ -183,11 +183,14 @@ impl Node {
     }
 
     pub(crate) fn set_format(&self, kind: MediaKind, description: &str, format: u32) {
+        self.graph.plane().formats().keep(format);
         self.graph
             .set_format(&self.id, &PadKey::new(kind, description), format);
     }
 
     pub(crate) fn set_accepted(&self, kind: MediaKind, description: &str, formats: &[u32]) {
+        let known = self.graph.plane().formats();
+        formats.iter().for_each(|format| known.keep(*format));
         self.graph
             .set_accepted(&self.id, &PadKey::new(kind, description), formats);
     }

@@ -11,7 +11,8 @@ use rivero_gst::{
     time::RunningTime,
 };
 use rivero_plugin_api::{
-    Bytes, ConverterOutput, Error, Layer, MediaKind, Packet, Result, Rtp, Upstream,
+    Bytes, ConverterOutput, Error, Format, Layer, MediaKind, Packaging, Packet, Result, Rtp,
+    Upstream,
 };
 
 use crate::{formats, picture};
@@ -166,8 +167,16 @@ struct State {
     inside: VecDeque<(i64, i64)>,
     origin: u32,
     layer: Layer,
-    caps: Option<(gst::Caps, u32)>,
+    known: Option<Known>,
     produced: u64,
+}
+
+/// The format of what came out last, by its caps.
+struct Known {
+    caps: gst::Caps,
+    /// Of raw media. The host forgets sizes that nobody asks for, so each packet asks.
+    raw: Option<Format>,
+    id: u32,
 }
 
 impl State {
@@ -210,29 +219,32 @@ impl State {
     }
 
     fn format(&mut self, caps: &gst::Caps, output: u32) -> u32 {
-        if let Some((known, id)) = &self.caps
-            && known == caps
-        {
-            return *id;
+        match &self.known {
+            Some(Known {
+                caps: known,
+                raw,
+                id,
+            }) if known == caps => raw.as_ref().map_or(*id, formats::id),
+            _ => self.learn(caps, output),
         }
-        let id = concrete_format(caps, output);
-        self.caps = Some((caps.clone(), id));
+    }
+
+    /// Raw media and encodings with a configuration have formats of their own; others the one that
+    /// was asked for.
+    fn learn(&mut self, caps: &gst::Caps, output: u32) -> u32 {
+        let own = caps::to_format(caps).filter(needs_own_format);
+        let id = own.as_ref().map_or(output, formats::id);
+        self.known = Some(Known {
+            caps: caps.clone(),
+            raw: own.filter(|format| format.packaging == Packaging::Raw),
+            id,
+        });
         id
     }
 }
 
-/// Raw media and encodings with a configuration have formats of their own; others the one that was
-/// asked for.
-fn concrete_format(caps: &gst::Caps, output: u32) -> u32 {
-    match caps::to_format(caps) {
-        Some(format) if needs_own_format(&format) => formats::id(&format),
-        _ => output,
-    }
-}
-
-fn needs_own_format(format: &rivero_plugin_api::Format) -> bool {
-    format.packaging == rivero_plugin_api::Packaging::Raw
-        || caps::parameter(format, caps::CONFIG).is_some()
+fn needs_own_format(format: &Format) -> bool {
+    format.packaging == Packaging::Raw || caps::parameter(format, caps::CONFIG).is_some()
 }
 
 impl Outlet {

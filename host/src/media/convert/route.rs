@@ -196,7 +196,7 @@ impl<'a> Planner<'a> {
         let mut steps = Vec::with_capacity(path.steps.len());
         for (number, format) in &path.steps {
             let conversion = conversions.get(*number)?;
-            let output = self.formats.id(format.clone());
+            let output = self.formats.kept_id(format.clone());
             let transcodes = path::re_encodes(conversion);
             steps.push(Step {
                 conversion: *number,

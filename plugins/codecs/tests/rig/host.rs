@@ -14,7 +14,7 @@ use rivero_plugin_api::abi::traits::{self, AbiHost, AbiHost_TO, Timer};
 use rivero_plugin_api::abi::types::AbiFormat;
 use rivero_plugin_api::{Format, Module};
 
-static FORMATS: Mutex<Vec<Format>> = Mutex::new(Vec::new());
+static FORMATS: Mutex<Vec<Option<Format>>> = Mutex::new(Vec::new());
 static MODULE: OnceLock<traits::Module> = OnceLock::new();
 
 /// The module, started.
@@ -42,9 +42,9 @@ pub fn format_id(format: &Format) -> u32 {
     let mut formats = FORMATS.lock().unwrap();
     let index = formats
         .iter()
-        .position(|known| known == format)
+        .position(|known| known.as_ref() == Some(format))
         .unwrap_or_else(|| {
-            formats.push(format.clone());
+            formats.push(Some(format.clone()));
             formats.len() - 1
         });
     u32::try_from(index + 1).unwrap()
@@ -52,7 +52,13 @@ pub fn format_id(format: &Format) -> u32 {
 
 pub fn format(id: u32) -> Option<Format> {
     let index = usize::try_from(id).unwrap().checked_sub(1)?;
-    FORMATS.lock().unwrap().get(index).cloned()
+    FORMATS.lock().unwrap().get(index).cloned().flatten()
+}
+
+/// Forgets a format, as the host does with sizes that nobody has asked for in a while.
+pub fn forget_format(id: u32) {
+    let index = usize::try_from(id).unwrap() - 1;
+    FORMATS.lock().unwrap()[index] = None;
 }
 
 struct Services(Instant);

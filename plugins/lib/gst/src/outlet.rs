@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use gstreamer as gst;
 use gstreamer_app::{self as gst_app, gst_base, prelude::*};
-use rivero_plugin_api::{Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, abi::guard, host};
+use rivero_plugin_api::{
+    Format, Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, abi::guard, host,
+};
 
 use crate::{app, buffer, caps, picture};
 
@@ -30,7 +32,8 @@ struct Known {
     caps: gst::Caps,
     /// Number of the packets' format.
     id: u32,
-    is_picture: bool,
+    /// Of pictures. The host forgets sizes that nobody asks for, so each packet asks.
+    picture: Option<Format>,
 }
 
 impl Outlet {
@@ -81,14 +84,14 @@ impl Outlet {
         drop(sample);
         let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
         let flags = app::flags(&buffer);
-        let bytes = if known.is_picture {
+        let bytes = if known.picture.is_some() {
             picture::to_bytes(buffer, &known.caps)
         } else {
             buffer::to_bytes(buffer)
         };
         Some(Packet {
             bytes: bytes.ok()?,
-            format: known.id,
+            format: known.id(),
             origin: self.pad.id(),
             kind: self.kind,
             flags,
@@ -114,11 +117,21 @@ impl Outlet {
         }
         let host = host()?;
         self.pad.set_format(Some(host.format_id(&linked)));
+        let is_picture = own.packaging == Packaging::Raw && self.kind == MediaKind::Video;
         Some(Known {
             caps: caps.to_owned(),
             id: host.format_id(&own),
-            is_picture: own.packaging == Packaging::Raw && self.kind == MediaKind::Video,
+            picture: is_picture.then_some(own),
         })
+    }
+}
+
+impl Known {
+    fn id(&self) -> u32 {
+        match (&self.picture, host()) {
+            (Some(picture), Some(host)) => host.format_id(picture),
+            _ => self.id,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod lifecycle;
 mod load;
 mod overflow;
 mod sharing;
+mod sizes;
 mod states;
 mod upstream;
 
