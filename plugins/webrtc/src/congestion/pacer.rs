@@ -38,7 +38,7 @@ pub(crate) struct Paced {
     pub(crate) bytes: usize,
     /// Packets of a frame share it.
     pub(crate) timestamp: u32,
-    /// A decoder can begin with it.
+    /// A decoder can begin with it; several packets of a frame may say so.
     pub(crate) keyframe: bool,
 }
 
@@ -57,6 +57,8 @@ pub(crate) struct Pacer<T> {
     pace: f64,
     /// The frame that was sent last, maybe in part.
     underway: Option<u32>,
+    /// The keyframe that came last.
+    newest: Option<u32>,
     /// The keyframe that was sent last, maybe in part.
     keyframe: Option<Keyframe>,
     /// Nothing is sent before a keyframe.
@@ -111,6 +113,7 @@ impl<T> Default for Pacer<T> {
             at: None,
             pace: 0.0,
             underway: None,
+            newest: None,
             keyframe: None,
             cut: false,
             asked: None,
@@ -159,6 +162,10 @@ impl<T> Pacer<T> {
     /// Takes a packet. After something was dropped nothing is sent before a keyframe; what waits
     /// long before one is left out.
     pub(crate) fn push(&mut self, now: Instant, mut paced: Paced, packet: T) {
+        if paced.keyframe {
+            let timestamp = Some(paced.timestamp);
+            paced.keyframe = std::mem::replace(&mut self.newest, timestamp) != timestamp;
+        }
         self.cut &= !paced.keyframe;
         let waits = |at: Instant| now.saturating_duration_since(at) > STALE;
         if paced.keyframe && self.queue.front().is_some_and(|(at, ..)| waits(*at)) {
@@ -211,7 +218,7 @@ impl<T> Pacer<T> {
     fn went(&mut self, now: Instant, since: Instant, paced: Paced) {
         let timestamp = paced.timestamp;
         self.underway = Some(timestamp);
-        if paced.keyframe && !self.is_of_keyframe(timestamp) {
+        if paced.keyframe {
             let took = Duration::ZERO;
             self.keyframe = Some(Keyframe {
                 timestamp,

@@ -14,6 +14,8 @@ struct Screen {
     /// When the next frame is captured.
     capture: Instant,
     wants_keyframe: bool,
+    /// All packets of a keyframe are marked as one, as parameter sets and slices are.
+    marks_all: bool,
     requests: usize,
     keyframes: usize,
     /// Frames, and their packets that left and that were left out.
@@ -31,6 +33,7 @@ impl Screen {
             frames: 0,
             capture: now,
             wants_keyframe: true,
+            marks_all: false,
             requests: 0,
             keyframes: 0,
             sent: BTreeMap::new(),
@@ -70,7 +73,7 @@ impl Screen {
                 keyframe,
             };
             self.pacer.push(self.now, paced, self.frames);
-            keyframe = false;
+            keyframe &= self.marks_all;
         }
     }
 
@@ -116,4 +119,24 @@ fn frames_that_are_too_much_for_the_path_are_still_left_out_behind_a_large_keyfr
         "{} keyframes asked for",
         screen.requests
     );
+}
+
+#[test]
+fn a_keyframe_marked_on_several_packets_is_sent_whole() {
+    let mut screen = Screen::new(500_000);
+    (screen.marks_all, screen.wants_keyframe) = (true, false);
+    // Something that is still waiting when the keyframe comes.
+    screen.frame(20_000, false);
+    screen.run(FRAME * 3, 5_000, 0);
+    screen.wants_keyframe = true;
+    screen.run(SECOND, 1_000, 20_000);
+    let torn: Vec<_> = screen
+        .sent
+        .iter()
+        .filter(|(_, (sent, left_out))| *sent > 0 && *left_out > 0)
+        .collect();
+    assert!(torn.is_empty(), "{torn:?}");
+    let whole = screen.sent.values().filter(|sent| **sent == (17, 0));
+    assert_eq!(whole.count(), 2, "{:?}", screen.sent);
+    assert!(screen.pacer.dropped() > 0);
 }
