@@ -37,12 +37,17 @@ impl Limits {
     };
 }
 
+/// Packets handed over at once; between two pieces other streams have their turn.
+const PIECE: usize = 64;
+
 /// A bounded queue of media.
 pub(super) struct Queue {
     packets: VecDeque<Packet>,
     bytes: usize,
     overflow: Overflow,
     limits: Limits,
+    /// Packets handed over at once.
+    piece: usize,
     /// Left something out: the next packet says so.
     broken: bool,
     /// Waits for a keyframe.
@@ -67,7 +72,13 @@ impl Queue {
             Overflow::Oldest
         };
         let limits = if raw { Limits::RAW } else { Limits::ENCODED };
-        Self::with(overflow, limits)
+        // Whole pictures take their time, to decode as well as to encode.
+        let pictures = kind == MediaKind::Video && packaging != Packaging::Rtp;
+        let piece = if pictures { 1 } else { PIECE };
+        Self {
+            piece,
+            ..Self::with(overflow, limits)
+        }
     }
 
     fn with(overflow: Overflow, limits: Limits) -> Self {
@@ -76,6 +87,7 @@ impl Queue {
             bytes: 0,
             overflow,
             limits,
+            piece: PIECE,
             broken: false,
             skipping: false,
         }
@@ -151,9 +163,9 @@ impl Queue {
         self.packets.is_empty()
     }
 
-    /// The first packets, at most `count`, into `out`.
-    pub(super) fn take(&mut self, count: usize, out: &mut Vec<Packet>) {
-        let count = count.min(self.packets.len());
+    /// Those to be handed over next into `out`.
+    pub(super) fn take(&mut self, out: &mut Vec<Packet>) {
+        let count = self.piece.min(self.packets.len());
         out.extend(self.packets.drain(..count));
         let taken: usize = out.iter().rev().take(count).map(|p| p.bytes.len()).sum();
         self.bytes -= taken;
@@ -192,7 +204,7 @@ mod tests {
 
     fn content(queue: &mut Queue) -> Vec<(i64, bool)> {
         let mut out = Vec::new();
-        queue.take(64, &mut out);
+        queue.take(&mut out);
         let broken = |packet: &Packet| packet.flags & Packet::DISCONTINUITY != 0;
         out.iter()
             .map(|packet| (packet.presentation_time, broken(packet)))
@@ -206,10 +218,32 @@ mod tests {
             assert_eq!(queue.push(&packet(number, false)), Pushed::default());
         }
         let mut out = Vec::new();
-        queue.take(2, &mut out);
+        queue.piece = 2;
+        queue.take(&mut out);
         assert_eq!((out.len(), queue.bytes), (2, 10));
         assert_eq!(content(&mut queue), [(2, false)]);
         assert!(queue.is_empty() && queue.bytes == 0);
+    }
+
+    #[test]
+    fn pictures_come_out_one_by_one_and_sound_and_rtp_together() {
+        use MediaKind::{Audio, Video};
+        for (kind, packaging, together) in [
+            (Video, Packaging::Raw, 1),
+            (Video, Packaging::Frame, 1),
+            (Video, Packaging::Rtp, 3),
+            (Audio, Packaging::Raw, 3),
+        ] {
+            let mut queue = Queue::new(kind, packaging);
+            for number in 0..3 {
+                queue.push(&packet(number, number == 0));
+            }
+            assert_eq!(
+                content(&mut queue).len(),
+                together,
+                "{kind:?} {packaging:?}"
+            );
+        }
     }
 
     #[test]

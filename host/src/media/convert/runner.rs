@@ -22,9 +22,6 @@ use super::{
 };
 use crate::media::plane::Plane;
 
-/// Packets handed over at once; between two pieces other streams have their turn.
-const PIECE: usize = 64;
-
 /// Called once when a conversion cannot begin or go on.
 pub(super) type OnFailure = Box<dyn Fn(Error) + Send + Sync>;
 
@@ -42,6 +39,7 @@ pub(super) struct Recipe {
 pub(super) struct Runner {
     this: Weak<Runner>,
     plane: Weak<Plane>,
+    kind: MediaKind,
     input: u32,
     inbox: Mutex<Inbox>,
     machine: Mutex<Machine>,
@@ -98,6 +96,7 @@ impl Runner {
             Self {
                 this: this.clone(),
                 plane: Arc::downgrade(plane),
+                kind,
                 input: recipe.step.input,
                 inbox: Mutex::new(Inbox::new(Queue::new(kind, packaging))),
                 machine: Mutex::new(Machine::New(Box::new(recipe))),
@@ -269,6 +268,10 @@ impl Runner {
 }
 
 impl Work for Runner {
+    fn is_urgent(&self) -> bool {
+        self.kind == MediaKind::Audio
+    }
+
     fn work(&self) -> bool {
         let mut piece = self.inbox().piece();
         if piece.stop || self.has_ended() {
@@ -320,7 +323,7 @@ impl Inbox {
         if std::mem::take(&mut self.keyframe) {
             piece.messages.push(Upstream::KeyframeRequest);
         }
-        self.media.take(PIECE, &mut piece.media);
+        self.media.take(&mut piece.media);
         piece
     }
 }

@@ -10,6 +10,9 @@ use rivero_plugin_api::abi::guard;
 
 /// Something that works in short pieces.
 pub(super) trait Work: Send + Sync {
+    /// Whether it goes before other work: sound takes little time, and gaps in it are heard.
+    fn is_urgent(&self) -> bool;
+
     /// Does a piece; `true` when there is more.
     fn work(&self) -> bool;
 }
@@ -26,16 +29,32 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
+    urgent: VecDeque<Arc<dyn Work>>,
     waiting: VecDeque<Arc<dyn Work>>,
     started: bool,
     closed: bool,
+}
+
+impl Queue {
+    fn add(&mut self, work: Arc<dyn Work>) {
+        if work.is_urgent() {
+            self.urgent.push_back(work);
+        } else {
+            self.waiting.push_back(work);
+        }
+    }
+
+    fn next(&mut self) -> Option<Arc<dyn Work>> {
+        let urgent = self.urgent.pop_front();
+        urgent.or_else(|| self.waiting.pop_front())
+    }
 }
 
 impl Workers {
     /// Has a piece of work done. The caller sees to it that the same work waits only once.
     pub(super) fn schedule(&self, work: Arc<dyn Work>) {
         let mut queue = self.0.lock();
-        queue.waiting.push_back(work);
+        queue.add(work);
         if !std::mem::replace(&mut queue.started, true) {
             drop(queue);
             start(&self.0);
@@ -49,7 +68,10 @@ impl Drop for Workers {
         let waiting = {
             let mut queue = self.0.lock();
             queue.closed = true;
-            std::mem::take(&mut queue.waiting)
+            let Queue {
+                urgent, waiting, ..
+            } = &mut *queue;
+            [urgent, waiting].map(std::mem::take)
         };
         self.0.ready.notify_all();
         drop(waiting);
@@ -68,7 +90,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            if let Some(work) = queue.waiting.pop_front() {
+            if let Some(work) = queue.next() {
                 return Some(work);
             }
             queue = self
@@ -98,8 +120,39 @@ fn run(shared: &Shared) {
         });
         if more {
             // Behind the others: no stream keeps the rest waiting for more than a piece.
-            shared.lock().waiting.push_back(work);
+            shared.lock().add(work);
             shared.ready.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Urgent or not.
+    struct Piece(bool);
+
+    impl Work for Piece {
+        fn is_urgent(&self) -> bool {
+            self.0
+        }
+
+        fn work(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn urgent_work_goes_first_and_all_else_in_turn() {
+        let mut queue = Queue::default();
+        let work = [false, false, true, false, true]
+            .map(|urgent| Arc::new(Piece(urgent)) as Arc<dyn Work>);
+        work.iter().for_each(|work| queue.add(work.clone()));
+        for expected in [2, 4, 0, 1, 3] {
+            let next = queue.next().unwrap();
+            assert!(Arc::ptr_eq(&next, &work[expected]));
+        }
+        assert!(queue.next().is_none());
     }
 }
