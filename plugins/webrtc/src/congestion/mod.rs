@@ -29,7 +29,7 @@ use history::{Report, SentHistory};
 pub(crate) use pacer::{Paced, Pacer};
 use probe::Prober;
 use queue::StandingQueue;
-use rate::{RateControl, Usage};
+use rate::{Ceiling, RateControl, Usage};
 pub(crate) use receiver::ReceiverEstimate;
 use throughput::Throughput;
 use trend::Trend;
@@ -57,8 +57,8 @@ pub(crate) struct Congestion {
     reports: Vec<Report>,
     last_feedback: Option<Instant>,
     losses: Losses,
-    /// When something better was last wished for.
-    wished: Option<Instant>,
+    /// When something better was last wished for, and what that makes of growth.
+    wished: Option<(Instant, Ceiling)>,
 }
 
 #[derive(Default)]
@@ -138,8 +138,11 @@ impl Congestion {
         }
         let arriving = self.throughput.bits_per_second();
         let standing = self.queue.is_standing();
-        let recently = |wished: Instant| now.saturating_duration_since(wished) < WISH_TIME;
-        self.rate.set_probed(self.wished.is_some_and(recently));
+        let wished = self
+            .wished
+            .filter(|(at, _)| now.saturating_duration_since(*at) < WISH_TIME);
+        let ceiling = wished.map_or(Ceiling::Arriving, |(_, ceiling)| ceiling);
+        self.rate.set_ceiling(ceiling);
         self.rate
             .update(now, self.trend.usage(), standing, arriving, rtt);
         self.look_at_losses(now, arriving);
@@ -186,13 +189,18 @@ impl Congestion {
     }
 
     /// There is something better to send, of this many bit/s in all: finds out, at times, whether
-    /// the path carries it.
-    pub(crate) fn wish(&mut self, now: Instant, bits_per_second: u64) {
+    /// the path carries it. Where probes cannot be sent it is tried in the end.
+    pub(crate) fn wish(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
         let Some(estimate) = self.rate.estimate() else {
             return;
         };
-        self.wished = Some(now);
-        if bits_per_second > estimate && self.is_calm() {
+        let ceiling = if can_probe {
+            Ceiling::Probed
+        } else {
+            Ceiling::Wished(bits_per_second)
+        };
+        self.wished = Some((now, ceiling));
+        if can_probe && bits_per_second > estimate && self.is_calm() {
             self.prober.begin(now, estimate, bits_per_second);
         }
     }

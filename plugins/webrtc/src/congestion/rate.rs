@@ -19,7 +19,8 @@ const DECREASE: f64 = 0.85;
 const GROWTH: f64 = 1.08;
 /// How far beyond the arriving rate an estimate may grow, and bit/s on top.
 const HEADROOM: (f64, f64) = (1.5, 10_000.0);
-/// The same where probes find out what the path carries.
+/// The same where probes find out what the path carries; without them there is nothing to wait
+/// for, and it grows up to what is wished.
 const LESSER_HEADROOM: (f64, f64) = (1.05, 10_000.0);
 /// Losses below are no sign of congestion: radio links have them…
 const HIGH_LOSS: f64 = 0.15;
@@ -60,7 +61,18 @@ pub(super) struct RateControl {
     /// Below this a queue that stands is no reason to go; `None` while none does.
     drained: Option<f64>,
     round_trip: Duration,
-    is_probed: bool,
+    ceiling: Ceiling,
+}
+
+/// What limits the growth of an estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ceiling {
+    /// What arrives.
+    Arriving,
+    /// The same, closely, while probes find out what the path carries.
+    Probed,
+    /// What is wished, bit/s, where nothing can be sent to find that out.
+    Wished(u64),
 }
 
 impl Default for RateControl {
@@ -73,7 +85,7 @@ impl Default for RateControl {
             last_decrease: None,
             drained: None,
             round_trip: Duration::from_millis(100),
-            is_probed: false,
+            ceiling: Ceiling::Arriving,
         }
     }
 }
@@ -175,12 +187,12 @@ impl RateControl {
         } else {
             (estimate * GROWTH.powf(seconds)).max(estimate + 1000.0 * seconds)
         };
-        let (factor, addition) = if self.is_probed {
-            LESSER_HEADROOM
-        } else {
-            HEADROOM
+        let beyond = |(factor, addition): (f64, f64)| arriving * factor + addition;
+        let ceiling = match self.ceiling {
+            Ceiling::Arriving => beyond(HEADROOM),
+            Ceiling::Probed => beyond(LESSER_HEADROOM),
+            Ceiling::Wished(wish) => float(wish).max(beyond(HEADROOM)),
         };
-        let ceiling = arriving * factor + addition;
         self.estimate = Some(grown.min(ceiling.max(estimate)));
     }
 
@@ -228,9 +240,8 @@ impl RateControl {
         }
     }
 
-    /// Probes find out what the path carries, or are not needed.
-    pub(super) fn set_probed(&mut self, is_probed: bool) {
-        self.is_probed = is_probed;
+    pub(super) fn set_ceiling(&mut self, ceiling: Ceiling) {
+        self.ceiling = ceiling;
     }
 
     /// A probe found the path to carry this many bit/s.

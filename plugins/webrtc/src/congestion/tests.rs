@@ -32,6 +32,8 @@ struct Path {
     reports: BTreeMap<(Duration, u64), Vec<u8>>,
     /// Bytes of media that should have been sent so far.
     due: f64,
+    /// There is a stream that probes can be sent in.
+    can_probe: bool,
 }
 
 impl Path {
@@ -49,6 +51,7 @@ impl Path {
             arrivals: TransportArrivals::new(origin),
             reports: BTreeMap::new(),
             due: 0.0,
+            can_probe: true,
         }
     }
 
@@ -76,10 +79,10 @@ impl Path {
                 }
             }
             if wish > 0 && self.now.as_millis().is_multiple_of(100) {
-                self.congestion.wish(now, wish);
+                self.congestion.wish(now, wish, self.can_probe);
             }
             let mut padding = self.congestion.probe_bytes(now);
-            while padding > 0 {
+            while padding > 0 && self.can_probe {
                 self.send(PACKET);
                 padding = padding.saturating_sub(PACKET);
             }
@@ -233,6 +236,40 @@ fn probes_do_not_overrate_a_narrow_path() {
         path.run(SECOND, 1_800_000, layer);
         assert!(path.estimate() < 450_000, "{}", path.estimate());
     }
+}
+
+/// Growth of 8 % a second.
+#[test]
+fn a_widened_path_is_found_without_probes_too() {
+    let layer = |estimate: Option<u64>| match estimate {
+        Some(estimate) if estimate < 1_200_000 => 150_000,
+        _ => 1_500_000,
+    };
+    let mut path = Path::new(narrow(300.0));
+    path.can_probe = false;
+    path.run(5 * SECOND, 1_800_000, layer);
+    assert!(path.estimate() < 450_000, "{}", path.estimate());
+    path.direction.set(conditions());
+    path.run(45 * SECOND, 1_800_000, layer);
+    assert!(path.estimate() > 1_700_000, "{}", path.estimate());
+}
+
+#[test]
+fn a_narrow_path_is_seldom_tried_without_probes() {
+    let layer = |estimate: Option<u64>| match estimate {
+        Some(estimate) if estimate < 1_200_000 => 150_000,
+        _ => 1_500_000,
+    };
+    let mut path = Path::new(narrow(300.0));
+    path.can_probe = false;
+    path.run(5 * SECOND, 1_800_000, layer);
+    let mut overrated = 0;
+    for _ in 0..1200 {
+        path.run(SECOND / 10, 1_800_000, layer);
+        overrated += u32::from(path.estimate() >= 1_200_000);
+    }
+    println!("overrated for {overrated} of 1200");
+    assert!((1..60).contains(&overrated), "{overrated} of 1200");
 }
 
 #[test]

@@ -432,6 +432,14 @@ impl Outbound {
         written
     }
 
+    /// Whether what is sent has a stream of retransmissions, which probes need.
+    pub(crate) fn can_probe(&self) -> bool {
+        let sent = self.sent.payload_type;
+        let mut formats = self.formats.iter();
+        let format = formats.find(|format| format.payload_type == sent);
+        self.repair.is_some() && format.is_some_and(|format| format.rtx_payload_type.is_some())
+    }
+
     /// Appends one of the latest packets again, to see whether the path carries
     /// more; `turn` chooses which. Nothing without a stream of retransmissions.
     pub(crate) fn write_probe(
@@ -442,7 +450,7 @@ impl Outbound {
         turn: u16,
         out: &mut Vec<u8>,
     ) -> bool {
-        if self.repair.is_none() {
+        if !self.can_probe() {
             return false;
         }
         let sequence = self.rewriter.latest().wrapping_sub(turn % PROBE_PACKETS);

@@ -166,8 +166,9 @@ impl Transport {
         };
         let (more, of) = SAFETY;
         let wish = next * more / of + self.sound.bits_per_second;
+        let can_probe = self.video_outbounds().any(|video| video.can_probe());
         if let Some(congestion) = &mut self.congestion {
-            congestion.wish(now, wish);
+            congestion.wish(now, wish, can_probe);
         }
     }
 

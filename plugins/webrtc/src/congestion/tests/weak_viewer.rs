@@ -337,7 +337,7 @@ impl Viewer {
         let candidates = self.camera.candidates();
         if let Some(next) = candidates.get(self.choice + 1) {
             let wish = (*next * 1.2) as u64 + sound;
-            self.congestion.wish(now, wish);
+            self.congestion.wish(now, wish, true);
         }
     }
 }
