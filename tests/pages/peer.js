@@ -85,17 +85,15 @@ export async function answer(name, sdp, { send, receive = true, certificate, con
  * - `add`: name of a source whose tracks are sent from now on, as media of their own.
  * - `directions`: e.g. `{video: 'inactive'}`, of the transceivers of that kind.
  * - `stop`: kinds whose transceivers end.
- * - `codecs`: as in `offer`, of what is there already.
  * - `restartIce`: whether ICE begins anew.
  */
-export async function offerAgain(name, { add, directions = {}, stop = [], codecs = {}, restartIce = false } = {}) {
+export async function offerAgain(name, { add, directions = {}, stop = [], restartIce = false } = {}) {
   const { connection } = peers.get(name);
   const living = connection.getTransceivers().filter((transceiver) => transceiver.currentDirection !== 'stopped');
   for (const transceiver of living) {
     const { kind } = transceiver.receiver.track;
     if (stop.includes(kind)) transceiver.stop();
     else if (directions[kind]) transceiver.direction = directions[kind];
-    if (!stop.includes(kind)) preferCodec(transceiver, codecs);
   }
   if (add) {
     const stream = sourceStream(add);
