@@ -52,7 +52,9 @@ impl Host {
         self.0.data_directory().as_str().into()
     }
 
-    /// The number of a format; equal formats have the same one.
+    /// The number of a format; equal formats have the same one. Of raw formats with a size there
+    /// are many: what makes such packets asks again for each, since a number that nobody has
+    /// asked for in a long time, and no pad uses, may be forgotten.
     pub fn format_id(&self, format: &Format) -> u32 {
         self.0.format_id(&AbiFormat::from(format))
     }
