@@ -28,18 +28,18 @@ for (const [codec, good] of Object.entries(GOOD)) {
     await isConnected(page, 'me');
     const record = () =>
       page.evaluate((seconds) => probe.recordBoth('voice', probe.sinkStream('me'), seconds), SECONDS);
-    let score;
+    let [sent, score] = [];
     // The jitter buffer may still be settling in the first seconds.
     await until(async () => {
-      const { sent, arrived } = await record();
-      score = intelligibility(sent, arrived);
+      const recorded = await record();
+      sent = recorded.sent;
+      score = intelligibility(sent, recorded.arrived);
       return score >= good;
     }, 'speech is intelligible', 40_000).catch((error) => {
       throw new Error(`${error.message}; its score is ${score}`);
     });
     t.diagnostic(`score ${score.toFixed(3)}`);
     // The measure tells good from bad: silence and a tone are no speech.
-    const { sent } = await record();
     const noise = sent.map((_, at) => Math.round(9000 * Math.sin(at / 3) + 6000 * Math.sin(at / 7.1)));
     assert.ok(intelligibility(sent, noise) < 0.5);
     assert.deepEqual(page.troubles, []);

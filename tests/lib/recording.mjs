@@ -126,7 +126,9 @@ export function level(samples, hz, seconds, length = 0.01) {
 export async function soundsAt(file, hz, from, to) {
   const samples = await sound(file);
   for (let at = from; at < to; at += 0.25) {
-    const own = level(samples, hz, at, 0.1);
+    // In parts: where a clock is corrected the phase jumps, and the halves of a whole may cancel out.
+    const parts = Array.from({ length: 10 }, (_, part) => level(samples, hz, at + part / 100));
+    const own = parts.reduce((sum, part) => sum + part) / parts.length;
     assert.ok(own > 500, `${file} sounds at ${hz} Hz at ${at.toFixed(2)} s (level ${own.toFixed(0)})`);
     for (const other of [hz / 2, hz * 1.5]) {
       assert.ok(level(samples, other, at, 0.1) < own / 4, `${file} sounds at ${hz} Hz only at ${at.toFixed(2)} s`);
