@@ -236,3 +236,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn feedback_for_all_formats_is_as_long_as_that_for_one() {
+    let feedback = "a".repeat(crate::limits::MAX_FEEDBACK_BYTES);
+    let text = format!(
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF 96 102\r\na=rtcp-fb:* {feedback}\r\na=rtcp-fb:* {feedback}b\r\n"
+    );
+    let written = parse(&text).unwrap().to_string();
+    assert_eq!(written.matches(&feedback).count(), 2, "{written}");
+    assert_eq!(parse(&written).unwrap().to_string(), written);
+}

@@ -60,7 +60,9 @@ pub(super) fn rtcp_fb(
     for_all: &mut Vec<RtcpFeedback>,
     value: &str,
 ) -> Parsed<()> {
-    if value.len() > MAX_FEEDBACK_BYTES {
+    // Of the feedback alone, whatever stands before it: what is for all is written for each.
+    let feedback = value.split_once(' ').map_or("", |(_, feedback)| feedback);
+    if feedback.len() > MAX_FEEDBACK_BYTES {
         return Ok(());
     }
     if let Some(text) = value.strip_prefix("* ") {
