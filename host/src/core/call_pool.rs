@@ -15,7 +15,7 @@ use crate::error::CallError;
 
 /// Threads at most; further calls wait. Many, since all of them may be waiting for a hundred
 /// recordings to end, say, and nobody else is to wait for those.
-const MAX_THREADS: usize = 512;
+const MAX_THREADS: usize = 128;
 /// A thread without work ends after this time.
 const IDLE: Duration = Duration::from_secs(10);
 
