@@ -10,3 +10,4 @@ pub mod observe;
 pub mod protocol;
 pub mod registry;
 pub mod server;
+pub mod startup;

@@ -1,21 +1,18 @@
 //! The server process.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rivero::config::{self, CommandLine, Configuration, Readers, Settings};
+use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
-use rivero::media::Plane;
-use rivero::modules::{Discovery, Modules, probe_files};
+use rivero::modules::{Modules, probe_files};
 use rivero::observe::{log_files::Files, logging};
-use rivero::protocol::listener::Binding;
-use rivero::protocol::registrar::Registrar;
-use rivero::protocol::tls;
-use rivero::server::{self, Server};
+use rivero::server::Server;
+use rivero::startup::{self, Prepared, discover};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_rustls::TlsAcceptor;
 
 fn main() -> ExitCode {
     let (command_line, ignored) = match CommandLine::parse_tolerantly(std::env::args_os()) {
@@ -65,12 +62,14 @@ fn probe(files: &[PathBuf]) -> ExitCode {
     }
 }
 
+/// Builds what a start builds, and opens no socket; what modules declare is read without running
+/// them.
 fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
-    let configuration = config::load(command_line)?;
-    // What modules declare is read without running them.
-    let (modules, _) = discover(command_line, &configuration, None)?;
-    show_refused(&modules);
-    let problems = problems(&configuration, &modules);
+    let mut problems = Vec::new();
+    match startup::prepare(command_line, None, &mut problems) {
+        Ok(prepared) => show_refused(&prepared.modules),
+        Err(error) => problems.push(error.to_string()),
+    }
     for problem in &problems {
         eprintln!("{problem}");
     }
@@ -81,16 +80,6 @@ fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
         }
         count => Err(format!("{count} problem(s) found.").into()),
     }
-}
-
-/// What is wrong with the configuration, and no reason not to start.
-fn problems(configuration: &Configuration, modules: &Modules) -> Vec<String> {
-    let readers = Readers::new(modules.model(), modules.settings());
-    let mut problems = configuration.warnings.clone();
-    for (file, part) in &configuration.parts {
-        problems.extend(readers.problems(file, part));
-    }
-    problems
 }
 
 fn list_settings(command_line: &CommandLine) -> Outcome<()> {
@@ -147,26 +136,30 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     for option in ignored {
         tracing::warn!("option {option} is not known and ignored");
     }
-    let configuration = config::load(command_line)?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().thread_name("protocol");
-    if let Some(threads) = configuration.settings.threads {
-        // More than the processors gain nothing: no thread ever blocks.
-        runtime.worker_threads(threads.min(core::usage::cpu_count()));
-    }
-    let runtime = runtime.build()?;
-    let (modules, plane) = discover(command_line, &configuration, prober())?;
-    let problems = problems(&configuration, &modules);
+    let mut problems = Vec::new();
+    let prepared = startup::prepare(command_line, prober(), &mut problems);
     for problem in &problems {
         tracing::warn!("{problem}");
     }
+    let prepared = prepared?;
     if command_line.strict_config && !problems.is_empty() {
         return Err("The configuration has problems, and --strict-config is given".into());
     }
-    let outcome = runtime.block_on(run(configuration, modules, plane));
+    let runtime = runtime(prepared.configuration.settings.threads)?;
+    let outcome = runtime.block_on(run(prepared));
     // Does not wait for names that are still being looked up.
     runtime.shutdown_background();
     outcome
+}
+
+fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().thread_name("protocol");
+    if let Some(threads) = threads {
+        // More than the processors gain nothing: no thread ever blocks.
+        runtime.worker_threads(threads.min(core::usage::cpu_count()));
+    }
+    runtime.build()
 }
 
 fn log_files(command_line: &CommandLine) -> Option<Files> {
@@ -179,19 +172,13 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
     })
 }
 
-async fn run(configuration: Configuration, modules: Modules, plane: Arc<Plane>) -> Outcome<()> {
-    let settings = &configuration.settings;
-    let options = core::Options {
-        metadata: settings.metadata.clone(),
-        element_settings: settings.element,
-        exception_limit: settings.exception_limit,
-        dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
-        ..core::Options::default()
-    };
+async fn run(prepared: Prepared) -> Outcome<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let core = Core::new(Arc::new(modules), plane, options)?;
-    let server = Server::open(core.clone(), server_options(&configuration)?)?;
+    let modules = Arc::new(prepared.modules);
+    let core = Core::new(modules, prepared.plane, prepared.core)?;
+    let server = Server::open(core.clone(), prepared.server)?;
+    let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
     let exhausted = exhausted(core, settings.kill_limit);
     let stop = async move {
@@ -214,47 +201,6 @@ async fn exhausted(core: Arc<Core>, limit: Option<f64>) -> String {
     }
 }
 
-fn server_options(configuration: &Configuration) -> Outcome<server::Options> {
-    let settings = &configuration.settings;
-    let registrar = settings
-        .registrar
-        .clone()
-        .map(|address| Registrar::new(address, settings.local_address.clone(), tls::system_roots));
-    Ok(server::Options {
-        binding: binding(settings, settings.address, settings.port),
-        secure: secure_listener(configuration)?,
-        path: settings.path.clone(),
-        registrar: registrar.transpose()?,
-        collector_period: settings.collector_period,
-        caches_replies: !settings.disable_request_cache,
-    })
-}
-
-/// `None` with port 0, which disables a listener.
-fn binding(settings: &Settings, address: Option<IpAddr>, port: u16) -> Option<Binding> {
-    let binding = Binding {
-        address,
-        port,
-        ipv6: settings.ipv6,
-        backlog: settings.backlog.unwrap_or_else(system_backlog),
-    };
-    (port != 0).then_some(binding)
-}
-
-/// The TLS listener, on every address: the setting of an address is that of the plain one.
-fn secure_listener(configuration: &Configuration) -> Outcome<Option<(Binding, TlsAcceptor)>> {
-    let settings = &configuration.settings;
-    let Some(binding) = binding(settings, None, settings.secure_port) else {
-        return Ok(None);
-    };
-    let file = settings.secure_certificate.as_ref().ok_or(
-        "mediaServer.net.websocket.secure.port is set, and mediaServer.net.websocket.secure.certificate is missing",
-    )?;
-    let directory = configuration.directory.clone().unwrap_or_default();
-    let tls = tls::acceptor(&directory.join(file), &settings.secure_password)?;
-    Ok(Some((binding, tls)))
-}
-
 fn announce_start(server: &Server, path: &str) {
     let secure = server.secure_address().map(|address| ("wss", address));
     let plain = server.address().map(|address| ("ws", address));
@@ -271,83 +217,7 @@ fn announce_start(server: &Server, path: &str) {
     }
 }
 
-fn discover(
-    command_line: &CommandLine,
-    configuration: &Configuration,
-    prober: Option<PathBuf>,
-) -> Outcome<(Modules, Arc<Plane>)> {
-    let plane = Plane::start()?;
-    plane.set_shared_encoding(configuration.settings.shared_encoding);
-    let data_directory = data_directory(command_line)?;
-    let directories: Vec<PathBuf> = command_line
-        .modules_path
-        .iter()
-        .cloned()
-        .chain(built_in_directories())
-        .collect();
-    let discovery = Discovery {
-        configuration: Arc::new(configuration.modules_beside(&directories)),
-        configuration_directory: configuration.directory.clone(),
-        directories,
-        data_directory,
-        prober,
-    };
-    Ok((Modules::discover(discovery, &plane)?, plane))
-}
-
-/// This program, by a name that finds it even after an upgrade replaced it.
+/// Every command that may run modules tries new ones out in a process of their own.
 fn prober() -> Option<PathBuf> {
-    Some(PathBuf::from("/proc/self/exe"))
-}
-
-/// `modules` beside the program, where the build puts them, and the places of installation.
-fn built_in_directories() -> Vec<PathBuf> {
-    let program = std::env::current_exe().ok();
-    let beside = program
-        .as_deref()
-        .and_then(Path::parent)
-        .map(|directory| directory.join("modules"));
-    let installed = program
-        .as_deref()
-        .and_then(Path::parent)
-        .map(|directory| directory.join("../lib/kurento"));
-    let directories = [beside, installed, Some(PathBuf::from("/usr/lib/kurento"))];
-    let mut found: Vec<PathBuf> = directories
-        .into_iter()
-        .flatten()
-        .filter_map(|dir| dir.canonicalize().ok())
-        .collect();
-    found.dedup();
-    found
-}
-
-/// The directory for data, made if it is missing.
-fn data_directory(command_line: &CommandLine) -> Outcome<PathBuf> {
-    let of_user = || {
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-        std::env::var_os("XDG_DATA_HOME")
-            .map(PathBuf::from)
-            .or_else(home)
-    };
-    let directory = command_line
-        .data_path
-        .clone()
-        .or_else(|| of_user().map(|directory| directory.join("rivero")));
-    let directory = directory.unwrap_or_else(|| std::env::temp_dir().join("rivero"));
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        format!(
-            "Cannot use the data directory {}: {error}",
-            directory.display()
-        )
-    })?;
-    Ok(directory)
-}
-
-/// The longest queue of waiting connections that the system allows.
-fn system_backlog() -> u32 {
-    let maximum = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
-    maximum
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(128)
+    Some(startup::this_program())
 }

@@ -1,0 +1,131 @@
+//! What a start builds before it opens a socket.
+//!
+//! `serve` and `check-config` both go through [`prepare`]: the check knows no rules of its own, so
+//! whatever a start would refuse it refuses as well, with the same words.
+
+mod places;
+mod sockets;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_rustls::rustls;
+
+use crate::config::{self, CommandLine, Configuration, Readers};
+use crate::core;
+use crate::media::Plane;
+use crate::modules::{Discovery, Modules};
+use crate::protocol::tls;
+use crate::server;
+
+/// Why a server cannot start; each fits on one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The main configuration file is unusable.
+    #[error(transparent)]
+    Configuration(#[from] config::Error),
+    /// There is no directory where server and modules may write.
+    #[error("Cannot use the data directory {}: {reason}", directory.display())]
+    DataDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The TLS listener has a port and nothing to show its clients.
+    #[error(
+        "mediaServer.net.websocket.secure.port is set, and mediaServer.net.websocket.secure.certificate is missing"
+    )]
+    NoCertificate,
+    /// The certificate of the TLS listener cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] tls::Error),
+    /// TLS towards the registrar cannot be set up.
+    #[error("Cannot set up TLS for the registrar: {0}")]
+    Registrar(rustls::Error),
+    /// A thread cannot be started, or the standard descriptors are broken.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Everything but the sockets.
+pub struct Prepared {
+    /// What was read from files.
+    pub configuration: Configuration,
+    /// The modules that were found.
+    pub modules: Modules,
+    /// Where their media is switched.
+    pub plane: Arc<Plane>,
+    /// Settings of the objects.
+    pub core: core::Options,
+    /// How the server is reached.
+    pub server: server::Options,
+}
+
+/// Builds what a server consists of. What is wrong but no reason not to start is added to
+/// `problems`, also when there is an error besides.
+///
+/// `prober` is the program that tries out new modules; without one, no module's code is run.
+///
+/// # Errors
+/// What keeps a server from starting.
+pub fn prepare(
+    command_line: &CommandLine,
+    prober: Option<PathBuf>,
+    problems: &mut Vec<String>,
+) -> Result<Prepared, Error> {
+    let configuration = config::load(command_line)?;
+    problems.extend(configuration.warnings.iter().cloned());
+    let (modules, plane) = discover(command_line, &configuration, prober)?;
+    let readers = Readers::new(modules.model(), modules.settings());
+    for (file, part) in &configuration.parts {
+        problems.extend(readers.problems(file, part));
+    }
+    Ok(Prepared {
+        core: core_options(&configuration),
+        server: sockets::options(&configuration)?,
+        configuration,
+        modules,
+        plane,
+    })
+}
+
+/// Finds the modules, and gives them the plane that their media will be switched on.
+///
+/// # Errors
+/// When there is no data directory, or no thread can be started.
+pub fn discover(
+    command_line: &CommandLine,
+    configuration: &Configuration,
+    prober: Option<PathBuf>,
+) -> Result<(Modules, Arc<Plane>), Error> {
+    let plane = Plane::start()?;
+    plane.set_shared_encoding(configuration.settings.shared_encoding);
+    let directories = places::modules_directories(command_line);
+    let discovery = Discovery {
+        configuration: Arc::new(configuration.modules_beside(&directories)),
+        configuration_directory: configuration.directory.clone(),
+        directories,
+        data_directory: places::data_directory(command_line)?,
+        prober,
+    };
+    Ok((Modules::discover(discovery, &plane)?, plane))
+}
+
+fn core_options(configuration: &Configuration) -> core::Options {
+    let settings = &configuration.settings;
+    core::Options {
+        metadata: settings.metadata.clone(),
+        element_settings: settings.element,
+        exception_limit: settings.exception_limit,
+        dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
+        ..core::Options::default()
+    }
+}
+
+/// This program, by a name that finds it even after an upgrade replaced it.
+#[must_use]
+pub fn this_program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
