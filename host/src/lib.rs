@@ -4,6 +4,7 @@ pub mod config;
 pub mod core;
 pub mod error;
 pub mod events;
+pub mod http;
 pub mod media;
 pub mod modules;
 pub mod observe;

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::core::{Core, heap};
+use crate::http::Site;
 use crate::observe::pages;
 use crate::protocol::connection::Service;
 use crate::protocol::listener::{self, Binding};
@@ -55,6 +57,7 @@ pub enum OpenError {
 /// A server whose sockets are open.
 pub struct Server {
     core: Arc<Core>,
+    site: Arc<Site>,
     service: Arc<Service>,
     listeners: Vec<Listener>,
     registrar: Option<Registrar>,
@@ -78,14 +81,19 @@ impl Server {
         let listeners = open_listeners(plain.into_iter().chain(secure))?;
         let methods = Methods::new(core.clone(), options.caches_replies);
         let path = options.path.trim_start_matches('/').to_owned();
+        let site = Arc::new(Site {
+            router: pages::control(&methods),
+            has_websocket: true,
+        });
         let service = Arc::new(Service {
             methods,
             path,
-            pages: pages::page,
             ended: AtomicU64::new(0),
+            farewell: watch::Sender::new(None),
         });
         Ok(Server {
             core,
+            site,
             service,
             listeners,
             registrar: options.registrar,
@@ -118,7 +126,12 @@ impl Server {
             tasks.spawn(registrar.run(url));
         }
         for Listener { socket, tls } in self.listeners {
-            tasks.spawn(listener::accept(socket, tls, self.service.clone()));
+            tasks.spawn(listener::accept(
+                socket,
+                tls,
+                self.site.clone(),
+                self.service.clone(),
+            ));
         }
         tasks.spawn(collect(self.core.clone(), self.collector_period));
         let service = self.service.clone();

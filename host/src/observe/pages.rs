@@ -1,24 +1,28 @@
 //! Pages for supervisors, on the port of the WebSocket: `/health` and `/metrics`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+use hyper::StatusCode;
 
 use crate::core::usage;
-use crate::protocol::connection::Page;
+use crate::http::{Page, Router};
 use crate::protocol::methods::Methods;
 
-/// The page at a request target, if there is one.
+/// The pages of the WebSocket's port.
 #[must_use]
-pub fn page(methods: &Methods, target: &str) -> Option<Page> {
-    match target.split('?').next() {
-        Some("/health") => Some(Page {
-            content_type: "text/plain; charset=utf-8",
-            body: "ok\n".into(),
-        }),
-        Some("/metrics") => Some(Page {
-            content_type: "text/plain; version=0.0.4",
-            body: metrics(methods),
-        }),
-        _ => None,
+pub fn control(methods: &Arc<Methods>) -> Router {
+    let of_metrics = methods.clone();
+    Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"))
+        .page("/health", |_| Page::text(StatusCode::OK, "ok\n"))
+        .page("/metrics", move |_| metrics_page(&of_metrics))
+}
+
+fn metrics_page(methods: &Methods) -> Page {
+    Page {
+        status: StatusCode::OK,
+        content_type: "text/plain; version=0.0.4",
+        body: metrics(methods).into(),
     }
 }
 

@@ -7,30 +7,39 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::http::{self, Head};
 use super::methods::{Begun, Methods, Peer, Reply};
 use super::outbox::Outbox;
 use super::wire::{End, Wire};
+use crate::http::{self, Site, handshake};
 
 /// A reply that takes longer than this is overtaken by those to later requests.
 const IN_ORDER: Duration = Duration::from_millis(20);
 /// Requests of one connection that may be under way at a time.
 const MAX_UNDER_WAY: usize = 1_000;
 
-/// What connections of a listener have in common.
+/// What the connections of all listeners have in common.
 #[derive(Debug)]
 pub struct Service {
     /// Carries out requests.
     pub methods: Arc<Methods>,
     /// Where the WebSocket is, without leading slash.
     pub path: String,
-    /// Answers plain GET requests to other paths.
-    pub pages: fn(&Methods, &str) -> Option<Page>,
     /// Connections that have ended so far.
     pub ended: AtomicU64,
+    /// Once it is set, every WebSocket is closed so, after what waits to be sent.
+    pub farewell: watch::Sender<Option<Farewell>>,
+}
+
+/// How the server ends a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// RFC 6455 section 7.4.
+    pub code: CloseCode,
+    /// At most 123 bytes.
+    pub reason: &'static str,
 }
 
 /// A connection of a service, which counts its end however it comes.
@@ -42,68 +51,20 @@ impl Drop for Served {
     }
 }
 
-/// The answer to a plain GET.
-#[derive(Debug)]
-pub struct Page {
-    /// Media type.
-    pub content_type: &'static str,
-    /// Text.
-    pub body: String,
-}
-
 /// Serves a connection until it ends.
-pub async fn serve<S>(mut stream: S, from: SocketAddr, service: Arc<Service>)
+pub async fn serve<S>(stream: S, from: SocketAddr, site: Arc<Site>, service: Arc<Service>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _served = Served(service.clone());
-    let received = match http::receive(&mut stream).await {
-        Ok(received) => received,
-        Err(error) => return tracing::debug!(%from, %error, "no request"),
+    let Some(upgraded) = http::exchange(stream, from, &site).await else {
+        return;
     };
-    let outcome = match received.head {
-        Head::Upgrade { key, target } => {
-            if http::accept(&mut stream, &key).await.is_ok() {
-                let outbox = Arc::new(Outbox::default());
-                let wire = Wire::new(stream, received.rest, outbox.clone()).await;
-                talk(wire, outbox, &target, from, &service).await;
-            }
-            return;
-        }
-        Head::IncompleteUpgrade => {
-            http::answer(
-                &mut stream,
-                "500 Internal Server Error",
-                "text/plain",
-                "Incomplete handshake\n",
-            )
-            .await
-        }
-        Head::Plain { target } => match (service.pages)(&service.methods, &target) {
-            Some(page) => http::answer(&mut stream, "200 OK", page.content_type, &page.body).await,
-            None => {
-                http::answer(
-                    &mut stream,
-                    "426 Upgrade Required",
-                    "text/plain",
-                    "This is a WebSocket\n",
-                )
-                .await
-            }
-        },
-        Head::Malformed => {
-            http::answer(
-                &mut stream,
-                "400 Bad Request",
-                "text/plain",
-                "Not HTTP/1.1\n",
-            )
-            .await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%from, %error, "answer not sent");
-    }
+    // A connection may live for days, and what it came in by is of no use to it any more.
+    drop(site);
+    let outbox = Arc::new(Outbox::default());
+    let wire = Wire::new(upgraded.stream, upgraded.rest.to_vec(), outbox.clone()).await;
+    talk(wire, outbox, &upgraded.target, from, &service).await;
 }
 
 async fn talk<S>(
@@ -115,7 +76,7 @@ async fn talk<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if !http::is_path(target, &service.path) {
+    if !handshake::is_path(target, &service.path) {
         tracing::info!(%from, target, "refused: wrong path");
         return wire.close(CloseCode::Protocol, "Invalid path").await;
     }
@@ -126,7 +87,19 @@ async fn talk<S>(
         outbox: outbox.clone(),
         under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
     };
-    let end = connection.run(&mut wire).await;
+    let mut farewell = service.farewell.subscribe();
+    let farewell = async {
+        let farewell = farewell.wait_for(Option::is_some).await;
+        farewell.ok().and_then(|farewell| *farewell)
+    };
+    let end = tokio::select! {
+        // In this order, since a client that never pauses uses up all that a task may do in one go.
+        biased;
+        farewell = farewell => {
+            farewell.map_or(End::Gone, |Farewell { code, reason }| End::Refused(code, reason))
+        }
+        end = connection.run(&mut wire) => end,
+    };
     drop(connection);
     tracing::debug!(%from, ?end, "disconnected");
     if let End::Refused(code, reason) = end {

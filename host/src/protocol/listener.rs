@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Service, serve};
+use crate::http::Site;
 
 /// How long a client may take to agree on the parameters of TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,16 +79,21 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections for as long as it is polled; with `tls`, secure ones.
-pub async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Arc<Service>) {
+pub async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    site: Arc<Site>,
+    service: Arc<Service>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 // Replies are small and asked for: none of them should wait for another.
                 let _ = stream.set_nodelay(true);
-                let service = service.clone();
+                let (site, service) = (site.clone(), service.clone());
                 match tls.clone() {
-                    None => tokio::spawn(serve(stream, from, service)),
-                    Some(tls) => tokio::spawn(serve_securely(stream, tls, from, service)),
+                    None => tokio::spawn(serve(stream, from, site, service)),
+                    Some(tls) => tokio::spawn(serve_securely(stream, tls, from, site, service)),
                 };
             }
             Err(error) => {
@@ -103,10 +109,11 @@ async fn serve_securely(
     stream: TcpStream,
     tls: TlsAcceptor,
     from: SocketAddr,
+    site: Arc<Site>,
     service: Arc<Service>,
 ) {
     match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, from, service).await,
+        Ok(Ok(stream)) => serve(stream, from, site, service).await,
         Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS connection"),
         Err(_) => tracing::debug!(%from, "no TLS connection within 10 s"),
     }

@@ -1,14 +1,13 @@
 //! The Kurento protocol: JSON-RPC 2.0 requests in WebSocket messages.
 //!
-//! From the socket inwards: [`listener`] accepts, with [`tls`] where it is wanted, [`http`] reads the request head and
-//! upgrades, [`connection`] exchanges messages, [`json`] and [`request`] turn text into
+//! From the socket inwards: [`listener`] accepts, with [`tls`] where it is wanted, [`crate::http`] answers the request
+//! or upgrades to a WebSocket, [`connection`] exchanges messages, [`json`] and [`request`] turn text into
 //! a typed request, [`methods`] carries it out, [`response`] writes the answer into the
 //! connection's [`outbox`]. [`cache`] answers repeated requests. Outwards, [`registrar`] tells a
 //! directory of servers where this one is.
 
 pub mod cache;
 pub mod connection;
-pub mod http;
 pub mod json;
 pub mod listener;
 pub mod methods;

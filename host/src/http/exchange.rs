@@ -1,0 +1,110 @@
+//! One request and its answer on a connection.
+
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::site::{Answer, Site};
+
+/// Bytes of a request head at most; clients send a few hundred. hyper reads no less than this.
+const MAX_HEAD: usize = 8 << 10;
+/// Header fields of a request head at most.
+const MAX_FIELDS: usize = 64;
+/// How long a client may take to send its head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an exchange may take, head, body and answer included: a client that neither sends nor
+/// reads holds its connection no longer than this.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may go on sending after its answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A connection that became a WebSocket.
+#[derive(Debug)]
+pub struct Upgraded<S> {
+    /// The stream, on which the answer to the handshake was sent.
+    pub stream: S,
+    /// What the client sent after its handshake, as far as it was read.
+    pub rest: Bytes,
+    /// Path and query of the request target.
+    pub target: String,
+}
+
+/// Answers the request of a connection; `None` if it is over afterwards.
+///
+/// Connections are not kept for a second request: those who ask for pages come every few seconds,
+/// and an idle connection would need a limit of its own.
+pub async fn exchange<S>(stream: S, from: SocketAddr, site: &Site) -> Option<Upgraded<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let upgraded_at = OnceLock::new();
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let answer = site.answer(&request, from);
+        if let Answer::Upgrade { .. } = &answer {
+            let target = request.uri().path_and_query();
+            let _ = upgraded_at.set(target.map(ToString::to_string).unwrap_or_default());
+        }
+        ready(Ok::<_, Infallible>(answer.into_response()))
+    });
+    // In a box, which is given back before the WebSocket begins: thousands of idle connections
+    // would keep room for a state of hyper that is over.
+    let mut connection = Box::new(builder().serve_connection(TokioIo::new(stream), service));
+    // Shutting down is left to `hang_up`; and a WebSocket goes on with the stream itself, without
+    // hyper's boxed one in between.
+    let answered = poll_fn(|cx| connection.poll_without_shutdown(cx));
+    match timeout(EXCHANGE_TIMEOUT, answered).await {
+        Ok(Ok(())) => {}
+        // hyper has answered what is malformed or too large.
+        Ok(Err(error)) => tracing::debug!(%from, %error, "no request"),
+        Err(_) => {
+            tracing::debug!(%from, "no complete exchange within 30 s");
+            return None;
+        }
+    }
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner();
+    let Some(target) = upgraded_at.get().cloned() else {
+        hang_up(stream).await;
+        return None;
+    };
+    Some(Upgraded {
+        stream,
+        rest: parts.read_buf,
+        target,
+    })
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        // `printf … | nc` sends no more than its request and wants the answer nevertheless.
+        .half_close(true)
+        // Scripts look for `Server:`, although names are the same in any case.
+        .title_case_headers(true);
+    builder
+}
+
+/// Ends a connection after its answer. Closing a socket from which not all was read resets it, and
+/// the answer may be lost with that (RFC 9112 section 9.6).
+async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let goodbye = async {
+        stream.shutdown().await?;
+        let mut scratch = vec![0; 4 << 10];
+        while stream.read(&mut scratch).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = timeout(LINGER, goodbye).await;
+}

@@ -1,0 +1,18 @@
+//! HTTP/1.1, with which every connection begins (RFC 9112): one request, one answer, and from
+//! there a WebSocket or the end.
+//!
+//! [`exchange`] is the shell around hyper with its time limits, [`site`] decides what a listener
+//! answers, [`handshake`] recognises the upgrade to a WebSocket, [`pages`] are what supervisors
+//! and people look at.
+
+pub mod exchange;
+pub mod handshake;
+pub mod pages;
+pub mod site;
+
+pub use exchange::{Upgraded, exchange};
+pub use pages::{Page, PageRequest, Router};
+pub use site::Site;
+
+/// The `Server` field of every answer.
+const SERVER: &str = concat!("Rivero/", env!("CARGO_PKG_VERSION"));

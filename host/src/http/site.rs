@@ -1,0 +1,110 @@
+//! What a listener answers.
+
+use std::net::SocketAddr;
+
+use http_body_util::Full;
+use hyper::body::{Body, Bytes};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION,
+    SERVER, UPGRADE,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::handshake::Handshake;
+use super::pages::{Page, PageRequest, Router};
+
+/// What is behind a listener.
+#[derive(Debug)]
+pub struct Site {
+    /// Its pages.
+    pub router: Router,
+    /// Whether WebSockets are made here.
+    pub has_websocket: bool,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Page(Page),
+    Upgrade { accept: String },
+}
+
+impl Site {
+    /// The answer to a request.
+    pub(super) fn answer<B: Body>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
+        if self.has_websocket {
+            match Handshake::of(request) {
+                // What followed the head would be taken for the first frame.
+                Handshake::Complete { .. } if !request.body().is_end_stream() => {
+                    return text(StatusCode::BAD_REQUEST, "A handshake has no body\n");
+                }
+                Handshake::Complete { accept } => return Answer::Upgrade { accept },
+                // Kurento's answer, for which health checks look.
+                Handshake::Incomplete => {
+                    return text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n");
+                }
+                Handshake::OtherVersion => {
+                    return text(
+                        StatusCode::UPGRADE_REQUIRED,
+                        "WebSocket of version 13 only\n",
+                    );
+                }
+                Handshake::None => {}
+            }
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
+        }
+        Answer::Page(self.router.answer(&PageRequest {
+            path: request.uri().path(),
+            query: request.uri().query(),
+            headers: request.headers(),
+            from,
+        }))
+    }
+}
+
+fn text(status: StatusCode, text: &'static str) -> Answer {
+    Answer::Page(Page::text(status, text))
+}
+
+impl Answer {
+    /// With the fields that its status asks for. hyper leaves the body out for HEAD.
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::default();
+        let headers = response.headers_mut();
+        headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
+        let (status, body) = match self {
+            Answer::Page(page) => {
+                // Said here and not by a setting of hyper, which would say it of an upgrade too.
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+                (page.status, page.body)
+            }
+            Answer::Upgrade { accept } => {
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+                // Base64 is always a value.
+                if let Ok(accept) = accept.parse() {
+                    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+                }
+                (StatusCode::SWITCHING_PROTOCOLS, Bytes::new())
+            }
+        };
+        match status {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            }
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            _ => {}
+        }
+        *response.status_mut() = status;
+        *response.body_mut() = Full::new(body);
+        response
+    }
+}
