@@ -45,8 +45,8 @@ help: ## this list
 
 # --- Dependencies ---------------------------------------------------------
 
-.PHONY: deps deps-system deps-test
-deps: deps-system examples/vendor/.made ## what building and the demo need (apt, npm)
+.PHONY: deps deps-system deps-opencv deps-test
+deps: deps-system deps-opencv examples/vendor/.made ## what building and the demo need (apt, npm)
 
 deps-system:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
@@ -55,6 +55,8 @@ deps-system:
 	@complete=yes; pkg-config --exists $(GSTREAMER_LIBRARIES) || complete=no; \
 	for element in $(GSTREAMER_ELEMENTS); do gst-inspect-1.0 --exists $$element || complete=no; done 2>/dev/null; \
 	if [ $$complete = no ]; then $(APT_INSTALL) $(GSTREAMER_PACKAGES); fi
+
+deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
 
 deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
@@ -86,8 +88,24 @@ tests/.venv/.made: tests/aiortc/requirements.txt
 
 # --- Building -------------------------------------------------------------
 
-.PHONY: build
-build: deps-system ## release build: target/release/rivero, target/release/modules/<name>.so
+# Each folder of plugins/ is a module. What somebody who runs the server has no use for (fixtures, load
+# generators, fuzz targets) is left to those who test it.
+MODULES := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
+# Enough for most of the examples, and without OpenCV, whose bindings take longest to build.
+FIRST_MODULES := codecs http-post passthrough player recorder webrtc
+# $(call build-packages,modules …): the server, `kmd`, and these modules.
+build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(addprefix --package rivero-,$(1))
+
+.PHONY: build build-first build-tests
+build: deps-system deps-opencv ## release build: target/release/{rivero,kmd}, target/release/modules/<name>.so
+	$(call build-packages,$(MODULES))
+	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
+
+build-first: deps-system
+	$(call build-packages,$(FIRST_MODULES))
+	@tests/collect-modules.sh plugins $(RELEASE) modules rivero $(FIRST_MODULES)
+
+build-tests: deps-system deps-opencv ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures fixture
@@ -102,8 +120,8 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
 
 .PHONY: demo
-demo: deps build ## build, start the server and the example gallery on http://localhost:8080
-	@examples/demo.sh $(RELEASE)
+demo: deps build-first ## build, start the server and the example gallery on http://localhost:8080
+	@examples/demo.sh $(RELEASE) $(MAKE) --no-print-directory build
 
 .PHONY: clean
 clean: ## remove everything built or installed below this folder
@@ -112,7 +130,7 @@ clean: ## remove everything built or installed below this folder
 # --- Checking -------------------------------------------------------------
 
 .PHONY: test test-full lint fmt fuzz property-tests bench
-test: deps-test lint build ## the whole suite, repetitions reduced (SCALE=1)
+test: deps-test lint build-tests ## the whole suite, repetitions reduced (SCALE=1)
 	tests/run-all.sh
 
 test-full: ## the whole suite with full repetitions (kills of a recording server, switches of its source)
@@ -133,7 +151,7 @@ fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 e
 property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
-bench: deps-test build ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers (ARGS=--help: options)
+bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Collects built modules under their own names:
 #
-#   tests/collect-modules.sh CRATES RELEASE DIRECTORY PREFIX
+#   tests/collect-modules.sh CRATES RELEASE DIRECTORY PREFIX [NAME…]
 #
 # For each folder CRATES/<name>/ with a Cargo.toml, RELEASE/lib<PREFIX>_<name>.so
 # becomes RELEASE/DIRECTORY/<name>.so (dashes in <name> are underscores in Cargo's
-# file). Whatever else lies in RELEASE/DIRECTORY is removed.
+# file). Whatever else lies in RELEASE/DIRECTORY is removed. With names only these are
+# collected, and all else stays.
 set -euo pipefail
 
 crates=$1 release=$2 directory=$2/$3 prefix=$4
+shift 4
 
 mkdir -p "$directory"
 wanted=()
 for manifest in "$crates"/*/Cargo.toml; do
     [ -f "$manifest" ] || continue
     name=$(basename "$(dirname "$manifest")")
+    if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
     built="$release/lib${prefix}_${name//-/_}.so"
     [ -f "$built" ] || { echo "$built is missing: is crate-type = [\"cdylib\"] set in $manifest?" >&2; exit 1; }
     wanted+=("$name.so")
@@ -24,6 +27,7 @@ for manifest in "$crates"/*/Cargo.toml; do
     mv "$directory/.$name.so.new" "$directory/$name.so"
 done
 
+[ $# -eq 0 ] || exit 0
 for path in "$directory"/* "$directory"/.*.new; do
     [ -e "$path" ] || continue
     case " ${wanted[*]-} " in

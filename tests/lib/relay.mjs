@@ -15,7 +15,7 @@ const release = process.env.RIVERO_RELEASE_DIR ?? fileURLToPath(new URL('../../t
 /** Starts the process. */
 export function startRelay() {
   const program = join(release, 'rivero-relay');
-  if (!existsSync(program)) throw new Error(`${program} is not built: run 'make build'`);
+  if (!existsSync(program)) throw new Error(`${program} is not built: run 'make build-tests'`);
   return new Relay(spawn(program, [], { stdio: ['pipe', 'pipe', 'inherit'] }));
 }
 

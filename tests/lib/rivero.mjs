@@ -14,7 +14,7 @@ import { until, within } from './wait.mjs';
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const release = process.env.RIVERO_RELEASE_DIR ?? join(repository, 'target', 'release');
 
-/** The server binary and the directories of what `make build` leaves behind. */
+/** The server binary and the directories of what `make build-tests` leaves behind. */
 export const artefacts = {
   server: join(release, 'rivero'),
   reflector: join(release, 'rivero-reflector'),
@@ -188,7 +188,7 @@ function placeServer(path) {
 function copyModule(name, directory) {
   const file = `${name}.so`;
   const built = [artefacts.modules, artefacts.fixtures, artefacts.examples].map((from) => join(from, file)).find((path) => existsSync(path));
-  if (!built) throw new Error(`module ${file} is not built: run 'make build'`);
+  if (!built) throw new Error(`module ${file} is not built: run 'make build-tests'`);
   copyFileSync(built, join(directory, file));
 }
 

@@ -68,7 +68,7 @@ impl Server {
             if !needed.exists() {
                 let needed = needed.display();
                 return Err(Error::Other(format!(
-                    "{needed} is missing: run `make build`"
+                    "{needed} is missing: run `make build-tests`"
                 )));
             }
         }
@@ -94,7 +94,7 @@ impl Server {
         if !binary.exists() {
             let binary = binary.display();
             return Err(Error::Other(format!(
-                "{binary} is missing: run `make build`"
+                "{binary} is missing: run `make build-tests`"
             )));
         }
         let address = free_address().map_err(Error::system("a free port"))?;

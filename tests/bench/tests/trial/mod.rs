@@ -1,4 +1,4 @@
-//! Runs a trial of `rivero-bench` against what `make build` left.
+//! Runs a trial of `rivero-bench` against what `make build-tests` left.
 
 #![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
 
