@@ -2,8 +2,7 @@
 //!
 //! * [`peer`]: one transport without I/O: ICE, DTLS, SRTP.
 //! * [`data`]: data channels of a transport, without I/O as well.
-//! * [`track`]: media of one kind on a transport, and [`congestion`]: what its path carries; pure
-//!   logic as well.
+//! * [`track`]: media of one kind on a transport; pure logic as well.
 //! * [`transport`]: a peer with its tracks, driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
 //! * [`dscp`]: the mark of an endpoint's packets.
@@ -11,7 +10,6 @@
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.
 
 mod certificates;
-mod congestion;
 mod data;
 mod dscp;
 mod endpoint;

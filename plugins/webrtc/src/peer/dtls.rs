@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use rivero_srtp::{MasterKeys, SrtpProfile};
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
@@ -23,7 +24,6 @@ use rtc_shared::error::Error as RtcError;
 use super::certificate::Certificate;
 use super::event::DtlsState;
 use super::fingerprint::Fingerprint;
-use super::srtp::{MasterKeys, SrtpProfile};
 use backoff::Backoff;
 use flight::FlightLog;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::srtp::SrtpProfile;
+use rivero_srtp::SrtpProfile;
 
 /// State of the transport's ICE component, in the words of `IceComponentStateChanged`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

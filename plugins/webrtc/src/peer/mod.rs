@@ -17,7 +17,6 @@ pub mod fingerprint;
 mod gather;
 mod ice;
 mod relays;
-pub mod srtp;
 mod stun;
 #[cfg(test)]
 mod tests;
@@ -30,6 +29,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rivero_rtp::{OutgoingHeader, RtpHeader};
+use rivero_srtp::{SrtpError, SrtpProfile, SrtpReceiver, SrtpSender};
 
 pub use certificate::{Certificate, KeyType};
 pub use demux::DatagramKind;
@@ -38,7 +38,6 @@ pub use event::{ACTIVE_PORT, Carrier, DtlsState, IceState, Path, PeerEvent, Tran
 pub use fingerprint::Fingerprint;
 pub use gather::GatherConfig;
 pub use ice::{IceCredentials, IceError, LocalCandidate};
-pub use srtp::{SrtpError, SrtpProfile, SrtpReceiver, SrtpSender};
 pub use turn::{RelayFraming, TurnServer, TurnTransport};
 
 use dtls::{DtlsEvent, DtlsTransport};

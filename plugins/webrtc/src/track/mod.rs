@@ -15,8 +15,6 @@ use rivero_rtp::HeaderExtension;
 pub(crate) use encodings::{Announced, Encodings};
 pub(crate) use inbound::{Inbound, ReceivedFormat};
 pub(crate) use outbound::{FeedbackCounters, Moment, Outbound, SentForm, SentFormat};
-#[cfg(test)]
-pub(crate) use repair::RepairBudget;
 pub(crate) use stream::StreamSnapshot;
 pub(crate) use timeline::SenderClock;
 

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use rivero_congestion::{CongestionController, RetransmissionBudget};
 use rivero_plugin_api::{Extensions, Packet, SinkPad, Upstream};
 use rivero_rtp::{
     ExtensionBlock, ExtensionMap, HeaderExtension, OutgoingHeader,
@@ -20,9 +21,9 @@ use smallvec::SmallVec;
 
 use super::{
     extension_of,
-    repair::{FreshStart, RepairBudget, RepairStream, longest_age},
+    repair::{FreshStart, RepairStream, longest_age},
 };
-use crate::{congestion::Congestion, peer::Peer};
+use crate::peer::Peer;
 
 /// A format that the peer accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(crate) struct Outbound {
     rewriter: StreamRewriter,
     pictures: PictureNumbers,
     repair: Option<RepairStream>,
-    budget: RepairBudget,
+    budget: RetransmissionBudget,
     fresh_start: FreshStart,
     /// Of retransmissions and probes.
     repeated_bytes: u64,
@@ -162,7 +163,7 @@ impl Outbound {
             rewriter: StreamRewriter::new(clock_rate, sequence, timestamp),
             pictures: PictureNumbers::default(),
             repair: None,
-            budget: RepairBudget::default(),
+            budget: RetransmissionBudget::default(),
             fresh_start: FreshStart::default(),
             repeated_bytes: 0,
             statistics: SenderStatistics::new(clock_rate),
@@ -286,7 +287,7 @@ impl Outbound {
         &mut self,
         moment: Moment,
         peer: &mut Peer,
-        mut congestion: Option<&mut Congestion>,
+        mut congestion: Option<&mut CongestionController>,
         packet: &Packet,
         out: &mut Vec<u8>,
     ) -> bool {
@@ -350,9 +351,11 @@ impl Outbound {
         }
     }
 
-    fn next_transport(&self, congestion: &mut Option<&mut Congestion>) -> Option<u16> {
+    fn next_transport(&self, congestion: &mut Option<&mut CongestionController>) -> Option<u16> {
         self.transport_id?;
-        congestion.as_deref_mut().map(Congestion::next_number)
+        congestion
+            .as_deref_mut()
+            .map(CongestionController::next_sequence_number)
     }
 
     /// Appends a packet again, which the peer misses: in the stream of retransmissions, or under
@@ -361,7 +364,7 @@ impl Outbound {
         &mut self,
         now: Instant,
         peer: &mut Peer,
-        congestion: Option<&mut Congestion>,
+        congestion: Option<&mut CongestionController>,
         sequence: u16,
         packet: &Packet,
         out: &mut Vec<u8>,
@@ -375,7 +378,7 @@ impl Outbound {
         &mut self,
         now: Instant,
         peer: &mut Peer,
-        mut congestion: Option<&mut Congestion>,
+        mut congestion: Option<&mut CongestionController>,
         sequence: u16,
         packet: &Packet,
         out: &mut Vec<u8>,
@@ -410,10 +413,10 @@ impl Outbound {
         let transport = match (self.transport_id, congestion.as_deref_mut()) {
             (Some(_), Some(congestion)) if prefix.is_empty() => {
                 let number = self.rewriter.mark(sequence);
-                congestion.sent_again(number);
+                congestion.on_repeated(number);
                 Some(number)
             }
-            (Some(_), Some(congestion)) => Some(congestion.next_number()),
+            (Some(_), Some(congestion)) => Some(congestion.next_sequence_number()),
             _ => None,
         };
         let form = Form {
@@ -446,7 +449,7 @@ impl Outbound {
         &mut self,
         now: Instant,
         peer: &mut Peer,
-        congestion: &mut Congestion,
+        congestion: &mut CongestionController,
         turn: u16,
         out: &mut Vec<u8>,
     ) -> bool {
@@ -470,7 +473,7 @@ impl Outbound {
         &mut self,
         now: Instant,
         peer: &mut Peer,
-        congestion: Option<&mut Congestion>,
+        congestion: Option<&mut CongestionController>,
         packet: &Packet,
         form: &Form<'_>,
         out: &mut Vec<u8>,
@@ -497,7 +500,7 @@ impl Outbound {
             return false;
         };
         if let Some(congestion) = congestion.filter(|_| form.transport.is_some()) {
-            congestion.sent(now, length);
+            congestion.on_sent(now, length);
         }
         true
     }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use rivero_congestion::CongestionController;
 use rivero_plugin_api::MediaKind;
 use rivero_rtp::{arrivals::TransportArrivals, rtcp::TransportFeedback};
 
 use super::Transport;
 use crate::{
-    congestion::Congestion,
     peer::Transmit,
     track::{Inbound, Outbound},
 };
@@ -60,7 +60,7 @@ impl Transport {
             .iter()
             .filter_map(|track| track.outbound.as_ref());
         if self.congestion.is_none() && outbounds.any(Outbound::gets_arrivals) {
-            self.congestion = Some(Box::new(Congestion::new(Instant::now())));
+            self.congestion = Some(Box::new(CongestionController::new(Instant::now())));
         }
     }
 
@@ -81,7 +81,7 @@ impl Transport {
         let Some(congestion) = &mut self.congestion else {
             return;
         };
-        congestion.feedback(now, feedback, round_trip);
+        congestion.on_feedback(now, feedback, round_trip);
         self.follow_estimate(now);
         self.limit_source();
         self.seek_better(now);
@@ -168,7 +168,7 @@ impl Transport {
         let wish = next * more / of + self.sound.bits_per_second;
         let can_probe = self.video_outbounds().any(|video| video.can_probe());
         if let Some(congestion) = &mut self.congestion {
-            congestion.wish(now, wish, can_probe);
+            congestion.seek(now, wish, can_probe);
         }
     }
 

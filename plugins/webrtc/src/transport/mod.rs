@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rivero_congestion::{CongestionController, ReceiverEstimate};
 use rivero_plugin_api::{MediaKind, Packet, Upstream, host};
 use rivero_rtp::{
     RtpHeader,
@@ -22,7 +23,6 @@ use rivero_rtp::{
 };
 
 use crate::{
-    congestion::{Congestion, ReceiverEstimate},
     data::{ChannelSnapshot, DataEvent, DataTrack},
     dscp::Mark,
     peer::{
@@ -133,7 +133,7 @@ pub(crate) struct Transport {
     /// The latest stream that `arrivals` is about.
     reported_ssrc: u32,
     /// What the path carries, by a peer that tells when packets arrived…
-    congestion: Option<Box<Congestion>>,
+    congestion: Option<Box<CongestionController>>,
     /// …or by one that tells its own estimate.
     receiver_estimate: ReceiverEstimate,
     remote_limit: Option<u64>,
@@ -558,7 +558,7 @@ impl Transport {
         let probe = self
             .congestion
             .as_ref()
-            .and_then(|congestion| congestion.poll_probe());
+            .and_then(|congestion| congestion.poll_timeout());
         let report = match self.report_rides {
             true => self.next_report.map(|due| due + REPORT_INTERVAL),
             false => self.next_report,
@@ -677,7 +677,7 @@ impl Transport {
         let congestion = self.congestion.as_ref();
         let mut snapshot = Snapshot {
             path_estimate: self.path_estimate(),
-            arriving: congestion.and_then(|congestion| congestion.arriving()),
+            arriving: congestion.and_then(|congestion| congestion.arriving_bitrate()),
             ..Snapshot::default()
         };
         for track in &self.tracks {

@@ -2,14 +2,11 @@
 
 use std::time::Instant;
 
+use rivero_congestion::{PacedPacket, Pacer};
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 
 use super::{Moment, Track, Transport, moment};
-use crate::{
-    congestion::{Paced, Pacer},
-    peer::Transmit,
-    shard::Outgoing,
-};
+use crate::{peer::Transmit, shard::Outgoing};
 
 /// A packet that waits.
 pub(super) struct Held {
@@ -52,7 +49,7 @@ impl Transport {
                     packet,
                     again: Some(number),
                 };
-                pacer.push_again(now, number, held.packet.bytes.len(), held);
+                pacer.push_retransmission(now, number, held.packet.bytes.len(), held);
             }
         }
         self.send_held(now);
@@ -72,7 +69,7 @@ impl Transport {
         };
         for (bit, packet) in packets.iter().enumerate() {
             let passes = selection >> bit & 1 == 1;
-            let paced = Paced {
+            let paced = PacedPacket {
                 bytes: if passes { packet.bytes.len() } else { 0 },
                 timestamp: packet.rtp.timestamp,
                 keyframe: passes && packet.is_keyframe(),
@@ -120,7 +117,7 @@ impl Transport {
     }
 
     fn rest(&mut self, now: Instant, mut pacer: Box<VideoPacer>) {
-        if pacer.wants_keyframe(now) {
+        if pacer.take_keyframe_request(now) {
             self.ask_source(Upstream::KeyframeRequest);
         }
         self.pacer = Some(pacer);

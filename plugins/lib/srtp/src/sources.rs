@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::SrtpError;
 use super::replay::ReplayWindow;
+use crate::SrtpError;
 
 /// Sources with a window. Simulcast with repair streams needs a handful per track; but browsers
 /// take new SSRCs whenever a section is sent again.

@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714), shaped for a forwarder.
+//! SRTP and SRTCP (RFC 3711, RFC 7714), shaped for a forwarder, without I/O.
 //!
 //! Received packets are opened in the buffer that they arrived in. Packets to send are assembled
 //! and sealed at the end of the caller's buffer, so that one shared payload serves any number of

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_millis(1000);
 
 /// Runs probes one at a time.
 #[derive(Debug, Default)]
-pub(super) struct Prober {
+pub(crate) struct Prober {
     running: Option<Run>,
     awaited: Option<Awaited>,
     /// Number of the latest probe, never 0 then.
@@ -76,7 +76,7 @@ struct Arrived {
 
 impl Prober {
     /// Begins a probe towards `wish` if it is time for one.
-    pub(super) fn begin(&mut self, now: Instant, estimate: u64, wish: u64) {
+    pub(crate) fn begin(&mut self, now: Instant, estimate: u64, wish: u64) {
         if self
             .awaited
             .as_ref()
@@ -116,12 +116,12 @@ impl Prober {
         });
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.running.as_ref().map(|run| run.due)
     }
 
     /// Bytes of padding to send now.
-    pub(super) fn poll(&mut self, now: Instant) -> usize {
+    pub(crate) fn poll(&mut self, now: Instant) -> usize {
         let Some(run) = &mut self.running else {
             return 0;
         };
@@ -144,7 +144,7 @@ impl Prober {
 
     /// Counts a packet that is sent; gives the probe that it is part of, or 0.
     #[inline]
-    pub(super) fn count(&mut self, length: usize) -> u8 {
+    pub(crate) fn count(&mut self, length: usize) -> u8 {
         let Some(run) = &mut self.running else {
             return 0;
         };
@@ -157,7 +157,7 @@ impl Prober {
     }
 
     /// A packet of a probe arrived.
-    pub(super) fn arrived(&mut self, report: &Report, arrival: Duration) {
+    pub(crate) fn arrived(&mut self, report: &Report, arrival: Duration) {
         let Some(awaited) = self
             .awaited
             .as_mut()
@@ -176,7 +176,7 @@ impl Prober {
     }
 
     /// The rate that probes showed, once enough has arrived of what an estimate is to follow.
-    pub(super) fn result(&mut self, now: Instant, estimate: u64) -> Option<u64> {
+    pub(crate) fn result(&mut self, now: Instant, estimate: u64) -> Option<u64> {
         let found = self.latest_result()?;
         #[allow(clippy::cast_precision_loss)]
         let is_surprise = found as f64 > estimate as f64 * SURPRISE;

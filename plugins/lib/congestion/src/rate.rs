@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// What the delay says about the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usage {
+pub(crate) enum Usage {
     Under,
     Normal,
     Over,
@@ -51,7 +51,7 @@ enum State {
 
 /// What the path is believed to carry.
 #[derive(Debug, Clone)]
-pub(super) struct RateControl {
+pub(crate) struct RateControl {
     /// Bit/s; `None` while nothing has shown a limit.
     estimate: Option<f64>,
     state: State,
@@ -66,7 +66,7 @@ pub(super) struct RateControl {
 
 /// What limits the growth of an estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ceiling {
+pub(crate) enum Ceiling {
     /// What arrives.
     Arriving,
     /// The same, closely, while probes find out what the path carries.
@@ -91,13 +91,13 @@ impl Default for RateControl {
 }
 
 impl RateControl {
-    pub(super) fn estimate(&self) -> Option<u64> {
+    pub(crate) fn estimate(&self) -> Option<u64> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         self.estimate.map(|estimate| estimate as u64)
     }
 
     /// Feedback came: `arriving` bit/s reach the peer, and a queue is `standing` or not.
-    pub(super) fn update(
+    pub(crate) fn update(
         &mut self,
         now: Instant,
         usage: Usage,
@@ -197,7 +197,7 @@ impl RateControl {
     }
 
     /// `share` of the packets of a while did not arrive; `overflows`: for want of room in a queue.
-    pub(super) fn lost(
+    pub(crate) fn lost(
         &mut self,
         now: Instant,
         share: f64,
@@ -240,12 +240,12 @@ impl RateControl {
         }
     }
 
-    pub(super) fn set_ceiling(&mut self, ceiling: Ceiling) {
+    pub(crate) fn set_ceiling(&mut self, ceiling: Ceiling) {
         self.ceiling = ceiling;
     }
 
     /// A probe found the path to carry this many bit/s.
-    pub(super) fn found(&mut self, now: Instant, bits_per_second: u64) {
+    pub(crate) fn found(&mut self, now: Instant, bits_per_second: u64) {
         let found = float(bits_per_second);
         if self.estimate.is_some_and(|estimate| found > estimate) {
             self.estimate = Some(found);
@@ -255,7 +255,7 @@ impl RateControl {
     }
 
     /// The path is there again.
-    pub(super) fn resume(&mut self, now: Instant) {
+    pub(crate) fn resume(&mut self, now: Instant) {
         self.state = State::Hold;
         self.last_update = Some(now);
     }

@@ -54,7 +54,7 @@ impl Screen {
                 let (sent, left_out) = self.sent.entry(frame).or_default();
                 *(if passes { sent } else { left_out }) += 1;
             }
-            if self.pacer.wants_keyframe(self.now) {
+            if self.pacer.take_keyframe_request(self.now) {
                 self.requests += 1;
                 self.wants_keyframe = true;
             }
@@ -67,7 +67,7 @@ impl Screen {
         while bytes > 0 {
             let length = bytes.min(MTU);
             bytes -= length;
-            let paced = Paced {
+            let paced = PacedPacket {
                 bytes: length,
                 timestamp: self.frames as u32 * 6000,
                 keyframe,

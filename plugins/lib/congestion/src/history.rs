@@ -17,15 +17,15 @@ const OVERHEAD: usize = 28;
 
 /// What became of one packet.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// On our clock.
-    pub(super) sent: Duration,
+    pub(crate) sent: Duration,
     /// On the peer's clock; `None` for a lost one.
-    pub(super) arrival: Option<Duration>,
+    pub(crate) arrival: Option<Duration>,
     /// Bytes, with IP and UDP headers.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// The probe that it was part of, 0 for none.
-    pub(super) cluster: u8,
+    pub(crate) cluster: u8,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +39,7 @@ struct Sent {
 }
 
 /// The latest packets of a transport.
-pub(super) struct SentHistory {
+pub(crate) struct SentHistory {
     origin: Instant,
     ring: Vec<Sent>,
     /// The number of the latest packet. Begins above 0, so that a free place is none.
@@ -48,7 +48,7 @@ pub(super) struct SentHistory {
 }
 
 impl SentHistory {
-    pub(super) fn new(origin: Instant) -> Self {
+    pub(crate) fn new(origin: Instant) -> Self {
         Self {
             origin,
             ring: Vec::new(),
@@ -58,13 +58,13 @@ impl SentHistory {
     }
 
     #[inline]
-    pub(super) fn next_number(&mut self) -> u16 {
+    pub(crate) fn next_number(&mut self) -> u16 {
         self.latest += 1;
         low_bits(self.latest)
     }
 
     #[inline]
-    pub(super) fn sent(&mut self, now: Instant, length: usize, cluster: u8) {
+    pub(crate) fn sent(&mut self, now: Instant, length: usize, cluster: u8) {
         if self.ring.is_empty() {
             self.ring
                 .resize(usize::try_from(LENGTH).unwrap_or(0), Sent::default());
@@ -81,7 +81,7 @@ impl SentHistory {
         }
     }
 
-    pub(super) fn forget(&mut self, number: u16) {
+    pub(crate) fn forget(&mut self, number: u16) {
         let number = self.extended(number);
         if let Some(place) = self.place(number) {
             *place = Sent::default();
@@ -101,7 +101,7 @@ impl SentHistory {
 
     /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
     /// arrived at most once; one that was reported lost may have come late.
-    pub(super) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
+    pub(crate) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
         let mut at = self.references.extend(feedback.reference_time);
         for (number, delta) in feedback.statuses() {
             let arrival = delta.map(|delta| {

@@ -33,19 +33,19 @@ const ROUNDING: Duration = Duration::from_micros(1);
 
 /// What the pacer has to know of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Paced {
+pub struct PacedPacket {
     /// 0: only a mark in the order of the others.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// Packets of a frame share it.
-    pub(crate) timestamp: u32,
+    pub timestamp: u32,
     /// A decoder can begin with it; several packets of a frame may say so.
-    pub(crate) keyframe: bool,
+    pub keyframe: bool,
 }
 
 /// Holds packets of type `T` back, in their order.
 #[derive(Debug)]
-pub(crate) struct Pacer<T> {
-    queue: VecDeque<(Instant, Paced, T)>,
+pub struct Pacer<T> {
+    queue: VecDeque<(Instant, PacedPacket, T)>,
     repairs: VecDeque<Repair<T>>,
     /// Bits that may be sent now; below 0 they were sent ahead.
     credit: f64,
@@ -124,8 +124,8 @@ impl<T> Default for Pacer<T> {
 
 impl<T> Pacer<T> {
     /// What the path carries now, bit/s, and whether a queue on it overflows.
-    pub(crate) fn set_estimate(&mut self, now: Instant, bits_per_second: u64, overflows: bool) {
-        self.earn(now);
+    pub fn set_estimate(&mut self, now: Instant, bits_per_second: u64, overflows: bool) {
+        self.accrue(now);
         self.repair_share = if overflows {
             LESSER_REPAIR_SHARE
         } else {
@@ -150,7 +150,7 @@ impl<T> Pacer<T> {
         self.pace * BURST.as_secs_f64()
     }
 
-    fn earn(&mut self, now: Instant) {
+    fn accrue(&mut self, now: Instant) {
         if let Some(at) = self.at.replace(now) {
             let passed = now.saturating_duration_since(at).as_secs_f64();
             self.credit = (self.credit + self.pace * passed).min(self.burst());
@@ -161,7 +161,7 @@ impl<T> Pacer<T> {
 
     /// Takes a packet. After something was dropped nothing is sent before a keyframe; what waits
     /// long before one is left out.
-    pub(crate) fn push(&mut self, now: Instant, mut paced: Paced, packet: T) {
+    pub fn push(&mut self, now: Instant, mut paced: PacedPacket, packet: T) {
         if paced.keyframe {
             let timestamp = Some(paced.timestamp);
             paced.keyframe = std::mem::replace(&mut self.newest, timestamp) != timestamp;
@@ -179,7 +179,7 @@ impl<T> Pacer<T> {
     }
 
     /// Takes a packet that is to be sent again, which had this `number`.
-    pub(crate) fn push_again(&mut self, now: Instant, number: u16, bytes: usize, packet: T) {
+    pub fn push_retransmission(&mut self, now: Instant, number: u16, bytes: usize, packet: T) {
         if !self.repairs.iter().any(|repair| repair.number == number) {
             self.repairs.push_back(Repair {
                 since: now,
@@ -191,14 +191,14 @@ impl<T> Pacer<T> {
     }
 
     /// The next packet whose turn has come, and whether it is sent or left out.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<(T, bool)> {
-        self.earn(now);
+    pub fn pop(&mut self, now: Instant) -> Option<(T, bool)> {
+        self.accrue(now);
         self.expire(now);
         if self.credit >= 0.0
             && self.repair_credit >= 0.0
             && let Some(repair) = self.repairs.pop_front()
         {
-            self.spend(repair.bytes);
+            self.on_unpaced_sent(repair.bytes);
             self.repair_credit -= bits(repair.bytes);
             return Some((repair.packet, true));
         }
@@ -207,15 +207,15 @@ impl<T> Pacer<T> {
             if self.credit < 0.0 {
                 return None;
             }
-            self.spend(paced.bytes);
-            self.went(now, since, paced);
+            self.on_unpaced_sent(paced.bytes);
+            self.on_sent(now, since, paced);
         }
         let (_, paced, packet) = self.queue.pop_front()?;
         Some((packet, paced.bytes > 0))
     }
 
     /// A packet that came at `since` is sent.
-    fn went(&mut self, now: Instant, since: Instant, paced: Paced) {
+    fn on_sent(&mut self, now: Instant, since: Instant, paced: PacedPacket) {
         let timestamp = paced.timestamp;
         self.underway = Some(timestamp);
         if paced.keyframe {
@@ -239,7 +239,7 @@ impl<T> Pacer<T> {
     }
 
     /// Something else was sent, which did not wait.
-    pub(crate) fn spend(&mut self, bytes: usize) {
+    pub fn on_unpaced_sent(&mut self, bytes: usize) {
         self.credit -= bits(bytes);
     }
 
@@ -282,18 +282,18 @@ impl<T> Pacer<T> {
     }
 
     /// How long what was sent lately may have waited.
-    pub(crate) fn longest_wait(&self) -> Duration {
+    pub fn longest_wait(&self) -> Duration {
         let keyframe = self.keyframe.as_ref();
         keyframe.map_or(LONGEST_WAIT, Keyframe::longest_wait)
     }
 
     /// Packets that were left out.
-    pub(crate) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
     /// Whether a keyframe is to be asked for now.
-    pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
+    pub fn take_keyframe_request(&mut self, now: Instant) -> bool {
         let recent = |asked: Instant| now.saturating_duration_since(asked) < LONGEST_WAIT;
         let wants = self.cut && !self.asked.is_some_and(recent);
         if wants {
@@ -303,7 +303,7 @@ impl<T> Pacer<T> {
     }
 
     /// When the next packet's turn comes; never before it is given then.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         let at = self.at?;
         let until = |credit: f64, rate: f64| {
             if credit >= 0.0 {
@@ -339,8 +339,8 @@ mod tests {
     /// The pace is 1 Mbit/s then: a packet of 8000 bits takes 8 ms.
     const ESTIMATE: u64 = 500_000;
 
-    fn packet(timestamp: u32, keyframe: bool) -> Paced {
-        Paced {
+    fn packet(timestamp: u32, keyframe: bool) -> PacedPacket {
+        PacedPacket {
             bytes: 1000,
             timestamp,
             keyframe,
@@ -397,12 +397,12 @@ mod tests {
             let mut pacer = Pacer::default();
             pacer.set_estimate(now, estimate, estimate % 2 == 0);
             for number in 0..50 {
-                let paced = Paced {
+                let paced = PacedPacket {
                     bytes: 1 + number * 23,
                     ..packet(1, false)
                 };
                 pacer.push(now, paced, number);
-                pacer.push_again(now, number as u16, 1 + number * 7, number);
+                pacer.push_retransmission(now, number as u16, 1 + number * 7, number);
             }
             let sent = drain(&mut pacer, now, Duration::from_secs(30));
             assert!(sent.len() >= 50, "{estimate}: {}", sent.len());
@@ -424,7 +424,7 @@ mod tests {
     fn what_is_left_out_keeps_its_place_and_costs_nothing() {
         let now = Instant::now();
         let mut pacer = paced(now);
-        let mark = Paced {
+        let mark = PacedPacket {
             bytes: 0,
             ..packet(1, false)
         };
@@ -454,9 +454,9 @@ mod tests {
         assert!(out.iter().map(|(packet, _)| *packet).eq(0..sent));
         assert_eq!(pacer.dropped(), 200 - sent as u64);
         let later = now + Duration::from_secs(2);
-        assert!(pacer.wants_keyframe(later) && !pacer.wants_keyframe(later));
+        assert!(pacer.take_keyframe_request(later) && !pacer.take_keyframe_request(later));
         let later = later + Duration::from_secs(1);
-        assert!(pacer.wants_keyframe(later));
+        assert!(pacer.take_keyframe_request(later));
         pacer.push(later, packet(60, false), 300);
         pacer.push(later, packet(61, true), 301);
         pacer.push(later, packet(61, false), 302);
@@ -465,7 +465,7 @@ mod tests {
             out.iter().map(|(packet, _)| *packet).eq([301, 302]),
             "{out:?}"
         );
-        assert!(!pacer.wants_keyframe(later + Duration::from_secs(9)));
+        assert!(!pacer.take_keyframe_request(later + Duration::from_secs(9)));
     }
 
     #[test]
@@ -499,14 +499,17 @@ mod tests {
         let end = now + Duration::from_millis(1001);
         let sent = std::iter::from_fn(|| pacer.pop(end)).filter(|(_, passes)| *passes);
         assert!(sent.map(|(packet, _)| packet).eq([100, 101]));
-        assert_eq!((pacer.dropped(), pacer.wants_keyframe(end)), (100, false));
+        assert_eq!(
+            (pacer.dropped(), pacer.take_keyframe_request(end)),
+            (100, false)
+        );
     }
 
     #[test]
     fn what_did_not_wait_delays_what_does() {
         let now = Instant::now();
         let mut pacer = paced(now);
-        pacer.spend(5000);
+        pacer.on_unpaced_sent(5000);
         pacer.push(now, packet(1, false), 0);
         let out = drain(&mut pacer, now, Duration::from_secs(1));
         assert!((28..=32).contains(&out[0].1), "{out:?}");
@@ -520,7 +523,7 @@ mod tests {
             pacer.push(now, packet(number, false), number as usize);
         }
         for number in [7, 8, 7] {
-            pacer.push_again(now, number, 1000, usize::from(number));
+            pacer.push_retransmission(now, number, 1000, usize::from(number));
         }
         let out = drain(&mut pacer, now, Duration::from_secs(1));
         let order: Vec<_> = out.iter().map(|(packet, _)| *packet).collect();
@@ -538,7 +541,7 @@ mod tests {
             pacer.set_estimate(now, ESTIMATE, overflows);
             pacer.push(now, packet(u32::from(tick), false), 0);
             for number in [2 * tick, 2 * tick + 1] {
-                pacer.push_again(now, number, 1000, 1);
+                pacer.push_retransmission(now, number, 1000, 1);
             }
             let until = Duration::from_millis(19);
             for (packet, _) in drain(&mut pacer, now, until) {
@@ -568,7 +571,7 @@ mod tests {
         let now = Instant::now();
         let mut pacer = paced(now);
         for number in 0..200 {
-            pacer.push_again(now, number, 1000, usize::from(number));
+            pacer.push_retransmission(now, number, 1000, usize::from(number));
         }
         let sent = drain(&mut pacer, now, Duration::from_secs(3)).len();
         assert!((15..=30).contains(&sent), "{sent}");

@@ -24,7 +24,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 struct Path {
     origin: Instant,
     now: Duration,
-    congestion: Congestion,
+    congestion: CongestionController,
     direction: Direction,
     flying: BTreeMap<(Duration, u64), u16>,
     sent: u64,
@@ -44,7 +44,7 @@ impl Path {
         Self {
             origin,
             now: Duration::ZERO,
-            congestion: Congestion::new(origin),
+            congestion: CongestionController::new(origin),
             direction,
             flying: BTreeMap::new(),
             sent: 0,
@@ -56,8 +56,8 @@ impl Path {
     }
 
     fn send(&mut self, length: usize) {
-        let number = self.congestion.next_number();
-        self.congestion.sent(self.origin + self.now, length);
+        let number = self.congestion.next_sequence_number();
+        self.congestion.on_sent(self.origin + self.now, length);
         for arrival in self.direction.pass(self.now, length).into_iter().flatten() {
             self.sent += 1;
             self.flying.insert((arrival, self.sent), number);
@@ -79,7 +79,7 @@ impl Path {
                 }
             }
             if wish > 0 && self.now.as_millis().is_multiple_of(100) {
-                self.congestion.wish(now, wish, self.can_probe);
+                self.congestion.seek(now, wish, self.can_probe);
             }
             let mut padding = self.congestion.probe_bytes(now);
             while padding > 0 && self.can_probe {
@@ -103,7 +103,7 @@ impl Path {
         while let Some(entry) = self.reports.first_entry().filter(|e| e.key().0 <= self.now) {
             for packet in packets(&entry.remove()) {
                 if let RtcpPacket::TransportFeedback(feedback) = packet {
-                    self.congestion.feedback(now, &feedback, ROUND_TRIP);
+                    self.congestion.on_feedback(now, &feedback, ROUND_TRIP);
                 }
             }
         }

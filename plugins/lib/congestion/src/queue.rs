@@ -25,7 +25,7 @@ const LOSS_WEIGHT: f64 = 0.1;
 
 /// Watches one-way delays, in ms.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StandingQueue {
+pub(crate) struct StandingQueue {
     slot: Option<Slot>,
     /// Of former slots: when they began, and the least delay since then. Delays ascend: a later
     /// one that is less makes former ones meaningless.
@@ -52,7 +52,7 @@ struct Slot {
 impl StandingQueue {
     /// Takes a packet. The clocks need not agree.
     #[inline]
-    pub(super) fn arrived(&mut self, sent: Duration, arrival: Duration) {
+    pub(crate) fn arrived(&mut self, sent: Duration, arrival: Duration) {
         let delay = millis(arrival) - millis(sent);
         match &mut self.slot {
             Some(slot) if arrival < slot.begin + SLOT => {
@@ -86,12 +86,12 @@ impl StandingQueue {
     }
 
     /// The packet after the latest one did not arrive.
-    pub(super) fn lost(&mut self) {
+    pub(crate) fn lost(&mut self) {
         self.at_losses += LOSS_WEIGHT * (self.filling - self.at_losses);
     }
 
     /// Whether packets get lost where the queue is full, and not anywhere.
-    pub(super) fn overflows(&self) -> bool {
+    pub(crate) fn overflows(&self) -> bool {
         self.is_standing() || self.at_losses > f64::midpoint(1.0, self.usual).max(FULL)
     }
 
@@ -103,7 +103,7 @@ impl StandingQueue {
         }
     }
 
-    pub(super) fn is_standing(&self) -> bool {
+    pub(crate) fn is_standing(&self) -> bool {
         let least = self.recent.front().map_or(0.0, |(_, delay)| *delay);
         let most = self.most.front().map_or(least, |(_, delay)| -delay);
         self.waiting() > STANDING + (most - least) * SPREAD

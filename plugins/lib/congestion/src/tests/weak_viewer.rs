@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use rivero_rtp::nack::NackGenerator;
 
 use super::*;
-use crate::track::RepairBudget;
+use crate::RetransmissionBudget;
 
 /// Of a datagram, besides the RTP payload.
 const HEADERS: usize = 12 + 16 + 16;
@@ -51,9 +51,9 @@ struct Counts {
 struct Viewer {
     origin: Instant,
     now: Duration,
-    congestion: Congestion,
+    congestion: CongestionController,
     pacer: Option<Pacer<Item>>,
-    budget: RepairBudget,
+    budget: RetransmissionBudget,
     link: Direction,
     radio: Direction,
     flying: BTreeMap<(Duration, u64), (u16, Kind, usize)>,
@@ -91,9 +91,9 @@ impl Viewer {
         Self {
             origin,
             now: Duration::ZERO,
-            congestion: Congestion::new(origin),
+            congestion: CongestionController::new(origin),
             pacer: None,
-            budget: RepairBudget::default(),
+            budget: RetransmissionBudget::default(),
             link: Direction::new(3),
             radio: Direction::new(5),
             flying: BTreeMap::new(),
@@ -136,8 +136,8 @@ impl Viewer {
     }
 
     fn datagram(&mut self, kind: Kind, length: usize) {
-        let number = self.congestion.next_number();
-        self.congestion.sent(self.at(), length);
+        let number = self.congestion.next_sequence_number();
+        self.congestion.on_sent(self.at(), length);
         self.counts.sent += 1;
         match kind {
             Kind::Again(_) => {
@@ -195,7 +195,7 @@ impl Viewer {
             let (sequence, length) = (self.next, payload + HEADERS);
             match &mut self.pacer {
                 Some(pacer) => {
-                    let paced = Paced {
+                    let paced = PacedPacket {
                         bytes: payload + HEADERS,
                         timestamp: self.frames,
                         keyframe: std::mem::take(&mut first),
@@ -286,7 +286,7 @@ impl Viewer {
                 Back::Feedback(bytes) => {
                     for packet in packets(&bytes) {
                         if let RtcpPacket::TransportFeedback(feedback) = packet {
-                            self.congestion.feedback(now, &feedback, ONE_WAY * 2);
+                            self.congestion.on_feedback(now, &feedback, ONE_WAY * 2);
                         }
                     }
                     self.follow();
@@ -300,7 +300,7 @@ impl Viewer {
                             match &mut self.pacer {
                                 Some(pacer) => {
                                     let item = Item::Again(sequence, length);
-                                    pacer.push_again(now, sequence, length, item);
+                                    pacer.push_retransmission(now, sequence, length, item);
                                 }
                                 None => self.datagram(Kind::Again(sequence), length + 2),
                             }
@@ -337,7 +337,7 @@ impl Viewer {
         let candidates = self.camera.candidates();
         if let Some(next) = candidates.get(self.choice + 1) {
             let wish = (*next * 1.2) as u64 + sound;
-            self.congestion.wish(now, wish, true);
+            self.congestion.seek(now, wish, true);
         }
     }
 }

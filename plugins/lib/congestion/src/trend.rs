@@ -38,7 +38,7 @@ struct Group {
 
 /// Watches the one-way delay of groups of packets.
 #[derive(Debug, Clone)]
-pub(super) struct Trend {
+pub(crate) struct Trend {
     group: Option<Group>,
     previous: Option<Group>,
     groups: u32,
@@ -82,12 +82,12 @@ impl Default for Trend {
 }
 
 impl Trend {
-    pub(super) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.usage
     }
 
     /// Takes a packet, in the order of sending.
-    pub(super) fn arrived(&mut self, sent: Duration, arrival: Duration, _length: usize) {
+    pub(crate) fn arrived(&mut self, sent: Duration, arrival: Duration, _length: usize) {
         let Some(group) = &mut self.group else {
             self.begin(sent, arrival);
             return;

@@ -13,7 +13,7 @@ const LOSS: u8 = 5;
 
 /// What a receiver's estimates mean.
 #[derive(Debug, Default)]
-pub(crate) struct ReceiverEstimate {
+pub struct ReceiverEstimate {
     last: Option<u64>,
     congested: Option<Instant>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct ReceiverEstimate {
 impl ReceiverEstimate {
     /// Takes an estimate, bit/s, and the loss of the last report, in 1/256.
     /// Gives the limit, if there is one.
-    pub(crate) fn update(&mut self, now: Instant, estimate: u64, loss: u8) -> Option<u64> {
+    pub fn update(&mut self, now: Instant, estimate: u64, loss: u8) -> Option<u64> {
         let last = self.last.replace(estimate);
         let fell = last.is_some_and(|last| estimate < last - last / 20);
         if fell || loss >= LOSS {

@@ -1,38 +1,17 @@
-//! What the path to one peer carries: send-side congestion control (draft-ietf-rmcat-gcc-02)
-//! from transport-wide feedback, without I/O.
-//!
-//! - [`history`]: what was sent and when; joins it with what the peer reports.
-//! - [`trend`]: whether queues on the path grow.
-//! - [`queue`]: whether a queue stands on the path, growing or not.
-//! - [`throughput`]: the rate that arrives.
-//! - [`rate`]: the estimate that follows from these, and from losses.
-//! - [`probe`]: short faster bursts that find out whether the path carries more.
-//! - [`pacer`]: bursts are spread where the path has shown a limit.
-//! - [`receiver`]: what is made of the estimates of peers without such feedback.
-
-mod history;
-mod pacer;
-mod probe;
-mod queue;
-mod rate;
-mod receiver;
-#[cfg(test)]
-mod tests;
-mod throughput;
-mod trend;
+//! Puts the parts together: feedback in, the estimate and probes out.
 
 use std::time::{Duration, Instant};
 
 use rivero_rtp::rtcp::TransportFeedback;
 
-use history::{Report, SentHistory};
-pub(crate) use pacer::{Paced, Pacer};
-use probe::Prober;
-use queue::StandingQueue;
-use rate::{Ceiling, RateControl, Usage};
-pub(crate) use receiver::ReceiverEstimate;
-use throughput::Throughput;
-use trend::Trend;
+use crate::{
+    history::{Report, SentHistory},
+    probe::Prober,
+    queue::StandingQueue,
+    rate::{Ceiling, RateControl, Usage},
+    throughput::Throughput,
+    trend::Trend,
+};
 
 /// Without feedback for this long, what was known about the path is outdated.
 const OUTAGE: Duration = Duration::from_secs(1);
@@ -47,7 +26,7 @@ const MANY_LOST: u32 = 8;
 const WISH_TIME: Duration = Duration::from_secs(2);
 
 /// The congestion control of one transport.
-pub(crate) struct Congestion {
+pub struct CongestionController {
     history: SentHistory,
     trend: Trend,
     queue: StandingQueue,
@@ -68,8 +47,9 @@ struct Losses {
     lost: u32,
 }
 
-impl Congestion {
-    pub(crate) fn new(origin: Instant) -> Self {
+impl CongestionController {
+    /// `origin`: any instant before the first packet; times of sending are kept relative to it.
+    pub fn new(origin: Instant) -> Self {
         Self {
             history: SentHistory::new(origin),
             trend: Trend::default(),
@@ -86,29 +66,24 @@ impl Congestion {
 
     /// The transport-wide number of the next packet.
     #[inline]
-    pub(crate) fn next_number(&mut self) -> u16 {
+    pub fn next_sequence_number(&mut self) -> u16 {
         self.history.next_number()
     }
 
     /// Notes that the packet with the latest number goes out, `length` bytes of UDP payload.
     #[inline]
-    pub(crate) fn sent(&mut self, now: Instant, length: usize) {
+    pub fn on_sent(&mut self, now: Instant, length: usize) {
         let cluster = self.prober.count(length);
         self.history.sent(now, length, cluster);
     }
 
     /// A packet is sent again under its number: its feedback would mean nothing.
-    pub(crate) fn sent_again(&mut self, number: u16) {
+    pub fn on_repeated(&mut self, number: u16) {
         self.history.forget(number);
     }
 
     /// Takes feedback of the peer.
-    pub(crate) fn feedback(
-        &mut self,
-        now: Instant,
-        feedback: &TransportFeedback<'_>,
-        rtt: Duration,
-    ) {
+    pub fn on_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>, rtt: Duration) {
         let silent = |last: Instant| now.saturating_duration_since(last) > OUTAGE;
         let after_outage = self.last_feedback.replace(now).is_some_and(silent);
         self.reports.clear();
@@ -174,23 +149,23 @@ impl Congestion {
     }
 
     /// Bit/s that the path carries; `None` while nothing has shown a limit.
-    pub(crate) fn estimate(&self) -> Option<u64> {
+    pub fn estimate(&self) -> Option<u64> {
         self.rate.estimate()
     }
 
     /// Whether packets get lost in a full queue of the path.
-    pub(crate) fn overflows(&self) -> bool {
+    pub fn overflows(&self) -> bool {
         self.queue.overflows()
     }
 
     /// Bit/s that arrive at the peer, as far as it reports.
-    pub(crate) fn arriving(&self) -> Option<u64> {
+    pub fn arriving_bitrate(&self) -> Option<u64> {
         self.throughput.bits_per_second()
     }
 
     /// There is something better to send, of this many bit/s in all: finds out, at times, whether
     /// the path carries it. Where probes cannot be sent it is tried in the end.
-    pub(crate) fn wish(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
+    pub fn seek(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
         let Some(estimate) = self.rate.estimate() else {
             return;
         };
@@ -206,12 +181,12 @@ impl Congestion {
     }
 
     /// When a probe goes on.
-    pub(crate) fn poll_probe(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.prober.poll_timeout()
     }
 
     /// Bytes of additional packets that the probe needs now.
-    pub(crate) fn probe_bytes(&mut self, now: Instant) -> usize {
+    pub fn probe_bytes(&mut self, now: Instant) -> usize {
         self.prober.poll(now)
     }
 }

@@ -11,14 +11,14 @@ const SLOT: Duration = Duration::from_millis(10);
 
 /// Bytes by their arrival on the peer's clock.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Throughput {
+pub(crate) struct Throughput {
     slots: VecDeque<(Duration, usize)>,
     bytes: usize,
     begin: Option<Duration>,
 }
 
 impl Throughput {
-    pub(super) fn arrived(&mut self, arrival: Duration, length: usize) {
+    pub(crate) fn arrived(&mut self, arrival: Duration, length: usize) {
         let begin = *self.begin.get_or_insert(arrival);
         self.bytes += length;
         match self.slots.back_mut() {
@@ -36,7 +36,7 @@ impl Throughput {
     }
 
     /// `None` before enough has arrived.
-    pub(super) fn bits_per_second(&self) -> Option<u64> {
+    pub(crate) fn bits_per_second(&self) -> Option<u64> {
         let latest = self.slots.back()?.0;
         let known = latest.saturating_sub(self.begin?).min(WINDOW);
         if known < MIN_WINDOW {

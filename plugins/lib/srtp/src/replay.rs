@@ -1,6 +1,6 @@
 //! The replay window (RFC 3711 §3.3.2).
 
-use super::SrtpError;
+use crate::SrtpError;
 
 /// Packets that may arrive late and still be accepted.
 pub(super) const REPLAY_WINDOW: u64 = 512;
