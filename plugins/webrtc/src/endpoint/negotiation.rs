@@ -337,6 +337,8 @@ fn message_format() -> u32 {
     host().map_or(0, |host| host.format_id(&format))
 }
 
+/// The number of a codec's format. It stays valid without a pad that has the format: there are a few
+/// dozen of those that can be negotiated, and the host remembers thousands for each module.
 fn format_id(codec: &NegotiatedCodec) -> u32 {
     let channels = codec
         .channels

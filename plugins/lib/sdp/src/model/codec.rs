@@ -107,8 +107,9 @@ impl Codec {
             .flatten()
     }
 
-    /// What has to be equal for two streams of this codec to be the same format.
-    pub fn match_parameters(&self) -> MatchParameters {
+    /// What has to be equal for two streams of this codec to be the same format; `None` for a
+    /// profile that no decoder knows.
+    pub fn match_parameters(&self) -> Option<MatchParameters> {
         MatchParameters::of(&self.name, &self.parameters)
     }
 }

@@ -429,3 +429,42 @@ fn the_data_section_of_old_browsers_is_answered_in_kind() {
     assert!(answer.contains("a=sctpmap:5001 webrtc-datachannel 1024\r\n"));
     assert!(!answer.contains("a=sctp-port"));
 }
+
+/// As many payload types as there are, none of which is like the other.
+#[test]
+fn made_up_profiles_are_not_answered() {
+    let types = 1..=127u8;
+    let mut offer = samples::CHROMIUM
+        .split("m=video")
+        .next()
+        .unwrap()
+        .to_owned();
+    let numbers: Vec<String> = types.clone().map(|number| number.to_string()).collect();
+    offer += &format!(
+        "m=video 9 UDP/TLS/RTP/SAVPF {}\r\na=mid:1\r\na=rtcp-mux\r\na=setup:actpass\r\n",
+        numbers.join(" ")
+    );
+    offer += "a=ice-ufrag:OAmA\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n";
+    for number in types {
+        let (name, parameters) = match number % 3 {
+            0 => (
+                "H264",
+                format!(
+                    "profile-level-id={number:02x}001f;packetization-mode={}",
+                    number % 2
+                ),
+            ),
+            1 => ("AV1", format!("profile={number}")),
+            _ => ("VP9", format!("profile-id={number}")),
+        };
+        offer += &format!("a=rtpmap:{number} {name}/90000\r\na=fmtp:{number} {parameters}\r\n");
+    }
+    let negotiated = answered(&offer);
+    let video = negotiated.media_of(&MediaKind::Video).unwrap();
+    let known: Vec<u8> = video
+        .codecs
+        .iter()
+        .map(|codec| codec.payload_type)
+        .collect();
+    assert_eq!(known, [1, 2, 0x42]);
+}

@@ -4,8 +4,8 @@ use crate::{Codec, FormatParameters, MediaKind, RtcpFeedback, SdpError};
 
 /// A codec and how it is offered.
 ///
-/// An offered format is supported when name, clock rate and channels are equal. Profiles and other
-/// `a=fmtp` parameters do not matter for that: media is forwarded as it comes.
+/// An offered format is supported when name, clock rate and channels are equal and its profile is
+/// one that decoders know. Which of those it is does not matter: media is forwarded as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodecCapability {
     /// Encoding name, e.g. `opus`, `H264`.
@@ -129,6 +129,7 @@ impl CodecCapability {
         codec.is(&self.name)
             && codec.clock_rate == self.clock_rate
             && codec.channels.unwrap_or(1) == self.channels.unwrap_or(1)
+            && codec.match_parameters().is_some()
     }
 }
 

@@ -76,21 +76,24 @@ pub(super) fn negotiated_codecs(common: &[Codec]) -> Vec<NegotiatedCodec> {
     common
         .iter()
         .filter(|codec| codec.rtx_apt().is_none())
-        .map(|codec| NegotiatedCodec {
-            payload_type: codec.payload_type,
-            name: codec.name.clone(),
-            clock_rate: codec.clock_rate,
-            channels: codec.channels,
-            match_parameters: codec.match_parameters(),
-            parameters: codec.parameters.clone(),
-            feedback: codec.feedback.clone(),
-            rtx_payload_type: rtx_of(codec),
+        .filter_map(|codec| {
+            Some(NegotiatedCodec {
+                payload_type: codec.payload_type,
+                name: codec.name.clone(),
+                clock_rate: codec.clock_rate,
+                channels: codec.channels,
+                match_parameters: codec.match_parameters()?,
+                parameters: codec.parameters.clone(),
+                feedback: codec.feedback.clone(),
+                rtx_payload_type: rtx_of(codec),
+            })
         })
         .collect()
 }
 
 /// The formats of an answer that the offer has under the same payload type, in the answer's order
-/// and with its parameters, with the feedback both list.
+/// and with its parameters, with the feedback both list; but those of a profile that no decoder
+/// knows, which the offer did not have.
 pub(super) fn common_formats(offered: &MediaSection, answered: &MediaSection) -> Vec<Codec> {
     answered
         .codecs
@@ -98,7 +101,8 @@ pub(super) fn common_formats(offered: &MediaSection, answered: &MediaSection) ->
         .filter_map(|codec| {
             let own = offered.codec(codec.payload_type)?;
             let same_encoding = codec.is(&own.name) && codec.clock_rate == own.clock_rate;
-            same_encoding.then(|| Codec {
+            let is_known = codec.match_parameters().is_some();
+            (same_encoding && is_known).then(|| Codec {
                 feedback: codec
                     .feedback
                     .iter()
