@@ -106,6 +106,13 @@ impl NodeObserver for Emitter {
                     transcoding_data(kind, active, reason),
                 )
             }
+            NodeEvent::TooManyFormats { kind, surplus } => {
+                let kind = kind.as_str();
+                let text = format!(
+                    "The element accepts {surplus} formats of {kind} too many: the last ones of its list are ignored, so name fewer",
+                );
+                return self.error("STREAM_ERROR_FORMAT", 0, &text);
+            }
             NodeEvent::Unconvertible { kind, reason } => {
                 tracing::warn!(object = self.object().map(|object| object.id.to_string()), %kind, reason, "no conversion");
                 return self.error("STREAM_ERROR_FAILED", 0, &reason);

@@ -107,6 +107,13 @@ pub enum NodeEvent {
         /// Whose connection decided it, and why, in words; nothing where nothing changed.
         reason: Option<String>,
     },
+    /// A sink of this element was to accept more formats than one may.
+    TooManyFormats {
+        /// Kind of media.
+        kind: MediaKind,
+        /// How many of them, the last ones, are not accepted.
+        surplus: usize,
+    },
     /// A source and this sink share no format, and no module converts.
     Unconvertible {
         /// Kind of media.

@@ -24,10 +24,11 @@ use super::{
     convert::{EncoderRates, ForcedFormat, SharedRates, Step, Tree},
     fanout::FanOut,
     flow::Direction,
+    format::FormatUse,
     latency::Measuring,
     link::Link,
     plane::Plane,
-    sink::Sink,
+    sink::{Accepted, Sink},
     source::Source,
 };
 
@@ -241,7 +242,7 @@ impl Graph {
         })
     }
 
-    pub(crate) fn set_format(&self, id: &Arc<str>, key: &PadKey, format: u32) {
+    pub(crate) fn set_format(&self, id: &Arc<str>, key: &PadKey, format: Option<Arc<FormatUse>>) {
         self.change(|graph| {
             let source = graph
                 .elements
@@ -253,8 +254,13 @@ impl Graph {
         });
     }
 
-    pub(crate) fn set_accepted(&self, id: &Arc<str>, key: &PadKey, formats: &[u32]) {
+    pub(crate) fn set_accepted(&self, id: &Arc<str>, key: &PadKey, formats: Accepted) {
         self.change(|graph| {
+            let surplus = formats.surplus();
+            if surplus > 0 {
+                let kind = key.kind;
+                graph.tell(id, NodeEvent::TooManyFormats { kind, surplus });
+            }
             if let Some(sink) = graph.sink(id, key)
                 && sink.set_accepted(formats)
             {

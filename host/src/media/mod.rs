@@ -36,7 +36,7 @@ mod timers;
 
 pub use connection::{Connection, NodeEvent, NodeObserver, Way};
 pub use convert::{Converters, EncoderRates, ForcedCodec, ForcedFormat};
-pub use format::Formats;
+pub use format::{Formats, RecentFormats};
 pub use graph::Graph;
 pub use node::Node;
 pub use plane::{Plane, SharedEncoding};

@@ -11,7 +11,7 @@ use super::{
     connection::{Connection, NodeObserver, PadKey, Way},
     convert::{EncoderRates, ForcedFormat},
     graph::{Graph, PadExists},
-    sink::Sink,
+    sink::{Accepted, Sink},
     source::Source,
 };
 
@@ -183,16 +183,15 @@ impl Node {
     }
 
     pub(crate) fn set_format(&self, kind: MediaKind, description: &str, format: u32) {
-        self.graph.plane().formats().keep(format);
+        let format = self.graph.plane().formats().hold_number(format);
         self.graph
             .set_format(&self.id, &PadKey::new(kind, description), format);
     }
 
     pub(crate) fn set_accepted(&self, kind: MediaKind, description: &str, formats: &[u32]) {
-        let known = self.graph.plane().formats();
-        formats.iter().for_each(|format| known.keep(*format));
+        let accepted = Accepted::new(self.graph.plane().formats(), formats);
         self.graph
-            .set_accepted(&self.id, &PadKey::new(kind, description), formats);
+            .set_accepted(&self.id, &PadKey::new(kind, description), accepted);
     }
 
     pub(crate) fn remove_source(&self, kind: MediaKind, description: &str) {

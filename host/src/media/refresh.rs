@@ -41,7 +41,7 @@ impl Locked<'_> {
                 .iter()
                 .map(|(step, _)| step.clone())
                 .collect(),
-            round.source.format(),
+            round.source.format_use(),
         );
         for link in links {
             let connection = &link.connection;

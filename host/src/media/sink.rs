@@ -8,10 +8,17 @@ use std::sync::{
 use arc_swap::ArcSwapOption;
 use rivero_plugin_api::{
     Packet, Upstream,
-    abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler},
+    abi::traits::{ANY_FORMAT, AbiSinkGroup_TO, SinkGroup, SinkHandler},
 };
 
-use super::{depth::Depth, flow::Flow, latency::Latency, link::Link, source::Source};
+use super::{
+    depth::Depth,
+    flow::Flow,
+    format::{FormatUse, Formats},
+    latency::Latency,
+    link::Link,
+    source::Source,
+};
 
 /// Where packets of a link end.
 pub struct Sink {
@@ -19,12 +26,59 @@ pub struct Sink {
     group: Option<SinkGroup>,
     token: u64,
     flow: Arc<Flow>,
-    accepted: Mutex<Vec<u32>>,
+    accepted: Mutex<Accepted>,
     announced: Mutex<Announced>,
     feed: ArcSwapOption<Feed>,
     /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
     estimate: AtomicU64,
     latency: Latency,
+}
+
+/// The formats that a sink accepts, best first, in use as long as it does.
+#[derive(Default)]
+pub(crate) struct Accepted {
+    numbers: Arc<[u32]>,
+    _uses: Vec<Arc<FormatUse>>,
+    /// Further ones, which were left out.
+    surplus: usize,
+}
+
+impl Accepted {
+    /// Formats that one sink may accept: more than any description of a session has of those
+    /// that can be told apart. What is planned for a sink is planned for each of them.
+    pub(crate) const LIMIT: usize = 64;
+
+    /// Each once; those that nobody knows any more are left out.
+    pub(crate) fn new(formats: &Formats, numbers: &[u32]) -> Self {
+        let mut accepted: Vec<u32> = Vec::new();
+        let mut uses = Vec::new();
+        let mut surplus = 0;
+        for &number in numbers {
+            if accepted.contains(&number) {
+                continue;
+            }
+            let usage = formats.hold_number(number);
+            if usage.is_none() && number != ANY_FORMAT {
+                continue;
+            }
+            if accepted.len() == Self::LIMIT {
+                surplus += 1;
+                continue;
+            }
+            accepted.push(number);
+            uses.extend(usage);
+        }
+        Self {
+            numbers: accepted.into(),
+            _uses: uses,
+            surplus,
+        }
+    }
+
+    /// How many formats there were beyond the [limit](Self::LIMIT).
+    pub(crate) fn surplus(&self) -> usize {
+        self.surplus
+    }
 }
 
 /// Which format a module is to be told, and which it was.
@@ -98,18 +152,15 @@ impl Sink {
     }
 
     /// `true` when it is a change.
-    pub(crate) fn set_accepted(&self, formats: &[u32]) -> bool {
+    pub(crate) fn set_accepted(&self, formats: Accepted) -> bool {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = *accepted != formats;
-        *accepted = formats.to_vec();
-        changed
+        let former = std::mem::replace(&mut *accepted, formats);
+        former.numbers != accepted.numbers
     }
 
-    pub(crate) fn accepted(&self) -> Vec<u32> {
-        self.accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(crate) fn accepted(&self) -> Arc<[u32]> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.numbers.clone()
     }
 
     fn announced(&self) -> MutexGuard<'_, Announced> {

@@ -22,6 +22,7 @@ use super::{
     fanout::FanOut,
     flow::Flow,
     history::{self, History},
+    format::FormatUse,
     keyframe::{Requests, Verdict},
     latency::Measuring,
     layers,
@@ -46,6 +47,8 @@ pub struct Source {
     history: History,
     keeps_history: AtomicBool,
     keyframes: Mutex<Requests>,
+    /// Keeps the number of `format` valid.
+    format_use: Mutex<Option<Arc<FormatUse>>>,
     told_estimate: AtomicU64,
     /// The consumers' estimates are about to be looked at.
     collecting: AtomicBool,
@@ -74,6 +77,7 @@ impl Source {
             history: History::default(),
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
+            format_use: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
             collecting: AtomicBool::new(false),
             shared_encoding: plane.shared_encoding(),
@@ -314,22 +318,33 @@ impl Source {
     }
 
     /// `true` when it is a change.
-    pub(crate) fn set_format(&self, format: u32, plane: &Plane) -> bool {
+    pub(crate) fn set_format(&self, format: Option<Arc<FormatUse>>, plane: &Plane) -> bool {
+        let number = format.as_deref().map_or(0, FormatUse::number);
         let keeps = plane
             .formats()
-            .get(format)
+            .get(number)
             .is_some_and(|format| history::keeps(format.packaging));
         self.keeps_history
             .store(keeps && self.kind == MediaKind::Video, Relaxed);
         if !keeps {
             self.history.clear();
         }
-        self.format.swap(format, Relaxed) != format
+        *self
+            .format_use
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = format;
+        self.format.swap(number, Relaxed) != number
     }
 
     /// What the producer sends has changed.
     pub(crate) fn set_encodings(self: &Arc<Self>, encodings: Vec<Encoding>) {
         self.encodings
+    /// What keeps the number of the present format valid.
+    pub(crate) fn format_use(&self) -> Option<Arc<FormatUse>> {
+        let present = self.format_use.lock();
+        present.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone_from(&encodings);

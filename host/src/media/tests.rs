@@ -1,5 +1,6 @@
 //! The graph with producers and consumers made of memory.
 
+mod formats;
 mod rings;
 
 use std::{sync::Arc, time::Instant};

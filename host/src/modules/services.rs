@@ -20,7 +20,7 @@ use super::{
     Discovery,
     metrics::{Kind, Metrics},
 };
-use crate::media::{Plane, Timers};
+use crate::media::{Plane, RecentFormats, Timers};
 
 /// Shared by all modules of a server.
 pub(super) struct Services {
@@ -53,6 +53,7 @@ impl Services {
         let services = ModuleServices {
             services: self.clone(),
             namespace: namespace.to_owned(),
+            formats: RecentFormats::default(),
         };
         AbiHost_TO::from_ptr(RArc::new(services), TD_Opaque)
     }
@@ -61,6 +62,8 @@ impl Services {
 struct ModuleServices {
     services: Arc<Services>,
     namespace: String,
+    /// Those that the module has asked for.
+    formats: RecentFormats,
 }
 
 /// A panic of ours must not cross into the module.
@@ -123,12 +126,15 @@ impl AbiHost for ModuleServices {
     }
 
     fn format_id(&self, format: &AbiFormat) -> u32 {
-        contained(|| self.services.plane.formats().id(format.clone().into()))
+        contained(|| {
+            let known = self.services.plane.formats();
+            self.formats.number(known, format.clone().into())
+        })
     }
 
     fn format(&self, id: u32) -> ROption<AbiFormat> {
         contained(|| self.services.plane.formats().get(id)).map_or(ROption::RNone, |format| {
-            ROption::RSome(AbiFormat::from(&format))
+            ROption::RSome(AbiFormat::from(&*format))
         })
     }
 

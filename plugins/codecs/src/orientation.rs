@@ -19,7 +19,7 @@ const ROTATION: u8 = 0b11;
 pub(crate) struct Stated {
     quarters: u8,
     /// The format that results, for an output.
-    format: Option<(u32, u32)>,
+    format: Option<(u32, Format)>,
 }
 
 impl Stated {
@@ -43,17 +43,15 @@ impl Stated {
         if self.quarters == 0 {
             return output;
         }
-        if let Some((of, id)) = self.format
-            && of == output
-        {
-            return id;
+        if self.format.as_ref().is_none_or(|(of, _)| *of != output) {
+            let degrees = u32::from(self.quarters) * 90;
+            let format = formats::format(output).ok();
+            let format = format.map(|format| format.with(PARAMETER, degrees.to_string()));
+            self.format = format.map(|format| (output, format));
         }
-        let degrees = u32::from(self.quarters) * 90;
-        let id = formats::format(output)
-            .map(|format| formats::id(&format.with(PARAMETER, degrees.to_string())))
-            .unwrap_or(output);
-        self.format = Some((output, id));
-        id
+        // No pad has it, so each packet asks for it.
+        let turned = self.format.as_ref();
+        turned.map_or(output, |(_, format)| formats::id(format))
     }
 }
 

@@ -174,9 +174,9 @@ struct State {
 /// The format of what came out last, by its caps.
 struct Known {
     caps: gst::Caps,
-    /// Of raw media. The host forgets sizes that nobody asks for, so each packet asks.
-    raw: Option<Format>,
-    id: u32,
+    /// Where it is not the one that was asked for. The host forgets formats that no pad has and
+    /// nobody asks for, so each packet asks.
+    own: Option<Format>,
 }
 
 impl State {
@@ -220,11 +220,9 @@ impl State {
 
     fn format(&mut self, caps: &gst::Caps, output: u32) -> u32 {
         match &self.known {
-            Some(Known {
-                caps: known,
-                raw,
-                id,
-            }) if known == caps => raw.as_ref().map_or(*id, formats::id),
+            Some(Known { caps: known, own }) if known == caps => {
+                own.as_ref().map_or(output, formats::id)
+            }
             _ => self.learn(caps, output),
         }
     }
@@ -236,8 +234,7 @@ impl State {
         let id = own.as_ref().map_or(output, formats::id);
         self.known = Some(Known {
             caps: caps.clone(),
-            raw: own.filter(|format| format.packaging == Packaging::Raw),
-            id,
+            own,
         });
         id
     }

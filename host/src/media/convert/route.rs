@@ -1,6 +1,6 @@
 //! Which way media takes along one link.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use rivero_plugin_api::{Conversion, Format, Packaging, abi::traits::ANY_FORMAT};
 
@@ -8,7 +8,7 @@ use super::{
     Converters,
     path::{self, Network, Path, Target},
 };
-use crate::media::format::Formats;
+use crate::media::format::{FormatUse, Formats};
 
 /// The format that an element's input is to have, whatever comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub enum ForcedCodec {
 pub(crate) struct Step {
     /// Number of the conversion.
     pub(super) conversion: usize,
-    pub(super) input: u32,
-    pub(crate) output: u32,
+    pub(super) input: Arc<FormatUse>,
+    pub(crate) output: Arc<FormatUse>,
     /// Of the one that encodes: what the consumer's element forces.
     pub(super) frame_rate: Option<(u32, u32)>,
     pub(super) bitrate: Option<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct Step {
 impl Step {
     /// What goes in and what comes out.
     pub(crate) fn formats(&self) -> (u32, u32) {
-        (self.input, self.output)
+        (self.input.number(), self.output.number())
     }
 }
 
@@ -73,8 +73,8 @@ pub(crate) struct Planner<'a> {
     converters: Option<&'a dyn Converters>,
     /// Steps that were tried and failed.
     failed: Vec<Step>,
-    source: u32,
-    known: HashMap<(Vec<u32>, Option<ForcedKey>), Decision>,
+    source: Option<Arc<FormatUse>>,
+    known: HashMap<(Arc<[u32]>, Option<ForcedKey>), Decision>,
 }
 
 type ForcedKey = (Option<String>, Option<(u32, u32)>, Option<u64>);
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         formats: &'a Formats,
         converters: Option<&'a dyn Converters>,
         failed: Vec<Step>,
-        source: u32,
+        source: Option<Arc<FormatUse>>,
     ) -> Self {
         Self {
             formats,
@@ -96,11 +96,15 @@ impl<'a> Planner<'a> {
     }
 
     /// The way to a sink that accepts these formats and whose element forces this one.
-    pub(crate) fn decide(&mut self, accepted: &[u32], forced: Option<&ForcedFormat>) -> Decision {
-        if self.source == 0 || accepted.is_empty() {
+    pub(crate) fn decide(
+        &mut self,
+        accepted: &Arc<[u32]>,
+        forced: Option<&ForcedFormat>,
+    ) -> Decision {
+        let Some(source) = self.source.clone().filter(|_| !accepted.is_empty()) else {
             return Decision::Wait;
-        }
-        let direct = accepted.contains(&self.source) || accepted.contains(&ANY_FORMAT);
+        };
+        let direct = accepted.contains(&source.number()) || accepted.contains(&ANY_FORMAT);
         if direct && forced.is_none() {
             return Decision::Direct;
         }
@@ -111,18 +115,24 @@ impl<'a> Planner<'a> {
             };
             (name, forced.frame_rate, forced.bitrate)
         });
-        let key = (accepted.to_vec(), forced_key);
+        let key = (accepted.clone(), forced_key);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let decision = self.plan(accepted, forced).unwrap_or(Decision::Impossible);
+        let decision = self.plan(&source, accepted, forced);
+        let decision = decision.unwrap_or(Decision::Impossible);
         self.known.insert(key, decision.clone());
         decision
     }
 
     /// Plans around what failed.
-    fn plan(&self, accepted: &[u32], forced: Option<&ForcedFormat>) -> Option<Decision> {
-        let source = self.formats.get(self.source)?;
+    fn plan(
+        &self,
+        input: &Arc<FormatUse>,
+        accepted: &[u32],
+        forced: Option<&ForcedFormat>,
+    ) -> Option<Decision> {
+        let source = self.formats.get(input.number())?;
         let conversions = self.converters.map_or(&[][..], Converters::conversions);
         let packaging_parameters = self
             .converters
@@ -139,7 +149,7 @@ impl<'a> Planner<'a> {
             if path.steps.is_empty() {
                 return Some(Decision::Direct);
             }
-            let steps = self.steps(conversions, &path, forced)?;
+            let steps = self.steps(conversions, input, &path, forced)?;
             match steps.iter().find(|step| self.failed.contains(step)) {
                 Some(step) => excluded.push(step.conversion),
                 None => return Some(Decision::Convert(steps)),
@@ -152,7 +162,7 @@ impl<'a> Planner<'a> {
     fn targets(&self, accepted: &[u32], forced: Option<&ForcedFormat>) -> (Vec<Target>, bool) {
         let target = |id: &u32| match *id {
             ANY_FORMAT => Some(Target::Any),
-            id => self.formats.get(id).map(Target::Format),
+            id => { self.formats.get(id) }.map(|format| Target::Format(Format::clone(&format))),
         };
         let all: Vec<Target> = accepted.iter().filter_map(target).collect();
         match forced.map(|forced| &forced.codec) {
@@ -189,25 +199,25 @@ impl<'a> Planner<'a> {
     fn steps(
         &self,
         conversions: &[Conversion],
+        input: &Arc<FormatUse>,
         path: &Path,
         forced: Option<&ForcedFormat>,
     ) -> Option<Vec<Step>> {
-        let mut input = self.source;
+        let mut input = input.clone();
         let mut steps = Vec::with_capacity(path.steps.len());
         for (number, format) in &path.steps {
             let conversion = conversions.get(*number)?;
-            let output = self.formats.kept_id(format.clone());
+            let output = self.formats.hold(format.clone())?;
             let transcodes = path::re_encodes(conversion);
             steps.push(Step {
                 conversion: *number,
-                input,
+                input: std::mem::replace(&mut input, output.clone()),
                 output,
                 frame_rate: None,
                 bitrate: None,
                 transcodes,
                 encodes: transcodes && conversion.output.1 != Packaging::Raw,
             });
-            input = output;
         }
         if let (Some(step), Some(forced)) =
             (steps.iter_mut().rev().find(|step| step.transcodes), forced)

@@ -97,7 +97,7 @@ impl Runner {
                 this: this.clone(),
                 plane: Arc::downgrade(plane),
                 kind,
-                input: recipe.step.input,
+                input: recipe.step.formats().0,
                 inbox: Mutex::new(Inbox::new(Queue::new(kind, packaging))),
                 machine: Mutex::new(Machine::New(Box::new(recipe))),
                 ended: AtomicBool::new(false),
@@ -220,7 +220,7 @@ impl Runner {
             bitrate.settings(&mut settings);
         }
         let step = &recipe.step;
-        let (converters, formats) = (&recipe.converters, (step.input, step.output));
+        let (converters, formats) = (&recipe.converters, step.formats());
         let sink = module::share(&recipe.sink);
         let converter = guard::call("the start of a conversion", || {
             converters.create(step.conversion, formats, &settings.into(), sink)

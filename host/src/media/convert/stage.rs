@@ -58,14 +58,14 @@ impl Stage {
         let counters = plane
             .conversions()
             .counters(converters.conversions().get(step.conversion)?);
-        let format = plane.formats().get(step.output)?;
+        let format = plane.formats().get(step.output.number())?;
         let stamps_format = format.packaging == Packaging::Rtp;
         let output = |runner: &Weak<Runner>| {
             Arc::new(Output {
                 runner: runner.clone(),
                 input: OnceLock::new(),
                 source: OnceLock::new(),
-                format: step.output,
+                format: step.output.number(),
                 stamps_format,
                 order: Mutex::default(),
             })
@@ -163,7 +163,7 @@ fn source(
     if let Some(graph) = place.graph.upgrade() {
         source = source.measuring(graph.measuring());
     }
-    source.set_format(step.output, plane);
+    source.set_format(Some(step.output.clone()), plane);
     Arc::new(source)
 }
 
@@ -204,13 +204,16 @@ fn settings(format: &Format, step: &Step) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::format::Formats;
 
     #[test]
     fn settings_hold_what_is_asked_for_and_nothing_else() {
+        let formats = Formats::default();
+        let format = formats.hold(Format::rtp("VP8", 90_000, 0)).unwrap();
         let step = Step {
             conversion: 0,
-            input: 1,
-            output: 2,
+            input: format.clone(),
+            output: format,
             frame_rate: Some((30_000, 1001)),
             bitrate: None,
             transcodes: true,

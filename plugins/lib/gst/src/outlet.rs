@@ -32,8 +32,10 @@ struct Known {
     caps: gst::Caps,
     /// Number of the packets' format.
     id: u32,
-    /// Of pictures. The host forgets sizes that nobody asks for, so each packet asks.
-    picture: Option<Format>,
+    is_picture: bool,
+    /// Of raw media. The pad has it without size and rate, and the host forgets formats that no
+    /// pad has and nobody asks for, so each packet asks.
+    raw: Option<Format>,
 }
 
 impl Outlet {
@@ -84,7 +86,7 @@ impl Outlet {
         drop(sample);
         let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
         let flags = app::flags(&buffer);
-        let bytes = if known.picture.is_some() {
+        let bytes = if known.is_picture {
             picture::to_bytes(buffer, &known.caps)
         } else {
             buffer::to_bytes(buffer)
@@ -117,19 +119,19 @@ impl Outlet {
         }
         let host = host()?;
         self.pad.set_format(Some(host.format_id(&linked)));
-        let is_picture = own.packaging == Packaging::Raw && self.kind == MediaKind::Video;
         Some(Known {
             caps: caps.to_owned(),
             id: host.format_id(&own),
-            picture: is_picture.then_some(own),
+            is_picture: own.packaging == Packaging::Raw && self.kind == MediaKind::Video,
+            raw: Some(own).filter(|own| own.packaging == Packaging::Raw),
         })
     }
 }
 
 impl Known {
     fn id(&self) -> u32 {
-        match (&self.picture, host()) {
-            (Some(picture), Some(host)) => host.format_id(picture),
+        match (&self.raw, host()) {
+            (Some(raw), Some(host)) => host.format_id(raw),
             _ => self.id,
         }
     }
