@@ -1,15 +1,26 @@
 //! Recent packets of a source, kept once for all its viewers: for those that
 //! miss some (RFC 4585 NACK), and for those that join after a keyframe.
+//!
+//! What is kept is bounded by time and by bytes, not by a number of packets: a slow source does not
+//! hold on to what nobody may ask for any more, and a fast one has as much as may be asked for.
 
 use std::{
+    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use rivero_plugin_api::{Packaging, Packet};
 
-/// Packets kept per encoding: 1024 are 1 s at about 10 Mbit/s.
-const LENGTH: usize = 1024;
+/// How long a packet is kept. A viewer is sent again what is younger than a second or three of its
+/// round trips; where those take longer than this, what is repaired comes too late to be shown.
+const HORIZON: Duration = Duration::from_secs(2);
+/// Bytes of all packets of a source together, what it takes to keep them included: 2 s at
+/// 28 Mbit/s.
+const BYTES: usize = 8 << 20;
+/// Packets of one encoding that can be found: 2 s at 39 Mbit/s. A power of two, so that sequence
+/// numbers go on at the same place after 65535.
+const PLACES: usize = 8192;
 /// Encodings of one source; packets of further ones are not kept.
 const ENCODINGS: usize = 8;
 
@@ -19,12 +30,37 @@ const FRESH: Duration = Duration::from_millis(500);
 /// And not more packets than this, so that it is not flooded.
 const GREETING: u16 = 256;
 
-/// A ring per encoding, addressed by sequence number.
+/// The packets of all encodings of one source.
 #[derive(Default)]
-pub(crate) struct History(Mutex<Vec<Ring>>);
+pub(crate) struct History(Mutex<Kept>);
 
-struct Ring {
-    packets: Vec<Option<Packet>>,
+#[derive(Default)]
+struct Kept {
+    /// Oldest first.
+    packets: VecDeque<Arrival>,
+    /// The number of the oldest packet; the others count on from it, modulo 2^32.
+    first: u32,
+    bytes: usize,
+    /// Where the packets of each encoding are.
+    encodings: Vec<Index>,
+}
+
+struct Arrival {
+    packet: Packet,
+    /// Pipeline clock, ns.
+    at: i64,
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        self.packet.bytes.len() + size_of::<Self>()
+    }
+}
+
+/// Numbers of an encoding's packets by sequence number modulo [`PLACES`]. What stands at a place
+/// may be another packet, or none any more.
+struct Index {
+    numbers: Vec<u32>,
     /// The highest sequence number so far.
     newest: u16,
     keyframe: Option<Keyframe>,
@@ -40,16 +76,16 @@ struct Keyframe {
     arrived: i64,
 }
 
-impl Ring {
+impl Index {
     fn new() -> Self {
         Self {
-            packets: vec![None; LENGTH],
+            numbers: vec![0; PLACES],
             newest: 0,
             keyframe: None,
         }
     }
 
-    fn store(&mut self, packet: &Packet, now: i64) {
+    fn note(&mut self, packet: &Packet, number: u32, now: i64) {
         let rtp = &packet.rtp;
         if packet.is_keyframe() && self.begins_keyframe(packet) {
             (self.newest, self.keyframe) = (
@@ -64,9 +100,8 @@ impl Ring {
         } else if is_newer(rtp.sequence, self.newest) {
             self.newest = rtp.sequence;
         }
-        let slot = self.packets.get_mut(usize::from(rtp.sequence) % LENGTH);
-        if let Some(slot) = slot {
-            *slot = Some(packet.clone());
+        if let Some(place) = self.numbers.get_mut(usize::from(rtp.sequence) % PLACES) {
+            *place = number;
         }
     }
 
@@ -79,11 +114,6 @@ impl Ring {
         })
     }
 
-    fn find(&self, ssrc: u32, sequence: u16) -> Option<&Packet> {
-        let packet = self.packets.get(usize::from(sequence) % LENGTH)?.as_ref()?;
-        (packet.rtp.ssrc == ssrc && packet.rtp.sequence == sequence).then_some(packet)
-    }
-
     fn fresh_keyframe(&self, now: i64) -> Option<Keyframe> {
         let keyframe = self.keyframe?;
         let fresh = now - keyframe.arrived <= i64::try_from(FRESH.as_nanos()).unwrap_or(i64::MAX);
@@ -92,61 +122,99 @@ impl Ring {
     }
 }
 
-impl History {
-    /// `now`: the pipeline clock, ns.
-    pub(crate) fn store(&self, packets: &[Packet], now: i64) {
-        let mut rings = self.rings();
-        for packet in packets {
-            let encoding = usize::from(packet.layer.encoding);
-            if encoding >= ENCODINGS {
-                continue;
-            }
-            while rings.len() <= encoding {
-                rings.push(Ring::new());
-            }
-            if let Some(ring) = rings.get_mut(encoding) {
-                ring.store(packet, now);
-            }
+impl Kept {
+    fn store(&mut self, packet: &Packet, now: i64) {
+        let encoding = usize::from(packet.layer.encoding);
+        if encoding >= ENCODINGS {
+            return;
+        }
+        while self.encodings.len() <= encoding {
+            self.encodings.push(Index::new());
+        }
+        // There are at most as many as fit into `BYTES`.
+        #[allow(clippy::cast_possible_truncation)]
+        let number = self.first.wrapping_add(self.packets.len() as u32);
+        if let Some(index) = self.encodings.get_mut(encoding) {
+            index.note(packet, number, now);
+        }
+        let packet = packet.clone();
+        let arrival = Arrival { packet, at: now };
+        self.bytes += arrival.bytes();
+        self.packets.push_back(arrival);
+    }
+
+    /// Lets go of what is too old, and of the oldest where there is too much.
+    fn expire(&mut self, now: i64) {
+        let horizon = i64::try_from(HORIZON.as_nanos()).unwrap_or(i64::MAX);
+        while let Some(oldest) = self.packets.front()
+            && (oldest.at < now.saturating_sub(horizon) || self.bytes > BYTES)
+        {
+            self.bytes -= oldest.bytes();
+            self.packets.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+        let (length, capacity) = (self.packets.len(), self.packets.capacity());
+        // Rarely: a source that has slowed down for good frees what it took.
+        if capacity > 1024 && length < capacity / 8 {
+            self.packets.shrink_to(capacity / 4);
         }
     }
 
+    fn find(&self, index: &Index, ssrc: u32, sequence: u16) -> Option<&Packet> {
+        let number = index.numbers.get(usize::from(sequence) % PLACES)?;
+        let position = number.wrapping_sub(self.first) as usize;
+        let packet = &self.packets.get(position)?.packet;
+        (packet.rtp.ssrc == ssrc && packet.rtp.sequence == sequence).then_some(packet)
+    }
+}
+
+impl History {
+    /// `now`: the pipeline clock, ns.
+    pub(crate) fn store(&self, packets: &[Packet], now: i64) {
+        let mut kept = self.kept();
+        for packet in packets {
+            kept.store(packet, now);
+        }
+        kept.expire(now);
+    }
+
     pub(crate) fn find(&self, ssrc: u32, sequence: u16) -> Option<Packet> {
-        let rings = self.rings();
-        rings
-            .iter()
-            .find_map(|ring| ring.find(ssrc, sequence))
-            .cloned()
+        let kept = self.kept();
+        let mut encodings = kept.encodings.iter();
+        let found = encodings.find_map(|index| kept.find(index, ssrc, sequence));
+        found.cloned()
     }
 
     /// Whether [`since_keyframe`](Self::since_keyframe) has something.
     pub(crate) fn has_keyframe(&self, encoding: u8, now: i64) -> bool {
-        let rings = self.rings();
-        let ring = rings.get(usize::from(encoding));
-        ring.is_some_and(|ring| ring.fresh_keyframe(now).is_some())
+        let kept = self.kept();
+        let index = kept.encodings.get(usize::from(encoding));
+        index.is_some_and(|index| index.fresh_keyframe(now).is_some())
     }
 
     /// The packets of an encoding from a recent keyframe on, without those that
     /// are missing; empty when there was no keyframe lately.
     pub(crate) fn since_keyframe(&self, encoding: u8, now: i64) -> Vec<Packet> {
-        let rings = self.rings();
-        let ring = rings.get(usize::from(encoding));
-        let Some((ring, start)) = ring.and_then(|ring| Some((ring, ring.fresh_keyframe(now)?)))
+        let kept = self.kept();
+        let index = kept.encodings.get(usize::from(encoding));
+        let Some((index, start)) =
+            index.and_then(|index| Some((index, index.fresh_keyframe(now)?)))
         else {
             return Vec::new();
         };
-        let length = ring.newest.wrapping_sub(start.sequence);
+        let length = index.newest.wrapping_sub(start.sequence);
         let sequences = (0..=length).map(|offset| start.sequence.wrapping_add(offset));
         sequences
-            .filter_map(|sequence| ring.find(start.ssrc, sequence))
+            .filter_map(|sequence| kept.find(index, start.ssrc, sequence))
             .cloned()
             .collect()
     }
 
     pub(crate) fn clear(&self) {
-        self.rings().clear();
+        *self.kept() = Kept::default();
     }
 
-    fn rings(&self) -> MutexGuard<'_, Vec<Ring>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -223,5 +291,78 @@ mod tests {
         history.store(&[packet(1 + GREETING, 2, false)], 0);
         assert!(since_keyframe(&history, 0).is_empty());
         assert!(!history.has_keyframe(1, 0), "another encoding");
+    }
+
+    /// Stores packets of `bytes` bytes at this rate for some seconds; gives the number of the last
+    /// one and when it came.
+    fn stream(history: &History, packets_per_second: u32, bytes: usize) -> (u32, i64) {
+        let interval = 1_000_000_000 / i64::from(packets_per_second);
+        let count = packets_per_second * 10;
+        for number in 0..count {
+            let mut packet = packet(number as u16, number, false);
+            packet.bytes = vec![0; bytes].into();
+            history.store(&[packet], i64::from(number) * interval);
+        }
+        (count - 1, i64::from(count - 1) * interval)
+    }
+
+    /// How many of the latest packets are found.
+    fn depth(history: &History, last: u32) -> u32 {
+        let found = |back: &u32| history.find(9, (last - back) as u16).is_some();
+        (0..last).take_while(found).count() as u32
+    }
+
+    #[test]
+    fn the_packets_of_two_seconds_are_found_at_any_rate_and_no_others() {
+        for packets_per_second in [50, 250, 2_500] {
+            let history = History::default();
+            let (last, _) = stream(&history, packets_per_second, 1_000);
+            let depth = depth(&history, last);
+            let expected = 2 * packets_per_second;
+            assert!(
+                depth.abs_diff(expected) <= 1,
+                "{depth} at {packets_per_second}/s"
+            );
+            assert_eq!(history.kept().packets.len() as u32, depth);
+        }
+    }
+
+    #[test]
+    fn no_source_keeps_more_bytes_than_its_share() {
+        let history = History::default();
+        let (last, _) = stream(&history, 8_000, 8_000);
+        let kept = history.kept();
+        assert!(
+            kept.bytes <= BYTES && kept.bytes > BYTES - 10_000,
+            "{}",
+            kept.bytes
+        );
+        let sum: usize = kept.packets.iter().map(Arrival::bytes).sum();
+        assert_eq!(kept.bytes, sum);
+        drop(kept);
+        assert_eq!(depth(&history, last) as usize, history.kept().packets.len());
+    }
+
+    #[test]
+    fn room_is_given_back_when_a_source_slows_down() {
+        let history = History::default();
+        let (last, at) = stream(&history, 2_500, 100);
+        assert!(history.kept().packets.capacity() >= 5_000);
+        for number in 1..=200 {
+            let late = packet((last + number) as u16, 0, false);
+            history.store(&[late], at + i64::from(number) * 100_000_000);
+        }
+        assert!(history.kept().packets.capacity() <= 1024);
+    }
+
+    #[test]
+    fn a_packet_that_comes_twice_or_late_is_found() {
+        let history = History::default();
+        for (sequence, at) in [(1, 0), (3, 0), (2, 900_000_000), (3, 1_900_000_000)] {
+            history.store(&[packet(sequence, 1, false)], at);
+        }
+        history.store(&[packet(4, 1, false)], 2_500_000_000);
+        let found = [1, 2, 3, 4].map(|sequence| history.find(9, sequence).is_some());
+        assert_eq!(found, [false, true, true, true]);
     }
 }
