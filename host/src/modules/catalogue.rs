@@ -44,9 +44,17 @@ pub(super) struct Provider {
 
 enum State {
     Unloaded,
-    Loaded(Arc<Module>),
+    Loaded(Loaded),
     /// Not tried again before the file changes.
     Failed(Option<Identity>, String),
+}
+
+/// A module that runs.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) module: Arc<Module>,
+    /// Its own numbers of the conversions that its manifest names, in the manifest's order.
+    pub(super) conversions: Arc<[u32]>,
 }
 
 impl Provider {
@@ -56,16 +64,16 @@ impl Provider {
     }
 
     /// The module, loaded now if it was not.
-    pub(super) fn load(&self, services: &Arc<Services>) -> Result<Arc<Module>, CallError> {
+    pub(super) fn load(&self, services: &Arc<Services>) -> Result<Loaded, CallError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = Identity::of(&self.file);
         let reason = match &*state {
-            State::Loaded(module) => return Ok(module.clone()),
+            State::Loaded(loaded) => return Ok(loaded.clone()),
             State::Failed(failed, reason) if *failed == identity => reason.clone(),
             State::Failed(..) | State::Unloaded => match self.start(services) {
-                Ok(module) => {
-                    *state = State::Loaded(module.clone());
-                    return Ok(module);
+                Ok(loaded) => {
+                    *state = State::Loaded(loaded.clone());
+                    return Ok(loaded);
                 }
                 Err(error) => error.to_string(),
             },
@@ -75,9 +83,9 @@ impl Provider {
         Err(CallError::not_available(message))
     }
 
-    fn start(&self, services: &Arc<Services>) -> Result<Arc<Module>, LoadError> {
+    fn start(&self, services: &Arc<Services>) -> Result<Loaded, LoadError> {
         let host = services.for_module(&self.namespace);
-        let module = self
+        let loaded = self
             .tried_copy()
             .and_then(|copy| loader::load(&self.file, copy, host))
             .and_then(|module| self.compare(module))
@@ -85,16 +93,19 @@ impl Provider {
                 tracing::error!(file = %self.file.display(), "module cannot be loaded: {error}");
             })?;
         tracing::info!(file = %self.file.display(), "module loaded");
-        Ok(Arc::new(module))
+        Ok(loaded)
     }
 
     /// The module, if it converts what its manifest says.
-    fn compare(&self, module: Module) -> Result<Module, LoadError> {
+    fn compare(&self, module: Module) -> Result<Loaded, LoadError> {
         let exported = converters::exported(&module.conversions())
             .map_err(|error| LoadError::Conversions(error.message))?;
-        converters::compare(&self.manifest.conversions, &exported)
+        let conversions = converters::compare(&self.manifest.conversions, &exported)
             .map_err(LoadError::Conversions)?;
-        Ok(module)
+        Ok(Loaded {
+            module: Arc::new(module),
+            conversions: conversions.into(),
+        })
     }
 
     /// A copy of the file. Where that was written to since its trial, the copy

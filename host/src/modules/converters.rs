@@ -16,8 +16,8 @@ pub(super) const LIMIT: usize = 1024;
 /// The converters of all modules; one of them is loaded when it is first needed.
 pub(super) struct ModuleConverters {
     conversions: Vec<Conversion>,
-    /// Who does each.
-    providers: Vec<Arc<Provider>>,
+    /// Who does each, and where it is in that file's manifest.
+    providers: Vec<(Arc<Provider>, usize)>,
     packaging_parameters: Vec<String>,
     services: Arc<Services>,
 }
@@ -32,9 +32,9 @@ impl ModuleConverters {
         };
         for provider in providers {
             let manifest = provider.manifest();
-            for conversion in &manifest.conversions {
+            for (position, conversion) in manifest.conversions.iter().enumerate() {
                 all.conversions.push(conversion.clone());
-                all.providers.push(provider.clone());
+                all.providers.push((provider.clone(), position));
             }
             all.packaging_parameters
                 .extend(manifest.packaging_parameters.iter().cloned());
@@ -59,23 +59,17 @@ impl Converters for ModuleConverters {
         settings: &serde_json::Value,
         sink: ConverterOutput,
     ) -> Result<Converter, Error> {
-        let provider = self.providers.get(conversion);
-        let wanted = self.conversions.get(conversion);
-        let (Some(provider), Some(wanted)) = (provider, wanted) else {
-            return Err(Error::unexpected("there is no such conversion"));
-        };
-        let module = provider
+        let unknown = || Error::unexpected("there is no such conversion");
+        let (provider, position) = self.providers.get(conversion).ok_or_else(unknown)?;
+        let loaded = provider
             .load(&self.services)
             .map_err(|error| Error::unexpected(error.message))?;
-        let exported = exported(&module.conversions())?;
-        let index = exported.iter().position(|known| known == wanted);
-        let index = index.and_then(|index| u32::try_from(index).ok());
-        let index =
-            index.ok_or_else(|| Error::unexpected("the module does not do that any more"))?;
+        let number = loaded.conversions.get(*position).ok_or_else(unknown)?;
         let (input, output) = formats;
-        module
+        loaded
+            .module
             .create_converter(
-                index,
+                *number,
                 input,
                 output,
                 settings.to_string().as_str().into(),
@@ -95,26 +89,35 @@ pub(super) fn exported(list: &str) -> Result<Vec<Conversion>, Error> {
     })
 }
 
-/// Whether a loaded module does what its manifest says; what it does beyond that can never be used.
-pub(super) fn compare(manifest: &[Conversion], exported: &[Conversion]) -> Result<(), String> {
+/// Where in the list of a loaded module the conversions of its manifest are, which names nothing
+/// that the module does not do; what it does beyond that can never be used.
+pub(super) fn compare(
+    manifest: &[Conversion],
+    exported: &[Conversion],
+) -> Result<Vec<u32>, String> {
     let in_words = |conversion: &Conversion| {
         let ((from, as_input), (to, as_output)) = (&conversion.input, &conversion.output);
         let cost = conversion.cost;
         format!("{from} {as_input:?} to {to} {as_output:?} at cost {cost}")
     };
-    if let Some(missing) = manifest.iter().find(|own| !exported.contains(own)) {
-        let missing = in_words(missing);
-        return Err(format!(
-            "its manifest names the conversion {missing}, which it does not export: build.rs and export_module! have to say the same"
-        ));
-    }
+    let number = |own: &Conversion| {
+        let position = exported.iter().position(|known| known == own);
+        let number = position.and_then(|position| u32::try_from(position).ok());
+        number.ok_or_else(|| {
+            let missing = in_words(own);
+            format!(
+                "its manifest names the conversion {missing}, which it does not export: build.rs and export_module! have to say the same"
+            )
+        })
+    };
+    let numbers: Vec<u32> = manifest.iter().map(number).collect::<Result<_, _>>()?;
     for hidden in exported.iter().filter(|own| !manifest.contains(own)) {
         let hidden = in_words(hidden);
         tracing::warn!(
             "a module exports the conversion {hidden}, which its manifest lacks: it is not used"
         );
     }
-    Ok(())
+    Ok(numbers)
 }
 
 #[cfg(test)]
@@ -132,7 +135,7 @@ mod tests {
         };
         let text = serde_json::to_string(&[conversion(5), conversion(6)]).unwrap();
         let both = exported(&text).unwrap();
-        assert_eq!(compare(&[conversion(6)], &both), Ok(()));
+        assert_eq!(compare(&[conversion(6)], &both), Ok(vec![1]));
         let refused = compare(&[conversion(7)], &both).unwrap_err();
         assert!(
             refused.contains("VP8 Frame to I420 Raw at cost 7"),

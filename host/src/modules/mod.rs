@@ -208,7 +208,7 @@ impl Modules {
             .providers
             .get(class)
             .ok_or_else(|| CallError::not_available(format!("Factory '{class}' not found")))?;
-        let module = provider.load(&self.services)?;
+        let module = provider.load(&self.services)?.module;
         instance::create(module, class, context, &params)
     }
 }
