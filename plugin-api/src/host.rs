@@ -52,9 +52,10 @@ impl Host {
         self.0.data_directory().as_str().into()
     }
 
-    /// The number of a format; equal formats have the same one. Of raw formats with a size there
-    /// are many: what makes such packets asks again for each, since a number that nobody has
-    /// asked for in a long time, and no pad uses, may be forgotten.
+    /// The number of a format; equal formats have the same one. It means the format as long as a
+    /// pad has it or accepts it, and until this module has asked for 4,096 others. So what makes
+    /// packets in formats that follow from what others send, as raw pictures of any size, asks
+    /// again for each packet. 0 when the format's texts have more than 64 KiB.
     pub fn format_id(&self, format: &Format) -> u32 {
         self.0.format_id(&AbiFormat::from(format))
     }
@@ -94,7 +95,8 @@ impl Host {
             .metric(1, name.into(), labels.to_string().as_str().into(), value);
     }
 
-    /// A buffer of zeros, to be filled and shared.
+    /// A buffer to be filled as a whole and shared. What is in it is unspecified: large ones are
+    /// used again, and zeroing them would cost more than filling them.
     ///
     /// # Panics
     /// When nothing can be as long, as [`Vec::with_capacity`] does.

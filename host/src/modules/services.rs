@@ -163,6 +163,6 @@ impl AbiHost for ModuleServices {
     }
 
     fn allocate(&self, length: usize) -> BytesMut {
-        BytesMut::new(length)
+        BytesMut::recycled(length)
     }
 }

@@ -5,11 +5,11 @@
 //! by another: a Rust buffer, a block of shared memory or a GStreamer buffer.
 
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error},
     ops::{Deref, DerefMut, Range},
     ptr::NonNull,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering, fence},
     },
 };
@@ -65,9 +65,13 @@ impl Bytes {
 
     /// Copies `data` into a new block: one allocation.
     pub fn copy_from(data: &[u8]) -> Self {
-        let mut bytes = BytesMut::new(data.len());
-        bytes.copy_from_slice(data);
-        bytes.freeze()
+        let block = Block::allocate(data.len(), alloc);
+        // SAFETY: the block is new and has room for as many bytes, all of which are written.
+        unsafe {
+            let payload = Block::payload(block);
+            std::ptr::copy_nonoverlapping(data.as_ptr(), payload, data.len());
+            BytesMut::of_block(block, data.len(), &BLOCK_OWNER).freeze()
+        }
     }
 
     /// A part of the same memory. `range` is clamped to what is there.
@@ -176,6 +180,61 @@ impl Block {
         }
     }
 
+    /// A block with one reference; its bytes are what `allocate` makes them.
+    ///
+    /// # Panics
+    /// When nothing can be as long.
+    fn allocate(capacity: usize, allocate: unsafe fn(Layout) -> *mut u8) -> NonNull<Self> {
+        let layout = Self::layout(capacity);
+        // SAFETY: the layout has the size of the header at least, so it is not empty.
+        let Some(block) = NonNull::new(unsafe { allocate(layout) }.cast::<Self>()) else {
+            handle_alloc_error(layout)
+        };
+        let references = AtomicUsize::new(1);
+        // SAFETY: the memory is ours and aligned for the header.
+        unsafe {
+            block.write(Self {
+                references,
+                capacity,
+            });
+        }
+        block
+    }
+
+    /// Where the bytes begin: right behind the header, which needs no padding before bytes.
+    ///
+    /// # Safety
+    /// The block is alive.
+    unsafe fn payload(block: NonNull<Self>) -> *mut u8 {
+        // SAFETY: still inside of the allocation, or one past its end for an empty block.
+        unsafe { block.as_ptr().add(1).cast() }
+    }
+
+    /// # Safety
+    /// Nobody refers to the block any more.
+    unsafe fn free(block: NonNull<Self>) {
+        // SAFETY: it was allocated with this layout.
+        unsafe {
+            let capacity = block.as_ref().capacity;
+            dealloc(block.as_ptr().cast(), Self::layout(capacity));
+        }
+    }
+
+    /// Gives up a reference; the block when it was the last one.
+    ///
+    /// # Safety
+    /// The caller holds the reference.
+    unsafe fn release(object: *const ()) -> Option<NonNull<Self>> {
+        let block = NonNull::new(object.cast::<Self>().cast_mut())?;
+        // SAFETY: alive as long as there is a reference.
+        let references = unsafe { &block.as_ref().references };
+        if references.fetch_sub(1, Ordering::Release) != 1 {
+            return None;
+        }
+        fence(Ordering::Acquire);
+        Some(block)
+    }
+
     unsafe extern "C" fn clone(object: *const ()) {
         // SAFETY: the caller holds a reference, so the block is alive.
         unsafe {
@@ -186,13 +245,20 @@ impl Block {
     }
 
     unsafe extern "C" fn drop(object: *const ()) {
-        let block = object.cast::<Block>().cast_mut();
-        // SAFETY: the caller gives up its reference; the last one frees.
+        // SAFETY: the caller gives up its reference; after the last one nobody has the block.
         unsafe {
-            if (*block).references.fetch_sub(1, Ordering::Release) == 1 {
-                fence(Ordering::Acquire);
-                let capacity = (*block).capacity;
-                dealloc(block.cast(), Self::layout(capacity));
+            if let Some(block) = Self::release(object) {
+                Self::free(block);
+            }
+        }
+    }
+
+    /// As [`drop`](Self::drop), but the block is kept to be used again.
+    unsafe extern "C" fn put_back(object: *const ()) {
+        // SAFETY: as above.
+        unsafe {
+            if let Some(block) = Self::release(object) {
+                POOL.put(block);
             }
         }
     }
@@ -203,7 +269,90 @@ static BLOCK_OWNER: Owner = Owner {
     drop: Block::drop,
 };
 
-/// A zeroed buffer with one owner, to be filled and then [frozen](Self::freeze).
+static POOLED_OWNER: Owner = Owner {
+    clone: Block::clone,
+    drop: Block::put_back,
+};
+
+/// Large blocks that nobody uses at present. The C library gets as large ones from the system and
+/// gives them back each time, so that every picture would cost the zeroing of its pages.
+struct Pool(Mutex<Free>);
+
+struct Free {
+    /// The one that was used last comes last: its bytes may still be in a cache.
+    blocks: Vec<NonNull<Block>>,
+    bytes: usize,
+}
+
+// SAFETY: the blocks are alone with the pool, and behind its lock.
+unsafe impl Sync for Pool {}
+
+static POOL: Pool = Pool(Mutex::new(Free {
+    blocks: Vec::new(),
+    bytes: 0,
+}));
+
+impl Pool {
+    /// Shorter buffers come from the C library, which keeps as much as this for itself.
+    const SHORTEST: usize = 64 * 1024;
+    /// Bytes that wait here at most: some pictures of 1080p, or one of 8K.
+    const BYTES: usize = 64 << 20;
+
+    fn free(&self) -> MutexGuard<'_, Free> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block of at least `length` bytes, and less than twice as many, with one reference. Its
+    /// bytes were initialised by whoever had it before.
+    fn take(&self, length: usize) -> Option<NonNull<Block>> {
+        let mut free = self.free();
+        let capacity = |block: &NonNull<Block>| {
+            // SAFETY: blocks of the pool are alive.
+            unsafe { block.as_ref().capacity }
+        };
+        let fits =
+            |block: &NonNull<Block>| (length..length.saturating_mul(2)).contains(&capacity(block));
+        let position = free.blocks.iter().rposition(fits)?;
+        let block = free.blocks.remove(position);
+        free.bytes -= capacity(&block);
+        // SAFETY: as above, and nobody else has it.
+        unsafe { block.as_ref() }
+            .references
+            .store(1, Ordering::Relaxed);
+        Some(block)
+    }
+
+    /// # Safety
+    /// Nobody refers to the block any more.
+    unsafe fn put(&self, block: NonNull<Block>) {
+        // SAFETY: the block is alive until it is freed.
+        let capacity = unsafe { block.as_ref().capacity };
+        let mut free = self.free();
+        if capacity > Self::BYTES - free.bytes {
+            drop(free);
+            // SAFETY: by the caller's promise.
+            return unsafe { Block::free(block) };
+        }
+        free.bytes += capacity;
+        free.blocks.push(block);
+    }
+
+    fn clear(&self) {
+        let mut free = self.free();
+        free.bytes = 0;
+        for block in std::mem::take(&mut free.blocks) {
+            // SAFETY: what is in the pool is nobody else's.
+            unsafe { Block::free(block) };
+        }
+    }
+}
+
+/// Frees the large buffers that wait to be used again.
+pub(super) fn clear_pool() {
+    POOL.clear();
+}
+
+/// A buffer with one owner, to be filled and then [frozen](Self::freeze).
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct BytesMut {
@@ -218,29 +367,41 @@ unsafe impl Send for BytesMut {}
 unsafe impl Sync for BytesMut {}
 
 impl BytesMut {
-    /// Memory of this compilation unit; [`Host::buffer`](crate::Host::buffer)
+    /// Zeroed memory of this compilation unit; [`Host::buffer`](crate::Host::buffer)
     /// gives memory that the host chooses.
     ///
     /// # Panics
     /// When nothing can be as long.
     pub fn new(length: usize) -> Self {
-        let layout = Block::layout(length);
-        // SAFETY: the layout holds the header and `length` bytes behind it, which are zero.
-        unsafe {
-            let Some(block) = NonNull::new(alloc_zeroed(layout).cast::<Block>()) else {
-                handle_alloc_error(layout)
-            };
-            block.write(Block {
-                references: AtomicUsize::new(1),
-                capacity: length,
-            });
-            let data = block.as_ptr().add(1).cast::<u8>();
-            Self {
-                data,
-                length,
-                object: block.as_ptr().cast_const().cast(),
-                owner: &BLOCK_OWNER,
-            }
+        let block = Block::allocate(length, alloc_zeroed);
+        // SAFETY: all bytes are zero.
+        unsafe { Self::of_block(block, length, &BLOCK_OWNER) }
+    }
+
+    /// Memory of any content: zeros, or what somebody wrote there before.
+    ///
+    /// # Panics
+    /// When nothing can be as long.
+    pub fn recycled(length: usize) -> Self {
+        if length < Pool::SHORTEST {
+            return Self::new(length);
+        }
+        let used = POOL.take(length);
+        let block = used.unwrap_or_else(|| Block::allocate(length, alloc_zeroed));
+        // SAFETY: zeroed when it was allocated, so initialised for good.
+        unsafe { Self::of_block(block, length, &POOLED_OWNER) }
+    }
+
+    /// # Safety
+    /// The first `length` bytes of the block are initialised; it has one reference, which is given
+    /// to the buffer, and its capacity is at least `length`.
+    unsafe fn of_block(block: NonNull<Block>, length: usize, owner: &'static Owner) -> Self {
+        Self {
+            // SAFETY: the block is alive.
+            data: unsafe { Block::payload(block) },
+            length,
+            object: block.as_ptr().cast_const().cast(),
+            owner,
         }
     }
 
@@ -333,5 +494,33 @@ mod tests {
         let clone = bytes.clone();
         drop(bytes);
         assert_eq!(&*clone, b"hell");
+    }
+
+    #[test]
+    fn the_memory_of_a_large_buffer_is_used_again() {
+        let length = 3 * Pool::SHORTEST + 1;
+        let mut first = BytesMut::recycled(length);
+        assert!(first.iter().all(|&byte| byte == 0));
+        first.fill(7);
+        let address = first.as_ptr();
+        let bytes = first.freeze();
+        let clone = bytes.clone();
+        drop(bytes);
+        let other = BytesMut::recycled(length);
+        assert_ne!(other.as_ptr(), address, "somebody still reads the first");
+        drop(clone);
+        let mut again = BytesMut::recycled(length - 100);
+        assert_eq!((again.as_ptr(), again.len()), (address, length - 100));
+        again.fill(8);
+        drop((again, other));
+        let much_shorter = BytesMut::recycled(Pool::SHORTEST);
+        assert_ne!(much_shorter.as_ptr(), address);
+        // As long as nobody else takes buffers of this size, which no other test does.
+        let kept: Vec<BytesMut> = (0..3000).map(|_| BytesMut::recycled(length)).collect();
+        drop(kept);
+        assert!(POOL.free().bytes <= Pool::BYTES);
+        clear_pool();
+        assert_eq!(POOL.free().bytes, 0);
+        assert!(BytesMut::recycled(length).iter().all(|&byte| byte == 0));
     }
 }

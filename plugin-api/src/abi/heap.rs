@@ -16,9 +16,11 @@ pub fn share_arenas(count: u8) {
     let _ = count;
 }
 
-/// Gives pages that are free in every arena back to the system. Takes from microseconds to some
+/// Gives pages that are free in every arena, and large buffers that wait to be used again, back to
+/// the system. Takes from microseconds to some
 /// ms, during which threads that allocate may wait. Does nothing where the C library cannot.
 pub fn give_back() {
+    super::bytes::clear_pool();
     #[cfg(target_env = "gnu")]
     {
         unsafe extern "C" {

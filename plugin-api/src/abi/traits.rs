@@ -56,7 +56,7 @@ pub trait AbiHost: Send + Sync {
     fn cancel_timer(&self, timer: u64);
     /// `kind`: 0 counter (adds), 1 gauge (sets); `labels`: JSON object of strings.
     fn metric(&self, kind: u8, name: RStr<'_>, labels: RStr<'_>, value: f64);
-    /// Zeroed memory, which may be shared with other processes.
+    /// Memory of any content, which may be shared with other processes.
     #[sabi(last_prefix_field)]
     fn allocate(&self, length: usize) -> BytesMut;
 }
