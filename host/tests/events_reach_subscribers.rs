@@ -80,6 +80,33 @@ async fn links_are_announced_by_their_source() {
 }
 
 #[tokio::test]
+async fn a_released_element_raises_nothing_about_its_own_end() {
+    let bench = Bench::start().await;
+    let mut client = bench.client().await;
+    let pipeline = client.create("MediaPipeline", json!({})).await;
+    let mut elements = Vec::new();
+    for _ in 0..3 {
+        elements.push(client.element("PassThrough", &pipeline).await);
+    }
+    for (source, sink) in [(0, 1), (1, 2), (1, 1)] {
+        let sink = json!({"sink": elements[sink]});
+        client.invoke(&elements[source], "connect", sink).await;
+    }
+    for element in &elements {
+        client.subscribe(element, "ElementDisconnected").await;
+    }
+    let middle = json!({"object": elements[1]});
+    client.result("release", middle).await;
+    // What fed it before was cut when it was connected to itself.
+    assert_eq!(client.event_types().await, [""; 0]);
+    let sink = json!({"sink": elements[2]});
+    client.invoke(&elements[0], "connect", sink).await;
+    let last = json!({"object": elements[2]});
+    client.result("release", last).await;
+    assert_eq!(client.event_types().await, ["ElementDisconnected"; 3]);
+}
+
+#[tokio::test]
 async fn elements_of_different_pipelines_cannot_be_connected() {
     let bench = Bench::start().await;
     let mut client = bench.client().await;

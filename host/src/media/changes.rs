@@ -103,10 +103,13 @@ impl Locked<'_> {
         connections.dedup();
         for connection in connections {
             self.unlink(&connection);
-            self.tell(
-                &connection.source.clone(),
-                NodeEvent::Disconnected(connection),
-            );
+            // As in Kurento, an object that is released raises no events about its own end.
+            if connection.source != *id {
+                self.tell(
+                    &connection.source.clone(),
+                    NodeEvent::Disconnected(connection),
+                );
+            }
         }
         let pads: Vec<_> = self.elements.get(id)?.conversions.keys().cloned().collect();
         for key in pads {

@@ -142,6 +142,12 @@ impl Graph {
         result
     }
 
+    /// Runs `news` after everything that is being told of what happened so far, on whichever thread
+    /// does that.
+    pub fn tell_after(&self, news: impl FnOnce() + Send + 'static) {
+        self.change(|graph| graph.queue.push(Box::new(news)));
+    }
+
     fn deliver(&self) {
         if std::mem::replace(&mut self.deliveries().running, true) {
             return;
