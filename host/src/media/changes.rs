@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     connection::{Connection, NodeEvent, PadKey},
+    convert::Tree,
     fanout::FanOut,
     graph::{Delivery, Element, Graph},
     link::Link,
@@ -55,16 +56,16 @@ impl Locked<'_> {
         };
         let link = Arc::new(Link::new(connection.clone()));
         sink.inputs.insert(key, link.clone());
-        let source_key = connection.source_key();
+        let joined = link.clone();
         if let Some(source) = self.elements.get_mut(&connection.source) {
             source
                 .outputs
-                .entry(source_key.clone())
+                .entry(connection.source_key())
                 .or_default()
                 .push(link);
         }
         self.tell(&connection.source, NodeEvent::Connected(connection.clone()));
-        self.refresh(&connection.source, &source_key);
+        self.refresh_link(&joined);
     }
 
     /// Removes a link if there is exactly this one.
@@ -73,20 +74,17 @@ impl Locked<'_> {
         let Some(sink) = self.elements.get_mut(&connection.sink) else {
             return;
         };
-        if sink
-            .inputs
-            .get(&key)
-            .is_none_or(|link| link.connection != *connection)
-        {
+        let is_meant = |link: &&Arc<Link>| link.connection == *connection;
+        let Some(link) = sink.inputs.get(&key).filter(is_meant).cloned() else {
             return;
-        }
+        };
         sink.inputs.remove(&key);
-        let source_key = connection.source_key();
         let source = self.elements.get_mut(&connection.source);
-        if let Some(links) = source.and_then(|source| source.outputs.get_mut(&source_key)) {
-            links.retain(|link| link.connection != *connection);
+        let links = source.and_then(|source| source.outputs.get_mut(&connection.source_key()));
+        if let Some(links) = links {
+            links.retain(|known| !Arc::ptr_eq(known, &link));
         }
-        self.refresh(&connection.source, &source_key);
+        self.end_link(&link);
         self.silence(&connection.sink, &key);
     }
 
@@ -123,30 +121,30 @@ impl Locked<'_> {
         Some(element)
     }
 
-    /// Brings the source that feeds a sink up to date.
-    pub(super) fn refresh_feed_of(&mut self, id: &Arc<str>, key: &PadKey) {
-        let link = self
-            .elements
-            .get(id)
-            .and_then(|element| element.inputs.get(key));
-        if let Some(connection) = link.map(|link| link.connection.clone()) {
-            self.refresh(&connection.source, &connection.source_key());
+    fn input(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Link>> {
+        self.elements.get(id)?.inputs.get(key).cloned()
+    }
+
+    /// Brings the link to a sink up to date.
+    pub(super) fn refresh_input(&mut self, id: &Arc<str>, key: &PadKey) {
+        if let Some(link) = self.input(id, key) {
+            self.refresh_link(&link);
         }
     }
 
-    /// What failed on the way to a sink is worth another try.
-    pub(super) fn forget_failures(&mut self, id: &Arc<str>, key: &PadKey) {
-        let link = self
-            .elements
-            .get(id)
-            .and_then(|element| element.inputs.get(key));
-        let Some(connection) = link.map(|link| link.connection.clone()) else {
+    /// The same, when the sink wants something else than before: what failed on the way to it is
+    /// worth another try, and then for all others, too.
+    pub(super) fn retry_input(&mut self, id: &Arc<str>, key: &PadKey) {
+        let Some(link) = self.input(id, key) else {
             return;
         };
-        let source = self.elements.get_mut(&connection.source);
-        let tree = source.and_then(|source| source.conversions.get_mut(&connection.source_key()));
-        if let Some(tree) = tree {
-            tree.forget_failures();
+        let (source, source_key) = (&link.connection.source, link.connection.source_key());
+        let element = self.elements.get_mut(source);
+        let tree = element.and_then(|element| element.conversions.get_mut(&source_key));
+        if tree.is_some_and(Tree::forget_failures) {
+            self.refresh(source, &source_key);
+        } else {
+            self.refresh_link(&link);
         }
     }
 
@@ -158,7 +156,8 @@ impl Locked<'_> {
             .and_then(|element| element.outputs.get(key))
             .cloned();
         for link in links.unwrap_or_default() {
-            link.set_active(false);
+            link.deactivate();
+            link.set_feed(None);
             self.silence(&link.connection.sink, &link.connection.sink_key());
         }
     }

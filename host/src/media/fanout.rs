@@ -9,18 +9,23 @@ use std::{
     },
 };
 
-use rivero_plugin_api::{Packet, SinkSelection, abi::traits::SinkGroup};
+use rivero_plugin_api::{
+    Packet, SinkSelection,
+    abi::traits::{AbiSinkGroup_TO, SinkGroup},
+};
 
 use super::{
-    link::{Burst, Link},
+    cursor::{Burst, Selection},
+    link::Link,
     sink::Sink,
 };
 
-/// The active consumers of a source. Replaced as a whole when they change.
+/// The active consumers of a source. Producers read it while control prepares the next one, so it
+/// is replaced as a whole; a copy shares with the original what is not changed.
 #[derive(Default)]
 pub(crate) struct FanOut {
     groups: Vec<Group>,
-    direct: Vec<Member>,
+    direct: Members,
     /// Some consumer has just joined and waits for its first keyframe.
     newcomers: AtomicBool,
 }
@@ -28,13 +33,22 @@ pub(crate) struct FanOut {
 struct Group {
     handle: SinkGroup,
     number: u64,
-    members: Vec<Member>,
+    members: Members,
 }
 
+/// Consumers in pieces, so that one that comes or goes costs a copy of its piece only.
+#[derive(Clone, Default)]
+struct Members(Vec<Arc<Vec<Member>>>);
+
+/// Consumers of a piece.
+const PIECE: usize = 64;
+
 #[derive(Clone)]
-struct Member {
+pub(crate) struct Member {
     link: Arc<Link>,
     sink: Arc<Sink>,
+    /// The [start](super::cursor::Order::start) at which the link became one of these.
+    start: u32,
 }
 
 thread_local! {
@@ -42,38 +56,118 @@ thread_local! {
     static SELECTIONS: RefCell<Vec<SinkSelection>> = const { RefCell::new(Vec::new()) };
 }
 
-impl FanOut {
-    pub(crate) fn add(&mut self, link: Arc<Link>, sink: Arc<Sink>) {
-        *self.newcomers.get_mut() |= link.is_newcomer();
-        let Some(group) = sink.group() else {
-            self.direct.push(Member { link, sink });
-            return;
+impl Clone for FanOut {
+    fn clone(&self) -> Self {
+        Self {
+            groups: self.groups.clone(),
+            direct: self.direct.clone(),
+            newcomers: self.newcomers.load(Relaxed).into(),
+        }
+    }
+}
+
+impl Clone for Group {
+    fn clone(&self) -> Self {
+        Self {
+            handle: AbiSinkGroup_TO::from_sabi(self.handle.obj.shallow_clone()),
+            number: self.number,
+            members: self.members.clone(),
+        }
+    }
+}
+
+impl Members {
+    fn add(&mut self, member: Member) {
+        let has_room = |piece: &&mut Arc<Vec<Member>>| piece.len() < PIECE;
+        match self.0.iter_mut().rev().find(has_room) {
+            Some(piece) => Arc::make_mut(piece).push(member),
+            None => self.0.push(Arc::new(vec![member])),
+        }
+    }
+
+    /// `false` when the link is not among them.
+    fn remove(&mut self, link: &Arc<Link>) -> bool {
+        let of_link = |member: &Member| Arc::ptr_eq(&member.link, link);
+        let pieces = self.0.iter().enumerate();
+        let mut found = pieces.filter_map(|(piece, members)| {
+            let position = members.iter().position(of_link)?;
+            Some((piece, position))
+        });
+        let Some((piece, position)) = found.next() else {
+            return false;
         };
-        let number = group.id();
-        if let Some(known) = self.groups.iter_mut().find(|known| known.number == number) {
-            known.members.push(Member { link, sink });
+        let Some(members) = self.0.get_mut(piece) else {
+            return false;
+        };
+        if members.len() == 1 {
+            self.0.remove(piece);
         } else {
-            let handle = group;
+            Arc::make_mut(members).remove(position);
+        }
+        true
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter().flat_map(|piece| piece.iter())
+    }
+}
+
+impl FanOut {
+    /// `is_new`: the link has just begun to carry video.
+    pub(crate) fn add(&mut self, link: Arc<Link>, sink: Arc<Sink>, is_new: bool) {
+        *self.newcomers.get_mut() |= is_new;
+        let group = sink.group();
+        let start = link.order().start;
+        let member = Member { link, sink, start };
+        let Some(handle) = group else {
+            return self.direct.add(member);
+        };
+        let number = handle.id();
+        if let Some(known) = self.groups.iter_mut().find(|known| known.number == number) {
+            known.members.add(member);
+        } else {
+            let mut members = Members::default();
+            members.add(member);
             self.groups.push(Group {
                 handle,
                 number,
-                members: vec![Member { link, sink }],
+                members,
             });
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.direct.len()
-            + self
-                .groups
-                .iter()
-                .map(|group| group.members.len())
-                .sum::<usize>()
+    pub(crate) fn remove(&mut self, link: &Arc<Link>) {
+        if self.direct.remove(link) {
+            return;
+        }
+        for group in &mut self.groups {
+            if group.members.remove(link) {
+                break;
+            }
+        }
+        self.groups.retain(|group| group.members.len() > 0);
     }
 
-    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
-        let grouped = self.groups.iter().flat_map(|group| &group.members);
-        grouped.chain(&self.direct).map(|member| &member.link)
+    /// Without consumers, but some of those to come may be new.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            newcomers: self.newcomers.load(Relaxed).into(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let grouped = self.groups.iter().map(|group| group.members.len());
+        self.direct.len() + grouped.sum::<usize>()
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        let grouped = self.groups.iter().flat_map(|group| group.members.iter());
+        grouped.chain(self.direct.iter())
     }
 
     /// Whether consumers joined since the last call.
@@ -84,15 +178,16 @@ impl FanOut {
     /// Gives those that have just joined what `since_keyframe` finds of the
     /// encoding they want.
     pub(crate) fn greet(&self, since_keyframe: impl Fn(u8) -> Vec<Packet>) {
-        let newcomers = self.links().filter(|link| link.is_newcomer());
-        let encodings: BTreeSet<u8> = newcomers.map(|link| link.wanted()).collect();
+        let newcomers = self.members().filter(|member| member.is_newcomer());
+        let encodings: BTreeSet<u8> = newcomers.map(Member::wanted).collect();
         for encoding in encodings {
             for packets in since_keyframe(encoding).chunks(64) {
-                let wants = |link: &Link| link.is_newcomer() && link.wanted() == encoding;
+                let wants = |member: &Member| member.is_newcomer() && member.wanted() == encoding;
                 self.push_to(&Burst::new(packets), wants);
             }
         }
-        self.links().for_each(|link| link.greeted());
+        let greeted = |member: &Member| member.link.greeted(member.start);
+        self.members().for_each(greeted);
     }
 
     /// Serves everybody; `true` when somebody still waits for a keyframe.
@@ -100,9 +195,9 @@ impl FanOut {
         self.push_to(burst, |_| true)
     }
 
-    fn push_to(&self, burst: &Burst<'_>, wants: impl Fn(&Link) -> bool) -> bool {
+    fn push_to(&self, burst: &Burst<'_>, wants: impl Fn(&Member) -> bool) -> bool {
         let mut starved = false;
-        for member in self.direct.iter().filter(|member| wants(&member.link)) {
+        for member in self.direct.iter().filter(|member| wants(member)) {
             starved |= member.push(burst);
         }
         if !self.groups.is_empty() {
@@ -120,23 +215,22 @@ impl Group {
     fn push(
         &self,
         burst: &Burst<'_>,
-        wants: impl Fn(&Link) -> bool,
+        wants: impl Fn(&Member) -> bool,
         selections: &mut Vec<SinkSelection>,
     ) -> bool {
         let mut starved = false;
         selections.clear();
-        for Member { link, sink } in self.members.iter().filter(|member| wants(&member.link)) {
-            let packets = link.select(burst);
-            if packets != 0 {
-                sink.mark(packets.count_ones(), burst.age);
+        for piece in &self.members.0 {
+            for member in piece.iter().filter(|member| wants(member)) {
+                let selection = member.select(burst);
+                if selection.is_told {
+                    selections.push(SinkSelection {
+                        token: member.sink.token(),
+                        packets: selection.packets,
+                    });
+                }
+                starved |= selection.starved;
             }
-            if packets != 0 || link.leaves_out(burst) {
-                selections.push(SinkSelection {
-                    token: sink.token(),
-                    packets,
-                });
-            }
-            starved |= link.is_waiting();
         }
         if !selections.is_empty() {
             self.handle
@@ -147,13 +241,35 @@ impl Group {
 }
 
 impl Member {
-    fn push(&self, burst: &Burst<'_>) -> bool {
-        let selection = self.link.select(burst);
-        if selection != 0 {
-            self.sink.mark(selection.count_ones(), burst.age);
-            self.push_runs(burst, selection);
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
+    pub(crate) fn estimate(&self) -> u64 {
+        self.sink.estimate()
+    }
+
+    fn wanted(&self) -> u8 {
+        self.link.choice().encoding
+    }
+
+    fn is_newcomer(&self) -> bool {
+        self.link.is_newcomer(self.start)
+    }
+
+    fn select(&self, burst: &Burst<'_>) -> Selection {
+        let selection = self.link.select(self.start, self.estimate(), burst);
+        if selection.packets != 0 {
+            self.sink.mark(selection.packets.count_ones(), burst.age);
         }
-        self.link.is_waiting()
+        selection
+    }
+
+    fn push(&self, burst: &Burst<'_>) -> bool {
+        let selection = self.select(burst);
+        self.push_runs(burst, selection.packets);
+        selection.starved
     }
 
     /// Hands over runs of neighbours, so that a gap costs a call, not a copy.

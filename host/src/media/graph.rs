@@ -267,12 +267,12 @@ impl Graph {
                 let kind = key.kind;
                 graph.tell(id, NodeEvent::TooManyFormats { kind, surplus });
             }
-            if let Some(sink) = graph.sink(id, key)
-                && sink.set_accepted(formats)
-            {
-                graph.forget_failures(id, key);
+            let sink = graph.sink(id, key);
+            if sink.is_some_and(|sink| sink.set_accepted(formats)) {
+                graph.retry_input(id, key);
+            } else {
+                graph.refresh_input(id, key);
             }
-            graph.refresh_feed_of(id, key);
         });
     }
 
@@ -293,7 +293,7 @@ impl Graph {
         let gone = self.change(|graph| {
             let sink = graph.elements.get_mut(id)?.sinks.remove(key)?;
             sink.set_feed(None);
-            graph.refresh_feed_of(id, key);
+            graph.refresh_input(id, key);
             Some(sink)
         });
         drop(gone);
@@ -311,8 +311,7 @@ impl Graph {
             };
             let inputs = element.inputs.keys().filter(|key| key.kind == kind);
             for key in inputs.cloned().collect::<Vec<_>>() {
-                graph.forget_failures(id, &key);
-                graph.refresh_feed_of(id, &key);
+                graph.retry_input(id, &key);
             }
         });
     }

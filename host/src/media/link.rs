@@ -1,96 +1,37 @@
-//! One consumer of a source: what it may see of a burst.
+//! A requested connection, and what its consumer is to get.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    Mutex, MutexGuard, PoisonError,
+    atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
 };
 
-use rivero_plugin_api::{Encoding, MediaKind, Packet};
+use rivero_plugin_api::{Encoding, MediaKind};
 
 use super::{
     connection::Connection,
+    cursor::{Burst, Cursor, Order, Selection},
     layers::{self, Choice},
     source::Source,
-    thinning::Thinner,
 };
-
-/// Codings that do not say where a consumer may go up to more temporal layers let it at keyframes
-/// only, and after this many frames one is asked for.
-const PATIENCE: u8 = 30;
-
-/// A burst, looked at once for all links.
-pub(crate) struct Burst<'a> {
-    pub(crate) packets: &'a [Packet],
-    /// One bit a packet.
-    pub(crate) all: u64,
-    /// The encoding of all packets, when they share one.
-    encoding: Option<u8>,
-    /// Whether no packet is above the base layers.
-    layered: bool,
-    /// ns since the first packet entered the server, while that is measured.
-    pub(crate) age: Option<i64>,
-}
-
-impl<'a> Burst<'a> {
-    /// `packets`: 1 to 64.
-    pub(crate) fn new(packets: &'a [Packet]) -> Self {
-        let first = packets.first().map(|packet| packet.layer.encoding);
-        let uniform = packets
-            .iter()
-            .all(|packet| Some(packet.layer.encoding) == first);
-        Self {
-            packets,
-            all: u64::MAX >> (64 - packets.len().clamp(1, 64)),
-            encoding: first.filter(|_| uniform),
-            layered: packets
-                .iter()
-                .any(|p| p.layer.temporal > 0 || p.layer.spatial > 0),
-            age: None,
-        }
-    }
-
-    /// The same, measured at `now` on the pipeline clock.
-    pub(crate) fn measured(self, now: i64) -> Self {
-        let entered = self.packets.first().map(|packet| packet.ingress_time);
-        // 0 where a producer does not say.
-        let age = entered
-            .filter(|entered| *entered > 0)
-            .map(|entered| now - entered);
-        Self { age, ..self }
-    }
-}
 
 /// A requested connection and, once it is active, its selection of packets.
 ///
-/// Written by the producer's thread, but for the wishes, which come from the
-/// consumer; every field stands on its own, so relaxed access is enough.
+/// Three parties use it, and each writes what is its own: control and consumer the order, by
+/// exchanging the whole word, so that nobody overwrites what another has just wanted; whoever pushes
+/// packets the cursor, which nobody else locks, so that it never waits; and the control side, under
+/// the lock of its graph, the account.
 pub(crate) struct Link {
     pub(crate) connection: Connection,
-    active: AtomicBool,
-    /// Nothing passes before a keyframe of the wanted encoding.
-    waiting: AtomicBool,
-    /// Has become active and was not offered what came before.
-    newcomer: AtomicBool,
-    encoding: AtomicU8,
-    wanted: AtomicU8,
-    spatial: AtomicU8,
-    temporal: AtomicU8,
-    /// Where the temporal layers are to go: up where the coding allows it, down between frames.
-    wanted_temporal: AtomicU8,
-    /// Frames of wanted temporal layers that were left out because nothing allowed to go up.
-    missed: AtomicU8,
-    /// RTP timestamp of the frame that was looked at last; above 32 bits before the first.
-    frame: AtomicU64,
-    /// The consumer chose its layers itself.
-    wished: AtomicBool,
-    /// The consumer cannot be told what was left out, and would take it for lost.
-    whole: AtomicBool,
-    /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
-    estimate: AtomicU64,
-    /// Frames are left out, or were and no keyframe has come since.
-    thinned: AtomicBool,
-    thinner: Mutex<Thinner>,
-    /// What the control side has to say about it; nothing of the media path.
+    /// An [`Order`].
+    order: AtomicU64,
+    /// While the link passes from one producer to another both may have a burst at hand; the lock
+    /// lets one after the other, and the [start](Order::start) tells whose order it is.
+    cursor: Mutex<Cursor>,
+    /// The start for which the cursor is [cut](Cursor::is_cut). Written with the cursor.
+    cut: AtomicU32,
     account: Mutex<Account>,
 }
 
@@ -102,7 +43,7 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    pub(crate) fn of(source: &Arc<Source>) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         Self {
             pad: source.id(),
             format: source.format(),
@@ -110,8 +51,12 @@ impl Hop {
     }
 }
 
+/// What the control side has to say about a link; nothing of the media path.
 #[derive(Default)]
 struct Account {
+    active: bool,
+    /// The pad among whose consumers its sink is.
+    feed: Option<u32>,
     /// The source pad, then the conversions; empty while nothing is carried.
     route: Vec<Hop>,
     /// Why it could not carry anything, as told last.
@@ -120,29 +65,43 @@ struct Account {
 
 impl Link {
     pub(crate) fn new(connection: Connection) -> Self {
+        let is_video = connection.kind == MediaKind::Video;
         Self {
             connection,
-            active: AtomicBool::new(false),
-            waiting: AtomicBool::new(false),
-            newcomer: AtomicBool::new(false),
-            encoding: AtomicU8::new(0),
-            wanted: AtomicU8::new(0),
-            spatial: AtomicU8::new(u8::MAX),
-            temporal: AtomicU8::new(u8::MAX),
-            wanted_temporal: AtomicU8::new(u8::MAX),
-            missed: AtomicU8::new(0),
-            frame: AtomicU64::new(u64::MAX),
-            wished: AtomicBool::new(false),
-            whole: AtomicBool::new(false),
-            estimate: AtomicU64::new(u64::MAX),
-            thinned: AtomicBool::new(false),
-            thinner: Mutex::default(),
+            order: AtomicU64::new(Order::default().to_word()),
+            cursor: Mutex::new(Cursor::new(is_video)),
+            cut: AtomicU32::new(0),
             account: Mutex::default(),
         }
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        Order::from_word(self.order.load(Acquire))
+    }
+
+    /// Changes the order as a whole; gives the former and the new one.
+    fn reorder(&self, change: impl Fn(&mut Order)) -> (Order, Order) {
+        let mut word = self.order.load(Acquire);
+        loop {
+            let former = Order::from_word(word);
+            let mut order = former;
+            change(&mut order);
+            let exchanged =
+                self.order
+                    .compare_exchange_weak(word, order.to_word(), AcqRel, Acquire);
+            match exchanged {
+                Ok(_) => return (former, order),
+                Err(latest) => word = latest,
+            }
+        }
     }
 
     /// Takes note of the way that media comes; `true` when that is another one.
@@ -167,212 +126,129 @@ impl Link {
         is_news
     }
 
-    /// Begins or ends to carry media; `true` when that is a change.
-    pub(crate) fn set_active(&self, active: bool) -> bool {
-        let changed = self.active.swap(active, Relaxed) != active;
-        if changed && active && self.connection.kind == MediaKind::Video {
-            self.waiting.store(true, Relaxed);
-            self.newcomer.store(true, Relaxed);
+    /// The number of the pad among whose consumers the link's sink is.
+    pub(crate) fn feed(&self) -> Option<u32> {
+        self.account().feed
+    }
+
+    pub(crate) fn set_feed(&self, pad: Option<u32>) {
+        self.account().feed = pad;
+    }
+
+    /// Begins to carry media; `true` when it did not.
+    pub(crate) fn activate(&self) -> bool {
+        if std::mem::replace(&mut self.account().active, true) {
+            return false;
         }
-        if changed && !active {
-            self.account().route.clear();
-        }
-        if !active {
-            // What feeds it next has other layers.
-            self.wished.store(false, Relaxed);
-            self.thinned.store(false, Relaxed);
-            *self.thinner() = Thinner::default();
-        }
-        changed
+        self.reorder(|order| order.start = order.start.wrapping_add(1).max(1));
+        true
     }
 
-    /// A keyframe is needed, to begin or to change to the encoding that was chosen.
-    pub(crate) fn is_waiting(&self) -> bool {
-        let changes = self.encoding.load(Relaxed) != self.wanted.load(Relaxed);
-        self.waiting.load(Relaxed)
-            || self.missed.load(Relaxed) >= PATIENCE
-            || changes && !self.wished.load(Relaxed)
-            || self.thinned.load(Relaxed) && self.thinner().wants_keyframe(self.estimate())
-    }
-
-    pub(crate) fn is_newcomer(&self) -> bool {
-        self.newcomer.load(Relaxed)
-    }
-
-    pub(crate) fn greeted(&self) {
-        self.newcomer.store(false, Relaxed);
-    }
-
-    /// The encoding that the consumer asks for.
-    pub(crate) fn wanted(&self) -> u8 {
-        self.wanted.load(Relaxed)
-    }
-
-    /// The consumer wants these layers; the switch happens at a keyframe.
-    pub(crate) fn wish(&self, encoding: u8, spatial: u8, temporal: u8) {
-        self.wanted.store(encoding, Relaxed);
-        self.spatial.store(spatial, Relaxed);
-        self.wanted_temporal.store(temporal, Relaxed);
-        self.wished.store(true, Relaxed);
+    /// Ends to carry media. What feeds it next has other layers, so what was chosen means nothing.
+    pub(crate) fn deactivate(&self) {
+        let mut account = self.account();
+        account.active = false;
+        account.route.clear();
+        drop(account);
+        self.reorder(|order| (order.wished, order.thins) = (false, false));
     }
 
     /// Another source feeds the consumer: what it wished of the former one means nothing.
     pub(crate) fn forget_wish(&self) {
         self.wish(0, u8::MAX, u8::MAX);
-        self.wished.store(false, Relaxed);
+        self.reorder(|order| order.wished = false);
+    }
+
+    /// The consumer wants these layers; the switch happens at a keyframe.
+    pub(crate) fn wish(&self, encoding: u8, spatial: u8, temporal: u8) {
+        self.reorder(|order| {
+            (order.encoding, order.spatial, order.temporal) = (encoding, spatial, temporal);
+            order.wished = true;
+        });
     }
 
     /// Whether the consumer gets encodings as a whole or not at all.
-    pub(crate) fn takes_whole(&self) -> bool {
-        self.whole.load(Relaxed)
+    pub(crate) fn set_whole(&self, whole: bool) {
+        self.reorder(|order| order.whole = whole);
     }
 
-    pub(crate) fn take_whole(&self, whole: bool) {
-        self.whole.store(whole, Relaxed);
-    }
-
-    /// Chooses the best of `encodings` that the path carries, unless the consumer chose itself;
-    /// `true` when the encoding is to change.
-    pub(crate) fn choose(&self, encodings: &[Encoding]) -> bool {
-        if self.wished.load(Relaxed) {
-            return false;
-        }
-        let (estimate, present) = (self.estimate(), self.choice());
-        let choice = if self.takes_whole() {
-            layers::choose(&without_layers(encodings), estimate, present)
-        } else {
-            layers::choose(encodings, estimate, present)
-        };
-        let Some(choice) = choice else { return false };
-        self.wanted_temporal.store(choice.temporal, Relaxed);
-        self.wanted.swap(choice.encoding, Relaxed) != choice.encoding
+    /// Chooses the best of `encodings` that a path with this estimate carries, unless the consumer
+    /// chose itself; `true` when the encoding is to change.
+    pub(crate) fn choose(&self, encodings: &[Encoding], estimate: u64) -> bool {
+        let (former, order) = self.reorder(|order| {
+            if order.wished {
+                return;
+            }
+            let present = choice(*order);
+            let choice = if order.whole {
+                layers::choose(&without_layers(encodings), estimate, present)
+            } else {
+                layers::choose(encodings, estimate, present)
+            };
+            if let Some(choice) = choice {
+                (order.encoding, order.temporal) = (choice.encoding, choice.temporal);
+            }
+        });
+        former.encoding != order.encoding
     }
 
     /// What was chosen last.
     pub(crate) fn choice(&self) -> Choice {
-        Choice {
-            encoding: self.wanted.load(Relaxed),
-            temporal: self.wanted_temporal.load(Relaxed),
-        }
-    }
-
-    pub(crate) fn set_estimate(&self, bits_per_second: u64) {
-        self.estimate.store(bits_per_second, Relaxed);
-    }
-
-    /// Bit/s, `u64::MAX` where nothing limits.
-    pub(crate) fn estimate(&self) -> u64 {
-        self.estimate.load(Relaxed)
+        choice(self.order())
     }
 
     /// Frames are left out from now on where the path does not carry all of them.
     pub(crate) fn thin(&self) {
-        self.thinned.store(true, Relaxed);
+        self.reorder(|order| order.thins = true);
     }
 
     /// The path does not carry what it was sent, so nothing is before a keyframe that it can take.
     pub(crate) fn is_cut(&self) -> bool {
-        self.thinned.load(Relaxed) && self.thinner().is_cut()
+        let order = self.order();
+        order.thins && self.cut.load(Relaxed) == order.start
     }
 
-    fn thinner(&self) -> MutexGuard<'_, Thinner> {
-        self.thinner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the consumer has to be told of a burst of which nothing passes, so that it does not
-    /// take what was left out on purpose for lost.
-    pub(crate) fn leaves_out(&self, burst: &Burst<'_>) -> bool {
-        let encoding = self.encoding.load(Relaxed);
-        !self.waiting.load(Relaxed) && { burst.packets.iter() }
-            .any(|packet| packet.layer.encoding == encoding)
-    }
-
-    /// The packets of a burst that pass, one bit each.
-    pub(crate) fn select(&self, burst: &Burst<'_>) -> u64 {
-        let selection = self.select_layers(burst);
-        if self.thinned.load(Relaxed) {
-            self.select_frames(burst, selection)
-        } else {
-            selection
+    /// The packets of a burst that pass on a path that carries `estimate` bit/s; for whoever
+    /// pushes. Nothing does when the link has begun anew since `start`, with another source.
+    pub(crate) fn select(&self, start: u32, estimate: u64, burst: &Burst<'_>) -> Selection {
+        let mut cursor = self.cursor();
+        // Read under the lock: a former producer must not take the cursor back to its own start.
+        let order = self.order();
+        if order.start != start {
+            return Selection::default();
         }
-    }
-
-    /// Those of a selection that the path carries.
-    fn select_frames(&self, burst: &Burst<'_>, mut selection: u64) -> u64 {
-        let (mut thinner, rate) = (self.thinner(), self.estimate());
-        for (bit, packet) in burst.packets.iter().enumerate().take(64) {
-            let now = match packet.ingress_time {
-                0 => packet.presentation_time,
-                ingress => ingress,
-            };
-            if selection >> bit & 1 == 1 && !thinner.admits(now, packet, rate) {
-                selection &= !(1 << bit);
-            }
-        }
-        if rate == u64::MAX && !thinner.is_cut() {
-            self.thinned.store(false, Relaxed);
+        let selection = cursor.select(order, estimate, burst);
+        if order.thins {
+            let cut = if cursor.is_cut() { start } else { 0 };
+            self.cut.store(cut, Relaxed);
         }
         selection
     }
 
-    fn select_layers(&self, burst: &Burst<'_>) -> u64 {
-        let encoding = self.encoding.load(Relaxed);
-        let steady = !self.waiting.load(Relaxed)
-            && burst.encoding == Some(encoding)
-            && self.wanted.load(Relaxed) == encoding
-            && (!burst.layered || self.takes_all_layers());
-        if steady {
-            burst.all
-        } else {
-            self.select_each(burst, encoding)
+    /// Whether the consumer was not shown what came before it began; for whoever pushes.
+    pub(crate) fn is_newcomer(&self, start: u32) -> bool {
+        let mut cursor = self.cursor();
+        let order = self.order();
+        if order.start != start {
+            return false;
         }
+        cursor.follow(order);
+        cursor.is_newcomer()
     }
 
-    fn takes_all_layers(&self) -> bool {
-        let limits = [&self.temporal, &self.wanted_temporal, &self.spatial];
-        limits.iter().all(|limit| limit.load(Relaxed) == u8::MAX)
-    }
-
-    fn select_each(&self, burst: &Burst<'_>, mut encoding: u8) -> u64 {
-        let wanted = self.wanted.load(Relaxed);
-        let wanted_temporal = self.wanted_temporal.load(Relaxed);
-        let spatial = self.spatial.load(Relaxed);
-        let mut temporal = self.temporal.load(Relaxed);
-        let mut frame = self.frame.load(Relaxed);
-        let mut waiting = self.waiting.load(Relaxed);
-        let mut missed = self.missed.load(Relaxed);
-        let mut selection = 0;
-        for (bit, packet) in burst.packets.iter().enumerate().take(64) {
-            let layer = packet.layer;
-            if layer.encoding == wanted && packet.is_keyframe() {
-                (encoding, waiting, temporal) = (wanted, false, wanted_temporal);
-                missed = 0;
-            }
-            let timestamp = u64::from(packet.rtp.timestamp);
-            let begins = layer.encoding == encoding && timestamp != frame;
-            if begins {
-                frame = timestamp;
-                temporal = temporal.min(wanted_temporal);
-            }
-            let rises = packet.flags & Packet::LAYER_SYNC != 0 && layer.encoding == encoding;
-            if rises && (temporal..=wanted_temporal).contains(&layer.temporal) {
-                temporal = layer.temporal;
-                missed = 0;
-            }
-            let misses = layer.temporal > temporal && layer.temporal <= wanted_temporal;
-            missed = missed.saturating_add(u8::from(begins && misses));
-            let passes = !waiting
-                && layer.encoding == encoding
-                && layer.spatial <= spatial
-                && layer.temporal <= temporal;
-            selection |= u64::from(passes) << bit;
+    /// It has been shown that; for whoever pushes.
+    pub(crate) fn greeted(&self, start: u32) {
+        let mut cursor = self.cursor();
+        if self.order().start == start {
+            cursor.greet();
         }
-        self.encoding.store(encoding, Relaxed);
-        self.waiting.store(waiting, Relaxed);
-        self.temporal.store(temporal, Relaxed);
-        self.frame.store(frame, Relaxed);
-        self.missed.store(missed, Relaxed);
-        selection
+    }
+}
+
+fn choice(order: Order) -> Choice {
+    Choice {
+        encoding: order.encoding,
+        temporal: order.temporal,
     }
 }
 
@@ -387,11 +263,11 @@ fn without_layers(encodings: &[Encoding]) -> Vec<Encoding> {
 
 #[cfg(test)]
 mod tests {
-    use rivero_plugin_api::{Bytes, Layer, Rtp};
+    use rivero_plugin_api::{Bytes, Layer, Packet, Rtp};
 
     use super::*;
 
-    fn packet(encoding: u8, temporal: u8, keyframe: bool) -> Packet {
+    fn packet(encoding: u8, keyframe: bool) -> Packet {
         Packet {
             bytes: Bytes::default(),
             format: 1,
@@ -400,8 +276,7 @@ mod tests {
             flags: if keyframe { Packet::KEYFRAME } else { 0 },
             layer: Layer {
                 encoding,
-                spatial: 0,
-                temporal,
+                ..Layer::default()
             },
             presentation_time: 0,
             ingress_time: 0,
@@ -410,144 +285,95 @@ mod tests {
         }
     }
 
-    fn link(kind: MediaKind) -> Link {
+    fn link() -> Link {
         let link = Link::new(Connection {
             source: "a".into(),
             sink: "b".into(),
-            kind,
+            kind: MediaKind::Video,
             source_description: "default".into(),
             sink_description: "default".into(),
         });
-        link.set_active(true);
+        assert!(link.activate() && !link.activate());
         link
     }
 
-    #[test]
-    fn video_begins_at_a_keyframe() {
-        let link = link(MediaKind::Video);
-        let burst = [packet(0, 0, false), packet(0, 0, true), packet(0, 0, false)];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b110);
-        assert_eq!(link.select(&Burst::new(&burst[..1])), 0b1);
-    }
-
-    #[test]
-    fn audio_begins_at_once() {
-        assert_eq!(
-            link(MediaKind::Audio).select(&Burst::new(&[packet(0, 0, false)])),
-            1
-        );
-    }
-
-    #[test]
-    fn an_encoding_is_switched_at_its_keyframe() {
-        let link = link(MediaKind::Video);
-        assert_eq!(link.select(&Burst::new(&[packet(0, 0, true)])), 1);
-        link.wish(1, u8::MAX, u8::MAX);
-        let burst = [
-            packet(0, 0, false),
-            packet(1, 0, false),
-            packet(1, 0, true),
-            packet(0, 0, false),
-        ];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b0101);
-    }
-
-    /// A packet of a frame of its own.
-    fn frame(timestamp: u32, temporal: u8, flags: u8) -> Packet {
-        let mut packet = packet(0, temporal, false);
-        packet.rtp.timestamp = timestamp;
-        packet.flags = flags;
-        packet
-    }
-
-    #[test]
-    fn temporal_layers_above_the_wish_are_left_out_from_the_next_frame_on() {
-        let link = link(MediaKind::Video);
-        let begin = [frame(1, 0, Packet::KEYFRAME), frame(2, 2, 0)];
-        assert_eq!(link.select(&Burst::new(&begin)), 0b11);
-        link.wish(0, u8::MAX, 1);
-        let burst = [
-            frame(2, 2, 0),
-            frame(3, 0, 0),
-            frame(4, 2, 0),
-            frame(5, 1, 0),
-        ];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b1011);
-    }
-
-    #[test]
-    fn temporal_layers_come_back_where_the_coding_allows_it() {
-        let link = link(MediaKind::Video);
-        assert_eq!(
-            link.select(&Burst::new(&[frame(1, 0, Packet::KEYFRAME)])),
-            1
-        );
-        link.wish(0, u8::MAX, 0);
-        let burst = [frame(2, 0, 0), frame(3, 2, 0), frame(4, 1, 0)];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b001);
-        link.wish(0, u8::MAX, u8::MAX);
-        let sync = Packet::LAYER_SYNC;
-        let burst = [
-            frame(5, 1, 0),
-            frame(6, 1, sync),
-            frame(7, 2, 0),
-            frame(8, 1, 0),
-            frame(9, 2, sync),
-        ];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b11010);
-    }
-
-    #[test]
-    fn a_keyframe_is_asked_for_where_the_coding_does_not_say_how_to_go_up() {
-        let link = link(MediaKind::Video);
-        link.select(&Burst::new(&[frame(1, 0, Packet::KEYFRAME)]));
-        link.wish(0, u8::MAX, 0);
-        for number in 1..40 {
-            let burst = [frame(4 * number, 0, 0), frame(4 * number + 2, 1, 0)];
-            assert_eq!(link.select(&Burst::new(&burst)), 0b01);
-        }
-        assert!(!link.is_waiting(), "not wanted");
-        link.wish(0, u8::MAX, u8::MAX);
-        let asked = (100..200).find(|number| {
-            let burst = [frame(4 * number, 0, 0), frame(4 * number + 2, 1, 0)];
-            link.select(&Burst::new(&burst));
-            link.is_waiting()
-        });
-        assert_eq!(asked, Some(129));
-        let burst = [frame(4000, 0, Packet::KEYFRAME), frame(4002, 1, 0)];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b11);
-        assert!(!link.is_waiting());
+    fn select(link: &Link, estimate: u64, packets: &[Packet]) -> Selection {
+        link.select(link.order().start, estimate, &Burst::new(packets))
     }
 
     #[test]
     fn a_weaker_path_gets_the_lesser_encoding_at_its_keyframe() {
-        let link = link(MediaKind::Video);
+        let link = link();
         let encodings = [150_000, 900_000].map(|bitrate| Encoding {
             bitrate,
             temporal_layers: 1,
             ..Encoding::default()
         });
-        assert!(link.choose(&encodings));
-        let burst = [packet(0, 0, true), packet(1, 0, true)];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b10);
-        link.set_estimate(300_000);
-        assert!(link.choose(&encodings) && link.is_waiting());
+        assert!(link.choose(&encodings, u64::MAX));
+        let burst = [packet(0, true), packet(1, true)];
+        assert_eq!(select(&link, u64::MAX, &burst).packets, 0b10);
+        assert!(link.choose(&encodings, 300_000));
         let burst = [
-            packet(0, 0, false),
-            packet(1, 0, false),
-            packet(0, 0, true),
-            packet(1, 0, false),
+            packet(1, false),
+            packet(0, false),
+            packet(0, true),
+            packet(1, false),
         ];
-        assert_eq!(link.select(&Burst::new(&burst)), 0b0110);
-        assert!(!link.is_waiting());
-        link.set_estimate(2_000_000);
-        assert!(link.choose(&encodings));
+        assert!(select(&link, 300_000, &burst[..1]).starved);
+        let selection = select(&link, 300_000, &burst);
+        assert_eq!((selection.packets, selection.starved), (0b0101, false));
+        assert!(link.choose(&encodings, 2_000_000));
+        link.wish(0, u8::MAX, u8::MAX);
+        assert!(!link.choose(&encodings, 2_000_000), "the consumer chose");
+    }
+
+    /// A link that ends and begins while a burst is being selected waits for a keyframe all the
+    /// same: the end of the selection does not undo it.
+    #[test]
+    fn what_a_producer_still_has_at_hand_does_not_pass_after_a_new_beginning() {
+        let link = link();
+        let former = link.order().start;
+        let burst = [packet(0, true)];
+        assert_eq!(
+            link.select(former, u64::MAX, &Burst::new(&burst)).packets,
+            1
+        );
+        link.deactivate();
+        assert!(link.activate());
+        let late = link.select(former, u64::MAX, &Burst::new(&burst));
+        assert_eq!(late, Selection::default(), "nor does it begin with it");
+        let selection = select(&link, u64::MAX, &[packet(0, false)]);
+        assert_eq!((selection.packets, selection.starved), (0, true));
+        assert!(link.is_newcomer(link.order().start) && !link.is_newcomer(former));
     }
 
     #[test]
-    fn a_full_burst_of_64_packets_is_selected_whole() {
-        let link = link(MediaKind::Video);
-        let burst = vec![packet(0, 0, true); 64];
-        assert_eq!(link.select(&Burst::new(&burst)), u64::MAX);
+    fn orders_of_many_threads_are_all_kept() {
+        const ROUNDS: u32 = 20_000;
+        let link = link();
+        let begin = link.order().start;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0..ROUNDS {
+                    link.wish(u8::try_from(round % 7).unwrap(), 1, 2);
+                }
+            });
+            scope.spawn(|| (0..ROUNDS).for_each(|_| link.thin()));
+            scope.spawn(|| (0..ROUNDS).for_each(|_| link.set_whole(true)));
+            scope.spawn(|| {
+                let mut burst = [packet(0, true)];
+                for round in 0..ROUNDS {
+                    burst[0].layer.encoding = u8::try_from(round % 7).unwrap();
+                    select(&link, u64::MAX, &burst);
+                }
+            });
+            for _ in 0..ROUNDS {
+                link.deactivate();
+                assert!(link.activate());
+            }
+        });
+        let order = link.order();
+        assert_eq!(order.start, begin + ROUNDS);
+        assert!(order.whole && order.spatial == 1 && order.temporal == 2);
     }
 }

@@ -13,6 +13,7 @@ mod bench;
 mod changes;
 mod connection;
 mod convert;
+mod cursor;
 mod depth;
 mod fanout;
 mod flow;

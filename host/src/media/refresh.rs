@@ -28,25 +28,49 @@ struct Round {
 impl Locked<'_> {
     /// Brings all that one source pad feeds up to date.
     pub(super) fn refresh(&mut self, id: &Arc<str>, key: &PadKey) {
-        let Some((mut round, links)) = self.begin(id, key) else {
+        let Some((mut round, links)) = self.begin(id, key, Wiring::anew) else {
             return;
         };
+        self.decide(&mut round, &links);
+        self.finish(round);
+    }
+
+    /// Brings one link up to date. What else its source pad feeds stays as it is, so that who joins
+    /// an audience of thousands costs no more than who joins one of ten.
+    pub(super) fn refresh_link(&mut self, link: &Arc<Link>) {
+        let (id, key) = (&link.connection.source, link.connection.source_key());
+        let Some((mut round, _)) = self.begin(id, &key, Wiring::changing) else {
+            return;
+        };
+        self.decide(&mut round, std::slice::from_ref(link));
+        self.finish(round);
+    }
+
+    /// Ends what a link carries that is not there any more.
+    pub(super) fn end_link(&mut self, link: &Arc<Link>) {
+        let (id, key) = (&link.connection.source, link.connection.source_key());
+        let Some((mut round, _)) = self.begin(id, &key, Wiring::changing) else {
+            return;
+        };
+        round.wiring.remove(&round.tree, link);
+        link.deactivate();
+        self.finish(round);
+    }
+
+    fn decide(&mut self, round: &mut Round, links: &[Arc<Link>]) {
         let (plane, converters) = (self.plane.clone(), round.converters.clone());
+        let failures = round.tree.failures().iter();
         let mut planner = Planner::new(
             plane.formats(),
             converters.as_deref(),
-            round
-                .tree
-                .failures()
-                .iter()
-                .map(|(step, _)| step.clone())
-                .collect(),
+            failures.map(|(step, _)| step.clone()).collect(),
             round.source.format_use(),
         );
         for link in links {
             let connection = &link.connection;
             let Some(sink) = self.sink(&connection.sink, &connection.sink_key()) else {
-                link.set_active(false);
+                round.wiring.remove(&round.tree, link);
+                link.deactivate();
                 continue;
             };
             let forced = self
@@ -54,23 +78,30 @@ impl Locked<'_> {
                 .get(&connection.sink)
                 .and_then(|element| element.forced.get(&connection.kind));
             match planner.decide(&sink.accepted(), forced) {
-                Decision::Wait => self.rest(&link, sink),
-                Decision::Direct => self.feed(&mut round, &[], &link, sink),
-                Decision::Convert(path) => self.feed(&mut round, &path, &link, sink),
+                Decision::Wait => self.rest(round, link, sink),
+                Decision::Direct => self.feed(round, &[], link, sink),
+                Decision::Convert(path) => self.feed(round, &path, link, sink),
                 Decision::Impossible => {
-                    self.tell_unconvertible(&round, &link, &sink);
-                    self.rest(&link, sink);
+                    self.tell_unconvertible(round, link, &sink);
+                    self.rest(round, link, sink);
                 }
             }
         }
-        drop(planner);
-        self.finish(round);
     }
 
-    fn begin(&mut self, id: &Arc<str>, key: &PadKey) -> Option<(Round, Vec<Arc<Link>>)> {
+    fn begin(
+        &mut self,
+        id: &Arc<str>,
+        key: &PadKey,
+        wiring: fn(&Arc<Source>) -> Wiring,
+    ) -> Option<(Round, Vec<Arc<Link>>)> {
         let element = self.elements.get_mut(id)?;
         let source = element.sources.get(key)?.clone();
-        let links = element.outputs.get(key).cloned().unwrap_or_default();
+        let wiring = wiring(&source);
+        let links = match wiring.is_anew() {
+            true => element.outputs.get(key).cloned().unwrap_or_default(),
+            false => Vec::new(),
+        };
         let mut tree = element.conversions.remove(key).unwrap_or_default();
         tree.set_format(source.format());
         let place = Place {
@@ -80,7 +111,7 @@ impl Locked<'_> {
             rates: element.rates.clone(),
         };
         let round = Round {
-            wiring: Wiring::of(source.clone()),
+            wiring,
             source,
             place,
             converters: self.plane.converters(),
@@ -91,8 +122,9 @@ impl Locked<'_> {
     }
 
     /// A link that carries nothing.
-    fn rest(&mut self, link: &Link, sink: Arc<Sink>) {
-        link.set_active(false);
+    fn rest(&mut self, round: &mut Round, link: &Arc<Link>, sink: Arc<Sink>) {
+        round.wiring.remove(&round.tree, link);
+        link.deactivate();
         sink.set_feed(None);
         self.announce(sink, 0);
     }
@@ -107,9 +139,10 @@ impl Locked<'_> {
             }
             (None, _) => None,
         };
-        let feed = grown.and_then(|()| round.wiring.add(path, link, &sink));
+        let (tree, wiring) = (&round.tree, &mut round.wiring);
+        let feed = grown.and_then(|()| wiring.add(tree, path, link, &sink));
         let Some(feed) = feed else {
-            return self.rest(link, sink);
+            return self.rest(round, link, sink);
         };
         let first = Hop::of(&round.source);
         let stages = round.tree.along(path).map(|stage| Hop::of(&stage.output));
@@ -141,7 +174,7 @@ impl Locked<'_> {
     }
 
     fn finish(&mut self, mut round: Round) {
-        let gone = round.tree.prune(&round.wiring);
+        let gone = round.tree.prune(&mut round.wiring);
         let is_video = round.place.key.kind == MediaKind::Video;
         let mut carries = false;
         for branch in round.wiring.into_branches() {
@@ -170,7 +203,7 @@ impl Locked<'_> {
                     .handler()
                     .consumers(u32::try_from(count).unwrap_or(u32::MAX));
             }
-            source.estimates_changed();
+            source.consumers_changed(count);
             if needs_keyframe {
                 source.request_keyframe();
             }
@@ -181,7 +214,7 @@ impl Locked<'_> {
     fn discard(&mut self, stage: Arc<Stage>) {
         stage.output.set_consumers(FanOut::default());
         stage.input.set_feed(None);
-        stage.link.set_active(false);
+        stage.link.deactivate();
         self.queue.push(Box::new(move || stage.stop()));
     }
 

@@ -232,8 +232,7 @@ impl Sink {
                 feed.source.request_keyframe();
             }
             Upstream::BandwidthEstimate { bits_per_second } => {
-                feed.link.set_estimate(bits_per_second);
-                feed.source.estimate_changed(&feed.link);
+                feed.source.estimate_changed(&feed.link, bits_per_second);
             }
             Upstream::TargetBitrate { .. } | Upstream::Loss { .. } => feed.source.tell(message),
         }
@@ -242,8 +241,9 @@ impl Sink {
     /// Bit/s of the next better encoding or layer that the present feed has, 0 = none.
     pub fn next_bitrate(&self) -> u64 {
         let feed = self.feed.load();
-        feed.as_ref()
-            .map_or(0, |feed| feed.source.next_bitrate(&feed.link))
+        feed.as_ref().map_or(0, |feed| {
+            feed.source.next_bitrate(&feed.link, self.estimate())
+        })
     }
 
     /// A recent packet of the present feed, for retransmission.

@@ -18,21 +18,26 @@ use rivero_plugin_api::{
 };
 
 use super::{
+    cursor::Burst,
     depth::Depth,
-    fanout::FanOut,
+    fanout::{FanOut, Member},
     flow::Flow,
-    history::{self, History},
     format::FormatUse,
+    history::{self, History},
     keyframe::{Requests, Verdict},
     latency::Measuring,
     layers,
-    link::{Burst, Link},
+    link::Link,
     plane::{Plane, SharedEncoding},
 };
 
 /// What the paths to all consumers carry is looked at this long after one of them has changed, for
 /// all changes of that time together: many weak viewers tell theirs many times a second.
 const COLLECTION: Duration = Duration::from_millis(20);
+/// So many consumers are looked at at once when one of them comes or goes, which is before what is
+/// encoded for them begins; of more the estimates are collected, so that a thousand joins are not a
+/// thousand looks at a thousand consumers.
+const FEW: usize = 16;
 
 /// Where packets of an element leave it.
 pub struct Source {
@@ -42,13 +47,13 @@ pub struct Source {
     handler: SourceHandler,
     flow: Arc<Flow>,
     format: AtomicU32,
+    /// Keeps the number of `format` valid.
+    format_use: Mutex<Option<Arc<FormatUse>>>,
     encodings: Mutex<Vec<Encoding>>,
     fan_out: ArcSwap<FanOut>,
     history: History,
     keeps_history: AtomicBool,
     keyframes: Mutex<Requests>,
-    /// Keeps the number of `format` valid.
-    format_use: Mutex<Option<Arc<FormatUse>>>,
     told_estimate: AtomicU64,
     /// The consumers' estimates are about to be looked at.
     collecting: AtomicBool,
@@ -72,12 +77,12 @@ impl Source {
             handler,
             flow,
             format: AtomicU32::new(0),
+            format_use: Mutex::default(),
             encodings: Mutex::default(),
             fan_out: ArcSwap::default(),
             history: History::default(),
             keeps_history: AtomicBool::new(false),
             keyframes: Mutex::default(),
-            format_use: Mutex::default(),
             told_estimate: AtomicU64::new(u64::MAX),
             collecting: AtomicBool::new(false),
             shared_encoding: plane.shared_encoding(),
@@ -203,10 +208,14 @@ impl Source {
     /// A consumer's path carries another amount. Where there are several encodings or layers it
     /// alone gets another one of them, at once; else all share what there is, and the weakest
     /// decides, soon, what is sent, or the best, and the others get some of its frames.
-    pub(crate) fn estimate_changed(self: &Arc<Self>, link: &Link) {
-        if self.select_layer(link) {
+    pub(crate) fn estimate_changed(self: &Arc<Self>, link: &Link, estimate: u64) {
+        if self.select_layer(link, estimate) {
             self.request_keyframe();
         }
+        self.collect_estimates();
+    }
+
+    fn collect_estimates(self: &Arc<Self>) {
         if self.collecting.swap(true, AcqRel) {
             return;
         }
@@ -217,13 +226,21 @@ impl Source {
         plane.timers().after(COLLECTION, move || {
             if let Some(source) = source.upgrade() {
                 source.collecting.swap(false, AcqRel);
-                source.tell_estimate();
+                source.look_at_consumers();
             }
         });
     }
 
-    /// Other consumers are there, or other encodings.
-    pub(crate) fn estimates_changed(self: &Arc<Self>) {
+    /// Other consumers are there, now `count`.
+    pub(crate) fn consumers_changed(self: &Arc<Self>, count: usize) {
+        if count <= FEW {
+            self.look_at_consumers();
+        } else {
+            self.collect_estimates();
+        }
+    }
+
+    fn look_at_consumers(self: &Arc<Self>) {
         self.select_layers(&self.encodings());
         self.tell_estimate();
     }
@@ -249,17 +266,17 @@ impl Source {
     /// can do with less.
     fn least_estimate(&self, share: f64) -> u64 {
         let fan_out = self.fan_out.load();
-        let whole = fan_out.links().map(|link| whole_of(link, share));
+        let whole = fan_out.members().map(|member| whole_of(member, share));
         whole.min().unwrap_or(u64::MAX)
     }
 
     /// What may be sent, bit/s, so that the best path carries it; the others are thinned.
     fn best_estimate(&self) -> u64 {
         let fan_out = self.fan_out.load();
-        let best = fan_out.links().map(|link| link.estimate()).max();
+        let best = fan_out.members().map(Member::estimate).max();
         let best = best.unwrap_or(u64::MAX);
-        for link in fan_out.links().filter(|link| link.estimate() < best) {
-            link.thin();
+        for member in fan_out.members().filter(|member| member.estimate() < best) {
+            member.link().thin();
         }
         best
     }
@@ -267,8 +284,8 @@ impl Source {
     fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
         let fan_out = self.fan_out.load();
         let mut switches = false;
-        for link in fan_out.links() {
-            switches |= link.choose(encodings);
+        for member in fan_out.members() {
+            switches |= member.link().choose(encodings, member.estimate());
         }
         if switches {
             self.request_keyframe();
@@ -276,16 +293,16 @@ impl Source {
     }
 
     /// Chooses an encoding for one consumer; `true` when it is to change.
-    pub(crate) fn select_layer(&self, link: &Link) -> bool {
+    pub(crate) fn select_layer(&self, link: &Link, estimate: u64) -> bool {
         let encodings = self
             .encodings
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        link.choose(&encodings)
+        link.choose(&encodings, estimate)
     }
 
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.
-    pub(crate) fn next_bitrate(&self, link: &Link) -> u64 {
+    pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
         let encodings = self
             .encodings
             .lock()
@@ -296,7 +313,7 @@ impl Source {
             0
         };
         match (next, self.shared_encoding) {
-            (0, SharedEncoding::BestViewer) => layers::missing_bitrate(&encodings, link.estimate()),
+            (0, SharedEncoding::BestViewer) => layers::missing_bitrate(&encodings, estimate),
             (next, _) => next,
         }
     }
@@ -315,6 +332,12 @@ impl Source {
 
     pub(crate) fn format(&self) -> u32 {
         self.format.load(Relaxed)
+    }
+
+    /// What keeps the number of the present format valid.
+    pub(crate) fn format_use(&self) -> Option<Arc<FormatUse>> {
+        let present = self.format_use.lock();
+        present.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `true` when it is a change.
@@ -339,12 +362,6 @@ impl Source {
     /// What the producer sends has changed.
     pub(crate) fn set_encodings(self: &Arc<Self>, encodings: Vec<Encoding>) {
         self.encodings
-    /// What keeps the number of the present format valid.
-    pub(crate) fn format_use(&self) -> Option<Arc<FormatUse>> {
-        let present = self.format_use.lock();
-        present.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone_from(&encodings);
@@ -359,6 +376,16 @@ impl Source {
             .clone()
     }
 
+    /// A copy of the consumers, to be changed and [installed](Self::set_consumers).
+    pub(crate) fn consumers(&self) -> FanOut {
+        FanOut::clone(&self.fan_out.load())
+    }
+
+    /// How many consumers there are.
+    pub(crate) fn consumer_count(&self) -> usize {
+        self.fan_out.load().len()
+    }
+
     /// Installs new consumers; gives the number of the former ones.
     pub(crate) fn set_consumers(&self, consumers: FanOut) -> usize {
         self.fan_out.swap(Arc::new(consumers)).len()
@@ -366,9 +393,9 @@ impl Source {
 }
 
 /// Bit/s of the whole of which a path carries what its consumer needs at least.
-fn whole_of(link: &Link, share: f64) -> u64 {
-    let estimate = link.estimate();
-    if estimate == u64::MAX || link.takes_whole() || share >= 1.0 {
+fn whole_of(member: &Member, share: f64) -> u64 {
+    let estimate = member.estimate();
+    if estimate == u64::MAX || member.link().order().whole || share >= 1.0 {
         return estimate;
     }
     #[allow(

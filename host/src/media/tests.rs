@@ -1,9 +1,13 @@
 //! The graph with producers and consumers made of memory.
 
+mod audience;
 mod formats;
 mod rings;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use rivero_plugin_api::{
     Encoding, MediaKind, SinkSelection, Upstream, abi::traits::AbiSinkGroup_TO,

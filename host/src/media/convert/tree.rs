@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use rivero_plugin_api::Error;
+use rivero_plugin_api::{Error, MediaKind};
 
 use super::{Converters, Place, Stage, route::Step};
 use crate::media::{fanout::FanOut, link::Link, plane::Plane, sink::Sink, source::Source};
@@ -18,59 +18,126 @@ pub(crate) struct Tree {
     format: u32,
 }
 
-/// Who consumes what of one source pad and of its conversions, as it is to be.
+/// Who consumes what of one source pad and of its conversions, while that is being changed: the
+/// parts that are touched, as they are to be.
 pub(crate) struct Wiring {
+    root: Arc<Source>,
     branches: HashMap<Vec<Step>, Branch>,
+    /// All consumers are entered again; else those that are there stay.
+    anew: bool,
 }
 
 /// A source with its consumers.
 pub(crate) struct Branch {
     pub(crate) source: Arc<Source>,
     pub(crate) consumers: FanOut,
-    /// Somebody begins to consume.
+    /// Somebody begins to consume who needs a keyframe.
     pub(crate) fresh: bool,
 }
 
-impl Branch {
-    fn of(source: Arc<Source>) -> Self {
+impl Wiring {
+    /// Every consumer of the pad is entered again.
+    pub(crate) fn anew(root: &Arc<Source>) -> Self {
+        let mut wiring = Self {
+            root: root.clone(),
+            branches: HashMap::new(),
+            anew: true,
+        };
+        wiring.touch(&[], root);
+        wiring
+    }
+
+    /// Some consumer of the pad comes or goes.
+    pub(crate) fn changing(root: &Arc<Source>) -> Self {
         Self {
-            source,
-            consumers: FanOut::default(),
-            fresh: false,
+            root: root.clone(),
+            branches: HashMap::new(),
+            anew: false,
         }
     }
-}
 
-impl Wiring {
-    pub(crate) fn of(source: Arc<Source>) -> Self {
-        Self {
-            branches: HashMap::from([(Vec::new(), Branch::of(source))]),
-        }
+    pub(crate) fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    fn touch(&mut self, path: &[Step], source: &Arc<Source>) -> &mut Branch {
+        let anew = self.anew;
+        self.branches.entry(path.to_vec()).or_insert_with(|| {
+            let consumers = source.consumers();
+            Branch {
+                source: source.clone(),
+                consumers: if anew { consumers.emptied() } else { consumers },
+                fresh: false,
+            }
+        })
+    }
+
+    fn branch(&mut self, tree: &Tree, path: &[Step]) -> Option<&mut Branch> {
+        let source = match path {
+            [] => self.root.clone(),
+            path => tree.stages.get(path)?.output.clone(),
+        };
+        Some(self.touch(path, &source))
     }
 
     /// Lets `sink` consume what comes out after `path`; gives the source of that.
     pub(crate) fn add(
         &mut self,
+        tree: &Tree,
         path: &[Step],
         link: &Arc<Link>,
         sink: &Arc<Sink>,
     ) -> Option<Arc<Source>> {
-        let branch = self.branches.get_mut(path)?;
-        if !sink.is_fed_by(&branch.source) {
+        let source = self.branch(tree, path)?.source.clone();
+        if !sink.is_fed_by(&source) {
             // Another stream: it begins with a keyframe of its own, and has other layers.
-            link.set_active(false);
+            self.remove(tree, link);
+            link.deactivate();
             link.forget_wish();
         }
-        link.take_whole(!sink.is_grouped());
-        link.set_estimate(sink.estimate());
-        branch.source.select_layer(link);
-        branch.fresh |= link.set_active(true) && !branch.source.can_greet(link.wanted());
-        sink.set_feed(Some((branch.source.clone(), link.clone())));
-        branch.consumers.add(link.clone(), sink.clone());
-        Some(branch.source.clone())
+        link.set_whole(!sink.is_grouped());
+        source.select_layer(link, sink.estimate());
+        let begins = link.activate();
+        sink.set_feed(Some((source.clone(), link.clone())));
+        let is_listed = link.feed() == Some(source.id()) && !self.anew;
+        let branch = self.branch(tree, path)?;
+        branch.fresh |= begins && !source.can_greet(link.choice().encoding);
+        if !is_listed {
+            link.set_feed(Some(source.id()));
+            let is_new = begins && source.kind() == MediaKind::Video;
+            branch.consumers.add(link.clone(), sink.clone(), is_new);
+        }
+        Some(source)
     }
 
-    /// Those farthest from the pad first, so that nothing is pushed into the void.
+    /// Takes a link out of the consumers among which it is.
+    pub(crate) fn remove(&mut self, tree: &Tree, link: &Arc<Link>) {
+        let Some(pad) = link.feed() else { return };
+        link.set_feed(None);
+        let path = match pad == self.root.id() {
+            true => Some(Vec::new()),
+            false => tree.path_to(pad),
+        };
+        // Anew, nobody is there who was not entered.
+        let path = path.filter(|path| !self.anew || self.branches.contains_key(path));
+        if let Some(path) = path
+            && let Some(branch) = self.branch(tree, &path)
+        {
+            branch.consumers.remove(link);
+        }
+    }
+
+    /// How many consume what comes out after `path`.
+    fn consumers(&self, path: &[Step], stage: &Stage) -> usize {
+        match self.branches.get(path) {
+            Some(branch) => branch.consumers.len(),
+            None if self.anew => 0,
+            None => stage.output.consumer_count(),
+        }
+    }
+
+    /// What was touched, those farthest from the pad first, so that nothing is pushed into the
+    /// void.
     pub(crate) fn into_branches(self) -> Vec<Branch> {
         let mut branches: Vec<_> = self.branches.into_iter().collect();
         branches.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
@@ -86,8 +153,11 @@ impl Tree {
         }
     }
 
-    pub(crate) fn forget_failures(&mut self) {
+    /// `true` when there were some.
+    pub(crate) fn forget_failures(&mut self) -> bool {
+        let failed = !self.failures.is_empty();
         self.failures.clear();
+        failed
     }
 
     /// Takes note that the last step of `path` failed. `false` when it is an old one
@@ -118,28 +188,46 @@ impl Tree {
     ) -> Option<()> {
         for length in 1..=path.len() {
             let (before, upto) = (path.get(..length - 1)?, path.get(..length)?);
-            if wiring.branches.contains_key(upto) {
+            let known = self.stages.get(upto).cloned();
+            if known.is_some() && (!wiring.anew || wiring.branches.contains_key(upto)) {
                 continue;
             }
-            let stage = match self.stages.get(upto) {
-                Some(stage) => stage.clone(),
+            let stage = match known {
+                Some(stage) => stage,
                 None => Arc::new(Stage::new(plane, converters.clone(), place, upto)?),
             };
             self.stages.insert(upto.to_vec(), stage.clone());
-            wiring.add(before, &stage.link, &stage.input)?;
-            let branch = Branch::of(stage.output.clone());
-            wiring.branches.insert(upto.to_vec(), branch);
+            wiring.add(self, before, &stage.link, &stage.input)?;
+            wiring.touch(upto, &stage.output);
         }
         Some(())
     }
 
     /// Takes out the stages that nobody consumes any more.
-    pub(crate) fn prune(&mut self, wiring: &Wiring) -> Vec<Arc<Stage>> {
-        let gone = |path: &Vec<Step>, _: &mut Arc<Stage>| !wiring.branches.contains_key(path);
-        self.stages
-            .extract_if(gone)
-            .map(|(_, stage)| stage)
-            .collect()
+    pub(crate) fn prune(&mut self, wiring: &mut Wiring) -> Vec<Arc<Stage>> {
+        let mut paths: Vec<Vec<Step>> = self.stages.keys().cloned().collect();
+        // The last of a row first: without it the one before it may have no consumer left.
+        paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
+        let mut gone = Vec::new();
+        for path in paths {
+            let Some(stage) = self.stages.get(&path).cloned() else {
+                continue;
+            };
+            if wiring.consumers(&path, &stage) == 0 {
+                wiring.remove(self, &stage.link);
+                wiring.branches.remove(&path);
+                self.stages.remove(&path);
+                gone.push(stage);
+            }
+        }
+        gone
+    }
+
+    /// The conversions up to the one with this output.
+    fn path_to(&self, pad: u32) -> Option<Vec<Step>> {
+        let mut stages = self.stages.iter();
+        let found = stages.find(|(_, stage)| stage.output.id() == pad);
+        found.map(|(path, _)| path.clone())
     }
 
     /// The stages along a path, in order.
