@@ -80,7 +80,8 @@ impl ConverterOutput {
 
 /// Exports a module: its classes and, where it has any, its converters.
 ///
-/// `build.rs` must have written `module.json` into `OUT_DIR` (`rivero_idl::build`).
+/// `build.rs` must have written `module.json` into `OUT_DIR` (`rivero_idl::build`). With
+/// `panic = "abort"` in the profile it does not compile: a panic would end the server.
 ///
 /// ```ignore
 /// rivero_plugin_api::export_module! {
@@ -108,12 +109,21 @@ macro_rules! export_module {
             use super::*;
             use $crate::abi::{abi_stable::library as sabi, module, section, traits};
 
+            // A module that aborts takes the server with it: nothing could contain its panics.
+            #[cfg(not(panic = "unwind"))]
+            compile_error!(
+                "a module's panics must unwind, so that the server can contain them: take \
+                 `panic = \"abort\"` out of the profiles in Cargo.toml, and `-C panic=abort` out of RUSTFLAGS"
+            );
+
+            // The server asks the file, however it was built.
+            const FLAGS: u32 = if cfg!(panic = "unwind") { section::UNWINDS } else { 0 };
             const MANIFEST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/module.json"));
             const LENGTH: usize = section::HEADER + MANIFEST.len();
 
             #[used]
             #[unsafe(link_section = ".rivero.module")]
-            static SECTION: [u8; LENGTH] = section::encode::<LENGTH>(MANIFEST);
+            static SECTION: [u8; LENGTH] = section::encode::<LENGTH>(MANIFEST, FLAGS);
 
             fn classes() -> Vec<$crate::Class> {
                 $classes
@@ -158,14 +168,58 @@ macro_rules! export_module {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, process::Command};
+
     use abi_stable::library::ROOT_MODULE_LOADER_NAME;
+
+    /// What the compiler says to a module that is nothing but the macro.
+    fn compiled(panic: &str) -> String {
+        let begin = macro_text().find("#[macro_export]").unwrap();
+        let end = macro_text().find("#[cfg(test)]").unwrap();
+        let directory = std::env::temp_dir().join(format!("rivero-{panic}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let source = directory.join("module.rs");
+        let text = format!(
+            "{}\nexport_module! {{ classes: [] }}\n",
+            &macro_text()[begin..end]
+        );
+        fs::write(&source, text).unwrap();
+        let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+        let output = Command::new(compiler)
+            .args([
+                "--edition=2024",
+                "--crate-type=lib",
+                "--emit=metadata",
+                "-C",
+            ])
+            .arg(format!("panic={panic}"))
+            .arg("--out-dir")
+            .args([&directory, &source])
+            .output()
+            .unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn macro_text() -> &'static str {
+        include_str!("export.rs")
+    }
+
+    /// Of the other errors of such a file there is no end: it has no crate below it.
+    #[test]
+    fn a_module_whose_panics_abort_does_not_compile() {
+        let refusal = "error: a module's panics must unwind";
+        let said = compiled("abort");
+        assert!(said.contains(refusal), "{said}");
+        let said = compiled("unwind");
+        assert!(said.contains("error") && !said.contains(refusal), "{said}");
+    }
 
     /// `export_name` takes a literal only, so the macro repeats the name.
     #[test]
     fn the_root_is_exported_under_the_name_the_loader_looks_for() {
-        let macro_text = include_str!("export.rs");
         assert!(
-            macro_text.contains(&format!("export_name = \"{ROOT_MODULE_LOADER_NAME}\"")),
+            macro_text().contains(&format!("export_name = \"{ROOT_MODULE_LOADER_NAME}\"")),
             "the loader looks for {ROOT_MODULE_LOADER_NAME}"
         );
     }

@@ -1,9 +1,13 @@
 // Libraries changed byte by byte: what a module tells about itself without being run, and
 // the headers around it. 64-bit little-endian ELF, as System V's ABI has it.
 
-const MAGIC = Buffer.from('RIVEROM\x01', 'latin1');
+const MAGIC = Buffer.from('RIVEROM\x02', 'latin1');
 const SECTION = '.rivero.module';
-const HEADER = 16;
+const HEADER = 20;
+/** Offsets in it, after the magic. */
+const AT = { major: 8, minor: 10, flags: 12, length: 16 };
+/** The flag of modules whose panics unwind. */
+const UNWINDS = 1;
 
 /** Offsets in the ELF header. */
 const E = { type: 16, machine: 18, shoff: 40, shentsize: 58, shnum: 60, shstrndx: 62 };
@@ -78,8 +82,8 @@ function changed(library, change) {
 /** The library as if it had been built for another version of the ABI. */
 export function withAbi(library, major, minor) {
   return changed(library, (copy, at) => {
-    copy.writeUInt16LE(major, at + 8);
-    copy.writeUInt16LE(minor, at + 10);
+    copy.writeUInt16LE(major, at + AT.major);
+    copy.writeUInt16LE(minor, at + AT.minor);
   });
 }
 
@@ -87,7 +91,13 @@ export function withAbi(library, major, minor) {
 export const withoutMagic = (library) => changed(library, (copy, at) => copy.fill(0, at, at + MAGIC.length));
 
 /** The library with a section that claims to be longer than it is. */
-export const withCutSection = (library) => changed(library, (copy, at) => copy.writeUInt32LE(0xffff_ffff, at + 12));
+export const withCutSection = (library) => changed(library, (copy, at) => copy.writeUInt32LE(0xffff_ffff, at + AT.length));
+
+/** The library as if a panic in it ended the process. */
+export const aborting = (library) => changed(library, (copy, at) => copy.writeUInt32LE(0, at + AT.flags));
+
+/** The library with a section as they were before there were flags. */
+export const withoutFlags = (library) => changed(library, (copy, at) => copy.writeUInt8(1, at + MAGIC.length - 1));
 
 /** The library with a manifest that is no JSON. */
 export const withoutManifest = (library) => changed(library, (copy, at) => copy.write('?', at + HEADER));
@@ -95,7 +105,7 @@ export const withoutManifest = (library) => changed(library, (copy, at) => copy.
 /** What the library says of itself. */
 export function manifestOf(library) {
   const { offset } = sectionOf(library);
-  return JSON.parse(library.toString('utf8', offset + HEADER, offset + HEADER + library.readUInt32LE(offset + 12)));
+  return JSON.parse(library.toString('utf8', offset + HEADER, offset + HEADER + library.readUInt32LE(offset + AT.length)));
 }
 
 /** The library with this manifest, an object or bytes, in a section of its own at the end of the file. */
@@ -103,7 +113,7 @@ export function withManifest(library, manifest) {
   const text = Buffer.isBuffer(manifest) ? manifest : Buffer.from(JSON.stringify(manifest));
   const { offset } = sectionOf(library);
   const head = Buffer.from(library.subarray(offset, offset + HEADER));
-  head.writeUInt32LE(text.length, 12);
+  head.writeUInt32LE(text.length, AT.length);
   const moved = withSectionHeader(library, { offset: library.length, size: HEADER + text.length });
   return Buffer.concat([moved, head, text]);
 }
@@ -113,9 +123,10 @@ export function sectionBytes(manifest, { major = 1, minor = 0 } = {}) {
   const text = Buffer.from(JSON.stringify(manifest));
   const head = Buffer.alloc(HEADER);
   MAGIC.copy(head);
-  head.writeUInt16LE(major, 8);
-  head.writeUInt16LE(minor, 10);
-  head.writeUInt32LE(text.length, 12);
+  head.writeUInt16LE(major, AT.major);
+  head.writeUInt16LE(minor, AT.minor);
+  head.writeUInt32LE(UNWINDS, AT.flags);
+  head.writeUInt32LE(text.length, AT.length);
   return Buffer.concat([head, text]);
 }
 

@@ -108,6 +108,10 @@ const files = {
   'other-major.so': [elf.withAbi(passthrough, 2, 0), /it speaks ABI 2\.0, this server 1\.\d+: rebuild it/],
   'older-major.so': [elf.withAbi(passthrough, 0, 9), /it speaks ABI 0\.9, this server 1\.\d+: rebuild it/],
 
+  // What a panic in it does.
+  'aborting.so': [elf.aborting(passthrough), /panic = "abort".*rebuild it with panic = "unwind"/],
+  'without-flags.so': [elf.withoutFlags(passthrough), /older plugin-api.*rebuild it/],
+
   // Descriptors.
   'descriptor-of-no-kind.so': [elf.withManifest(counter, { ...ofCounter, descriptor: 7 }), /./],
   'unknown-type.so': [describing((d) => { d.name = 'lost'; d.remoteClasses[0].properties[0].type = 'Nowhere'; }), /type 'Nowhere' is not known/],

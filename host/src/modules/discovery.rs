@@ -97,6 +97,10 @@ pub(super) enum ManifestError {
         "it speaks ABI {0}.{1}, this server {ABI_MAJOR}.{ABI_MINOR}: rebuild it with this server's plugin-api"
     )]
     Version(u16, u16),
+    #[error(
+        "it is built with panic = \"abort\": a panic in it would end the server, so rebuild it with panic = \"unwind\""
+    )]
+    Aborts,
     #[error("its manifest is malformed: {0}")]
     Manifest(#[from] serde_json::Error),
     #[error("its manifest has no name")]
@@ -131,6 +135,9 @@ fn manifest_in<'d, R: ReadRef<'d>>(content: R) -> Result<Manifest, ManifestError
     let section = section::decode(data)?;
     if section.major != ABI_MAJOR {
         return Err(ManifestError::Version(section.major, section.minor));
+    }
+    if !section.unwinds {
+        return Err(ManifestError::Aborts);
     }
     let manifest: Manifest = serde_json::from_slice(section.manifest)?;
     manifest.is_consistent()?;

@@ -1,24 +1,30 @@
 //! What a module tells about itself without being run.
 //!
 //! The ELF section [`SECTION`] holds: 8 bytes magic, u16 ABI major, u16 ABI
-//! minor, u32 length, all little-endian, then that many bytes of JSON (the
-//! module's name, version, classes and descriptor).
+//! minor, u32 flags, u32 length, all little-endian, then that many bytes of JSON
+//! (the module's name, version, classes and descriptor).
 
 use super::{ABI_MAJOR, ABI_MINOR};
 
 pub const SECTION: &str = ".rivero.module";
-pub const MAGIC: [u8; 8] = *b"RIVEROM\x01";
-pub const HEADER: usize = 16;
+pub const MAGIC: [u8; 8] = *b"RIVEROM\x02";
+/// Of sections without flags, which do not tell whether the module unwinds.
+const WITHOUT_FLAGS: [u8; 8] = *b"RIVEROM\x01";
+pub const HEADER: usize = 20;
+
+/// Flag: panics unwind, so that they can be contained. Without it the first one ends the process.
+pub const UNWINDS: u32 = 1;
 
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated at compile time, where it cannot fail later"
 )]
 /// The section's content, made at compile time; `N` is [`HEADER`] + length.
-pub const fn encode<const N: usize>(manifest: &[u8]) -> [u8; N] {
+pub const fn encode<const N: usize>(manifest: &[u8], flags: u32) -> [u8; N] {
     let mut section = [0u8; N];
     let major = ABI_MAJOR.to_le_bytes();
     let minor = ABI_MINOR.to_le_bytes();
+    let flags = flags.to_le_bytes();
     let length = (manifest.len() as u32).to_le_bytes();
     let mut index = 0;
     while index < N {
@@ -26,7 +32,8 @@ pub const fn encode<const N: usize>(manifest: &[u8]) -> [u8; N] {
             0..8 => MAGIC[index],
             8..10 => major[index - 8],
             10..12 => minor[index - 10],
-            12..16 => length[index - 12],
+            12..16 => flags[index - 12],
+            16..20 => length[index - 16],
             _ => manifest[index - HEADER],
         };
         index += 1;
@@ -39,6 +46,8 @@ pub const fn encode<const N: usize>(manifest: &[u8]) -> [u8; N] {
 pub struct Section<'a> {
     pub major: u16,
     pub minor: u16,
+    /// A panic in the module unwinds.
+    pub unwinds: bool,
     pub manifest: &'a [u8],
 }
 
@@ -48,32 +57,38 @@ pub enum SectionError {
     Truncated,
     #[error("its {SECTION} section does not begin with the magic of a Rivero module")]
     Magic,
+    #[error(
+        "it was built with an older plugin-api, which does not tell whether its panics can be contained: rebuild it with this server's"
+    )]
+    WithoutFlags,
 }
 
 /// Reads a section; trailing bytes (alignment) are allowed.
 pub fn decode(section: &[u8]) -> Result<Section<'_>, SectionError> {
+    match section.first_chunk() {
+        Some(&MAGIC) => {}
+        Some(&WITHOUT_FLAGS) => return Err(SectionError::WithoutFlags),
+        Some(_) => return Err(SectionError::Magic),
+        None => return Err(SectionError::Truncated),
+    }
     let (header, rest) = section
         .split_at_checked(HEADER)
         .ok_or(SectionError::Truncated)?;
     let field = |range: std::ops::Range<usize>| header.get(range).unwrap_or_default();
-    if field(0..8) != MAGIC {
-        return Err(SectionError::Magic);
-    }
     let small = |range| {
-        field(range)
-            .try_into()
-            .map(u16::from_le_bytes)
-            .unwrap_or_default()
+        let bytes = field(range).try_into();
+        bytes.map(u16::from_le_bytes).unwrap_or_default()
     };
-    let length: u32 = field(12..16)
-        .try_into()
-        .map(u32::from_le_bytes)
-        .unwrap_or_default();
-    let manifest = rest.get(..length as usize).ok_or(SectionError::Truncated)?;
+    let large = |range| {
+        let bytes = field(range).try_into();
+        bytes.map(u32::from_le_bytes).unwrap_or_default()
+    };
+    let length = large(16..20) as usize;
     Ok(Section {
         major: small(8..10),
         minor: small(10..12),
-        manifest,
+        unwinds: large(12..16) & UNWINDS != 0,
+        manifest: rest.get(..length).ok_or(SectionError::Truncated)?,
     })
 }
 
@@ -83,17 +98,27 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        let section = encode::<18>(b"{}");
+        let section = encode::<22>(b"{}", UNWINDS);
         assert_eq!(
             decode(&section),
             Ok(Section {
                 major: ABI_MAJOR,
                 minor: ABI_MINOR,
+                unwinds: true,
                 manifest: b"{}"
             })
         );
-        assert_eq!(decode(&section[..17]), Err(SectionError::Truncated));
+        assert_eq!(decode(&section[..21]), Err(SectionError::Truncated));
         assert_eq!(decode(&section[..9]), Err(SectionError::Truncated));
+        assert_eq!(decode(&section[..7]), Err(SectionError::Truncated));
         assert_eq!(decode(&[0; 32]), Err(SectionError::Magic));
+    }
+
+    #[test]
+    fn a_module_that_does_not_unwind_says_so_and_an_older_one_says_nothing() {
+        let mut section = encode::<22>(b"{}", 0);
+        assert!(!decode(&section).unwrap().unwinds);
+        section[7] = 1;
+        assert_eq!(decode(&section), Err(SectionError::WithoutFlags));
     }
 }
