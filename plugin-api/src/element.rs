@@ -1,6 +1,6 @@
 //! Objects of a module and what they know of the host.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abi_stable::std_types::{ROption, RResult};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     Error, MediaKind, Result,
     abi::{module, traits},
+    host::{TimerId, host},
     pad::{SinkGroupHandle, SinkHandler, SinkPad, SourceHandler, SourcePad},
 };
 
@@ -103,8 +104,21 @@ impl ElementContext {
         self.host.error(kind.into(), code, description.into());
     }
 
-    pub(crate) fn panicked(&self, place: &str, message: &str) {
+    /// Raises the `Error` event of a panic in work for this object, which
+    /// [`supervise::contain`](crate::supervise::contain) gave; the host logs and counts it, too.
+    pub fn panicked(&self, place: &str, message: &str) {
         self.host.panicked(place.into(), message.into());
+    }
+
+    /// Runs `action` once after `delay` on a thread of the host; it must not block. A panic in it
+    /// is an error of this object. `None` outside of a server (a unit test), where nothing runs.
+    pub fn after(
+        &self,
+        delay: Duration,
+        action: impl FnOnce() + Send + 'static,
+    ) -> Option<TimerId> {
+        let timer = module::timer(action, Some(self.clone()));
+        Some(host()?.start_timer(delay, timer))
     }
 
     /// Class name of a living object of the same pipeline.

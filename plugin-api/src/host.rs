@@ -1,6 +1,9 @@
 //! Services of the host.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use abi_stable::std_types::ROption;
 use serde::de::DeserializeOwned;
@@ -68,14 +71,16 @@ impl Host {
         }
     }
 
-    /// Runs `action` once after `delay` on a thread of the host; it must not block.
-    pub fn after(
-        &self,
-        delay: std::time::Duration,
-        action: impl FnOnce() + Send + 'static,
-    ) -> TimerId {
+    /// Runs `action` once after `delay` on a thread of the host; it must not block. What belongs to
+    /// an object is better started by [`ElementContext::after`](crate::ElementContext::after): of
+    /// a panic in it that object hears.
+    pub fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> TimerId {
+        self.start_timer(delay, module::timer(action, None))
+    }
+
+    pub(crate) fn start_timer(&self, delay: Duration, timer: traits::Timer) -> TimerId {
         let nanoseconds = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        TimerId(self.0.start_timer(nanoseconds, module::timer(action)))
+        TimerId(self.0.start_timer(nanoseconds, timer))
     }
 
     /// Stops a timer; too late is no error.

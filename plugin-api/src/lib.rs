@@ -11,7 +11,8 @@
 //! Media comes in through [`SinkPad`]s and goes out through [`SourcePad`]s as
 //! [`Packet`]s; [`ElementContext`] raises events; [`host`] gives the clock,
 //! timers, configuration and formats. `tracing` macros log into the host.
-//! A panic in any callback is an error of that object, never of the server.
+//! A panic in any callback is an error of that object, never of the server; threads of a module's
+//! own are started through [`supervise`].
 
 pub mod abi;
 mod element;
@@ -21,6 +22,7 @@ mod host;
 mod log;
 mod media;
 mod pad;
+pub mod supervise;
 
 pub use abi::{
     bytes::{Bytes, BytesMut},

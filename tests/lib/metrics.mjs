@@ -12,9 +12,10 @@ async function series(server) {
   });
 }
 
-/** The value of the series `name` without labels, 0 before there is one. */
-export async function metric(server, name) {
-  return (await series(server)).find(([known]) => known === name)?.[2] ?? 0;
+/** The value of the series `name` with these labels among its own, 0 before there is one. */
+export async function metric(server, name, labels = {}) {
+  const isMeant = ([known, own]) => known === name && Object.entries(labels).every(([key, text]) => own[key] === text);
+  return (await series(server)).find(isMeant)?.[2] ?? 0;
 }
 
 /** Conversions by `<input> → <output>`, such as `VP8 Frame → I420 Raw`: how many of each the counter `name` has. */

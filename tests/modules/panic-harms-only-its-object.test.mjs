@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 
+import { metric } from '../lib/metrics.mjs';
 import { builtModules, startRivero } from '../lib/rivero.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
 import { until } from '../lib/wait.mjs';
@@ -68,6 +69,7 @@ async function errorEvent(element, place) {
   const isTold = (event) => event.type === 'Error' && event.object === element && event.data.description.includes(`panicked in ${place}`);
   const event = await until(() => rpc.events.find(isTold), `Error event about ${place}`);
   assert.equal(event.data.type, 'UNEXPECTED_ELEMENT_ERROR');
+  assert.equal(event.data.errorCode, UNEXPECTED_ERROR);
 }
 
 /** Log lines that have both texts: where the host met the panic, and what the fixture says of it. */
@@ -164,7 +166,7 @@ for (const where of ['upstream', 'consumers']) {
   });
 }
 
-test('in a timer: later timers of the module run', async () => {
+test('in a timer of the module: later timers run', async () => {
   const others = await neighbours();
   for (const count of [1, 2]) {
     const element = await panics('timer');
@@ -172,6 +174,32 @@ test('in a timer: later timers of the module run', async () => {
     assert.equal(await rpc.invoke(element, 'echo', { text: 'x' }), 'x');
   }
   await areWell(others);
+});
+
+test('in a timer of an object: it hears of it, each time', async () => {
+  const others = await neighbours();
+  const element = await panics('timer');
+  for (let round = 0; round < 2; round += 1) {
+    rpc.events.length = 0;
+    await rpc.invoke(element, 'send', { count: 0 });
+    await errorEvent(element, 'a timer');
+  }
+  await areWell(others, element);
+});
+
+test('in the destructor of a cancelled timer', async () => {
+  const others = await neighbours();
+  const element = await panics('timerDrop');
+  await isLogged('in a destructor', 'TimerDrop');
+  assert.equal(await rpc.invoke(element, 'echo', { text: 'x' }), 'x');
+  await areWell(others);
+});
+
+test('all of them are counted by place', async () => {
+  assert.ok((await metric(server, 'rivero_panics_total', { place: 'a module' })) > 0);
+  for (const place of ['a timer', 'a destructor', 'push_batch']) {
+    assert.ok((await metric(server, 'rivero_fixturepanics_panics_total', { place })) > 0, place);
+  }
 });
 
 for (const [where, place, told] of [

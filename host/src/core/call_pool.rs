@@ -4,11 +4,11 @@
 //! when work waits and none is idle, up to a limit, and end after a while without work.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use rivero_plugin_api::supervise;
 use tokio::sync::oneshot;
 
 use crate::error::CallError;
@@ -114,9 +114,7 @@ impl CallPool {
 impl Shared {
     fn work(&self) {
         while let Some(job) = self.next() {
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                tracing::error!("a call of a module panicked");
-            }
+            supervise::contained("a call of a module", job);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use rivero_plugin_api::supervise::{contain_future, report};
+
 use crate::error::CallError;
 
 /// The outcome of a call: most are known at once, and cost no task and no allocation.
@@ -13,11 +15,17 @@ pub enum Execution<T> {
 }
 
 impl<T: Send + 'static> Execution<T> {
-    /// A call that goes on.
+    /// A call that goes on. A panic in it is its error, so that its client gets an answer.
     pub fn pending(
         future: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Execution<T> {
-        Execution::Pending(Box::pin(future))
+        Execution::Pending(Box::pin(async move {
+            contain_future(future).await.unwrap_or_else(|text| {
+                report("a call", &text);
+                let text = format!("The server failed while it handled the call: {text}");
+                Err(CallError::unexpected(text))
+            })
+        }))
     }
 
     /// Changes the result, now or when it comes.
@@ -57,5 +65,22 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Execution<T> {
             Execution::Done(result) => f.debug_tuple("Done").field(result).finish(),
             Execution::Pending(_) => f.write_str("Pending"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_panics_has_an_answer() {
+        let later = Execution::pending(async {
+            tokio::task::yield_now().await;
+            Ok(1)
+        });
+        let error = later.map(|_| -> u8 { panic!("on purpose") }).wait().await;
+        let error = error.unwrap_err();
+        assert_eq!(error.code, 40003);
+        assert!(error.message.contains("on purpose"), "{}", error.message);
     }
 }

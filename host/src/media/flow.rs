@@ -6,14 +6,18 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
-    thread,
     time::{Duration, Instant},
 };
 
-use rivero_plugin_api::MediaKind;
+use rivero_plugin_api::{
+    MediaKind,
+    supervise::{contained, lasting_thread},
+};
 
 use super::connection::{NodeEvent, NodeObserver, PadKey};
 
+/// Of the thread.
+const NAME: &str = "media-flow";
 const PERIOD: Duration = Duration::from_secs(2);
 
 /// Which way media goes through a pad.
@@ -102,9 +106,7 @@ impl FlowMonitor {
         let (sender, receiver) = mpsc::channel();
         let watched = Arc::new(Mutex::new(Vec::new()));
         let weak = Arc::downgrade(&watched);
-        thread::Builder::new()
-            .name("media-flow".to_owned())
-            .spawn(move || watch(&receiver, &weak))?;
+        lasting_thread(NAME, move || watch(&receiver, &weak))?;
         Ok(Self {
             sender: Mutex::new(sender),
             watched,
@@ -143,7 +145,9 @@ fn watch(started: &Receiver<Arc<Flow>>, watched: &Weak<Mutex<Vec<Weak<Flow>>>>) 
     let mut next = Instant::now() + PERIOD;
     loop {
         match started.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(flow) => flow.raise(true),
+            Ok(flow) => {
+                contained(NAME, || flow.raise(true));
+            }
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 let Some(watched) = watched.upgrade() else {
@@ -167,5 +171,49 @@ fn check_all(watched: &Mutex<Vec<Weak<Flow>>>) {
             alive.extend(flow);
             keep
         });
-    alive.iter().for_each(|flow| flow.check());
+    for flow in alive {
+        contained(NAME, || flow.check());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics at every event.
+    struct Panics;
+
+    impl NodeObserver for Panics {
+        fn notify(&self, _: NodeEvent) {
+            panic!("on purpose")
+        }
+    }
+
+    /// Counts its events.
+    struct Tells(Mutex<Sender<()>>);
+
+    impl NodeObserver for Tells {
+        fn notify(&self, _: NodeEvent) {
+            self.0.lock().unwrap().send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_observer_that_panics_costs_no_other_its_events() {
+        let monitor = FlowMonitor::start().unwrap();
+        let key = PadKey {
+            kind: MediaKind::Video,
+            description: "default".into(),
+        };
+        let (sender, heard) = mpsc::channel();
+        let tells = Arc::new(Tells(Mutex::new(sender)));
+        for _ in 0..3 {
+            let broken = monitor.open(key.clone(), Direction::In, Arc::new(Panics));
+            broken.mark(1);
+            monitor
+                .open(key.clone(), Direction::In, tells.clone())
+                .mark(1);
+            heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+    }
 }

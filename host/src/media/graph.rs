@@ -12,10 +12,8 @@ use std::{
 
 use rivero_plugin_api::{
     Error, MediaKind,
-    abi::{
-        guard,
-        traits::{SinkGroup, SinkHandler, SourceHandler},
-    },
+    abi::traits::{SinkGroup, SinkHandler, SourceHandler},
+    supervise,
 };
 
 use super::{
@@ -160,9 +158,7 @@ impl Graph {
             };
             drop(deliveries);
             // One that panics must not keep the others from being delivered for ever.
-            if let Err(message) = guard::contain(delivery) {
-                tracing::error!("a delivery of the media graph panicked: {message}");
-            }
+            supervise::contained("a delivery of the media graph", delivery);
         }
     }
 

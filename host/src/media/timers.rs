@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
-    thread,
     time::{Duration, Instant},
 };
+
+use rivero_plugin_api::supervise;
 
 type Action = Box<dyn FnOnce() + Send>;
 
@@ -33,9 +34,8 @@ impl Timers {
             changed: Condvar::new(),
         });
         let weak = Arc::downgrade(&shared);
-        thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || run(&weak))?;
+        let place = name.to_owned();
+        supervise::lasting_thread(name, move || run(&place, &weak))?;
         Ok(Self(shared))
     }
 
@@ -102,13 +102,11 @@ impl Shared {
     }
 }
 
-fn run(shared: &Weak<Shared>) {
+fn run(name: &str, shared: &Weak<Shared>) {
     while let Some(shared) = shared.upgrade() {
         let Some(action) = shared.next() else { return };
         drop(shared);
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(action)).is_err() {
-            tracing::error!("a timer's action panicked");
-        }
+        supervise::contained(name, action);
     }
 }
 

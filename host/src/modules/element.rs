@@ -16,6 +16,7 @@ use rivero_plugin_api::{
         },
         types::AbiError,
     },
+    supervise,
 };
 use serde_json::Value;
 
@@ -47,10 +48,10 @@ pub(super) fn connection(
 }
 
 impl Connection {
-    fn contained(&self, body: impl FnOnce()) {
-        if let Err(message) = guard::contain(body) {
-            tracing::error!(object = %self.id, text = message, "the host panicked in a call of a module");
-        }
+    /// A panic of ours must not cross into the module.
+    fn contained<T: Default>(&self, body: impl FnOnce() -> T) -> T {
+        let _object = tracing::error_span!("object", id = %self.id).entered();
+        supervise::contained("a call of a module", body).unwrap_or_default()
     }
 
     fn node(&self) -> Result<&Arc<Node>, Error> {
@@ -90,9 +91,10 @@ impl AbiElementHost for Connection {
     fn panicked(&self, place: RStr<'_>, message: RStr<'_>) {
         self.contained(|| {
             tracing::error!(object = %self.id, %place, "the module panicked: {message}");
-            let description = format!("the module panicked in {place}: {message}");
+            supervise::count("a module");
+            let error = Error::panicked(place.as_str(), message.as_str());
             self.events
-                .error("UNEXPECTED_ELEMENT_ERROR", 0, &description);
+                .error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message);
         });
     }
 
@@ -129,9 +131,7 @@ impl AbiElementHost for Connection {
     }
 
     fn class_of(&self, id: RStr<'_>) -> ROption<RString> {
-        match guard::contain(|| self.events.class_of(id.as_str())) {
-            Ok(Some(class)) => ROption::RSome(class.into()),
-            _ => ROption::RNone,
-        }
+        let class = self.contained(|| self.events.class_of(id.as_str()));
+        class.map(RString::from).into()
     }
 }

@@ -9,10 +9,10 @@ use abi_stable::{
 use rivero_plugin_api::{
     Error,
     abi::{
-        guard,
         traits::{AbiResponder, AbiResponder_TO, Module, Object},
         types::AbiError,
     },
+    supervise,
 };
 use serde_json::{Map, Value};
 
@@ -72,10 +72,7 @@ impl AbiResponder for Responder {
     fn reply(&self, result: RResult<RString, AbiError>) {
         let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(reply) = reply else { return };
-        let answered = guard::contain(|| reply(value(result)));
-        if let Err(message) = answered {
-            tracing::error!(text = message, "the host panicked while it took an answer");
-        }
+        supervise::contained("the answer of a module", || reply(value(result)));
     }
 }
 
@@ -89,7 +86,9 @@ impl Drop for Responder {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(reply) = reply {
-            reply(Err(CallError::unexpected("the module gave no answer")));
+            let error = CallError::unexpected("the module gave no answer");
+            // The module drops it: a panic must not cross into that.
+            supervise::contained("the answer of a module", || reply(Err(error)));
         }
     }
 }

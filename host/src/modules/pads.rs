@@ -9,13 +9,13 @@ use abi_stable::{
 use rivero_plugin_api::{
     Encoding, Error, MediaKind, Packet,
     abi::{
-        guard,
         traits::{
             AbiSinkPad, AbiSinkPad_TO, AbiSourcePad, AbiSourcePad_TO, SinkGroup, SinkHandler,
             SinkPad, SourceHandler, SourcePad,
         },
         types::{AbiEncoding, AbiUpstream},
     },
+    supervise,
 };
 
 use crate::media::{Node, Sink, Source};
@@ -43,10 +43,9 @@ fn exists(kind: MediaKind, description: &str) -> Error {
     ))
 }
 
-fn contained(body: impl FnOnce()) {
-    if let Err(message) = guard::contain(body) {
-        tracing::error!(text = message, "the host panicked in a call of a module");
-    }
+/// A panic of ours must not cross into the module.
+fn contained<T: Default>(body: impl FnOnce() -> T) -> T {
+    supervise::contained("a pad", body).unwrap_or_default()
 }
 
 pub(super) fn open_source(
@@ -145,10 +144,7 @@ impl AbiSinkPad for OpenSink {
     }
 
     fn history(&self, ssrc: u32, sequence: u16) -> ROption<Packet> {
-        match guard::contain(|| self.sink.history(ssrc, sequence)) {
-            Ok(Some(packet)) => ROption::RSome(packet),
-            _ => ROption::RNone,
-        }
+        contained(|| self.sink.history(ssrc, sequence)).into()
     }
 
     fn close(&self) {
@@ -160,6 +156,6 @@ impl AbiSinkPad for OpenSink {
     }
 
     fn next_bitrate(&self) -> u64 {
-        guard::contain(|| self.sink.next_bitrate()).unwrap_or(0)
+        contained(|| self.sink.next_bitrate())
     }
 }

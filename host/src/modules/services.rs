@@ -9,10 +9,10 @@ use abi_stable::{
 use rivero_plugin_api::{
     BytesMut,
     abi::{
-        guard,
         traits::{AbiHost, AbiHost_TO, Host, Timer},
         types::AbiFormat,
     },
+    supervise,
 };
 use serde_json::Value;
 
@@ -68,10 +68,7 @@ struct ModuleServices {
 
 /// A panic of ours must not cross into the module.
 fn contained<T: Default>(body: impl FnOnce() -> T) -> T {
-    guard::contain(body).unwrap_or_else(|message| {
-        tracing::error!(text = message, "a service of the host panicked");
-        T::default()
-    })
+    supervise::contained("a service of the host", body).unwrap_or_default()
 }
 
 impl AbiHost for ModuleServices {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
+use rivero_plugin_api::supervise;
+
 use crate::core::usage;
 use crate::http::{Page, Router};
 use crate::protocol::methods::Methods;
@@ -61,6 +63,10 @@ fn metrics(methods: &Methods) -> String {
         "# HELP rivero_cpu_seconds_total CPU time used.\n# TYPE rivero_cpu_seconds_total counter\nrivero_cpu_seconds_total {}",
         usage::cpu_time().as_secs_f64()
     );
+    out.push_str("# HELP rivero_panics_total Panics that were contained, by place.\n# TYPE rivero_panics_total counter\n");
+    for (place, count) in supervise::panics() {
+        let _ = writeln!(out, "rivero_panics_total{{place=\"{place}\"}} {count}");
+    }
     out.push_str(&methods.core().media_metrics());
     out.push_str(&methods.core().factories.metrics());
     out

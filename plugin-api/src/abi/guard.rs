@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::Error;
+use crate::{Error, supervise};
 
 /// Runs `body`; a panic comes back as its text.
 pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
@@ -25,6 +25,11 @@ impl<T> Contained<T> {
         Self(Some(value))
     }
 
+    /// The value, to be dropped by the caller; always there.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.0.take()
+    }
+
     /// The value; `None` only while it is being dropped.
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref()
@@ -33,9 +38,9 @@ impl<T> Contained<T> {
 
 impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
-        let value = self.0.take();
+        let Some(value) = self.0.take() else { return };
         if let Err(message) = contain(move || drop(value)) {
-            tracing::error!(text = message, "the module panicked in a destructor");
+            supervise::report("a destructor", &message);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The module's side of the boundary: safe traits behind ABI objects.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use abi_stable::{
     prefix_type::WithMetadata,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Converter, ConverterOutput, ElementContext, Error, Host, Module, Object, Result, SinkGroup,
-    SinkHandler, SourceHandler,
+    SinkHandler, SourceHandler, supervise,
 };
 
 pub type Started = RResult<traits::Module, AbiError>;
@@ -68,7 +68,7 @@ impl AbiModule for Served {
         parameters: RStr<'_>,
     ) -> RResult<traits::Object, AbiError> {
         let created = guard::call("the constructor", || {
-            let context = ElementContext::new(host);
+            let context = context(host);
             let class = self
                 .0
                 .classes
@@ -115,6 +115,12 @@ impl AbiModule for Served {
         });
         result(created.map(|created| converter(created, failures)))
     }
+}
+
+/// An object as the author's code sees it. Unit tests of a module make theirs of a host that they
+/// play themselves.
+pub fn context(host: ElementHost) -> ElementContext {
+    ElementContext::new(host)
 }
 
 struct ServedObject {
@@ -168,9 +174,7 @@ impl AbiObject for ServedObject {
 
     fn port_added(&self, port: RStr<'_>, host: ElementHost) {
         self.hook("port_added", |object| {
-            object
-                .element()
-                .port_added(port.as_str(), ElementContext::new(host));
+            object.element().port_added(port.as_str(), context(host));
         });
     }
 
@@ -301,18 +305,25 @@ pub fn sink_group(group: impl SinkGroup) -> traits::SinkGroup {
     AbiSinkGroup_TO::from_ptr(RArc::new(Adapter(Contained::new(group))), TD_Opaque)
 }
 
-/// A timer's action as the host calls it, at most once.
-pub fn timer(action: impl FnOnce() + Send + 'static) -> traits::Timer {
-    struct Adapter<F>(Arc<Mutex<Option<F>>>);
+/// A timer's action as the host calls it, at most once. `owner` hears of a panic, if it is known.
+pub fn timer(
+    action: impl FnOnce() + Send + 'static,
+    owner: Option<ElementContext>,
+) -> traits::Timer {
+    struct Adapter<F>(Mutex<Option<Contained<F>>>, Option<ElementContext>);
     impl<F: FnOnce() + Send> AbiTimer for Adapter<F> {
         fn fire(&self) {
             let action = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(action) = action {
-                log_panic("a timer", action);
+            let Some(action) = action.and_then(Contained::into_inner) else {
+                return;
+            };
+            match &self.1 {
+                Some(owner) => contained(owner, "a timer", action),
+                None => log_panic("a timer", action),
             }
         }
     }
-    let adapter = Adapter(Arc::new(Mutex::new(Some(action))));
+    let adapter = Adapter(Mutex::new(Some(Contained::new(action))), owner);
     AbiTimer_TO::from_ptr(RBox::new(adapter), TD_Opaque)
 }
 
@@ -323,9 +334,7 @@ fn contained(context: &ElementContext, place: &str, body: impl FnOnce()) {
 }
 
 fn log_panic(place: &str, body: impl FnOnce()) {
-    if let Err(message) = guard::contain(body) {
-        tracing::error!(place, text = message, "the module panicked");
-    }
+    supervise::contained(place, body);
 }
 
 fn json(text: RStr<'_>) -> Result<Value> {

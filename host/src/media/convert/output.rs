@@ -6,19 +6,18 @@ use abi_stable::std_types::RSlice;
 use rivero_plugin_api::{
     Packet, Upstream,
     abi::{
-        guard,
         traits::{AbiConverterOutput, AbiSinkHandler, AbiSourceHandler},
         types::{AbiError, AbiUpstream},
     },
+    supervise,
 };
 
 use super::runner::Runner;
 use crate::media::{sink::Sink, source::Source};
 
+/// A panic of ours must cross neither into the converter nor into who feeds it.
 fn contained(body: impl FnOnce()) {
-    if let Err(message) = guard::contain(body) {
-        tracing::error!(text = message, "the host panicked in a call of a converter");
-    }
+    supervise::contained("the ends of a conversion", body);
 }
 
 /// What feeds a stage pushes here: media waits for a worker.
@@ -33,10 +32,12 @@ pub(super) struct IntakeHandler(pub(super) Arc<Intake>);
 
 impl AbiSinkHandler for IntakeHandler {
     fn packets(&self, packets: RSlice<'_, Packet>) {
-        let overflowed = self.0.runner.take(packets.as_slice());
-        if overflowed && let Some(sink) = self.0.sink.get().and_then(Weak::upgrade) {
-            sink.upstream(Upstream::KeyframeRequest);
-        }
+        contained(|| {
+            let overflowed = self.0.runner.take(packets.as_slice());
+            if overflowed && let Some(sink) = self.0.sink.get().and_then(Weak::upgrade) {
+                sink.upstream(Upstream::KeyframeRequest);
+            }
+        });
     }
 
     fn format(&self, _: u32) {}
@@ -117,11 +118,8 @@ pub(super) struct Downstream {
     pub(super) encodes: bool,
 }
 
-impl AbiSourceHandler for Downstream {
-    fn upstream(&self, message: AbiUpstream) {
-        let Some(message) = message.message() else {
-            return;
-        };
+impl Downstream {
+    fn pass(&self, message: Upstream) {
         if !self.encodes {
             return self.input.upstream(message);
         }
@@ -133,6 +131,14 @@ impl AbiSourceHandler for Downstream {
             }
             Upstream::Loss { fraction } => self.runner.report_loss(fraction),
             Upstream::LayerWish { .. } => {}
+        }
+    }
+}
+
+impl AbiSourceHandler for Downstream {
+    fn upstream(&self, message: AbiUpstream) {
+        if let Some(message) = message.message() {
+            contained(|| self.pass(message));
         }
     }
 

@@ -285,6 +285,10 @@ impl Work for Runner {
         inbox.scheduled = inbox.has_work() && !self.has_ended();
         inbox.scheduled
     }
+
+    fn panicked(&self, text: &str) {
+        self.fail(Error::panicked("a conversion", text));
+    }
 }
 
 impl Inbox {

@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use rivero_plugin_api::abi::guard;
+use rivero_plugin_api::supervise::{self, contain, contained};
+
+/// Of the threads.
+const NAME: &str = "converter";
 
 /// Something that works in short pieces.
 pub(super) trait Work: Send + Sync {
@@ -15,6 +18,9 @@ pub(super) trait Work: Send + Sync {
 
     /// Does a piece; `true` when there is more.
     fn work(&self) -> bool;
+
+    /// A piece of it panicked: it is not done any more.
+    fn panicked(&self, text: &str);
 }
 
 /// A pool of threads, started with the first piece of work. They end when this is dropped.
@@ -105,8 +111,7 @@ fn start(shared: &Arc<Shared>) {
     let count = thread::available_parallelism().map_or(1, usize::from);
     for _ in 0..count {
         let shared = shared.clone();
-        let thread = thread::Builder::new().name("converter".to_owned());
-        if let Err(error) = thread.spawn(move || run(&shared)) {
+        if let Err(error) = supervise::lasting_thread(NAME, move || run(&shared)) {
             tracing::error!("a thread for conversions cannot be started: {error}");
         }
     }
@@ -114,15 +119,21 @@ fn start(shared: &Arc<Shared>) {
 
 fn run(shared: &Shared) {
     while let Some(work) = shared.next() {
-        let more = guard::contain(|| work.work()).unwrap_or_else(|message| {
-            tracing::error!(text = message, "a conversion panicked in the host");
-            false
-        });
-        if more {
-            // Behind the others: no stream keeps the rest waiting for more than a piece.
-            shared.lock().add(work);
-            shared.ready.notify_one();
+        match contain(|| work.work()) {
+            Ok(true) => {
+                // Behind the others: no stream keeps the rest waiting for more than a piece.
+                shared.lock().add(work);
+                shared.ready.notify_one();
+                continue;
+            }
+            Ok(false) => {}
+            Err(text) => {
+                supervise::report("a conversion", &text);
+                contained(NAME, || work.panicked(&text));
+            }
         }
+        // It may be the last one who holds it.
+        contained(NAME, || drop(work));
     }
 }
 
@@ -141,6 +152,38 @@ mod tests {
         fn work(&self) -> bool {
             false
         }
+
+        fn panicked(&self, _: &str) {}
+    }
+
+    /// Panics in every piece, and says what it hears of that.
+    struct Mine(std::sync::mpsc::Sender<String>);
+
+    impl Work for Mine {
+        fn is_urgent(&self) -> bool {
+            true
+        }
+
+        fn work(&self) -> bool {
+            panic!("on purpose")
+        }
+
+        fn panicked(&self, text: &str) {
+            self.0.send(text.to_owned()).unwrap();
+            panic!("once more")
+        }
+    }
+
+    #[test]
+    fn work_that_panics_hears_of_it_and_the_threads_go_on() {
+        let workers = Workers::default();
+        let (sender, heard) = std::sync::mpsc::channel();
+        for _ in 0..100 {
+            workers.schedule(Arc::new(Mine(sender.clone())));
+        }
+        drop(sender);
+        let texts: Vec<String> = heard.iter().collect();
+        assert_eq!(texts, vec!["on purpose"; 100]);
     }
 
     #[test]
