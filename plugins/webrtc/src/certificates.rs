@@ -7,10 +7,9 @@
 use std::{
     fs,
     sync::{Arc, OnceLock},
-    thread,
 };
 
-use rivero_plugin_api::{Error, Result};
+use rivero_plugin_api::{Error, Result, supervise};
 
 use crate::{
     peer::{Certificate, KeyType},
@@ -21,11 +20,10 @@ static RSA: OnceLock<Result<Arc<Certificate>>> = OnceLock::new();
 
 /// Begins to make the RSA key, so that the first endpoint need not wait for it.
 pub(crate) fn prepare() {
-    let started = thread::Builder::new()
-        .name("webrtc-rsa".to_owned())
-        .spawn(|| {
-            let _ = rsa();
-        });
+    // Should it panic, the first endpoint makes the key, and hears of the panic if that happens again.
+    let started = supervise::thread("webrtc-rsa", || {
+        let _ = rsa();
+    });
     if let Err(error) = started {
         tracing::warn!(%error, "no thread to prepare the RSA key; the first endpoint will wait for it");
     }

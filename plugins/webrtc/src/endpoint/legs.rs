@@ -86,8 +86,7 @@ impl Shared {
                 (leg.gathers, leg.gathered) = (known.gathers, known.gathered);
             }
         }
-        session.legs = legs;
-        Ok(())
+        self.install(legs, session)
     }
 
     fn plans(&self, negotiated: &Negotiated, offered: bool) -> Result<Vec<Plan>> {

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
-    sync::{Arc, Mutex, atomic::AtomicBool, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool, atomic::Ordering::Relaxed},
 };
 
 use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
@@ -51,6 +51,7 @@ impl WebRtcEndpoint for Endpoint {
             negotiating: Mutex::default(),
             session: Mutex::new(Session::default()),
             legs: Mutex::default(),
+            failure: OnceLock::new(),
             gathering: AtomicBool::new(false),
             video_fed: AtomicBool::new(false),
             context,
@@ -59,11 +60,13 @@ impl WebRtcEndpoint for Endpoint {
     }
 
     fn gather_candidates(&self) -> Result<()> {
+        self.0.works()?;
         self.0.gather();
         Ok(())
     }
 
     fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<()> {
+        self.0.works()?;
         self.0.add_candidate(&candidate)
     }
 
@@ -75,6 +78,7 @@ impl WebRtcEndpoint for Endpoint {
         max_retransmits: i32,
         protocol: String,
     ) -> Result<()> {
+        self.0.works()?;
         let limit = channels::limit(max_packet_life_time, max_retransmits)?;
         self.0.create_channel(ChannelOptions {
             label,
@@ -85,6 +89,7 @@ impl WebRtcEndpoint for Endpoint {
     }
 
     fn close_data_channel(&self, channel_id: i32) -> Result<()> {
+        self.0.works()?;
         self.0.close_channel(channel_id)
     }
 
@@ -191,6 +196,7 @@ impl WebRtcEndpoint for Endpoint {
 
 impl SdpEndpoint for Endpoint {
     fn generate_offer(&self, options: Option<api::OfferOptions>) -> Result<String> {
+        self.0.works()?;
         let wanted = |choice: Option<bool>| choice.unwrap_or(true);
         self.0.offer(OfferOptions {
             audio: wanted(
@@ -207,10 +213,12 @@ impl SdpEndpoint for Endpoint {
     }
 
     fn process_offer(&self, offer: String) -> Result<String> {
+        self.0.works()?;
         self.0.answer(&offer)
     }
 
     fn process_answer(&self, answer: String) -> Result<String> {
+        self.0.works()?;
         self.0.accept(&answer)
     }
 
@@ -254,6 +262,7 @@ impl SdpEndpoint for Endpoint {
 
 impl BaseRtpEndpoint for Endpoint {
     fn request_keyframe(&self) -> Result<()> {
+        self.0.works()?;
         let pads = |pads: &&Pads| pads.kind == MediaKind::Video;
         let token = self
             .0

@@ -5,6 +5,7 @@
 
 mod candidates;
 mod channels;
+mod failure;
 mod legs;
 mod methods;
 mod negotiation;
@@ -16,7 +17,7 @@ mod session;
 mod stats;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -51,6 +52,9 @@ pub(crate) struct Shared {
     negotiating: Mutex<()>,
     session: Mutex<Session>,
     legs: Mutex<Vec<LegState>>,
+    /// Why a transport was lost, after which the endpoint does nothing any more. Set with the
+    /// session locked, whose legs and pads go at the same time.
+    failure: OnceLock<String>,
     /// `gatherCandidates` has had its effect.
     gathering: AtomicBool,
     /// A source feeds the video that is sent.
@@ -118,11 +122,7 @@ impl Shared {
     fn release(&self) {
         let mut session = self.session();
         session.released = true;
-        let legs = std::mem::take(&mut session.legs);
-        let pads = std::mem::take(&mut session.pads);
-        drop(session);
-        drop(pads);
-        legs.iter().for_each(|leg| self.shard.close(leg.token));
+        self.end(std::mem::take(&mut session.legs), session);
     }
 }
 

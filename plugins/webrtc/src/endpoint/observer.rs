@@ -91,6 +91,12 @@ pub(super) struct LegObserver {
 }
 
 impl LegObserver {
+    /// The endpoint, as long as it works: what has failed has told its last states.
+    fn endpoint(&self) -> Option<Arc<Shared>> {
+        let endpoint = self.endpoint.upgrade()?;
+        (!endpoint.has_failed()).then_some(endpoint)
+    }
+
     fn ice(&self, endpoint: &Shared, state: IceState) {
         let state = match state {
             IceState::Gathering => IceComponentState::Gathering,
@@ -158,7 +164,7 @@ impl LegObserver {
 
 impl TransportObserver for LegObserver {
     fn peer_event(&self, event: PeerEvent) {
-        let Some(endpoint) = self.endpoint.upgrade() else {
+        let Some(endpoint) = self.endpoint() else {
             return;
         };
         if !endpoint.has_leg(self.token) {
@@ -190,14 +196,14 @@ impl TransportObserver for LegObserver {
     }
 
     fn media_active(&self, active: bool) {
-        let Some(endpoint) = self.endpoint.upgrade() else {
+        let Some(endpoint) = self.endpoint() else {
             return;
         };
         endpoint.change_leg(self.token, |leg| leg.media = active);
     }
 
     fn data_event(&self, event: DataEvent) {
-        let Some(endpoint) = self.endpoint.upgrade() else {
+        let Some(endpoint) = self.endpoint() else {
             return;
         };
         match event {
@@ -206,6 +212,15 @@ impl TransportObserver for LegObserver {
             DataEvent::Opened(id) => endpoint.context.data_channel_opened(i32::from(id)),
             DataEvent::Closed(id) => endpoint.context.data_channel_closed(i32::from(id)),
             DataEvent::Message { .. } => {}
+        }
+    }
+
+    fn failed(&self, text: &str) {
+        // One that a later negotiation has replaced is no loss.
+        if let Some(endpoint) = self.endpoint()
+            && endpoint.has_leg(self.token)
+        {
+            endpoint.fail(text);
         }
     }
 }
@@ -245,7 +260,7 @@ pub(super) fn media_state(active: bool) -> MediaState {
 }
 
 /// Streams count from 1.
-fn stream_number(leg: usize) -> i32 {
+pub(super) fn stream_number(leg: usize) -> i32 {
     i32::try_from(leg).unwrap_or(0) + 1
 }
 

@@ -13,9 +13,10 @@ use std::{
         Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
     },
-    thread,
     time::{Duration, Instant},
 };
+
+use rivero_plugin_api::supervise::{contained, thread};
 
 use sockets::Sockets;
 
@@ -27,6 +28,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(400);
 const MAX_SENDINGS: u8 = 4;
 /// After the first answer: a name may have an address for each IP version.
 const AFTER_ANSWER: Duration = Duration::from_millis(300);
+
+/// Of the thread.
+const NAME: &str = "webrtc-mdns";
 
 type Then = Box<dyn FnOnce(Vec<IpAddr>) + Send>;
 
@@ -69,8 +73,8 @@ pub(super) fn resolve(
     };
     let (sender, receiver) = mpsc::channel();
     let _ = sender.send(query);
-    let thread = thread::Builder::new().name("webrtc-mdns".to_owned());
-    match thread.spawn(move || ask(&receiver)) {
+    // Should it panic, who asks next finds nobody at the other end, and starts another one.
+    match thread(NAME, move || ask(&receiver)) {
         Ok(_) => *asking = Some(sender),
         Err(error) => tracing::error!(%error, "no thread for multicast DNS"),
     }
@@ -85,7 +89,7 @@ fn ask(new: &Receiver<Query>) {
             if queries.len() < MAX_QUERIES {
                 queries.push(query);
             } else {
-                (query.then)(Vec::new());
+                contained(NAME, || (query.then)(Vec::new()));
             }
         }
         if queries.is_empty() && ends(new, &mut queries) {
@@ -121,7 +125,7 @@ fn send_due(queries: &mut Vec<Query>, sockets: &mut Sockets) {
             at += 1;
         } else if query.sendings >= MAX_SENDINGS || !query.found.is_empty() {
             let query = queries.swap_remove(at);
-            (query.then)(query.found);
+            contained(NAME, || (query.then)(query.found));
         } else {
             query.sendings += 1;
             query.due = now + query.wait;

@@ -10,9 +10,10 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
+
+use rivero_plugin_api::supervise::thread;
 
 /// Look-ups that may run at a time; names beyond count as unknown.
 const MAX_LOOKUPS: usize = 16;
@@ -63,6 +64,15 @@ pub(crate) fn candidate(
     });
 }
 
+/// One of those that are being looked up, until it is dropped: a panic ends it, too.
+struct Running(&'static AtomicUsize);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Runs `work` on a thread of its own; it is told whether it may look names up.
 fn look_up(work: impl FnOnce(bool) + Send + 'static) {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -72,15 +82,12 @@ fn look_up(work: impl FnOnce(bool) + Send + 'static) {
         tracing::warn!("too many names are being looked up: the name server may be down");
         return work(false);
     }
-    let run = move || {
+    let running = Running(&RUNNING);
+    let spawned = thread("webrtc-dns", move || {
+        let _running = running;
         work(true);
-        RUNNING.fetch_sub(1, Relaxed);
-    };
-    let spawned = thread::Builder::new()
-        .name("webrtc-dns".to_owned())
-        .spawn(run);
+    });
     if let Err(error) = spawned {
-        RUNNING.fetch_sub(1, Relaxed);
         tracing::error!(%error, "no thread to look names up");
     }
 }
@@ -147,6 +154,22 @@ mod tests {
         let texts = found.iter().map(|host| format!("{:?}", host.addresses));
         let texts: Vec<String> = texts.collect();
         assert_eq!(texts, ["[192.0.2.1:1]", "[[2001:db8::1]:2]"]);
+    }
+
+    #[test]
+    fn look_ups_that_panic_make_room_for_others() {
+        let (sender, receiver) = mpsc::channel();
+        let (mut begun, deadline) = (0, Instant::now() + Duration::from_secs(20));
+        while begun < 2 * MAX_LOOKUPS {
+            assert!(Instant::now() < deadline);
+            let sender = sender.clone();
+            look_up(move |allowed| {
+                sender.send(allowed).unwrap();
+                assert!(!allowed, "on purpose");
+            });
+            // Those before may still be ending.
+            begun += usize::from(receiver.recv().unwrap());
+        }
     }
 
     #[test]

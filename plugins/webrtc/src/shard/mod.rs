@@ -6,16 +6,21 @@ mod listener;
 mod outgoing;
 mod routes;
 mod socket;
+mod station;
 mod stream;
 mod tls;
 mod token;
+mod watch;
 mod worker;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{self, Sender},
     },
@@ -24,7 +29,7 @@ use std::{
 };
 
 use mio::{Poll, Waker};
-use rivero_plugin_api::{Error, Result, SinkGroupHandle};
+use rivero_plugin_api::{Error, Result, SinkGroupHandle, supervise};
 
 pub(crate) use outgoing::{Outgoing, SendCounters};
 pub(crate) use tls::configuration as tls_configuration;
@@ -33,8 +38,9 @@ pub(crate) use token::Token;
 use crate::transport::Transport;
 use group::{BurstQueue, ShardGroup};
 use socket::MediaSocket;
+use station::{Pulse, Station};
 use token::MAX_PLACES;
-use worker::{Sockets, Worker};
+use worker::Sockets;
 
 /// Something to do with a transport, on its thread.
 pub(crate) type Action = Box<dyn FnOnce(&mut Transport, Instant) + Send>;
@@ -49,6 +55,9 @@ pub(crate) enum Command {
     Close(Token),
     /// The end of the shard.
     Stop,
+    /// A fault outside of all transports.
+    #[cfg(test)]
+    Panic,
 }
 
 /// All shards of the module. Their threads end with the last endpoint.
@@ -71,16 +80,25 @@ impl Shards {
             next: AtomicUsize::new(0),
         });
         *running = Arc::downgrade(&shards);
+        watch::begin(&shards);
         Ok(shards)
     }
 
-    /// A shard for a new endpoint: each in turn.
+    /// A shard for a new endpoint: each in turn, but for those whose threads are down, and
+    /// those that are stuck as long as there is another one.
+    ///
+    /// # Errors
+    /// 40009 while none is at work.
     pub(crate) fn assign(&self) -> Result<Arc<Shard>> {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len().max(1);
-        self.shards
-            .get(turn)
-            .cloned()
-            .ok_or_else(|| Error::unexpected("there is no shard"))
+        let (before, after) = self.shards.split_at_checked(turn).unwrap_or_default();
+        let in_turn = || after.iter().chain(before);
+        let at_work = in_turn().find(|shard| !shard.pulse.is_down() && !shard.pulse.is_stuck());
+        let shard = at_work.or_else(|| in_turn().find(|shard| !shard.pulse.is_down()));
+        shard.cloned().ok_or_else(|| {
+            let text = "no thread for media is at work: all have failed and begin anew, try again";
+            Error::new(40009, "NOT_ENOUGH_RESOURCES", text)
+        })
     }
 }
 
@@ -110,9 +128,13 @@ impl Drop for Shards {
 
 /// A thread with its sockets, as the rest of the module sees it.
 pub(crate) struct Shard {
+    name: String,
+    pulse: Arc<Pulse>,
     commands: Mutex<Sender<Command>>,
     waker: Arc<Waker>,
     group: SinkGroupHandle,
+    #[cfg(test)]
+    queue: Arc<BurstQueue>,
     /// Ports for UDP and TCP.
     v4: Ports,
     v6: Ports,
@@ -130,8 +152,35 @@ struct Ports {
 #[derive(Default)]
 struct Places {
     free: Vec<u32>,
-    used: u32,
+    /// The generation of who has each place.
+    taken: Vec<Option<u32>>,
     generation: u32,
+}
+
+impl Places {
+    fn reserve(&mut self) -> Option<Token> {
+        self.generation = self.generation.wrapping_add(1);
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => {
+                let place = u32::try_from(self.taken.len()).ok();
+                let place = place.filter(|place| *place < MAX_PLACES)?;
+                self.taken.push(None);
+                place
+            }
+        };
+        *self.taken.get_mut(place as usize)? = Some(self.generation);
+        Some(Token::new(self.generation, place))
+    }
+
+    /// Only the first time: an endpoint's release and its failure may both end a transport.
+    fn free(&mut self, token: Token) {
+        let taken = self.taken.get_mut(token.place as usize);
+        let taken = taken.and_then(|taken| taken.take_if(|of| *of == token.generation));
+        if taken.is_some() {
+            self.free.push(token.place);
+        }
+    }
 }
 
 impl Shard {
@@ -152,26 +201,36 @@ impl Shard {
             (Err(error), Err(_)) => return Err(failed(error)),
             (v4, v6) => (v4.ok(), v6.ok()),
         };
-        let sockets = Sockets::new(v4, v6, ports.cloned());
+        let mut sockets = Sockets::new(v4, v6, ports.cloned());
         let poll = Poll::new().map_err(failed)?;
+        sockets.register(poll.registry()).map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), worker::WAKE).map_err(failed)?);
         let queue = Arc::new(BurstQueue::new(number, waker.clone()));
         let (commands, receiver) = mpsc::channel();
         let [v4, v6] = sockets.ports().map(|(udp, tcp)| Ports { udp, tcp });
+        let pulse = Arc::<Pulse>::default();
+        let name = format!("webrtc-{number}");
         let shard = Arc::new(Self {
+            name: name.clone(),
+            pulse: pulse.clone(),
             commands: Mutex::new(commands),
             waker,
             group: SinkGroupHandle::new(ShardGroup(queue.clone())),
+            #[cfg(test)]
+            queue: queue.clone(),
             v4,
             v6,
             places: Mutex::default(),
         });
-        let worker = Worker::new(poll, sockets, receiver, queue).map_err(failed)?;
-        let name = format!("webrtc-{number}");
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || worker.run())
-            .map_err(failed)?;
+        let station = Station {
+            name: name.clone(),
+            poll,
+            sockets,
+            commands: receiver,
+            queue,
+            pulse,
+        };
+        supervise::thread(&name, move || station.run()).map_err(failed)?;
         Ok(shard)
     }
 
@@ -197,34 +256,19 @@ impl Shard {
 
     /// A name for a new transport.
     pub(crate) fn reserve(&self) -> Result<Token> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.generation = places.generation.wrapping_add(1);
-        let place = match places.free.pop() {
-            Some(place) => place,
-            None if places.used < MAX_PLACES => {
-                places.used += 1;
-                places.used - 1
-            }
-            None => {
-                return Err(Error::new(
-                    40009,
-                    "NOT_ENOUGH_RESOURCES",
-                    "too many transports",
-                ));
-            }
-        };
-        Ok(Token::new(places.generation, place))
+        let token = self.places().reserve();
+        token.ok_or_else(|| Error::new(40009, "NOT_ENOUGH_RESOURCES", "too many transports"))
     }
 
     /// Ends a transport; its name may be given to another one.
     pub(crate) fn close(&self, token: Token) {
         // In this order: the shard sees the end before a successor's beginning.
         self.send(Command::Close(token));
-        self.places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .free
-            .push(token.place);
+        self.places().free(token);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes bursts for the sinks of this shard.

@@ -2,28 +2,28 @@
 
 mod contested;
 mod serve;
+mod transports;
 
 use std::{
     collections::BTreeSet,
     io,
     net::SocketAddr,
     ops::RangeInclusive,
-    sync::{
-        Arc,
-        mpsc::{Receiver, TryRecvError},
-    },
+    sync::mpsc::{Receiver, TryRecvError},
     time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Registry, event::Source, net::TcpListener};
+use rivero_plugin_api::{Packet, SinkSelection, supervise::contained};
 
 use super::{
-    Command, Outgoing, SendCounters, Token,
+    Action, Command, Outgoing, SendCounters, Token,
     group::{BurstQueue, Waiting},
     links::Links,
     listener,
     routes::{self, Routes},
     socket::{MediaSocket, ReceiveBuffers},
+    station::Pulse,
 };
 use crate::{
     dscp::Mark,
@@ -31,6 +31,7 @@ use crate::{
     transport::Transport,
 };
 use serve::Detour;
+use transports::Transports;
 
 pub(super) const WAKE: mio::Token = mio::Token(0);
 const V4: mio::Token = mio::Token(1);
@@ -41,7 +42,10 @@ const LISTEN_V6: mio::Token = mio::Token(4);
 /// Receive calls on one socket before everything else gets its turn.
 const RECEIVE_TURNS: usize = 16;
 
-/// What a shard receives from.
+/// Where the metrics count panics in the end of a transport.
+const END: &str = "the end of a WebRTC transport";
+
+/// What a shard receives from: it outlives the workers.
 pub(super) struct Sockets {
     v4: Option<MediaSocket>,
     v6: Option<MediaSocket>,
@@ -82,7 +86,8 @@ impl Sockets {
         [(udp(&self.v4), tcp(v4)), (udp(&self.v6), tcp(v6))]
     }
 
-    fn register(&mut self, registry: &Registry) -> io::Result<()> {
+    /// Has `registry` tell when something can be read. Each new worker reads without being told.
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
         let readable = |source: Option<&mut dyn Source>, token| match source {
             Some(source) => source.register(registry, token, Interest::READABLE),
             None => Ok(()),
@@ -93,19 +98,27 @@ impl Sockets {
         readable(listen_v4.as_mut().map(|s| s as &mut dyn Source), LISTEN_V4)?;
         readable(listen_v6.as_mut().map(|s| s as &mut dyn Source), LISTEN_V6)
     }
+
+    fn udp(&self, v6: bool) -> Option<&MediaSocket> {
+        let socket = if v6 { &self.v6 } else { &self.v4 };
+        socket.as_ref()
+    }
+
+    fn ports_for_more(&self) -> Option<&RangeInclusive<u16>> {
+        self.ports.as_ref()
+    }
 }
 
-pub(super) struct Worker {
-    poll: Poll,
-    v4: Option<MediaSocket>,
-    v6: Option<MediaSocket>,
-    listeners: [Option<TcpListener>; 2],
-    ports: Option<RangeInclusive<u16>>,
+/// What works on the thread of a shard until it is told to stop, or fails.
+pub(super) struct Worker<'a> {
+    poll: &'a mut Poll,
+    sockets: &'a Sockets,
     links: Links,
     /// Links that may have something to read.
     ready: Vec<usize>,
-    commands: Receiver<Command>,
-    queue: Arc<BurstQueue>,
+    commands: &'a Receiver<Command>,
+    queue: &'a BurstQueue,
+    pulse: &'a Pulse,
     transports: Transports,
     routes: Routes,
     timers: BTreeSet<(Instant, Token)>,
@@ -122,61 +135,22 @@ pub(super) struct Worker {
     touched: Vec<Token>,
 }
 
-/// Transports by place.
-#[derive(Default)]
-struct Transports(Vec<Option<(Token, Box<Transport>)>>);
-
-impl Transports {
-    fn get(&mut self, token: Token) -> Option<&mut Transport> {
-        match self.0.get_mut(token.place as usize)? {
-            Some((known, transport)) if *known == token => Some(transport),
-            _ => None,
-        }
-    }
-
-    fn insert(&mut self, token: Token, transport: Box<Transport>) {
-        let place = token.place as usize;
-        if self.0.len() <= place {
-            self.0.resize_with(place + 1, || None);
-        }
-        if let Some(slot) = self.0.get_mut(place) {
-            *slot = Some((token, transport));
-        }
-    }
-
-    fn remove(&mut self, token: Token) -> Option<Box<Transport>> {
-        self.get(token)?;
-        self.0
-            .get_mut(token.place as usize)?
-            .take()
-            .map(|(_, transport)| transport)
-    }
-}
-
-impl Worker {
+impl<'a> Worker<'a> {
     pub(super) fn new(
-        poll: Poll,
-        mut sockets: Sockets,
-        commands: Receiver<Command>,
-        queue: Arc<BurstQueue>,
-    ) -> io::Result<Self> {
-        sockets.register(poll.registry())?;
-        let Sockets {
-            v4,
-            v6,
-            listeners,
-            ports,
-        } = sockets;
-        Ok(Self {
+        poll: &'a mut Poll,
+        sockets: &'a Sockets,
+        commands: &'a Receiver<Command>,
+        queue: &'a BurstQueue,
+        pulse: &'a Pulse,
+    ) -> Self {
+        Self {
             poll,
-            v4,
-            v6,
-            listeners,
-            ports,
+            sockets,
             links: Links::default(),
             ready: Vec::new(),
             commands,
             queue,
+            pulse,
             transports: Transports::default(),
             routes: Routes::default(),
             timers: BTreeSet::new(),
@@ -187,14 +161,19 @@ impl Worker {
             chunk: Vec::new(),
             counters: SendCounters::default(),
             touched: Vec::new(),
-        })
+        }
     }
 
     /// Runs until it is told to stop.
-    pub(super) fn run(mut self) {
-        self.queue.enter_thread();
+    ///
+    /// # Errors
+    /// When it cannot wait for its sockets.
+    pub(super) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
+        // The worker before may have been told of what it did not read any more.
         let (mut read_v4, mut read_v6) = (true, true);
+        self.accept(0);
+        self.accept(1);
         loop {
             let patience = if read_v4 || read_v6 || !self.ready.is_empty() {
                 Some(Duration::ZERO)
@@ -202,10 +181,11 @@ impl Worker {
                 self.patience()
             };
             match self.poll.poll(&mut events, patience) {
-                Ok(()) => {}
+                Ok(()) => self.pulse.set_down(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return tracing::error!(%error, "a shard cannot wait for its sockets"),
+                Err(error) => return Err(error),
             }
+            self.pulse.turns();
             for event in &events {
                 match event.token() {
                     V4 => read_v4 = true,
@@ -216,20 +196,35 @@ impl Worker {
                 }
             }
             if !self.obey() {
-                return;
+                return Ok(());
             }
             if read_v4 {
-                read_v4 = self.receive(V4);
+                read_v4 = self.receive(false);
             }
             if read_v6 {
-                read_v6 = self.receive(V6);
+                read_v6 = self.receive(true);
             }
             if !self.ready.is_empty() {
                 self.serve_links();
             }
             self.send_bursts();
             self.run_timers();
+            self.pulse.rests();
         }
+    }
+
+    /// Ends all transports, since the worker has failed.
+    pub(super) fn give_up(&mut self, text: &str) {
+        for token in self.transports.tokens() {
+            // It says good-bye if that still works: its peer need not wait for a timeout.
+            contained(END, || {
+                self.transports
+                    .with(token, |transport| transport.close(Instant::now()));
+                self.settle(token);
+            });
+            self.transports.give_up(token, text);
+        }
+        contained(END, || self.bury());
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -243,21 +238,33 @@ impl Worker {
             match self.commands.try_recv() {
                 Ok(Command::Open(token, transport)) => self.open(token, transport),
                 Ok(Command::With(token, action)) => {
-                    let now = Instant::now();
-                    if let Some(transport) = self.transports.get(token) {
-                        action(transport, now);
-                        if let Some(former) = transport.take_renamed() {
-                            self.routes.forget_name(token, &former);
-                            self.routes.add_name(transport.name(), token);
-                        }
-                        self.settle(token);
-                    }
+                    self.act(token, action);
+                    self.settle(token);
                 }
                 Ok(Command::Close(token)) => self.close(token),
+                #[cfg(test)]
+                Ok(Command::Panic) => panic!("told to"),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
+            self.bury();
         }
+    }
+
+    fn act(&mut self, token: Token, action: Action) {
+        let (routes, now) = (&mut self.routes, Instant::now());
+        let mut action = Some(action);
+        self.transports.with(token, |transport| {
+            if let Some(action) = action.take() {
+                action(transport, now);
+            }
+            if let Some(former) = transport.take_renamed() {
+                routes.forget_name(token, &former);
+                routes.add_name(transport.name(), token);
+            }
+        });
+        // One that has come too late may hold anything.
+        contained(END, || drop(action));
     }
 
     fn open(&mut self, token: Token, transport: Box<Transport>) {
@@ -267,35 +274,43 @@ impl Worker {
     }
 
     fn close(&mut self, token: Token) {
-        if let Some(transport) = self.transports.get(token) {
-            transport.close(Instant::now());
-            self.settle(token);
+        self.transports
+            .with(token, |transport| transport.close(Instant::now()));
+        self.settle(token);
+        if let Some(mut transport) = self.transports.remove(token) {
+            self.forget(token, &mut transport);
+            contained(END, || drop(transport));
         }
-        if let Some(transport) = self.transports.remove(token) {
-            self.routes.forget(token, transport.name());
-            self.links.forget(self.poll.registry(), token);
+    }
+
+    /// From now on nothing leads to a transport.
+    fn forget(&mut self, token: Token, transport: &mut Transport) {
+        if let Some(former) = transport.take_renamed() {
+            self.routes.forget_name(token, &former);
+        }
+        self.routes.forget(token, transport.name());
+        self.links.forget(self.poll.registry(), token);
+    }
+
+    /// Clears up after the transports that panicked.
+    fn bury(&mut self) {
+        while let Some(mut lost) = self.transports.next_lost() {
+            self.forget(lost.token, &mut lost.transport);
+            lost.end();
         }
     }
 
     /// Receives for a while; `true` when there may be more.
-    fn receive(&mut self, token: mio::Token) -> bool {
+    fn receive(&mut self, v6: bool) -> bool {
+        let Some(socket) = self.sockets.udp(v6) else {
+            return false;
+        };
         let mut buffers = self.buffers.take().unwrap_or_default();
         let mut more = true;
         for _ in 0..RECEIVE_TURNS {
-            let socket = if token == V6 {
-                self.v6.take()
-            } else {
-                self.v4.take()
-            };
-            let Some(socket) = socket else { return false };
             let received = socket.receive(&mut buffers, |local, remote, data| {
                 self.datagram(local, remote, data);
             });
-            *(if token == V6 {
-                &mut self.v6
-            } else {
-                &mut self.v4
-            }) = Some(socket);
             self.attend();
             self.send_bursts();
             match received {
@@ -320,11 +335,11 @@ impl Worker {
         if routes::is_stun(data) && self.is_taken(remote, token) {
             return tracing::trace!(%local, %remote, "a check on another transport's path");
         }
-        let Some(transport) = self.transports.get(token) else {
-            return;
-        };
-        if transport.datagram(Instant::now(), local, remote, data) {
-            let proven = transport.path().is_some_and(|path| path.remote == remote);
+        let taken = self.transports.with(token, |transport| {
+            let is_of_peer = transport.datagram(Instant::now(), local, remote, data);
+            is_of_peer.then(|| transport.path().is_some_and(|path| path.remote == remote))
+        });
+        if let Some(Some(proven)) = taken {
             self.routes.learn(remote, token, proven);
         }
         self.touch(token);
@@ -333,11 +348,10 @@ impl Worker {
     /// Pushes received media to its consumers and lets the transports answer.
     fn attend(&mut self) {
         while let Some(token) = self.touched.pop() {
-            if let Some(transport) = self.transports.get(token) {
-                transport.hand_on();
-            }
+            self.transports.with(token, Transport::hand_on);
             self.settle(token);
         }
+        self.bury();
     }
 
     /// Sends what consumers of this shard are to get.
@@ -347,41 +361,35 @@ impl Worker {
         let now = Instant::now();
         for (packets, sinks) in waiting.bursts() {
             for sink in sinks {
-                let (token, track) = Token::of_sink(sink.token);
-                let Some(transport) = self.transports.get(token) else {
-                    continue;
-                };
-                let Some(path) = transport.path() else {
-                    continue;
-                };
-                let (scratch, counters) = (&mut self.scratch, &mut self.counters);
-                let outgoing = match path.carrier {
-                    Carrier::Udp => {
-                        let socket = if path.local.is_ipv6() {
-                            &self.v6
-                        } else {
-                            &self.v4
-                        };
-                        let Some(socket) = socket else { continue };
-                        Outgoing::new(socket, path, scratch, counters)
-                    }
-                    _ => {
-                        let (links, registry) = (&mut self.links, self.poll.registry());
-                        let detour = Detour::of(links, registry, transport, token, path);
-                        let Some(detour) = detour else { continue };
-                        detour.outgoing(scratch, counters)
-                    }
-                };
-                let outgoing = outgoing.marked(transport.mark());
-                let more = transport.forward(now, track, packets, sink.packets, outgoing);
-                if more && self.touched.last() != Some(&token) {
-                    self.touched.push(token);
-                }
+                self.forward(now, packets, *sink);
             }
         }
         waiting.clear();
         self.waiting = waiting;
         self.attend();
+    }
+
+    fn forward(&mut self, now: Instant, packets: &[Packet], sink: SinkSelection) {
+        let (token, track) = Token::of_sink(sink.token);
+        let (sockets, registry) = (self.sockets, self.poll.registry());
+        let (links, scratch, counters) = (&mut self.links, &mut self.scratch, &mut self.counters);
+        let more = self.transports.with(token, |transport| {
+            let path = transport.path()?;
+            let outgoing = match path.carrier {
+                Carrier::Udp => {
+                    let socket = sockets.udp(path.local.is_ipv6())?;
+                    Outgoing::new(socket, path, scratch, counters)
+                }
+                _ => {
+                    Detour::of(links, registry, transport, token, path)?.outgoing(scratch, counters)
+                }
+            };
+            let outgoing = outgoing.marked(transport.mark());
+            Some(transport.forward(now, track, packets, sink.packets, outgoing))
+        });
+        if more == Some(Some(true)) && self.touched.last() != Some(&token) {
+            self.touched.push(token);
+        }
     }
 
     /// Runs the timers that are due. What they set anew waits for the next turn, however soon it is
@@ -393,43 +401,44 @@ impl Worker {
             fired.extend(self.timers.pop_first());
         }
         for (due, token) in fired.drain(..) {
-            if let Some(transport) = self.transports.get(token)
-                && transport.timer_fired(due)
-            {
-                transport.timeout(now);
+            let ran = self.transports.with(token, |transport| {
+                let fires = transport.timer_fired(due);
+                if fires {
+                    transport.timeout(now);
+                }
+                fires
+            });
+            if ran == Some(true) {
                 self.settle(token);
             }
         }
         self.fired = fired;
+        self.bury();
     }
 
     /// Sends what a transport has to say and notes when it wants to be called.
     fn settle(&mut self, token: Token) {
-        let Some(transport) = self.transports.get(token) else {
-            return;
-        };
-        let mark = transport.mark();
-        for (number, server) in transport.take_new_servers() {
-            let (registry, ports) = (self.poll.registry(), self.ports.as_ref());
-            let opened = self
-                .links
-                .open_server(registry, token, number, &server, ports, mark);
-            if let Err(error) = opened {
-                transport.server_lost(Instant::now(), number, &error.to_string());
+        let (registry, ports) = (self.poll.registry(), self.sockets.ports_for_more());
+        let links = &mut self.links;
+        let mark = self.transports.with(token, |transport| {
+            let mark = transport.mark();
+            for (number, server) in transport.take_new_servers() {
+                let opened = links.open_server(registry, token, number, &server, ports, mark);
+                if let Err(error) = opened {
+                    transport.server_lost(Instant::now(), number, &error.to_string());
+                }
             }
-        }
-        while let Some(transmit) = self
-            .transports
-            .get(token)
-            .and_then(Transport::poll_transmit)
-        {
+            mark
+        });
+        let Some(mark) = mark else { return };
+        while let Some(Some(transmit)) = self.transports.with(token, Transport::poll_transmit) {
             self.transmit(token, &transmit, mark);
         }
-        let Some(transport) = self.transports.get(token) else {
-            return;
-        };
-        transport.report();
-        if let Some(due) = transport.earlier_timer() {
+        let timer = self.transports.with(token, |transport| {
+            transport.report();
+            transport.earlier_timer()
+        });
+        if let Some(Some(due)) = timer {
             self.timers.insert((due, token));
         }
     }
@@ -439,8 +448,7 @@ impl Worker {
         let (local, remote) = (path.local.ip(), path.remote);
         match path.carrier {
             Carrier::Udp if self.may_send(token, path, bytes) => {
-                let socket = if local.is_ipv6() { &self.v6 } else { &self.v4 };
-                if let Some(socket) = socket {
+                if let Some(socket) = self.sockets.udp(local.is_ipv6()) {
                     self.routes.expect(bytes, token);
                     socket.send(local, remote, bytes, None, mark);
                 }

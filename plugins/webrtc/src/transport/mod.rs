@@ -1,11 +1,15 @@
 //! One transport of an endpoint and the tracks it carries, on its shard's thread.
 
 mod bandwidth;
+#[cfg(test)]
+mod fault;
 mod feedback;
 mod pacing;
 mod reports;
 
 use bandwidth::Rate;
+#[cfg(test)]
+pub(crate) use fault::Fault;
 use pacing::VideoPacer;
 use std::{
     collections::VecDeque,
@@ -48,6 +52,8 @@ pub(crate) trait TransportObserver: Send + Sync {
     fn media_active(&self, active: bool);
     /// Something of the data channels, messages excepted.
     fn data_event(&self, event: DataEvent);
+    /// The transport is lost: something in it panicked, or its shard failed. Nothing follows.
+    fn failed(&self, text: &str);
 }
 
 /// A section of the session description: media of one kind.
@@ -144,6 +150,9 @@ pub(crate) struct Transport {
     /// …and of video that is sent once more.
     repeated: Rate,
     probe_turn: u16,
+    /// Where it panics.
+    #[cfg(test)]
+    pub(crate) fault: Option<Fault>,
 }
 
 /// Counters of a transport for `getStats`.
@@ -215,6 +224,8 @@ impl Transport {
             sound: Rate::default(),
             repeated: Rate::default(),
             probe_turn: 0,
+            #[cfg(test)]
+            fault: None,
         };
         transport.set_tracks(tracks);
         transport
@@ -251,6 +262,10 @@ impl Transport {
     /// The former name, once after it has changed.
     pub(crate) fn take_renamed(&mut self) -> Option<String> {
         self.renamed.take()
+    }
+
+    pub(crate) fn observer(&self) -> &Arc<dyn TransportObserver> {
+        &self.observer
     }
 
     pub(crate) fn peer(&mut self) -> &mut Peer {
@@ -317,6 +332,8 @@ impl Transport {
         remote: SocketAddr,
         data: &mut [u8],
     ) -> bool {
+        #[cfg(test)]
+        self.trip(Fault::Datagram);
         let arrival = self.peer.handle_datagram(now, local, remote, data);
         self.take(now, arrival, data)
     }
@@ -421,6 +438,8 @@ impl Transport {
 
     /// Pushes received media to its consumers.
     pub(crate) fn hand_on(&mut self) {
+        #[cfg(test)]
+        self.trip(Fault::HandOn);
         for inbound in self
             .tracks
             .iter_mut()
@@ -440,6 +459,8 @@ impl Transport {
         selection: u64,
         mut outgoing: Outgoing<'_>,
     ) -> bool {
+        #[cfg(test)]
+        outgoing.add(|buffer| self.spoil(buffer));
         if track == Track::number(MediaKind::Data) {
             self.forward_messages(now, packets, selection);
             // Messages leave as SCTP decides.
@@ -515,6 +536,8 @@ impl Transport {
 
     /// Does what is due.
     pub(crate) fn timeout(&mut self, now: Instant) {
+        #[cfg(test)]
+        self.trip(Fault::Timeout);
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
         }
@@ -593,6 +616,8 @@ impl Transport {
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        #[cfg(test)]
+        self.trip(Fault::Transmit);
         loop {
             if let Some(transmit) = self.peer.poll_transmit() {
                 return Some(transmit);
@@ -634,6 +659,8 @@ impl Transport {
 
     /// Tells the observer what happened.
     pub(crate) fn report(&mut self) {
+        #[cfg(test)]
+        self.trip(Fault::Report);
         self.take_peer_events();
         while let Some(event) = self.events.pop_front() {
             self.observer.peer_event(event);

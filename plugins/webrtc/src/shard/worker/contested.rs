@@ -10,13 +10,15 @@ use std::{net::SocketAddr, time::Instant};
 use super::{Worker, routes};
 use crate::{peer::Path, shard::Token};
 
-impl Worker {
+impl Worker<'_> {
     /// Whether the path between a shared socket and `remote` is another transport's.
     pub(super) fn is_taken(&mut self, remote: SocketAddr, token: Token) -> bool {
         let owner = self.routes.owner(remote).filter(|owner| *owner != token);
         let Some(owner) = owner else { return false };
-        let owner = self.transports.get(owner);
-        owner.is_some_and(|owner| owner.peer().holds(remote))
+        let holds = self
+            .transports
+            .with(owner, |owner| owner.peer().holds(remote));
+        holds == Some(true)
     }
 
     /// Whether a datagram may leave a shared socket. The first check towards an address claims it.
@@ -33,16 +35,18 @@ impl Worker {
     }
 
     fn open_own_socket(&mut self, token: Token, v6: bool) {
-        let (registry, ports) = (self.poll.registry(), self.ports.as_ref());
+        let (registry, ports) = (self.poll.registry(), self.sockets.ports_for_more());
         let opened = self.links.open_own(registry, token, v6, ports);
-        match (opened, self.transports.get(token)) {
-            (Ok(Some(port)), Some(transport)) => {
-                transport.peer().add_own_socket(Instant::now(), v6, port);
+        match opened {
+            Ok(Some(port)) => {
+                self.transports.with(token, |transport| {
+                    transport.peer().add_own_socket(Instant::now(), v6, port);
+                });
             }
-            (Err(error), _) => {
-                tracing::warn!(%error, "no socket for a further connection to one address")
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no socket for a further connection to one address");
             }
-            _ => {}
         }
     }
 }

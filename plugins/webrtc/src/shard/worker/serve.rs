@@ -17,7 +17,7 @@ use crate::{
     transport::Transport,
 };
 
-impl Worker {
+impl Worker<'_> {
     pub(super) fn note_ready(&mut self, token: usize) {
         if let Some(key) = token.checked_sub(FIRST_KEY)
             && !self.ready.contains(&key)
@@ -28,7 +28,7 @@ impl Worker {
 
     /// Accepts what waits at a listener.
     pub(super) fn accept(&mut self, listener: usize) {
-        let Some(Some(listener)) = self.listeners.get(listener) else {
+        let Some(Some(listener)) = self.sockets.listeners.get(listener) else {
             return;
         };
         loop {
@@ -153,8 +153,10 @@ impl Worker {
     }
 
     fn carried(&mut self, token: Token, path: Path, frame: &mut [u8]) {
-        if let Some(transport) = self.transports.get(token) {
-            transport.carried(Instant::now(), path, frame);
+        let carried = self.transports.with(token, |transport| {
+            transport.carried(Instant::now(), path, frame)
+        });
+        if carried.is_some() {
             self.touch(token);
         }
     }
@@ -167,12 +169,14 @@ impl Worker {
         from: Option<SocketAddr>,
         message: &mut [u8],
     ) {
-        let Some(transport) = self.transports.get(token) else {
-            return;
-        };
-        let server = transport.server_address(number);
-        if from.is_none() || from == server {
-            transport.server_message(Instant::now(), number, message);
+        let taken = self.transports.with(token, |transport| {
+            let is_server = from.is_none() || from == transport.server_address(number);
+            if is_server {
+                transport.server_message(Instant::now(), number, message);
+            }
+            is_server
+        });
+        if taken == Some(true) {
             self.touch(token);
         }
     }
@@ -182,10 +186,10 @@ impl Worker {
         let owner = link.owner;
         self.links.close(self.poll.registry(), key, link);
         tracing::debug!(?owner, %error, "a connection ended");
-        if let Owner::Server(token, number) = owner
-            && let Some(transport) = self.transports.get(token)
-        {
-            transport.server_lost(Instant::now(), number, &reason(error));
+        if let Owner::Server(token, number) = owner {
+            self.transports.with(token, |transport| {
+                transport.server_lost(Instant::now(), number, &reason(error));
+            });
             self.touch(token);
         }
     }
