@@ -9,9 +9,15 @@ use std::{
     thread,
 };
 
-use rivero_plugin_api::{Error, Result, abi::guard};
+use rivero_plugin_api::{
+    Error, Result,
+    supervise::{contained, lasting_thread},
+};
 
 use crate::detector::Detector;
+
+/// Of the threads.
+const NAME: &str = "faces";
 
 /// Steps that the threads' priority is below that of media (`nice`), so that under load it is faces
 /// that are left out.
@@ -51,9 +57,7 @@ impl Crew {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..processors.div_ceil(2) {
             let (mut detector, queue) = (Detector::new(cascade)?, queue.clone());
-            thread::Builder::new()
-                .name("faces".to_owned())
-                .spawn(move || work(&mut detector, &queue))
+            lasting_thread(NAME, move || work(&mut detector, &queue))
                 .map_err(|error| Error::unexpected(format!("no thread for faces: {error}")))?;
         }
         Ok(Self { jobs })
@@ -74,9 +78,7 @@ fn work(detector: &mut Detector, queue: &Mutex<Receiver<Job>>) {
     loop {
         let job = lock(queue).recv();
         let Ok(job) = job else { return };
-        if let Err(text) = guard::contain(|| job(detector)) {
-            tracing::error!(text, "looking for faces panicked");
-        }
+        contained(NAME, || job(detector));
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, EXPECT, HeaderValue, SET_COOKIE},
 };
 use rivero_gst::outlet::Outlet;
-use rivero_plugin_api::ElementContext;
+use rivero_plugin_api::{ElementContext, supervise::contain_future};
 use tokio::{
     sync::{oneshot, watch},
     time::sleep,
@@ -163,19 +163,27 @@ impl Desk {
         visit: Visit<ElementContext>,
     ) -> Result<(), Failure> {
         let (verdict, told) = oneshot::channel();
+        let number = visit.number();
         tokio::spawn(async move {
             let upload = Upload::new(self.clone(), body, visit, verdict);
-            let visit = upload.run(boundary).await;
-            self.leave(visit);
+            match contain_future(upload.run(boundary)).await {
+                Ok(visit) => drop(visit),
+                Err(text) => self.context.panicked("an upload", &text),
+            }
+            self.expire_later(number);
         });
-        // An upload that panicked says nothing.
-        told.await.unwrap_or(Err(Failure::Released))
+        // Only one that panicked says nothing.
+        told.await.unwrap_or(Err(Failure::Panicked))
     }
 
     /// A request is over; so is the session if no other follows in time.
     fn leave(self: Arc<Self>, visit: Visit<ElementContext>) {
         let number = visit.number();
         drop(visit);
+        self.expire_later(number);
+    }
+
+    fn expire_later(self: Arc<Self>, number: u64) {
         tokio::spawn(async move {
             tokio::select! {
                 () = sleep(self.disconnection) => self.session.expire(number),

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     /// The pipeline cannot be made.
     #[error(transparent)]
     Pipeline(#[from] rivero_gst::Error),
+    /// Its code did, of which the endpoint has told already.
+    #[error("the upload failed unexpectedly: the server's log says where")]
+    Panicked,
     /// The endpoint was released.
     #[error("the endpoint was released")]
     Released,
@@ -60,7 +63,9 @@ impl Failure {
             Self::Stream(error) if error.domain == Domain::Stream => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Stream(_) | Self::Pipeline(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Stream(_) | Self::Pipeline(_) | Self::Panicked => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Released => StatusCode::GONE,
         }
@@ -77,7 +82,7 @@ impl Failure {
             }
             Self::Storage(_) => ("RESOURCE_ERROR_WRITE", 0),
             Self::Pipeline(_) => ("UNEXPECTED_ELEMENT_ERROR", 0),
-            Self::Released => return None,
+            Self::Panicked | Self::Released => return None,
         })
     }
 }
@@ -102,5 +107,7 @@ mod tests {
         assert_eq!(full.event(), Some(("RESOURCE_ERROR_NO_SPACE_LEFT", 0)));
         assert_eq!(full.status(), 507);
         assert_eq!(Failure::Released.event(), None);
+        assert_eq!(Failure::Panicked.event(), None);
+        assert_eq!(Failure::Panicked.status(), 500);
     }
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use rivero_gst::{bus::Report, gst, gst::prelude::*, outlet::Outlet, playback::Notice};
-use rivero_plugin_api::{ElementContext, Error, Result, abi::guard};
+use rivero_plugin_api::{
+    ElementContext, Error, Result,
+    supervise::{self, contain},
+};
 use rivero_uri::{UriEndpoint as Base, UriState};
 
 use crate::{
@@ -24,6 +27,9 @@ use crate::{
 
 /// A seek is complete within this, or goes on without who asked for it.
 const SEEKING: gst::ClockTime = gst::ClockTime::from_seconds(5);
+
+/// Of the thread.
+const NAME: &str = "player";
 
 /// How often a playback without media is looked at, and how often nothing may be done for it.
 const LOOKING: Duration = Duration::from_secs(1);
@@ -46,7 +52,7 @@ enum Command {
     Seek(i64, SyncSender<bool>),
     /// From the playback of that number.
     Notice(u64, Notice),
-    /// The feed of the playback of that number has something, or never will.
+    /// The feed of the playback of that number has something, or never will, or nothing any more.
     Opened(u64, std::result::Result<(), Failure>),
     /// The name of the host was looked up.
     LookedUp(std::result::Result<(), Failure>),
@@ -99,9 +105,7 @@ impl Deck {
             is_live: false,
             buffers: false,
         };
-        let thread = thread::Builder::new()
-            .name("player".to_owned())
-            .spawn(move || drive.run(&received))
+        let thread = supervise::thread(NAME, move || drive.run(&received))
             .map_err(|error| Error::unexpected(format!("no thread for a player: {error}")))?;
         Ok(Self {
             commands,
@@ -156,7 +160,7 @@ impl Deck {
     pub(crate) fn close(&self) {
         self.tell(Command::Close);
         if let Some(thread) = lock(&self.thread).take() {
-            // It does not panic: its commands are contained.
+            // It does not panic: what it does is contained.
             let _ = thread.join();
         }
     }
@@ -204,14 +208,21 @@ impl Drive {
         loop {
             let done = match self.next(commands) {
                 Err(RecvTimeoutError::Disconnected) | Ok(Command::Close) => break,
-                Err(RecvTimeoutError::Timeout) => guard::contain(|| self.look()),
-                Ok(command) => guard::contain(|| self.carry_out(command)),
+                Err(RecvTimeoutError::Timeout) => contain(|| self.look()),
+                Ok(command) => contain(|| self.carry_out(command)),
             };
             if let Err(text) = done {
-                tracing::error!(text, "the thread of a player panicked");
+                self.panicked(&text);
             }
         }
-        self.end();
+        supervise::contained(NAME, || self.end());
+    }
+
+    /// Whatever state the playback is in, it is over; the next one begins anew.
+    fn panicked(&mut self, text: &str) {
+        self.spec.context.panicked("the thread of a player", text);
+        supervise::contained(NAME, || self.end());
+        self.spec.base.enter(UriState::Stop);
     }
 
     fn next(&self, commands: &Receiver<Command>) -> std::result::Result<Command, RecvTimeoutError> {
@@ -257,6 +268,11 @@ impl Drive {
                 let _ = answer.send(());
             }
             Command::Notice(number, notice) if number == self.number => self.notice(notice),
+            Command::Opened(number, Err(failure))
+                if number == self.number && self.playback.is_some() =>
+            {
+                self.fail(&failure);
+            }
             Command::Opened(number, result) if number == self.number => self.opened(result),
             Command::LookedUp(result) => {
                 self.looks_up = false;
@@ -318,13 +334,13 @@ impl Drive {
             return Ok(());
         }
         let own = self.own.clone();
-        thread::Builder::new()
-            .name("player-lookup".to_owned())
-            .spawn(move || {
-                // A thread that ended wants to know nothing.
-                let _ = own.send(Command::LookedUp(lookup.check()));
-            })
-            .map_err(Failure::Thread)?;
+        let look_up = move || {
+            let found = contain(|| lookup.check());
+            let found = found.unwrap_or_else(|text| Err(Failure::panicked(NAME, text)));
+            // A thread that ended wants to know nothing.
+            let _ = own.send(Command::LookedUp(found));
+        };
+        supervise::thread("player-lookup", look_up).map_err(Failure::Thread)?;
         self.looks_up = true;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Why nothing is played (any more), and the Error events for it.
 
 use rivero_gst::{Domain, StreamError};
+use rivero_plugin_api::supervise::count;
 use rivero_uri::{OpenError, Refusal};
 
 /// What a playback ends with.
@@ -18,6 +19,9 @@ pub(crate) enum Failure {
     /// There is no thread to be had for what comes from a network.
     #[error("no thread for what comes from a network: {0}")]
     Thread(#[source] std::io::Error),
+    /// The player's own code did.
+    #[error("the player failed unexpectedly: {0}")]
+    Panicked(String),
     /// The pipeline cannot be made.
     #[error(transparent)]
     Pipeline(#[from] rivero_gst::Error),
@@ -47,12 +51,19 @@ impl Failure {
         }
     }
 
+    /// A panic in `place`, which is counted.
+    pub(crate) fn panicked(place: &str, text: String) -> Self {
+        count(place);
+        Self::Panicked(text)
+    }
+
     /// Type and number of the Error event.
     pub(crate) fn event(&self) -> (&'static str, i32) {
         match self {
             Self::Uri(_) => ("INVALID_URI", 0),
             Self::Media(_) => ("INVALID_MEDIA", 0),
             Self::Stream(error) => (error.kind, error.code),
+            Self::Panicked(_) => ("UNEXPECTED_ELEMENT_ERROR", 40003),
             Self::Pipeline(_) | Self::Thread(_) => ("UNEXPECTED_ELEMENT_ERROR", 0),
         }
     }

@@ -9,11 +9,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
     time::Duration,
 };
 
 use rivero_gst::{gst, gst_app};
+use rivero_plugin_api::supervise::{contain, thread};
 use rivero_uri::Policy;
 use tokio::{
     sync::{Notify, oneshot},
@@ -23,6 +23,8 @@ use url::Url;
 
 use crate::{download::Download, failure::Failure};
 
+/// Of the thread.
+const NAME: &str = "player-http";
 /// A server that gives nothing for so long while media is wanted has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What `appsrc` holds, bytes.
@@ -59,7 +61,7 @@ impl Feed {
     pub(crate) fn open(
         url: Url,
         policy: Policy,
-        opened: impl FnOnce(Result<(), Failure>) + Send + 'static,
+        opened: impl Fn(Result<(), Failure>) + Send + 'static,
     ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -78,20 +80,23 @@ impl Feed {
             source: source.clone(),
             wishes,
         };
-        thread::Builder::new()
-            .name("player-http".to_owned())
-            .spawn(move || {
+        let feed = move || {
+            let fed = contain(|| {
                 runtime.block_on(async {
                     tokio::select! {
                         // Whether it is told or dropped.
                         _ = ended => {}
-                        () = feeds.run(&url, policy, opened) => {}
+                        () = feeds.run(&url, policy, &opened) => {}
                     }
                 });
-                // A name may still be looked up.
-                runtime.shutdown_background();
-            })
-            .map_err(Failure::Thread)?;
+            });
+            if let Err(text) = fed {
+                opened(Err(Failure::panicked(NAME, text)));
+            }
+            // A name may still be looked up.
+            runtime.shutdown_background();
+        };
+        thread(NAME, feed).map_err(Failure::Thread)?;
         Ok(Self { source, _end: end })
     }
 
@@ -130,12 +135,7 @@ struct Feeding {
 }
 
 impl Feeding {
-    async fn run(
-        self,
-        url: &Url,
-        policy: Policy,
-        opened: impl FnOnce(Result<(), Failure>) + Send + 'static,
-    ) {
+    async fn run(self, url: &Url, policy: Policy, opened: impl Fn(Result<(), Failure>)) {
         let mut download = match Download::begin(url, policy).await {
             Ok(download) => download,
             Err(failure) => return opened(Err(failure)),

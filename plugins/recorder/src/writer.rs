@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use rivero_plugin_api::{Error, Result};
+use rivero_plugin_api::{
+    Error, Result,
+    supervise::{contain, contain_future, contained, count},
+};
 use rivero_uri::Policy;
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,6 +22,8 @@ use crate::{
     recording::{Notice, Recording},
 };
 
+/// Where the metrics count panics.
+const PLACE: &str = "a recording";
 /// How often a writer looks at the time.
 const TICK: Duration = Duration::from_millis(200);
 /// Threads that wait for disks and servers; they end when they have nothing to do.
@@ -101,13 +106,16 @@ impl Writer {
                     output: None,
                     state: State::Running,
                 };
-                // In a task of its own, so that a panic is noticed as well.
-                let ended = tokio::spawn(task.run(intake, policy)).await;
-                let opened = ended.unwrap_or_else(|error| {
-                    tracing::error!("a recording ended unexpectedly: {error}");
+                let target = task.target.to_string();
+                let ended = contain_future(task.run(intake, policy)).await;
+                let opened = ended.unwrap_or_else(|reason| {
+                    count(PLACE);
+                    contained(PLACE, || {
+                        listener.failed(&Failure::Panicked { target, reason });
+                    });
                     true
                 });
-                listener.over(opened);
+                contained(PLACE, || listener.over(opened));
                 is_over.set();
                 drop(threads);
             }
@@ -173,17 +181,28 @@ impl Task {
                 });
             }
             is_slow = lost > 0;
+            let (listener, target) = (self.listener.clone(), self.target.to_string());
             let done = tokio::task::spawn_blocking(move || {
-                self.handle(commands);
-                self
+                contain(|| {
+                    self.handle(commands);
+                    self
+                })
             });
-            match done.await {
-                Ok(task) => self = task,
-                Err(error) => {
-                    tracing::error!("writing a recording failed: {error}");
-                    return true;
+            let failure = match done.await {
+                Ok(Ok(task)) => {
+                    self = task;
+                    continue;
                 }
-            }
+                Ok(Err(reason)) => reason,
+                // The threads end with the process.
+                Err(error) => error.to_string(),
+            };
+            count(PLACE);
+            listener.failed(&Failure::Panicked {
+                target,
+                reason: failure,
+            });
+            return true;
         }
         true
     }

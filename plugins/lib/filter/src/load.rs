@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rivero_plugin_api::{Error, Result, abi::guard};
+use rivero_plugin_api::{Error, Result, supervise};
 use tokio::sync::watch;
 
 use crate::{Image, LoadError, Source};
+
+/// Of the thread.
+const NAME: &str = "image";
 
 type Done = Box<dyn FnOnce(Result<Image, LoadError>) + Send>;
 
@@ -40,8 +43,7 @@ impl Loader {
             return Ok(());
         }
         let shared = self.0.clone();
-        let thread = std::thread::Builder::new().name("image".to_owned());
-        match thread.spawn(move || shared.run()) {
+        match supervise::thread(NAME, move || shared.run()) {
             Ok(_) => {
                 state.is_running = true;
                 Ok(())
@@ -70,15 +72,13 @@ impl Shared {
 
     fn run(&self) {
         while let Some((source, done, turn)) = self.next() {
-            let loaded = guard::contain(|| self.load(&source, turn))
+            let loaded = supervise::contain(|| self.load(&source, turn))
                 .unwrap_or_else(|text| Some(Err(LoadError::Uri(text))));
             let Some(loaded) = loaded else { continue };
             // Under the lock, so that nothing comes after it was cancelled.
             let _state = self.state();
-            if *self.turn.borrow() == turn
-                && let Err(text) = guard::contain(|| done(loaded))
-            {
-                tracing::error!(text, "what was to be done with an image panicked");
+            if *self.turn.borrow() == turn {
+                supervise::contained(NAME, || done(loaded));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use rivero_plugin_api::{Bytes, Format, Packet, abi::guard};
+use rivero_plugin_api::{Bytes, Format, Packet, supervise::contained};
 
 use crate::{Error, buffer, caps, time::RunningTime};
 
@@ -121,11 +121,9 @@ pub fn output(
             return Ok(gst::FlowSuccess::Ok);
         };
         drop(sample);
-        guard::contain(|| handler(output)).map_err(|text| {
-            tracing::error!(text, "the handler of a pipeline's output panicked");
-            gst::FlowError::Error
-        })?;
-        Ok(gst::FlowSuccess::Ok)
+        contained("the output of a pipeline", || handler(output))
+            .map(|()| gst::FlowSuccess::Ok)
+            .ok_or(gst::FlowError::Error)
     });
     let sink = gst_app::AppSink::builder()
         .name(name)

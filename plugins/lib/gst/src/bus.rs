@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use rivero_plugin_api::abi::guard;
+use rivero_plugin_api::supervise::contained;
 
 use crate::StreamError;
 
@@ -49,10 +49,8 @@ pub fn watch(
             let whole = whole.upgrade();
             whole.is_some_and(|whole| message.src() == Some(whole.upcast_ref()))
         };
-        if let Some(report) = report(message, of_whole)
-            && let Err(text) = guard::contain(|| handler(report))
-        {
-            tracing::error!(text, "the handler of a GStreamer bus panicked");
+        if let Some(report) = report(message, of_whole) {
+            contained("the bus of a pipeline", || handler(report));
         }
         // Nobody reads the queue of the bus.
         gst::BusSyncReply::Drop

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
-use rivero_plugin_api::abi::guard;
+use rivero_plugin_api::supervise::contained;
 
 use crate::{Error, StreamError, bus, pipeline::Pipeline};
 
@@ -136,12 +136,15 @@ impl Chain {
     }
 }
 
+/// Where the metrics count panics of who takes what comes out.
+const PLACE: &str = "the output of a conversion";
+
 /// The pad on which the chain is fed. Requests for keyframes end here.
 fn input_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
     let pad = pad("input", gst::PadDirection::Src)?
         .event_function(move |pad, parent, event| {
             if gst_video::UpstreamForceKeyUnitEvent::parse(&event).is_ok() {
-                contained(|| output.keyframe_wanted());
+                contained(PLACE, || output.keyframe_wanted());
                 return true;
             }
             gst::Pad::event_default(pad, parent, event)
@@ -161,13 +164,9 @@ fn output_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
                 (stream.caps.clone(), stream.running(&buffer))
             };
             let caps = caps.ok_or(gst::FlowError::NotNegotiated)?;
-            match guard::contain(|| output.buffer(buffer, &caps, running)) {
-                Ok(()) => Ok(gst::FlowSuccess::Ok),
-                Err(text) => {
-                    tracing::error!(text, "the output of a conversion panicked");
-                    Err(gst::FlowError::Error)
-                }
-            }
+            contained(PLACE, || output.buffer(buffer, &caps, running))
+                .map(|()| gst::FlowSuccess::Ok)
+                .ok_or(gst::FlowError::Error)
         })
         .event_function(move |_, _, event| {
             let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,12 +202,6 @@ fn pad(name: &str, direction: gst::PadDirection) -> Result<gst::PadBuilder<gst::
     let template = gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &any)
         .map_err(|error| Error::Init(error.to_string()))?;
     Ok(gst::Pad::builder_from_template(&template))
-}
-
-fn contained(body: impl FnOnce()) {
-    if let Err(text) = guard::contain(body) {
-        tracing::error!(text, "the output of a conversion panicked");
-    }
 }
 
 impl Drop for Chain {

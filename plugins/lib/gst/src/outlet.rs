@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer_app::{self as gst_app, gst_base, prelude::*};
 use rivero_plugin_api::{
-    Format, Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, abi::guard, host,
+    Format, Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, host, supervise::contained,
 };
 
 use crate::{app, buffer, caps, picture};
@@ -45,17 +45,14 @@ impl Outlet {
         let (kind, mut memory) = (self.kind, Memory::default());
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            guard::contain(|| {
+            contained("the outlet of a track", || {
                 if let Some(packet) = self.packet(sink, sample, &mut memory) {
                     self.pad.push(&[packet]);
                     flows();
                 }
             })
-            .map_err(|text| {
-                tracing::error!(text, "the outlet of a track panicked");
-                gst::FlowError::Error
-            })?;
-            Ok(gst::FlowSuccess::Ok)
+            .map(|()| gst::FlowSuccess::Ok)
+            .ok_or(gst::FlowError::Error)
         });
         let sink = gst_app::AppSink::builder()
             .name(format!("{}-outlet", kind.as_str()))

@@ -38,6 +38,14 @@ pub(crate) enum Failure {
         /// What the system or the server said.
         reason: String,
     },
+    /// The recorder's own code did.
+    #[error("Recording to {target} failed unexpectedly: {reason}; what was written so far is kept")]
+    Panicked {
+        /// Path or URL without credentials.
+        target: String,
+        /// What it said.
+        reason: String,
+    },
     /// Media came faster than it could be written.
     #[error("{target} takes data more slowly than it comes: media was left out")]
     TooSlow {
@@ -76,6 +84,7 @@ impl Failure {
         match self {
             Self::Open { .. } => ("RESOURCE_ERROR_OPEN", 6),
             Self::NoSpace { .. } => ("RESOURCE_ERROR_NO_SPACE_LEFT", 14),
+            Self::Panicked { .. } => ("UNEXPECTED_ELEMENT_ERROR", 40003),
             Self::Write { .. } | Self::TooSlow { .. } => ("RESOURCE_ERROR_WRITE", 10),
         }
     }

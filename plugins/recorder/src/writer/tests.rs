@@ -110,3 +110,57 @@ fn pictures_from_before_the_recording_are_left_out_however_long_opening_takes() 
     task.work(commands, &mut Memory::default()).unwrap();
     assert_eq!(task.recording.duration() / MS, 40);
 }
+
+/// An endpoint that panics when it is told what is recorded, and says what it hears after that.
+struct Panics(std::sync::mpsc::Sender<String>);
+
+impl Listener for Panics {
+    fn notice(&self, _: Notice) {
+        panic!("on purpose")
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (kind, code) = failure.event();
+        self.0.send(format!("{kind} {code} {failure}")).unwrap();
+    }
+
+    fn over(&self, opened: bool) {
+        self.0.send(format!("over {opened}")).unwrap();
+        panic!("on purpose once more")
+    }
+
+    fn now(&self) -> i64 {
+        300 * MS
+    }
+}
+
+#[test]
+fn a_recording_that_panics_is_over_and_its_endpoint_hears_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("recording.webm");
+    let (sender, heard) = std::sync::mpsc::channel();
+    let Task { recording, .. } = upload(0);
+    let target = Target::File {
+        path,
+        is_split: false,
+    };
+    let listener = Arc::new(Panics(sender));
+    let writer = Writer::start(recording, target, Policy::default(), listener).unwrap();
+    let now = writer.intake();
+    now.control(0, Command::Expect(MediaKind::Audio, true));
+    now.control(0, Command::Begin);
+    for at in (20..300).step_by(20) {
+        let (_, Command::Frames(kind, frames)) = frames(at, at, OPUS, &SOUND) else {
+            unreachable!()
+        };
+        now.frames(at * MS, kind, frames);
+    }
+    let error = heard.recv().unwrap();
+    assert!(
+        error.starts_with("UNEXPECTED_ELEMENT_ERROR 40003"),
+        "{error}"
+    );
+    assert!(error.contains("on purpose"), "{error}");
+    assert_eq!(heard.recv().unwrap(), "over true");
+    assert!(writer.wait(Duration::from_secs(30)));
+}
