@@ -12,3 +12,4 @@ pub mod protocol;
 pub mod registry;
 pub mod server;
 pub mod startup;
+mod tasks;

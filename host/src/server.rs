@@ -18,6 +18,7 @@ use crate::protocol::connection::Service;
 use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
+use crate::tasks::lasting;
 
 /// How the server is reached, and how it treats sessions.
 pub struct Options {
@@ -123,20 +124,27 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
         if let Some((registrar, url)) = self.registration() {
-            tasks.spawn(registrar.run(url));
+            let run = move || registrar.clone().run(url.clone());
+            tasks.spawn(lasting("the registrar", run));
         }
         for Listener { socket, tls } in self.listeners {
-            tasks.spawn(listener::accept(
-                socket,
-                tls,
-                self.site.clone(),
-                self.service.clone(),
-            ));
+            let socket = Arc::new(socket);
+            let (site, service) = (self.site.clone(), self.service.clone());
+            let accept = move || {
+                let (socket, tls) = (socket.clone(), tls.clone());
+                listener::accept(socket, tls, site.clone(), service.clone())
+            };
+            tasks.spawn(lasting("a listener", accept));
         }
-        tasks.spawn(collect(self.core.clone(), self.collector_period));
-        let service = self.service.clone();
-        let ended = move || service.ended.load(Ordering::Relaxed);
-        tasks.spawn(heap::keep_small(self.core.clone(), ended));
+        let (core, period) = (self.core.clone(), self.collector_period);
+        let collect = move || collect(core.clone(), period);
+        tasks.spawn(lasting("the collector of sessions", collect));
+        let (core, service) = (self.core.clone(), self.service.clone());
+        let keep_small = move || {
+            let service = service.clone();
+            heap::keep_small(core.clone(), move || service.ended.load(Ordering::Relaxed))
+        };
+        tasks.spawn(lasting("the keeper of the heap", keep_small));
         stop.await;
         tasks.shutdown().await;
         let dead = self.core.registry.remove_all();

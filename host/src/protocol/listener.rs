@@ -11,6 +11,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Service, serve};
 use crate::http::Site;
+use crate::tasks::spawn;
+
+/// Where the metrics count panics.
+const PLACE: &str = "a connection";
 
 /// How long a client may take to agree on the parameters of TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,7 +84,7 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 
 /// Accepts connections for as long as it is polled; with `tls`, secure ones.
 pub async fn accept(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
     site: Arc<Site>,
     service: Arc<Service>,
@@ -92,8 +96,8 @@ pub async fn accept(
                 let _ = stream.set_nodelay(true);
                 let (site, service) = (site.clone(), service.clone());
                 match tls.clone() {
-                    None => tokio::spawn(serve(stream, from, site, service)),
-                    Some(tls) => tokio::spawn(serve_securely(stream, tls, from, site, service)),
+                    None => spawn(PLACE, serve(stream, from, site, service)),
+                    Some(tls) => spawn(PLACE, serve_securely(stream, tls, from, site, service)),
                 };
             }
             Err(error) => {

@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rivero_plugin_api::supervise;
+
 use super::in_child::{REFUSED, USABLE, one_line};
 
 /// A library that takes longer to load is not wanted.
@@ -116,7 +118,7 @@ impl Trial {
             .spawn()?;
         let (sender, lines) = mpsc::channel();
         if let Some(output) = child.stdout.take() {
-            thread::spawn(move || {
+            read_aside(move || {
                 // A verdict is short; a longer line is none.
                 let mut output = BufReader::new(output.take(1 << 20)).lines();
                 while let Some(Ok(line)) = output.next()
@@ -202,13 +204,20 @@ struct Tail {
     ended: Receiver<()>,
 }
 
+/// Reads what a child says. Without a thread it has said nothing, and its file is refused.
+fn read_aside(read: impl FnOnce() + Send + 'static) {
+    if let Err(error) = supervise::thread("trial", read) {
+        tracing::warn!(%error, "no thread to hear a trial process");
+    }
+}
+
 impl Tail {
     fn of(input: Option<impl Read + Send + 'static>) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let (sender, ended) = mpsc::channel::<()>();
         if let Some(mut input) = input {
             let text = text.clone();
-            thread::spawn(move || {
+            read_aside(move || {
                 let _alive = sender;
                 let mut chunk = [0; 1024];
                 while let Ok(read @ 1..) = input.read(&mut chunk) {
