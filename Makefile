@@ -11,6 +11,9 @@ DESTDIR ?=
 # How long tests with repetitions run: 1 for every day, 10 for everything.
 SCALE ?= 1
 export SCALE
+# Which suites `make test` runs: `crates` and folders below tests/, all by default.
+SUITES ?=
+export SUITES
 
 # Seconds for each fuzz target, and which (all of tests/fuzz/corpus by default).
 FUZZ_SECONDS ?= 60
@@ -130,7 +133,7 @@ clean: ## remove everything built or installed below this folder
 # --- Checking -------------------------------------------------------------
 
 .PHONY: test test-full lint fmt fuzz property-tests bench
-test: deps-test lint build-tests ## the whole suite, repetitions reduced (SCALE=1)
+test: deps-test lint build-tests ## the whole suite, repetitions reduced (SCALE=1), or SUITES="crates protocol …"
 	tests/run-all.sh
 
 test-full: ## the whole suite with full repetitions (kills of a recording server, switches of its source)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every suite: the crates' own tests, then the Node suites, each file in a
 # fresh network namespace. One failure does not keep the others from running.
-# The last line counts them all: `N passed, N failed`.
+# SUITES names those to run, all by default: `crates`, and the folders below tests/.
+# At the end it says what took longest, and the last line counts the tests: `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,30 @@ trap 'rm -rf "$results"' EXIT
 passed=0 failed=0
 unwell=()
 RUN_AGAIN=4 # files at most
+JUNIT=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml # where .config/nextest.toml has it
+LONGEST=10  # files, and as many Rust tests, are named at the end
+
+# The suites there are, and those to run.
+available=(crates $(find tests -mindepth 2 -maxdepth 2 -name '*.test.mjs' -printf '%h\n' | sort -u | xargs -rn 1 basename))
+read -ra wanted <<<"${SUITES:-${available[*]}}"
+for name in "${wanted[@]}"; do
+    if ! grep -qxF -- "$name" <(printf '%s\n' "${available[@]}"); then
+        echo "there is no suite '$name': SUITES takes any of ${available[*]}" >&2
+        exit 2
+    fi
+done
+
+# now: milliseconds since the epoch.
+now() { date +%s%3N; }
+
+# longest UNIT: of lines `MILLISECONDS NAME`, the longest, in seconds.
+longest() {
+    local milliseconds name
+    echo "== the longest $1"
+    sort -rn | head -n "$LONGEST" | while read -r milliseconds name; do
+        printf '%4d.%d s  %s\n' $((10#$milliseconds / 1000)) $((10#$milliseconds % 1000 / 100)) "$name"
+    done
+}
 
 # count LOG EXPRESSION: the number that the last matching line of LOG carries.
 count() {
@@ -29,7 +54,12 @@ tally() {
 crates() {
     local log="$results/crates" status=0
     echo "== Rust: unit and integration tests"
+    rm -f "$JUNIT"
     cargo nextest run --release --workspace --locked --color never 2>&1 | tee "$log" || status=$?
+    # <testcase name="NAME" classname="PACKAGE::BINARY" … time="0.123">: the time in ms, and the names.
+    if [ -f "$JUNIT" ]; then
+        sed -nE 's/^ *<testcase name="([^"]*)" classname="([^"]*)".* time="0*([0-9]*)\.([0-9]{3})[0-9]*".*/\3\4 \2 \1/p' "$JUNIT" >"$results/rust-times"
+    fi
     local summary='^ *Summary .* tests? run: .*'
     tally "$status" "$(count "$log" "$summary\b([0-9]+) passed.*")" \
         "$(($(count "$log" "$summary\b([0-9]+) failed.*") + $(count "$log" "$summary\b([0-9]+) timed out.*")))"
@@ -45,7 +75,8 @@ crates() {
 
 # node_file FILE: runs in a process of its own, leaves `STATUS PASSED FAILED` in $results.
 node_file() {
-    local file=$1 name=${1//\//-} status=0
+    local file=$1 name=${1//\//-} status=0 began
+    began=$(now)
     timeout --kill-after=15 "$FILE_LIMIT" tests/netns.sh node --test \
         --test-reporter=spec --test-reporter-destination="$results/$name.out" \
         --test-reporter=tap --test-reporter-destination="$results/$name.tap" "$file" \
@@ -55,9 +86,10 @@ node_file() {
     # A file that runs no test is broken, whatever its status says.
     if [ $((ok + bad + cancelled)) -eq 0 ]; then status=1; fi
     echo "$status $ok $((bad + cancelled))" >"$results/$name.tally"
+    echo "$(($(now) - began)) $file" >>"$results/file-times"
     flock "$results/lock" cat <(echo "-- $file") <(sed '/^ℹ/d' "$results/$name.out") "$results/$name.err"
 }
-export -f node_file count
+export -f node_file count now
 export results FILE_LIMIT
 
 # suite NAME JOBS: every file of a suite, JOBS at a time. Those that fail are noted in `unwell`.
@@ -88,15 +120,18 @@ settle() {
     done
 }
 
-crates
 # Two at a time: most of their time is waiting for media. Where smoothness itself is
 # measured, one file has the machine to itself.
-for name in $(find tests -mindepth 2 -maxdepth 2 -name '*.test.mjs' -printf '%h\n' | sort -u | xargs -n 1 basename); do
-    jobs=2
-    [ "$name" = quality ] && jobs=1
-    suite "$name" "$jobs"
+for name in "${wanted[@]}"; do
+    case $name in
+    crates) crates ;;
+    quality) suite "$name" 1 ;;
+    *) suite "$name" 2 ;;
+    esac
 done
 
 settle
+if [ -s "$results/rust-times" ]; then longest 'Rust tests' <"$results/rust-times"; fi
+if [ -s "$results/file-times" ]; then longest 'test files' <"$results/file-times"; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
