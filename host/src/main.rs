@@ -156,7 +156,8 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().thread_name("protocol");
     if let Some(threads) = threads {
-        // More than the processors gain nothing: no thread ever blocks.
+        // More than the processors gain nothing as long as none blocks. The server does not on
+        // these threads; what modules do when their pads hear of a change, must not.
         runtime.worker_threads(threads.min(core::usage::cpu_count()));
     }
     runtime.build()

@@ -61,8 +61,9 @@ fn merged(files: &[(&str, &str)]) -> Result<Descriptor, Error> {
 impl Model {
     /// The modules core, elements and filters.
     ///
-    /// # Errors None that a user could cause: the descriptors are part of the program, and a test
-    /// resolves them.
+    /// # Errors
+    /// None that a user could cause: the descriptors are part of the program, and a test resolves
+    /// them.
     pub fn standard() -> Result<Self, Error> {
         Self::new(standard_descriptors()?)
     }

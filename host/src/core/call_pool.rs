@@ -1,7 +1,11 @@
-//! The threads on which modules are called.
+//! The threads on which the objects of modules are called: constructors, operations, statistics,
+//! ports that come and go, release.
 //!
-//! A module may block, so it is never called on a thread of the runtime. Threads are started
-//! when work waits and none is idle, up to a limit, and end after a while without work.
+//! A module may block in these, so none of them runs on a thread of the runtime. What its pads are
+//! told (formats, consumers, upstream messages, the drop of a handler) does not come through here:
+//! the media graph delivers that on the thread that changed it, which may be one of the runtime
+//! or of another module. Threads are started when work waits and none is idle, up to a limit, and
+//! end after a while without work.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

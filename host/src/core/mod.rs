@@ -1,7 +1,9 @@
 //! The classes that belong to the server, and how every call finds its object.
 //!
-//! Operations that the server itself carries out run at once on the caller's thread; those of
-//! modules run on the [`call_pool`]. Calls on one object start in the order of their arrival.
+//! Operations that the server itself carries out run at once on the caller's thread, and with
+//! them what they have the media graph tell the pads of modules (`connect` a source of its
+//! consumer, for example). Operations of modules run on the [`call_pool`]. Calls on one object
+//! start in the order of their arrival.
 
 pub mod aliases;
 pub mod call_pool;

@@ -106,8 +106,6 @@ impl Registry {
 
     /// Registers an object, held by `session` and by every session that holds its parent.
     ///
-    /// Returns the session as the registry knows it from now on.
-    ///
     /// # Errors
     /// 40101 when the parent has been destroyed meanwhile; the caller then releases the object.
     pub fn insert(

@@ -20,8 +20,9 @@ impl Descriptor {
     /// A file without a module name belongs to the named module whose name its own file name begins
     /// with (`lens.events.kmd.json` to `lens`), else to the only named module in its directory.
     ///
-    /// # Errors [`Error::Invalid`] when a file's module cannot be told, or files of a module
-    /// contradict each other.
+    /// # Errors
+    /// [`Error::Invalid`] when a file's module cannot be told, or files of a module contradict
+    /// each other.
     pub fn group(files: Vec<Self>) -> Result<Vec<Self>, Error> {
         let (named, unnamed): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| file.name.is_some());

@@ -66,7 +66,8 @@ impl Model {
     /// Descriptors of the same module are joined: a definition that is identical (texts aside) in
     /// both is fine. Of its other members (version, code, …) the first descriptor's count.
     ///
-    /// # Errors [`Error::Invalid`] with all errors. Warnings are no obstacle and not told;
+    /// # Errors
+    /// [`Error::Invalid`] with all errors. Warnings are no obstacle and not told;
     /// [`crate::check`] lists them.
     pub fn new(descriptors: Vec<Descriptor>) -> Result<Self, Error> {
         let (modules, mut problems) = unify_and_check(descriptors);

@@ -39,8 +39,9 @@ pub struct Request {
 
 /// Generates the code; the same request always gives the same text.
 ///
-/// # Errors [`Error::Generate`] when a name is not known, a class belongs to the host, or two
-/// things would have one Rust name.
+/// # Errors
+/// [`Error::Generate`] when a name is not known, a class belongs to the host, or two things would
+/// have one Rust name.
 pub fn generate(model: &Model, request: &Request) -> Result<String, Error> {
     let selection = Selection::new(model, request)?;
     let wire = wire::support_module();
@@ -84,6 +85,3 @@ pub fn generate(model: &Model, request: &Request) -> Result<String, Error> {
         layout::formatted(file)?
     ))
 }
-
-#[cfg(test)]
-mod tests;
