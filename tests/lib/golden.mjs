@@ -5,7 +5,7 @@
 // - `{object, constructorParams, calls}`: how an object that no record makes came to be;
 // - records: `request` (or `text`, as it was sent), and what came back: an `error`, or a
 //   `result` by its shape, `exact` members of it, `sdp` section by section, `stats`,
-//   and the `events` of the named objects.
+//   and the `events` of the named objects. Where that is otherwise here, `here` has it.
 // `#N` stands for an id that the server chose, `@media` for the directory of files,
 // `@result:NAME` for what record NAME answered (`/VP8`: reduced to that codec).
 
@@ -66,7 +66,8 @@ export class Replay {
   }
 
   /** Sends a record's request; resolves to what is wrong with what came back, if anything. */
-  async complaint(record) {
+  async complaint(recorded) {
+    const record = asHere(recorded);
     const text = await this.#text(record.text ?? JSON.stringify(record.request));
     for (const step of record.before ?? []) await this.#prepare(JSON.parse(await this.#text(JSON.stringify(step))));
     if (record.trickle) await this.#connect(...record.trickle.map((id) => this.#ids.get(id)));
@@ -195,14 +196,14 @@ export class Replay {
 
   async #missingEvent({ events = [] }) {
     for (const expected of events) {
+      const wanted = (event) => !this.#taken.has(event) && this.#is(event, expected) && fits(expected.data, shape(event.data));
       const found = () => {
-        const event = this.#helper.events.find((event) => !this.#taken.has(event) && this.#is(event, expected));
+        const event = this.#helper.events.find(wanted);
         if (event) this.#taken.add(event);
         return event;
       };
       const event = await until(found, expected.type, EVENT_PATIENCE_MS).catch(() => undefined);
       if (!event) return `no event ${JSON.stringify(expected)}`;
-      if (!fits(expected.data, shape(event.data))) return `expected the event ${JSON.stringify(expected)}, got ${JSON.stringify(event)}`;
     }
     return undefined;
   }
@@ -241,9 +242,16 @@ function shape(value) {
   return Object.fromEntries(Object.entries(value).map(member));
 }
 
-/** Same shape; a list may be empty where the other is not, and there may be more members. */
+/** What is expected of a record: what was recorded, or what comes here instead. */
+function asHere({ here, ...record }) {
+  if (!here) return record;
+  const { error, result, exact, sdp, stats, events, ...request } = record;
+  return { ...request, ...here };
+}
+
+/** Same shape, also of empty lists; there may be more members. */
 function fits(expected, got) {
-  if (Array.isArray(expected)) return Array.isArray(got) && (expected.length === 0 || got.length === 0 || fits(expected[0], got[0]));
+  if (Array.isArray(expected)) return Array.isArray(got) && expected.length === got.length && (expected.length === 0 || fits(expected[0], got[0]));
   if (typeof expected !== 'object') return expected === got;
   return typeof got === 'object' && Object.entries(expected).every(([key, value]) => key in got && fits(value, got[key]));
 }
