@@ -1,4 +1,4 @@
-// A second WebRTC stack, so that nothing works only because of how Chromium does it.
+// E01: A second WebRTC stack, so that nothing works only because of how Chromium does it.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,4 @@
-// A presenter of each codec, viewers who can only receive another one.
+// J01: A presenter of each codec, viewers who can only receive another one.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

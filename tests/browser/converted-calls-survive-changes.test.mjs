@@ -1,4 +1,4 @@
-// A presenter of VP8 and Opus, a viewer of H264 and PCMU: what happens to calls happens to
+// J01: A presenter of VP8 and Opus, a viewer of H264 and PCMU: what happens to calls happens to
 // converted ones, too.
 
 import assert from 'node:assert/strict';

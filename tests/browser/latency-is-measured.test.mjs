@@ -1,4 +1,4 @@
-// latencyStats: how old media is when it reaches each element.
+// I04: latencyStats: how old media is when it reaches each element.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,3 +1,5 @@
+// J10: images that change, and those that cannot be drawn.
+
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

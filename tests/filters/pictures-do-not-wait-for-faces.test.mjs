@@ -1,3 +1,5 @@
+// J10: looking for faces takes its time, pictures flow on.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -1,4 +1,4 @@
-// Twenty endpoints with uploads under way, created and released again and again, leave nothing.
+// J11: Twenty endpoints with uploads under way, created and released again and again, leave nothing.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

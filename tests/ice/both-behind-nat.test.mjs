@@ -1,3 +1,5 @@
+// E07: every direction and kind of media, over IPv4 and IPv6.
+
 import { PUBLIC } from '../lib/nat.mjs';
 import { only, stunFor, traversalTests } from '../lib/traversal.mjs';
 

@@ -1,3 +1,5 @@
+// E07: every direction and kind of media, over IPv4 and IPv6.
+
 import { only, traversalTests } from '../lib/traversal.mjs';
 
 traversalTests({

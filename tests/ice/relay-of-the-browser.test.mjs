@@ -1,4 +1,4 @@
-// Both translators take another port for each address: only a relay helps, here the browser's.
+// E07: both translators take another port for each address: only a relay helps, here the browser's.
 // Chromium asks for IPv4 relays only.
 
 import { PUBLIC, TURN_PASSWORD, TURN_USER } from '../lib/nat.mjs';

@@ -1,4 +1,4 @@
-// Both translators take another port for each address: only a relay helps, here the server's.
+// E07: both translators take another port for each address: only a relay helps, here the server's.
 
 import { PUBLIC } from '../lib/nat.mjs';
 import { only, stunFor, traversalTests, turnUrl } from '../lib/traversal.mjs';

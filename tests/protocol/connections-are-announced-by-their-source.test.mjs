@@ -1,4 +1,4 @@
-// ElementConnected and ElementDisconnected as Kurento raises them, also for what is not
+// J02: ElementConnected and ElementDisconnected as Kurento raises them, also for what is not
 // connected and for what is connected again.
 
 import assert from 'node:assert/strict';

@@ -1,4 +1,4 @@
-// What Java's client needs of values: complex ones say what they are at every depth,
+// J09: what Java's client needs of values: complex ones say what they are at every depth,
 // every field has its type, floats are exact, and what it sends itself is understood.
 
 import assert from 'node:assert/strict';

@@ -1,3 +1,5 @@
+// J11: players and recorders leave nothing.
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';

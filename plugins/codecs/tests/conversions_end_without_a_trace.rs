@@ -1,4 +1,4 @@
-//! Fifty times begun and ended: threads, files and memory are as before.
+//! J11: fifty times begun and ended: threads, files and memory are as before.
 
 #![allow(
     clippy::unwrap_used,

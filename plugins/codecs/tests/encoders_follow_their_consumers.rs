@@ -1,4 +1,4 @@
-//! What consumers ask for shows in what comes out.
+//! J01: what consumers ask for shows in what comes out.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Every conversion there is, on a way from raw media to raw media.
+//! J01: every conversion there is, on a way from raw media to raw media.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Lost, late and damaged media on the way into a conversion.
+//! J06: lost, late and damaged media on the way into a conversion.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Clients and peers that vanish in the middle of a call, round after round.
+//! I02: clients and peers that vanish in the middle of a call, round after round.
 
 mod trial;
 

@@ -1,4 +1,4 @@
-//! The benchmark itself, small: it needs what `make build-tests` leaves.
+//! I06: the benchmark itself, small: it needs what `make build-tests` leaves.
 
 use std::{path::PathBuf, process::Command};
 

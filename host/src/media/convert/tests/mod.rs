@@ -1,4 +1,4 @@
-//! Conversions in a graph of toys: each converter appends its number to what it gets.
+//! J01: conversions in a graph of toys: each converter appends its number to what it gets.
 
 mod failure;
 mod lifecycle;

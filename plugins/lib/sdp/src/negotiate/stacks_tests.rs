@@ -1,4 +1,4 @@
-//! Offers of further stacks, in their own style; identifiers are made up. What each of them is about
+//! J03: offers of further stacks, in their own style; identifiers are made up. What each of them is about
 //! is in the test's name.
 
 use super::*;
