@@ -154,9 +154,10 @@ fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 e
 property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
 
-bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers (ARGS=--help: options)
+bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs
 	tests/netns.sh node tests/bench/weak-viewer.mjs
+	tests/netns.sh node tests/bench/hostile-clients.mjs
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode

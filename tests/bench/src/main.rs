@@ -8,13 +8,15 @@
 //! * [`control`]: requests per second;
 //! * [`transcoding`]: VP8 to H.264 beside the plain pipeline of GStreamer, and its latency;
 //! * [`abandon`], [`hostile`]: what remains of clients that vanish, and what calls suffer from
-//!   hostile datagrams.
+//!   hostile datagrams;
+//! * [`call`]: what a call on a running server loses, while something else happens to that.
 //!
 //! [`generator`] is the load: one thread that owns all peers ([`participant`]), few sockets and
 //! the connection to the server ([`rpc`]).
 
 mod abandon;
 mod affinity;
+mod call;
 mod control;
 /// With the sockets of the module under test.
 #[allow(dead_code, reason = "the load marks nothing")]
@@ -88,15 +90,20 @@ fn judged(options: &Options, missed: &[String]) -> ExitCode {
 
 /// Prints what became of a trial.
 fn bear(options: &Options, trial: &Trial) -> Result<ExitCode, Error> {
-    let cores = Cores::choose(options.server_core, options.generator_core)?;
-    cores.enter_generator()?;
+    let enter = || -> Result<Cores, Error> {
+        let cores = Cores::choose(options.server_core, options.generator_core)?;
+        cores.enter_generator()?;
+        Ok(cores)
+    };
     let outcome = match trial {
         Trial::Abandon(abandon) => {
-            json!({"rounds": abandon::measure(options, abandon, cores)?})
+            json!({"rounds": abandon::measure(options, abandon, enter()?)?})
         }
-        Trial::Hostile(hostile) => json!(hostile::measure(options, hostile, cores)?),
+        // Beside a server that it did not start, and its load, it has no core for itself.
+        Trial::Call(call) => json!(call::measure(options, call)?),
+        Trial::Hostile(hostile) => json!(hostile::measure(options, hostile, enter()?)?),
         Trial::Transcode(transcode) => {
-            let missed = transcoding::measure(options, transcode, cores)?;
+            let missed = transcoding::measure(options, transcode, enter()?)?;
             return Ok(judged(options, &missed));
         }
     };

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -86,6 +86,9 @@ pub(crate) enum Trial {
     /// Endpoints are connected and dropped without goodbye; memory, threads and descriptors
     /// after each round, as JSON
     Abandon(Abandon),
+    /// One publisher and its viewers on a server that runs already, until the standard input ends;
+    /// what they lose, as JSON
+    Call(Call),
     /// Mutated copies of real datagrams at a server with calls; what they suffer, as JSON
     Hostile(Hostile),
     /// VP8 is converted to H.264; CPU beside gst-launch-1.0, and latency
@@ -101,6 +104,17 @@ pub(crate) struct Abandon {
     /// Rounds
     #[arg(long, default_value_t = 5, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
+}
+
+/// Of [`Trial::Call`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Call {
+    /// Address and port of the server's WebSocket
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) server: SocketAddr,
+    /// Viewers
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) viewers: u32,
 }
 
 /// Of [`Trial::Hostile`].
