@@ -163,9 +163,14 @@ mod tests {
 
     #[test]
     fn an_unfinished_comment_or_string_is_left_to_the_json_parser() {
-        for text in ["{} /* open", "{ \"a", "\"\\", "/"] {
-            let _ = PlainJson::new(text);
+        for text in ["{ \"a", "\"\\", "/", "{ /* open", "[1, // open"] {
+            let plain = PlainJson::new(text);
+            assert_eq!(plain.as_str().len(), text.len(), "{text}");
+            let error = serde_json::from_str::<serde_json::Value>(plain.as_str()).unwrap_err();
+            assert!(error.is_eof() || text == "/", "{text}: {error}");
         }
+        // After the value an open comment is no mistake.
+        assert_eq!(value("{} /* open"), serde_json::json!({}));
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Descriptors come from files that anybody can put into a modules directory: whatever they hold,
 //! reading, checking and resolving them ends with a result, and plain JSON is read as what it is.
 
-#![allow(clippy::unwrap_used, reason = "a failed call fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed call fails the test"
+)]
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use rivero_idl::{Descriptor, Model, VersionRange, check, standard_descriptors};
+use rivero_idl::{
+    Descriptor, Error, Model, VersionRange, check, parse_version, standard_descriptors,
+};
 
 /// Descriptors with names and types out of a small set, so that they often refer to each other,
 /// duplicate each other and run in circles.
@@ -68,7 +74,19 @@ proptest! {
 
     #[test]
     fn any_text_is_a_descriptor_or_an_error(text in "\\PC*|([/*\"\\\\\n{}\\[\\]:, a]|//|/\\*|\\*/)*") {
-        let _ = Descriptor::parse("any", &text);
+        let failure = match Descriptor::parse("any", &text) {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        let Error::Syntax { file, line, column, message } = failure else {
+            return Err(TestCaseError::fail(failure.to_string()));
+        };
+        prop_assert_eq!(file, "any");
+        prop_assert!(!message.is_empty());
+        // An editor finds the place: at the end of the text at the latest.
+        let lines: Vec<&str> = text.split('\n').collect();
+        prop_assert!((1..=lines.len()).contains(&line), "line {} of {}", line, lines.len());
+        prop_assert!((1..=lines[line - 1].len() + 1).contains(&column), "column {} of {:?}", column, lines[line - 1]);
     }
 
     #[test]
@@ -93,6 +111,13 @@ proptest! {
 
     #[test]
     fn any_text_is_a_version_range_or_an_error(text in "[0-9.^~<>=&| a-]*|\\PC*") {
-        let _ = text.parse::<VersionRange>();
+        let Ok(range) = text.parse::<VersionRange>() else {
+            return Ok(());
+        };
+        let either: VersionRange = format!("{text} | {text}").parse().unwrap();
+        for version in ["0.0.0", "0.9.1", "1.0.0", "1.2.3-dev", "7.3.0", "99.0.0"] {
+            let version = parse_version(version).unwrap();
+            prop_assert_eq!(range.contains(&version), either.contains(&version), "{} in {}", version, text);
+        }
     }
 }

@@ -46,6 +46,7 @@ fn by_name(definitions: &Value) -> Map<String, Value> {
 #[test]
 fn every_signature_is_the_published_one() {
     let descriptors = standard_descriptors().unwrap();
+    assert_eq!(descriptors.len(), facts().len());
     for (descriptor, facts) in descriptors.iter().zip(facts()) {
         assert_eq!(descriptor.name(), facts["name"]);
         assert_eq!(descriptor.namespace(), facts["namespace"]);

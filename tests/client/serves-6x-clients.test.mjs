@@ -85,6 +85,7 @@ test('both generations see the same candidates, each under its names', async () 
     seenByOld.map(({ candidate }) => candidate.candidate),
     seenByNew.map(({ candidate }) => candidate.candidate),
   );
+  assert.ok(seenByNew.length > 0);
   for (const event of seenByNew) {
     assert.equal(event.type, 'IceCandidateFound');
     assert.ok(!('timestamp' in event));

@@ -115,6 +115,7 @@ for (const [version, connect, kurento] of [['7.3.0', connectClient, kurentoClien
         const pipeline = await client.create('MediaPipeline');
         const info = await call(manager, 'getInfo');
         assert.deepEqual([info.type, info.version, info.capabilities], ['KMS', '7.3.0', ['transactions']]);
+        assert.ok(info.modules.length > 2);
         for (const { name, version: of, generationTime, factories } of info.modules) {
           assert.ok(name && of && Array.isArray(factories));
           assert.match(generationTime, /^[A-Z][a-z]{2} [ 0-3]\d \d{4} \d\d:\d\d:\d\d$/);

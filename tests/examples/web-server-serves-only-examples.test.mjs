@@ -27,7 +27,9 @@ test('the start page is the gallery', async () => {
   const page = await get('/gallery/');
   assert.equal(page.status, 200);
   assert.match(page.type, /text\/html/);
-  for (const [, link] of page.body.matchAll(/href="\.\.\/([^"]+\/)"/g)) {
+  const links = [...page.body.matchAll(/href="\.\.\/([^"]+\/)"/g)].map(([, link]) => link);
+  assert.ok(links.length > 5, links.join());
+  for (const link of links) {
     assert.equal((await get(`/${link}`)).status, 200, `the gallery links to ${link}`);
   }
 });

@@ -211,12 +211,14 @@ for (const [where, place, told] of [
     const others = await neighbours();
     const element = await panics(where);
     await connect(others.source, element);
+    const sinks = async () => (await rpc.invoke(others.source, 'getSinkConnections', { mediaType: 'VIDEO' })).map(({ sink }) => sink);
+    const before = await sinks();
+    assert.ok(before.includes(element));
     await rpc.value('release', { object: element });
     await isLogged(place, told);
     const { error } = await rpc.request('invoke', { object: element, operation: 'getName', operationParams: {} });
     assert.equal(error.code, NOT_FOUND);
-    const links = await rpc.invoke(others.source, 'getSinkConnections', { mediaType: 'VIDEO' });
-    assert.ok(links.every((link) => link.sink !== element));
+    assert.deepEqual(await sinks(), before.filter((sink) => sink !== element));
     await areWell(others, element);
   });
 }

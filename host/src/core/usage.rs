@@ -53,6 +53,7 @@ pub fn cpu_count() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn resident_memory_is_read_from_the_status() {
@@ -66,12 +67,24 @@ mod tests {
     }
 
     #[test]
-    fn cpu_time_grows() {
+    fn cpu_time_is_what_all_threads_have_worked() {
+        const WORK: Duration = Duration::from_millis(20);
         let before = cpu_time();
-        let mut sum = 0_u64;
-        while cpu_time() <= before {
-            sum = sum.wrapping_add(1);
-        }
-        assert!(sum < u64::MAX);
+        let began = Instant::now();
+        // This thread waits meanwhile, which costs nothing.
+        let worker = std::thread::spawn(move || {
+            while cpu_time() < before + WORK {
+                assert!(
+                    began.elapsed() < Duration::from_secs(30),
+                    "it does not grow"
+                );
+                std::hint::spin_loop();
+            }
+        });
+        worker.join().unwrap();
+        assert!(cpu_time() >= before + WORK);
+        let worked = cpu_time().saturating_sub(before);
+        let at_most = began.elapsed() * u32::try_from(cpu_count()).unwrap();
+        assert!(worked <= at_most, "{worked:?} of {at_most:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The graph with producers and consumers made of memory.
+//! J02, J06: the graph with producers and consumers made of memory.
 
 mod audience;
 mod formats;
@@ -316,14 +316,12 @@ fn what_many_paths_carry_is_looked_at_together() {
     let Audience {
         sinks, upstream, ..
     } = &audience(&bench, 300);
-    let begin = Instant::now();
     for round in 0..ROUNDS {
         for (number, sink) in (0u64..).zip(sinks) {
             let bits_per_second = 1_000_000 - 1000 * round - number;
             sink.upstream(Upstream::BandwidthEstimate { bits_per_second });
         }
     }
-    println!("{} changes took {:?}", ROUNDS * 300, begin.elapsed());
     let least = Some(Upstream::BandwidthEstimate {
         bits_per_second: 1_000_000 - 1000 * (ROUNDS - 1) - 299,
     });

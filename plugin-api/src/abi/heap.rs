@@ -35,10 +35,31 @@ pub fn give_back() {
 mod tests {
     use super::*;
 
+    /// Resident memory of the process, MiB.
+    #[cfg(target_env = "gnu")]
+    fn resident() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4096 >> 20
+    }
+
+    #[cfg(target_env = "gnu")]
     #[test]
-    fn what_is_in_use_stays() {
-        let kept: Vec<Vec<u8>> = (0..1000).map(|i| vec![1; i]).collect();
+    fn what_is_free_goes_back_and_what_is_in_use_stays() {
+        const BLOCK: usize = 4000; // below what malloc maps on its own and gives back by itself
+        let mut blocks: Vec<Option<Vec<u8>>> = (0..32_000).map(|_| Some(vec![1; BLOCK])).collect();
+        // Of 64 blocks one stays, so that no end of the heap is free.
+        for (number, block) in blocks.iter_mut().enumerate() {
+            if number % 64 != 63 {
+                *block = None;
+            }
+        }
+        let before = resident();
         give_back();
+        let given_back = before.saturating_sub(resident());
+        assert!(given_back > 80, "{given_back} of 120 MiB");
+        let kept: Vec<_> = blocks.into_iter().flatten().collect();
+        assert_eq!(kept.len(), 500);
         assert!(kept.iter().flatten().all(|&byte| byte == 1));
     }
 }

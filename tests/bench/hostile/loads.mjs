@@ -65,15 +65,23 @@ async function unfinishedMessages(aim) {
   await pause(5_000);
 }
 
-/** A reply stays with its session for whoever asks again: sixty large ones in as many sessions. */
+/**
+ * A reply stays with its session for whoever asks again: sixty in as many sessions, of a name and of a transaction, as
+ * large as either may be.
+ */
 async function repeatedIds(aim) {
   const [shot] = await aim.openMany(1);
   const object = await shot?.create('MediaPipeline');
   if (!object) return;
-  await shot.request('invoke', { object, operation: 'setName', operationParams: { name: 'x'.repeat(LARGE) } });
-  await shot.answered();
+  for (const length of [LARGE, 1_000_000, 10_000]) {
+    await shot.request('invoke', { object, operation: 'setName', operationParams: { name: 'x'.repeat(length) } });
+    await shot.answered();
+  }
+  const operations = (count) => Array.from({ length: count }, (_, id) => ({ id, jsonrpc: '2.0', method: 'invoke', params: kmd }));
   for (let session = 0; session < 60 && shot.isOpen && !aim.isOver; session += 1) {
-    await shot.request('invoke', { object, operation: 'getName', sessionId: `chosen ${session}` });
+    const sessionId = `chosen ${session}`;
+    await shot.request('invoke', { object, operation: 'getName', sessionId });
+    for (const count of [200, 50]) await shot.request('transaction', { operations: operations(count), sessionId });
     await shot.answered();
   }
 }

@@ -168,6 +168,7 @@ mod tests {
         let at = |ms| origin + Duration::from_millis(ms);
         let mut history = SentHistory::new(origin);
         let mut arrivals = TransportArrivals::new(origin);
+        let (mut lost, mut delays) = (0, Vec::new());
         for n in 0..70_000u64 {
             let number = history.next_number();
             history.sent(at(n), 972, u8::try_from(n % 2).unwrap());
@@ -181,12 +182,24 @@ mod tests {
                 assert_eq!(report.arrival.is_none(), number % 10 == 3);
                 assert_eq!(report.length, 1000);
                 assert_eq!(u64::from(report.cluster), number % 2);
-                if let Some(arrival) = report.arrival {
-                    let delay = arrival.as_millis() as u64 % (1 << 22);
-                    let _ = delay;
+                match report.arrival {
+                    Some(arrival) => {
+                        delays.push(arrival.as_micros() as i64 - report.sent.as_micros() as i64)
+                    }
+                    None => lost += 1,
                 }
             }
         }
+        // All but what the last report did not say yet.
+        assert!((6_990..=7_000).contains(&lost), "{lost}");
+        assert!(
+            (62_900..=63_000).contains(&delays.len()),
+            "{}",
+            delays.len()
+        );
+        // The clocks differ, but always by the same; arrivals are told in steps of 250 µs.
+        let first = delays[0];
+        assert!(delays.iter().all(|delay| (delay - first).abs() <= 250));
     }
 
     #[test]

@@ -268,7 +268,6 @@ fn a_narrow_path_is_seldom_tried_without_probes() {
         path.run(SECOND / 10, 1_800_000, layer);
         overrated += u32::from(path.estimate() >= 1_200_000);
     }
-    println!("overrated for {overrated} of 1200");
     assert!((1..60).contains(&overrated), "{overrated} of 1200");
 }
 
@@ -301,7 +300,6 @@ fn jitter_and_losses_are_no_overflow() {
             path.run(SECOND / 10, 0, |_| 800_000);
             times += u32::from(path.congestion.overflows());
         }
-        println!("{loss} {jitter} {times} {}", path.estimate());
         assert!(times < 60, "{loss} %, {jitter} ms: {times} of 600");
     }
 }

@@ -238,15 +238,29 @@ mod tests {
         assert!(Image::decode(&bomb).is_err());
     }
 
+    /// What was read is whole in every size, none larger than what is kept.
+    fn prop_is_kept_small(read: Result<Image, Unreadable>) -> Result<(), TestCaseError> {
+        let Ok(image) = read else {
+            return Ok(());
+        };
+        for level in &image.levels {
+            prop_assert!((1..=KEPT).contains(&level.width) && (1..=KEPT).contains(&level.height));
+            prop_assert_eq!(level.pixels.len(), level.width * level.height);
+        }
+        let last = image.levels.last().map(|level| (level.width, level.height));
+        prop_assert_eq!(last, Some((1, 1)));
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>, at in 0usize..200, value: u8) {
-            let _ = Image::decode(&bytes);
+            prop_is_kept_small(Image::decode(&bytes))?;
             let mut image = png(RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 255])));
             if let Some(byte) = image.get_mut(at) {
                 *byte = value;
             }
-            let _ = Image::decode(&image);
+            prop_is_kept_small(Image::decode(&image))?;
         }
     }
 }

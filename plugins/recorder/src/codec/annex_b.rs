@@ -92,7 +92,19 @@ mod tests {
             for unit in units(&data) {
                 prop_assert!(!unit.is_empty());
             }
-            raw_payload(&data);
+        }
+
+        #[test]
+        fn what_an_encoder_guards_comes_back(payload in proptest::collection::vec(0u8..5, 0..64)) {
+            // §7.4.1: no byte up to 3 directly behind two zeros.
+            let mut unit: Vec<u8> = Vec::new();
+            for byte in &payload {
+                if *byte <= 3 && unit.ends_with(&[0, 0]) {
+                    unit.push(3);
+                }
+                unit.push(*byte);
+            }
+            prop_assert_eq!(raw_payload(&unit), payload);
         }
     }
 }

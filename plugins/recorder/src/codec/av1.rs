@@ -77,10 +77,7 @@ pub(super) fn without_delimiters(frame: &Bytes) -> Bytes {
 pub(super) fn describe(frame: &[u8]) -> Option<(Shape, Vec<u8>)> {
     let header = units(frame).find(|unit| unit.kind == SEQUENCE_HEADER)?;
     let sequence = Sequence::parse(header.payload)?;
-    let shape = Shape::Video {
-        width: u16::try_from(sequence.width).ok()?,
-        height: u16::try_from(sequence.height).ok()?,
-    };
+    let shape = Shape::picture(sequence.width, sequence.height)?;
     let mut private = vec![
         0x81,
         sequence.profile << 5 | sequence.level,
@@ -218,12 +215,12 @@ fn colour(bits: &mut Bits<'_>, profile: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// Delimiter, sequence header of libaom (320x240), one byte of a frame.
-    const FRAME: [u8; 18] = [
+    pub(crate) const FRAME: [u8; 18] = [
         0x12, 0x00, 0x0a, 0x0a, 0x00, 0x00, 0x00, 0x04, 0x3c, 0xff, 0xbc, 0xff, 0x98, 0x08, 0x32,
         0x02, 0x10, 0x00,
     ];
@@ -245,8 +242,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(data in proptest::collection::vec(any::<u8>(), 0..48)) {
-            let _ = describe(&data);
-            let _ = without_delimiters(&Bytes::copy_from(&data));
+            let left = without_delimiters(&Bytes::copy_from(&data));
+            prop_assert!(units(&left).all(|unit| unit.kind != TEMPORAL_DELIMITER));
         }
     }
 }

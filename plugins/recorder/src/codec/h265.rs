@@ -104,10 +104,7 @@ impl Parameters {
         let [left, right, top, bottom] = self.crop.map(u64::from);
         let width = u64::from(self.size.0).checked_sub((left + right) * unit_x)?;
         let height = u64::from(self.size.1).checked_sub((top + bottom) * unit_y)?;
-        Some(Shape::Video {
-            width: u16::try_from(width).ok()?,
-            height: u16::try_from(height).ok()?,
-        })
+        Shape::picture(width, height)
     }
 }
 
@@ -127,15 +124,54 @@ fn skip_sub_layers(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    proptest! {
-        #[test]
-        fn any_parameter_set_is_read_or_refused(data in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = Parameters::parse(&data).and_then(|parameters| parameters.size());
-            let _ = describe(&data);
-        }
+    // 320x240 of x265, main profile, level 2.
+    const VPS: [u8; 24] = [
+        0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00,
+        0x03, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x95, 0x94, 0x09,
+    ];
+    const SPS: [u8; 42] = [
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x3c, 0xa0, 0x0a, 0x08, 0x0f, 0x16, 0x59, 0x59, 0x52, 0x93, 0x0b, 0xc0, 0x5a,
+        0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x32, 0x10,
+    ];
+    const PPS: [u8; 6] = [0x44, 0x01, 0xc0, 0x73, 0xc1, 0x89];
+
+    pub(crate) fn keyframe() -> Vec<u8> {
+        let start = [0u8, 0, 0, 1];
+        [
+            &start[..],
+            &VPS,
+            &start,
+            &SPS,
+            &start,
+            &PPS,
+            &start,
+            &[0x28, 0x01, 0xac],
+        ]
+        .concat()
+    }
+
+    /// ISO/IEC 14496-15 §8.3.3.1.2.
+    #[test]
+    fn size_and_configuration_come_from_the_parameter_sets() {
+        let (shape, private) = describe(&keyframe()).unwrap();
+        assert_eq!(shape, Shape::picture(320, 240).unwrap());
+        // Version, profile, compatibility, constraints, level.
+        assert_eq!(
+            private[..13],
+            [1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 60]
+        );
+        // 4:2:0, 8 bits, lengths of four bytes, three sets of one unit each.
+        assert_eq!(private[16..23], [0xfd, 0xf8, 0xf8, 0, 0, 0x0b, 3]);
+        assert_eq!(private[23..28], [32, 0, 1, 0, VPS.len() as u8]);
+        assert!(private.ends_with(&PPS));
+    }
+
+    #[test]
+    fn a_frame_without_parameter_sets_describes_nothing() {
+        assert_eq!(describe(&[0, 0, 0, 1, 0x28, 0x01, 0xac]), None);
     }
 }

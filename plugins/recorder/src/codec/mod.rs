@@ -93,6 +93,14 @@ pub(crate) enum Shape {
     Audio { rate: u32, channels: u8 },
 }
 
+impl Shape {
+    /// `None` where a side is nothing, as a hostile header may say, or more than containers can.
+    fn picture(width: impl TryInto<u16>, height: impl TryInto<u16>) -> Option<Self> {
+        let (width, height) = (width.try_into().ok()?, height.try_into().ok()?);
+        (width > 0 && height > 0).then_some(Self::Video { width, height })
+    }
+}
+
 impl Track {
     pub(crate) fn kind(&self) -> MediaKind {
         self.codec.kind()
@@ -156,6 +164,74 @@ impl Track {
             Codec::Opus => opus::duration(frame),
             // Of AAC a frame is 1024 samples.
             _ => 1024 * 1_000_000_000 / i64::from(rate.max(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*, sample::Index};
+    use rivero_plugin_api::Packaging;
+
+    const KEYFRAME_OF_VP8: [u8; 10] = [0x10, 0x02, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0];
+
+    /// A keyframe of each codec that can be described.
+    fn keyframes() -> [(Codec, Vec<u8>); 5] {
+        [
+            (Codec::Vp8, KEYFRAME_OF_VP8.to_vec()),
+            (Codec::Vp9, vp9::tests::KEYFRAME.to_vec()),
+            (Codec::Av1, av1::tests::FRAME.to_vec()),
+            (Codec::H264, h264::tests::keyframe()),
+            (Codec::H265, h265::tests::keyframe()),
+        ]
+    }
+
+    fn track_of(codec: Codec, frame: &[u8]) -> Option<Track> {
+        let format = Format {
+            packaging: Packaging::Frame,
+            ..Format::rtp(codec.name(), 90_000, 0)
+        };
+        Track::of(&format, frame)
+    }
+
+    #[test]
+    fn every_keyframe_says_what_its_picture_is_like() {
+        for (codec, frame) in keyframes() {
+            let track = track_of(codec, &frame).unwrap();
+            assert_eq!(track.shape, Shape::picture(320, 240).unwrap(), "{codec:?}");
+        }
+    }
+
+    proptest! {
+        /// Changed headers of real keyframes, so that reading gets far, and bytes of any kind.
+        #[test]
+        fn any_bytes_are_a_picture_with_sides_or_refused(
+            changes in vec((any::<Index>(), any::<u8>()), 0..4),
+            length in any::<Index>(),
+            noise in vec(any::<u8>(), 0..64),
+        ) {
+            for (codec, mut frame) in keyframes() {
+                for (at, value) in &changes {
+                    let at = at.index(frame.len());
+                    frame[at] = *value;
+                }
+                let cut = frame[..=length.index(frame.len())].to_vec();
+                for data in [&frame, &cut, &noise] {
+                    let Some(track) = track_of(codec, data) else {
+                        continue;
+                    };
+                    let Shape::Video { width, height } = track.shape else {
+                        return Err(TestCaseError::fail("sound"));
+                    };
+                    prop_assert!(width > 0 && height > 0, "{:?} {}x{}", codec, width, height);
+                    // Parameter sets and a few fields about them, nothing made up.
+                    prop_assert!(track.private.len() <= data.len() + 64);
+                    let repacked = track.repack(&Bytes::copy_from(data));
+                    // Each start code of three bytes becomes a length of four.
+                    prop_assert!(repacked.len() <= data.len() + data.len() / 3 + 4);
+                }
+            }
         }
     }
 }

@@ -21,10 +21,9 @@ pub(super) fn size(frame: &[u8]) -> Option<Shape> {
         return None;
     };
     let is_keyframe = tag & 1 == 0;
-    is_keyframe.then(|| Shape::Video {
-        width: u16::from_le_bytes([width_low, width_high]) & 0x3fff,
-        height: u16::from_le_bytes([height_low, height_high]) & 0x3fff,
-    })
+    let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
+    let shape = Shape::picture(side(width_low, width_high), side(height_low, height_high));
+    shape.filter(|_| is_keyframe)
 }
 
 #[cfg(test)]

@@ -282,8 +282,13 @@ mod tests {
     #[test]
     fn every_cut_of_a_request_is_survived() {
         let message = request("ours:theirs");
-        (0..message.len()).for_each(|end| {
-            let _ = Routes::default().find("192.0.2.1:1".parse().unwrap(), &message[..end]);
-        });
+        let (token, remote) = (Token::new(1, 3), "192.0.2.1:1".parse().unwrap());
+        let mut routes = Routes::default();
+        routes.add_name("ours", token);
+        assert_eq!(routes.find(remote, &message), Some(token));
+        let padding = 1;
+        for end in 0..message.len() - padding {
+            assert_eq!(routes.find(remote, &message[..end]), None, "{end}");
+        }
     }
 }

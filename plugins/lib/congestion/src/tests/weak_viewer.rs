@@ -495,7 +495,6 @@ fn the_lesser_encoding_comes_soon_and_goes_soon_after_the_path_has_widened() {
         viewer.set(0.0, 300.0, 0.0);
         rises.push(until(&mut viewer, 1));
     }
-    println!("down after {falls:?}, up after {rises:?}");
     assert!(falls.iter().all(|seconds| *seconds < 0.8), "{falls:?}");
     assert!(rises.iter().all(|seconds| *seconds < 3.5), "{rises:?}");
 }

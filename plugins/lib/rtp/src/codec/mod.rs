@@ -128,16 +128,53 @@ mod tests {
     }
 
     #[test]
-    fn all_short_payloads_are_harmless() {
+    fn all_short_payloads_say_only_what_their_codec_can() {
         for codec in ALL {
+            // The highest layers that the fields of the codec's payload format can name.
+            let (temporal, spatial) = match codec {
+                VideoCodec::Vp8 => (3, 0),
+                VideoCodec::Vp9 => (7, 7),
+                VideoCodec::Av1 => (7, 3),
+                VideoCodec::H264 | VideoCodec::H265 => (0, 0),
+            };
+            let read = |payload: &[u8]| {
+                let info = codec.inspect(payload);
+                assert!(
+                    info.temporal_layer <= temporal,
+                    "{codec:?} {payload:?}: {info:?}"
+                );
+                assert!(
+                    info.spatial_layer <= spatial,
+                    "{codec:?} {payload:?}: {info:?}"
+                );
+                assert!(
+                    info.picture_id.is_none_or(|id| id < 1 << 15),
+                    "{codec:?} {payload:?}: {info:?}"
+                );
+            };
             assert_eq!(codec.inspect(&[]), PayloadInfo::default());
             for first in 0..=255u8 {
-                let _ = codec.inspect(&[first]);
+                read(&[first]);
                 for second in 0..=255u8 {
-                    let _ = codec.inspect(&[first, second]);
-                    let _ = codec.inspect(&[first, second, 0xff, 0xff, second]);
+                    read(&[first, second]);
+                    read(&[first, second, 0xff, 0xff, second]);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_is_cut_off_says_nothing() {
+        // RFC 7741 §4.2: X, I with a long picture id, L, T. RFC 9628 §4.2: I, L, F with P_DIFF, V.
+        let vp8: &[u8] = &[0x90, 0xf0, 0x81, 0x02, 0x07, 0x60];
+        let vp9: &[u8] = &[0xac, 0x81, 0x02, 0x20, 0x07];
+        for (codec, descriptor) in [(VideoCodec::Vp8, vp8), (VideoCodec::Vp9, vp9)] {
+            for end in 0..descriptor.len() {
+                let info = codec.inspect(&descriptor[..end]);
+                assert_eq!(info, PayloadInfo::default(), "{codec:?} {end}");
+            }
+            let whole = [descriptor, &[0; 10]].concat();
+            assert_eq!(codec.inspect(&whole).picture_id, Some(0x102), "{codec:?}");
         }
     }
 }

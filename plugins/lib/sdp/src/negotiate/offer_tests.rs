@@ -138,6 +138,7 @@ fn two_endpoints_agree() {
         assert_eq!(answerer.transports[0].role, DtlsRole::Active);
         assert_eq!(offerer.transports[0].remote_ice.ufrag, "peer-aufrag");
         assert_eq!(offerer.transports[0].local_ice.ufrag, "aufrag");
+        assert!(!offerer.media.is_empty() && offerer.media.len() == answerer.media.len());
         for (ours, theirs) in offerer.media.iter().zip(&answerer.media) {
             assert_eq!(ours.codecs, theirs.codecs);
             assert_eq!(ours.extensions, theirs.extensions);

@@ -202,13 +202,19 @@ fn look_ups_are_bounded() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in any::<String>()) {
-        let _ = parse(&text);
+    fn any_text_is_refused_or_can_be_written_and_read_again(text in any::<String>()) {
+        if let Ok(description) = parse(&text) {
+            prop_assert_eq!(parse(&description.to_string()), Ok(description));
+        }
     }
 
     #[test]
-    fn no_plausible_text_panics(lines in prop::collection::vec(plausible_line(), 0..30)) {
-        let _ = parse(&format!("{HEADER}{}", lines.join("\r\n")));
+    fn plausible_lines_are_refused_or_can_be_written_and_read_again(
+        lines in prop::collection::vec(plausible_line(), 0..30)
+    ) {
+        if let Ok(description) = parse(&format!("{HEADER}{}", lines.join("\r\n"))) {
+            prop_assert_eq!(parse(&description.to_string()), Ok(description));
+        }
     }
 
     #[test]

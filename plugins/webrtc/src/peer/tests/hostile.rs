@@ -44,12 +44,30 @@ fn noise_on_the_path_of_a_connection_is_harmless() {
 }
 
 #[test]
-fn damaged_handshakes_do_no_harm() {
+fn damaged_handshakes_end_in_a_working_connection_or_none() {
+    let mut connected = 0;
     for seed in 0..40 {
         let mut network = Network::connecting(Impairment::CLEAN, seed);
         network.damage = 30;
         network.run_for(Duration::from_secs(30));
+        for side in &network.sides {
+            assert_eq!(side.received.len(), 0, "seed {seed}: media out of nothing");
+        }
+        if !network.both_connected() {
+            continue;
+        }
+        connected += 1;
+        network.damage = 0;
+        network.run_for(Duration::from_secs(5));
+        network.send_media(0, 1, b"unharmed");
+        network.send_media(1, 1, b"unharmed");
+        network.run_for(Duration::from_secs(1));
+        for side in &network.sides {
+            assert_eq!(side.received.len(), 1, "seed {seed}");
+        }
     }
+    // What is damaged is sent again, so most get there.
+    assert!((10..=40).contains(&connected), "{connected} of 40");
 }
 
 /// The agent would change its role before it looked at the integrity.

@@ -16,10 +16,6 @@ fn peers_connect_within_four_round_trips() {
     let round_trip = 2 * Impairment::CLEAN.one_way;
     for side in &network.sides {
         let rounds = side.connected_at().unwrap().as_secs_f64() / round_trip.as_secs_f64();
-        println!(
-            "connected after {rounds:.2} round trips, {} datagrams",
-            side.sent_datagrams
-        );
         assert!(rounds <= 4.01, "{rounds}");
     }
 }
@@ -124,7 +120,6 @@ fn lossy_networks_are_overcome() {
         );
         slowest = slowest.max(network.elapsed());
     }
-    println!("slowest of 60 with 15 % loss: {slowest:?}");
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
 
