@@ -40,7 +40,7 @@ mod tests {
     fn resident() -> usize {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
-        pages * 4096 >> 20
+        (pages * 4096) >> 20
     }
 
     #[cfg(target_env = "gnu")]
