@@ -23,6 +23,10 @@ pub trait Element: Send + Sync + 'static {
     }
 
     /// The object was released: stop threads, close sockets and files, drop pads.
+    ///
+    /// Whoever released it is told when this returns, or when the [`Answer`](crate::Answer) is
+    /// sent that was taken meanwhile; the server ends once all its objects have. That counts for
+    /// 20 s at most.
     fn released(&self) {}
 
     /// Hubs only: a port came. Its pads belong to the hub; what is connected to

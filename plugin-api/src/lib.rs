@@ -15,6 +15,7 @@
 //! own are started through [`supervise`].
 
 pub mod abi;
+mod answer;
 mod element;
 mod error;
 mod export;
@@ -29,6 +30,7 @@ pub use abi::{
     packet::{Extension, ExtensionKind, Extensions, Layer, Packet, Rtp},
     types::{MediaKind, SinkSelection},
 };
+pub use answer::Answer;
 pub use element::{Class, Element, ElementContext, Object, ObjectRef};
 pub use error::{Error, Result};
 pub use export::{

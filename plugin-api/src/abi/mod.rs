@@ -23,4 +23,4 @@ pub use abi_stable;
 /// A module and a host with different majors refuse each other.
 pub const ABI_MAJOR: u16 = 1;
 /// Additions only; both sides use what both know.
-pub const ABI_MINOR: u16 = 1;
+pub const ABI_MINOR: u16 = 2;

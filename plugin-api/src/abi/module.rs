@@ -17,8 +17,8 @@ use super::{
     types::{AbiError, AbiUpstream, MediaKind, SinkSelection},
 };
 use crate::{
-    Converter, ConverterOutput, ElementContext, Error, Host, Module, Object, Result, SinkGroup,
-    SinkHandler, SourceHandler, supervise,
+    Answer, Converter, ConverterOutput, ElementContext, Error, Host, Module, Object, Result,
+    SinkGroup, SinkHandler, SourceHandler, supervise,
 };
 
 pub type Started = RResult<traits::Module, AbiError>;
@@ -152,11 +152,11 @@ impl ServedObject {
 
 impl AbiObject for ServedObject {
     fn invoke(&self, operation: RStr<'_>, parameters: RStr<'_>, responder: Responder) {
-        let answer = self.answer(operation.as_str(), |object| {
-            let value = object.invoke(operation.as_str(), json(parameters)?)?;
-            Ok(RString::from(value.to_string()))
+        Answer::during(responder, || {
+            self.answer(operation.as_str(), |object| {
+                object.invoke(operation.as_str(), json(parameters)?)
+            })
         });
-        responder.reply(result(answer));
     }
 
     fn stats(&self, kind: u8) -> RResult<RString, AbiError> {
@@ -186,6 +186,13 @@ impl AbiObject for ServedObject {
 
     fn release(&self) {
         self.hook("released", |object| object.element().released());
+    }
+
+    fn release_and_tell(&self, released: Responder) {
+        Answer::during(released, || {
+            self.release();
+            Ok(Value::Null)
+        });
     }
 }
 
@@ -345,7 +352,8 @@ fn json(text: RStr<'_>) -> Result<Value> {
     })
 }
 
-fn result<T>(result: Result<T>) -> RResult<T, AbiError> {
+/// A result for the other side of the boundary.
+pub fn result<T>(result: Result<T>) -> RResult<T, AbiError> {
     match result {
         Ok(value) => RResult::ROk(value),
         Err(error) => RResult::RErr(error.into()),

@@ -162,6 +162,12 @@ pub trait AbiObject: Send + Sync {
     fn port_removed(&self, port: RStr<'_>);
     #[sabi(last_prefix_field)]
     fn release(&self);
+    /// As `release`, in place of it; the answer says that the object has come to its end. Since
+    /// 1.2.
+    fn release_and_tell(&self, released: Responder) {
+        self.release();
+        released.reply(RResult::ROk("null".into()));
+    }
 }
 
 #[sabi_trait]
