@@ -174,6 +174,14 @@ impl CallError {
         CallError::not_available(format!("Factory '{class}' not found"))
     }
 
+    /// The server ends soon, and `what` it does not do any more.
+    #[must_use]
+    pub fn going_down(what: &str) -> CallError {
+        CallError::not_enough_resources(format!(
+            "The server is going down, {what}: use another server, or this one when it is back"
+        ))
+    }
+
     /// A module that did not answer within its time.
     #[must_use]
     pub fn timed_out(what: &str, limit: Duration) -> CallError {

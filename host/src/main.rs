@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
+use rivero::lifecycle::Event;
 use rivero::modules::{Modules, probe_files};
 use rivero::observe::{log_files::Files, logging};
 use rivero::server::Server;
+use rivero::signals;
 use rivero::startup::{self, Prepared, discover};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let (command_line, ignored) = match CommandLine::parse_tolerantly(std::env::args_os()) {
@@ -174,32 +175,27 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
 }
 
 async fn run(prepared: Prepared) -> Outcome<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let modules = Arc::new(prepared.modules);
     let core = Core::new(modules, prepared.plane, prepared.core)?;
+    signals::attend(core.lifecycle.clone())?;
     let server = Server::open(core.clone(), prepared.server)?;
     let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
-    let exhausted = exhausted(core, settings.kill_limit);
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
-            // The end is that of SIGTERM: whoever supervises the process starts it again.
-            reached = exhausted => tracing::error!("stopping without objects: {reached}"),
-        }
-    };
-    server.run(stop).await;
-    Ok(())
+    if let Some(fraction) = settings.kill_limit {
+        tokio::spawn(stop_when_exhausted(core.clone(), fraction));
+    }
+    server.run().await;
+    match core.lifecycle.is_complete() {
+        true => Ok(()),
+        false => Err("The server ended before all its objects had".into()),
+    }
 }
 
-/// Which of the process's limits is too near with no objects left; never without `limit`.
-async fn exhausted(core: Arc<Core>, limit: Option<f64>) -> String {
-    match limit {
-        Some(fraction) => core.exhausted(fraction).await.message,
-        None => std::future::pending().await,
-    }
+/// The end is that of SIGTERM: whoever supervises the process starts it again.
+async fn stop_when_exhausted(core: Arc<Core>, fraction: f64) {
+    let reached = core.exhausted(fraction).await;
+    tracing::error!("stopping without objects: {reached}");
+    core.lifecycle.step(Event::Stop);
 }
 
 fn announce_start(server: &Server, path: &str) {

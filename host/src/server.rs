@@ -10,15 +10,28 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::core::{Core, heap};
 use crate::http::Site;
+use crate::lifecycle::{Event, Phase};
 use crate::observe::pages;
-use crate::protocol::connection::Service;
+use crate::protocol::connection::{Farewell, Service};
 use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
 use crate::tasks::lasting;
+
+/// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
+/// 9 s before its object can be released. The rest is for taking leave of clients.
+const OBJECTS: Duration = Duration::from_secs(14);
+/// What clients are told at the very end (RFC 6455 section 7.4.1).
+const GOING_AWAY: Farewell = Farewell {
+    code: CloseCode::Away,
+    reason: "The server is going down",
+};
+/// Calls of modules at a time while all objects end.
+const ENDING_THREADS: usize = 1_024;
 
 /// How the server is reached, and how it treats sessions.
 pub struct Options {
@@ -120,9 +133,15 @@ impl Server {
         listener.socket.local_addr().ok()
     }
 
-    /// Serves until `stop` is done, then closes the sockets and destroys all objects.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// Serves until the core's [`Lifecycle`](crate::lifecycle::Lifecycle) ends: destroys all
+    /// objects, takes leave of the clients, and closes the sockets.
+    pub async fn run(self) {
+        let lifecycle = self.core.lifecycle.clone();
         let mut tasks = JoinSet::new();
+        tasks.spawn({
+            let lifecycle = lifecycle.clone();
+            async move { lifecycle.keep_time().await }
+        });
         if let Some((registrar, url)) = self.registration() {
             let run = move || registrar.clone().run(url.clone());
             tasks.spawn(lasting("the registrar", run));
@@ -145,11 +164,23 @@ impl Server {
             heap::keep_small(core.clone(), move || service.ended.load(Ordering::Relaxed))
         };
         tasks.spawn(lasting("the keeper of the heap", keep_small));
-        stop.await;
+        lifecycle.reached(Phase::Draining).await;
+        // There may be nothing that goes on.
+        self.core.note_whether_empty();
+        lifecycle.reached(Phase::Ending).await;
+        let in_order = async {
+            let outcome = end(&self.core).await;
+            self.service.farewell.send_replace(Some(GOING_AWAY));
+            // Each connection is left within a time of its own.
+            self.service.farewell.closed().await;
+            outcome
+        };
+        let outcome = tokio::select! {
+            outcome = in_order => outcome,
+            () = lifecycle.reached(Phase::Ended) => return,
+        };
         tasks.shutdown().await;
-        let dead = self.core.registry.remove_all();
-        // Destruction reports no errors; it only takes its time.
-        let _ = self.core.destroy(dead).wait().await;
+        lifecycle.step(outcome);
     }
 
     /// The registrar and the URL that it is told.
@@ -159,6 +190,24 @@ impl Server {
         let port = secure.or(self.address())?.port();
         let url = registrar.announced_url(secure.is_some(), port, &self.service.path);
         Some((registrar, url))
+    }
+}
+
+/// Destroys all objects, and waits for them and for what else is under way.
+///
+/// Clients stay connected meanwhile: they get the replies to calls that run, the last events, and
+/// an error for whatever they begin.
+async fn end(core: &Arc<Core>) -> Event {
+    // Nobody needs threads any more, and whatever modules wait for, others are not to wait for it.
+    core.pool.widen(ENDING_THREADS);
+    let dead = core.registry.close();
+    let all = async {
+        core.destroy_all(dead).await;
+        core.lifecycle.all_done().await;
+    };
+    match tokio::time::timeout(OBJECTS, all).await {
+        Ok(()) => Event::Finished,
+        Err(_) => Event::GivenUp,
     }
 }
 

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::Client;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
@@ -139,12 +140,15 @@ impl Drop for Running {
 }
 
 async fn start(resources: Value) -> Running {
+    start_with(json!({"resources": resources})).await
+}
+
+/// With these settings of `mediaServer`.
+async fn start_with(mut settings: Value) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let address = free_address();
-    let configuration = json!({"mediaServer": {
-        "resources": resources,
-        "net": {"websocket": {"address": address.ip(), "port": address.port()}},
-    }});
+    settings["net"] = json!({"websocket": {"address": address.ip(), "port": address.port()}});
+    let configuration = json!({"mediaServer": settings});
     let mut child = command(directory.path(), &configuration).spawn().unwrap();
     let child = spawn_blocking(move || {
         wait_for_start(&mut child);
@@ -181,4 +185,47 @@ async fn within_the_kill_limit_the_process_goes_on() {
         client.result("release", json!({"object": pipeline})).await;
     }
     client.result("ping", json!({})).await;
+}
+
+fn signal(running: &Running, signal: Signal) {
+    let process = Pid::from_child(&running.child);
+    kill_process(process, signal).unwrap();
+}
+
+/// Waits for the end; the exit code.
+async fn exit_code(mut running: Running) -> Option<i32> {
+    let ended = spawn_blocking(move || running.child.wait().unwrap().code());
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    ended.expect("it does not end").unwrap()
+}
+
+#[tokio::test]
+async fn it_drains_if_told_to_and_a_second_signal_ends_it_at_once() {
+    let running = start_with(json!({"drainTimeout": 600})).await;
+    let mut client = Client::connect(running.address, "/kurento").await;
+    let pipeline = client.create("MediaPipeline", json!({})).await;
+    signal(&running, Signal::HUP);
+    signal(&running, Signal::TERM);
+    let another = json!({"type": "MediaPipeline", "constructorParams": {}});
+    while client
+        .call("create", another.clone())
+        .await
+        .get("error")
+        .is_none()
+    {}
+    client.invoke(&pipeline, "getName", Value::Null).await;
+    signal(&running, Signal::INT);
+    assert_eq!(exit_code(running).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_drained_process_ends_in_order() {
+    let running = start_with(json!({"drainTimeout": 600})).await;
+    let mut client = Client::connect(running.address, "/kurento").await;
+    let pipeline = client.create("MediaPipeline", json!({})).await;
+    signal(&running, Signal::INT);
+    client.result("release", json!({"object": pipeline})).await;
+    let close = client.receive_text().await.unwrap().unwrap();
+    assert!(close.contains("Away"), "{close}");
+    assert_eq!(exit_code(running).await, Some(0));
 }

@@ -82,6 +82,10 @@ pub struct CommandLine {
     /// Where the server and its modules keep data [default: a directory of the user]
     #[arg(long, env = "RIVERO_DATA_PATH", value_name = "DIR")]
     pub data_path: Option<PathBuf>,
+    /// Seconds that calls may go on for after SIGTERM or SIGINT, while nothing new is begun
+    /// [default: mediaServer.drainTimeout of the main configuration file, or 0]
+    #[arg(long, env = "RIVERO_DRAIN_TIMEOUT", value_name = "SECONDS")]
+    pub drain_timeout: Option<u32>,
     /// Refuse to start with unknown or ill-typed settings
     #[arg(long)]
     pub strict_config: bool,

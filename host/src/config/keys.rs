@@ -4,6 +4,7 @@ use serde_json::Value;
 
 /// Keys of the main file; `*` stands for anything below.
 const MAIN: &[&str] = &[
+    "mediaServer.drainTimeout",
     "mediaServer.resources.exceptionLimit",
     "mediaServer.resources.killLimit",
     "mediaServer.resources.garbageCollectorPeriod",

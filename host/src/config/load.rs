@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
+use super::settings::drain_seconds;
 use super::{CommandLine, Document, Problem, Settings};
 
 /// Directories below that of the configuration of modules at most.
@@ -108,6 +109,9 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
         }
     }
     let (mut settings, problems) = Settings::read(&tree);
+    if let Some(seconds) = command_line.drain_timeout {
+        settings.drain_timeout = drain_seconds(seconds);
+    }
     // Those of modules' files are told with their file, once it is known who reads what.
     let of_main = problems.iter().filter(|key| !key.starts_with("modules."));
     let name = file.as_deref().unwrap_or(Path::new("")).display();

@@ -19,6 +19,8 @@ pub struct Settings {
     pub exception_limit: f64,
     /// Fraction of the process limits above which the server ends once it has no objects left.
     pub kill_limit: Option<f64>,
+    /// How long what runs may go on after SIGTERM; zero ends it at once.
+    pub drain_timeout: Duration,
     /// Period of the garbage collector.
     pub collector_period: Duration,
     /// Whether repeated requests are executed again.
@@ -58,6 +60,7 @@ impl Default for Settings {
         Settings {
             exception_limit: 0.8,
             kill_limit: None,
+            drain_timeout: Duration::ZERO,
             collector_period: Duration::from_secs(240),
             disable_request_cache: false,
             address: None,
@@ -99,6 +102,9 @@ impl Settings {
                 .get(resources, "exceptionLimit")
                 .unwrap_or(default.exception_limit),
             kill_limit: reader.get(resources, "killLimit"),
+            drain_timeout: reader
+                .get("/mediaServer", "drainTimeout")
+                .map_or(default.drain_timeout, drain_seconds),
             collector_period: reader
                 .get(resources, "garbageCollectorPeriod")
                 .filter(|seconds| *seconds > 0)
@@ -140,6 +146,11 @@ impl Settings {
         };
         (settings, reader.problems)
     }
+}
+
+/// Seconds of draining. A number of 32 bits, so that no clock overflows.
+pub(super) fn drain_seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 /// An address, or a name that stands for one on this machine.
@@ -251,6 +262,7 @@ mod tests {
     fn tls_and_registrar_are_read() {
         let (settings, problems) = Settings::read(&json!({"mediaServer": {
             "resources": {"killLimit": 0.7},
+            "drainTimeout": "90",
             "net": {"websocket": {
                 "secure": {"port": 8433, "certificate": "cert.pem", "password": " a b "},
                 "registrar": {"address": "wss://host:9090/r", "localAddress": "media.example"},
@@ -261,6 +273,7 @@ mod tests {
             (settings.secure_port, settings.kill_limit),
             (8433, Some(0.7))
         );
+        assert_eq!(settings.drain_timeout, Duration::from_secs(90));
         assert_eq!(settings.secure_certificate, Some("cert.pem".into()));
         assert_eq!(settings.secure_password, " a b ");
         assert_eq!(settings.registrar, "wss://host:9090/r".parse().ok());

@@ -34,7 +34,6 @@ pub struct CallPool {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    max_threads: usize,
     idle: Duration,
 }
 
@@ -42,6 +41,7 @@ struct Shared {
 struct State {
     jobs: VecDeque<Job>,
     threads: usize,
+    max_threads: usize,
     idle: usize,
 }
 
@@ -55,12 +55,14 @@ impl CallPool {
     /// A pool of at most `max_threads`, each of which ends after `idle` without work.
     #[must_use]
     pub fn new(max_threads: usize, idle: Duration) -> CallPool {
-        let state = Mutex::default();
+        let state = State {
+            max_threads,
+            ..State::default()
+        };
         CallPool {
             shared: Arc::new(Shared {
-                state,
+                state: Mutex::new(state),
                 work: Condvar::new(),
-                max_threads,
                 idle,
             }),
         }
@@ -72,7 +74,7 @@ impl CallPool {
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut state = self.shared.state.lock();
         state.jobs.push_back(Box::new(job));
-        let starts = state.jobs.len() > state.idle && state.threads < self.shared.max_threads;
+        let starts = state.jobs.len() > state.idle && state.threads < state.max_threads;
         if starts {
             state.threads += 1;
         }
@@ -81,6 +83,20 @@ impl CallPool {
             self.start_thread();
         } else {
             self.shared.work.notify_one();
+        }
+    }
+
+    /// Lets more jobs run at a time from now on.
+    pub fn widen(&self, max_threads: usize) {
+        let mut state = self.shared.state.lock();
+        state.max_threads = state.max_threads.max(max_threads);
+        let startable = state.max_threads - state.threads.min(state.max_threads);
+        // Those that are idle take a job each.
+        let missing = state.jobs.len().saturating_sub(state.idle).min(startable);
+        state.threads += missing;
+        drop(state);
+        for _ in 0..missing {
+            self.start_thread();
         }
     }
 
@@ -168,6 +184,25 @@ mod tests {
             40003
         );
         assert_eq!(pool.call(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_wider_pool_runs_what_waits() {
+        let pool = CallPool::new(1, IDLE);
+        let (unblock, blocked) = mpsc::channel::<()>();
+        pool.run(move || {
+            let _ = blocked.recv();
+        });
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.call(|| 7).await }
+        });
+        while pool.shared.state.lock().jobs.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        pool.widen(2);
+        assert_eq!(waiting.await.unwrap(), Ok(7));
+        drop(unblock);
     }
 
     #[test]

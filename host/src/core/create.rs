@@ -10,6 +10,7 @@ use super::media_element::encoder_rates;
 use super::{Core, Execution};
 use crate::error::CallError;
 use crate::events::Emitter;
+use crate::lifecycle::UnderWay;
 use crate::media::{Graph, Node};
 use crate::modules::ObjectContext;
 use crate::registry::id::object_id;
@@ -23,6 +24,8 @@ struct Plan {
     params: Map<String, Value>,
     emitter: Arc<Emitter>,
     session: Arc<Session>,
+    /// Until the object is registered, or its module has let go of it again.
+    _under_way: UnderWay,
 }
 
 impl Core {
@@ -93,9 +96,14 @@ impl Core {
         name: &str,
         params: Option<Value>,
     ) -> Result<Plan, CallError> {
+        let under_way = self.lifecycle.begin();
+        self.lifecycle.admit()?;
         self.resources.check()?;
         let class = self.model().class(name).filter(|class| self.creates(class));
         let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
+        if is_pipeline(&class) {
+            self.lifecycle.admit_pipeline()?;
+        }
         let incoming = Incoming {
             model: self.model(),
             registry: &self.registry,
@@ -121,6 +129,7 @@ impl Core {
             params: converted.params,
             emitter,
             session: session.clone(),
+            _under_way: under_way,
         })
     }
 
@@ -180,8 +189,12 @@ impl Core {
                 None if plan.class.is_a("kurento.Hub") => Body::Hub(instance.clone()),
                 None => Body::Plain(instance.clone()),
             };
-            core.register(plan, body)
-                .inspect_err(|_| instance.release())
+            let registered = core.register(&plan, body);
+            if registered.is_err() {
+                // Of use to nobody; the plan goes on until the module has let go of it.
+                instance.release(Box::new(move || drop(plan)));
+            }
+            registered
         });
         made.await?
     }
@@ -189,7 +202,7 @@ impl Core {
     fn make_pipeline(&self, plan: Plan) -> Result<Arc<Object>, CallError> {
         let graph = Graph::new(&self.plane);
         graph.measure_latency(self.options.element_settings.latency_stats);
-        self.register(plan, Body::Pipeline { graph })
+        self.register(&plan, Body::Pipeline { graph })
     }
 
     async fn make_hub_port(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
@@ -209,15 +222,15 @@ impl Core {
         let made = self.pool.call(move || {
             let _turn = turn;
             instance.port_added(&plan.id, &node);
-            let id = plan.id.clone();
-            core.register(plan, Body::HubPort { node })
-                .inspect_err(|_| instance.port_removed(&id))
+            core.register(&plan, Body::HubPort { node })
+                .inspect_err(|_| instance.port_removed(&plan.id))
         });
         made.await?
     }
 
-    fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
-        let object = Object::new(plan.id, plan.class, plan.parent, body);
+    fn register(&self, plan: &Plan, body: Body) -> Result<Arc<Object>, CallError> {
+        let (id, class) = (plan.id.clone(), plan.class.clone());
+        let object = Object::new(id, class, plan.parent.clone(), body);
         *object.settings.lock() = self.options.element_settings;
         if let Some(node) = object.node() {
             node.set_encoder_rates(encoder_rates(&self.options.element_settings));

@@ -109,7 +109,7 @@ impl Core {
             async move {
                 let turn = call.object.calls.clone().lock_owned().await;
                 if call.object.is_released() {
-                    return Err(CallError::no_object(&call.object.id));
+                    return Err(core.gone(&call.object.id));
                 }
                 let execution = core.run_own(&call);
                 drop(turn);
@@ -172,6 +172,12 @@ impl Core {
         ))
     }
 
+    /// Why a call that waited for its turn finds no object: while the server ends, all have gone.
+    fn gone(&self, id: &str) -> CallError {
+        let ending = self.lifecycle.admit().err();
+        ending.unwrap_or_else(|| CallError::no_object(id))
+    }
+
     /// Calls a module when it is the call's turn; later calls wait until the module answers.
     async fn invoke_instance(
         &self,
@@ -182,7 +188,7 @@ impl Core {
     ) -> Result<Value, CallError> {
         let turn = object.calls.clone().lock_owned().await;
         if object.is_released() {
-            return Err(CallError::no_object(&object.id));
+            return Err(self.gone(&object.id));
         }
         let (sender, receiver) = oneshot::channel();
         self.pool.run(move || {

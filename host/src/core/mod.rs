@@ -32,6 +32,7 @@ pub use execution::Execution;
 
 use crate::error::CallError;
 use crate::events::Events;
+use crate::lifecycle::Lifecycle;
 use crate::media::Plane;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Body, Object, Registry, Session, Settings};
@@ -56,6 +57,8 @@ pub struct Options {
     pub dot_directory: Option<PathBuf>,
     /// How long a module may take to answer.
     pub call_timeout: Duration,
+    /// How long what runs may go on after SIGTERM.
+    pub drain: Duration,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             exception_limit: 0.8,
             dot_directory: None,
             call_timeout: CALL_TIMEOUT,
+            drain: Duration::ZERO,
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Core {
     pub pool: CallPool,
     /// From the configuration.
     pub options: Options,
+    /// What is begun, and what is not any more.
+    pub lifecycle: Arc<Lifecycle>,
     plane: Arc<Plane>,
     resources: Resources,
     manager: Arc<Object>,
@@ -115,6 +121,7 @@ impl Core {
             factories,
             pool: CallPool::default(),
             resources: Resources::within(options.exception_limit),
+            lifecycle: Arc::new(Lifecycle::new(options.drain)),
             options,
             plane,
             manager,

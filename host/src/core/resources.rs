@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::{Core, usage};
 use crate::error::CallError;
+use crate::lifecycle::Event;
 
 /// How long a look at the process counts; it costs a system call per open file.
 const VALIDITY: Duration = Duration::from_millis(100);
@@ -42,10 +43,11 @@ impl Core {
         }
     }
 
-    /// Lets [`Core::exhausted`] look at the process when no object is left.
-    pub(super) fn note_whether_empty(&self) {
+    /// Lets [`Core::exhausted`] look at the process when no object is left, and draining end.
+    pub(crate) fn note_whether_empty(&self) {
         if self.registry.object_count() == 0 {
             self.resources.emptied.notify_one();
+            self.lifecycle.step(Event::Emptied);
         }
     }
 }

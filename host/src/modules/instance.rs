@@ -9,14 +9,14 @@ use abi_stable::{
 use rivero_plugin_api::{
     Error,
     abi::{
-        traits::{AbiResponder, AbiResponder_TO, Module, Object},
+        traits::{self, AbiResponder, AbiResponder_TO, Module, Object},
         types::AbiError,
     },
     supervise,
 };
 use serde_json::{Map, Value};
 
-use super::{Instance, ObjectContext, ObjectEvents, Reply, element};
+use super::{Instance, ObjectContext, ObjectEvents, Released, Reply, element};
 use crate::{
     error::CallError,
     media::{MediaKind, Node},
@@ -68,6 +68,13 @@ impl From<AbiError> for CallError {
 
 struct Responder(Mutex<Option<Reply>>);
 
+impl Responder {
+    /// For the module, which may keep it and answer later.
+    fn of(reply: Reply) -> traits::Responder {
+        AbiResponder_TO::from_ptr(RBox::new(Self(Mutex::new(Some(reply)))), TD_Opaque)
+    }
+}
+
 impl AbiResponder for Responder {
     fn reply(&self, result: RResult<RString, AbiError>) {
         let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -104,12 +111,10 @@ fn value(result: RResult<RString, AbiError>) -> Result<Value, CallError> {
 
 impl Instance for ModuleObject {
     fn invoke(&self, operation: &str, params: Value, reply: Reply) {
-        let responder = Responder(Mutex::new(Some(reply)));
-        let responder = AbiResponder_TO::from_ptr(RBox::new(responder), TD_Opaque);
         self.object.invoke(
             operation.into(),
             params.to_string().as_str().into(),
-            responder,
+            Responder::of(reply),
         );
     }
 
@@ -136,7 +141,9 @@ impl Instance for ModuleObject {
         self.object.port_removed(port.into());
     }
 
-    fn release(&self) {
-        self.object.release();
+    fn release(&self, released: Released) {
+        // Nothing can be done about a release that failed: the object has ended all the same.
+        let reply: Reply = Box::new(move |_| released());
+        self.object.release_and_tell(Responder::of(reply));
     }
 }

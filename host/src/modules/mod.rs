@@ -114,6 +114,9 @@ pub trait ObjectEvents: Send + Sync {
 /// Takes the result of an operation, from any thread.
 pub type Reply = Box<dyn FnOnce(Result<Value, CallError>) + Send>;
 
+/// Told when a module has let go of an object, from any thread. Dropped when it never will.
+pub type Released = Box<dyn FnOnce() + Send>;
+
 /// An object that lives in a module. Every call may block for as long as the
 /// module likes: not for threads that others wait for.
 pub trait Instance: Send + Sync {
@@ -128,8 +131,9 @@ pub trait Instance: Send + Sync {
     fn port_added(&self, port: &str, node: &Arc<Node>);
     /// A hub lost a port.
     fn port_removed(&self, port: &str);
-    /// The last call.
-    fn release(&self);
+    /// The last call. `released` is called when the object has come to its end, which may be
+    /// later: what it records is complete then.
+    fn release(&self, released: Released);
 }
 
 /// The modules of a server.

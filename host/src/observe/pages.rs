@@ -9,15 +9,26 @@ use rivero_plugin_api::supervise;
 
 use crate::core::usage;
 use crate::http::{Page, Router};
+use crate::lifecycle::Phase;
 use crate::protocol::methods::Methods;
 
 /// The pages of the WebSocket's port.
 #[must_use]
 pub fn control(methods: &Arc<Methods>) -> Router {
-    let of_metrics = methods.clone();
+    let (of_health, of_metrics) = (methods.clone(), methods.clone());
     Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"))
-        .page("/health", |_| Page::text(StatusCode::OK, "ok\n"))
+        .page("/health", move |_| {
+            health(of_health.core().lifecycle.phase())
+        })
         .page("/metrics", move |_| metrics_page(&of_metrics))
+}
+
+/// Whether a load balancer should send anybody here.
+fn health(phase: Phase) -> Page {
+    match phase {
+        Phase::Running => Page::text(StatusCode::OK, "ok\n"),
+        phase => Page::text(StatusCode::SERVICE_UNAVAILABLE, format!("{phase}\n")),
+    }
 }
 
 fn metrics_page(methods: &Methods) -> Page {

@@ -18,7 +18,9 @@ use crate::http::{self, Site, handshake};
 /// A reply that takes longer than this is overtaken by those to later requests.
 const IN_ORDER: Duration = Duration::from_millis(20);
 /// Requests of one connection that may be under way at a time.
-const MAX_UNDER_WAY: usize = 1_000;
+const MAX_UNDER_WAY: u32 = 1_000;
+/// How long a connection that the server ends waits for replies to calls that are under way.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// What the connections of all listeners have in common.
 #[derive(Debug)]
@@ -85,12 +87,19 @@ async fn talk<S>(
         methods: &service.methods,
         peer: Peer::new(outbox.clone()),
         outbox: outbox.clone(),
-        under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+        under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
     };
     let mut farewell = service.farewell.subscribe();
+    let under_way = connection.under_way.clone();
     let farewell = async {
         let farewell = farewell.wait_for(Option::is_some).await;
-        farewell.ok().and_then(|farewell| *farewell)
+        let farewell = farewell.ok().and_then(|farewell| *farewell);
+        // Calls that end with the server are answered before: what is not yet overtaken by others
+        // first, then what is.
+        tokio::time::sleep(IN_ORDER).await;
+        let all = under_way.acquire_many(MAX_UNDER_WAY);
+        let _ = tokio::time::timeout(LAST_REPLIES, all).await;
+        farewell
     };
     let end = tokio::select! {
         // In this order, since a client that never pauses uses up all that a task may do in one go.

@@ -15,7 +15,7 @@ mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
@@ -31,6 +31,8 @@ pub struct Registry {
     objects: RwLock<HashMap<Arc<str>, Arc<Object>>>,
     sessions: RwLock<HashMap<Arc<str>, Arc<Session>>>,
     graph: Mutex<()>,
+    /// Nothing is registered any more. Changed under the graph lock.
+    closed: AtomicBool,
     made: AtomicU64,
 }
 
@@ -107,13 +109,17 @@ impl Registry {
     /// Registers an object, held by `session` and by every session that holds its parent.
     ///
     /// # Errors
-    /// 40101 when the parent has been destroyed meanwhile; the caller then releases the object.
+    /// 40101 when the parent has been destroyed meanwhile, 40009 after [`Registry::close`]; the
+    /// caller then releases the object.
     pub fn insert(
         &self,
         object: &Arc<Object>,
         session: Option<&Arc<Session>>,
     ) -> Result<(), CallError> {
         let _graph = self.graph.lock();
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(CallError::going_down("nothing is begun any more"));
+        }
         if let Some(parent) = &object.parent {
             if parent.is_released() {
                 return Err(CallError::no_object(&parent.id));
@@ -230,10 +236,12 @@ impl Registry {
         self.take_subtree(object)
     }
 
-    /// Unregisters everything, at the end of the process.
+    /// Unregisters everything at the end of the process, and takes nothing more: what is being
+    /// made at the moment would otherwise outlive the end.
     #[must_use]
-    pub fn remove_all(&self) -> Vec<Arc<Object>> {
+    pub fn close(&self) -> Vec<Arc<Object>> {
         let _graph = self.graph.lock();
+        self.closed.store(true, Ordering::Relaxed);
         self.roots()
             .iter()
             .flat_map(|root| self.take_subtree(root))

@@ -119,6 +119,7 @@ fn core_options(configuration: &Configuration) -> core::Options {
         metadata: settings.metadata.clone(),
         element_settings: settings.element,
         exception_limit: settings.exception_limit,
+        drain: settings.drain_timeout,
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
         ..core::Options::default()
     }

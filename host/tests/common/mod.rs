@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rivero::core::{self, Core};
+use rivero::lifecycle::Event;
 use rivero::media::Plane;
 use rivero::protocol::listener::Binding;
 use rivero::server::{Options, Server};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use client::Client;
@@ -44,7 +44,6 @@ pub struct Bench {
     pub secure_address: Option<SocketAddr>,
     pub core: Arc<Core>,
     pub toys: Arc<Toys>,
-    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -75,16 +74,12 @@ impl Bench {
         let server = Server::open(core.clone(), options).unwrap();
         let secure_address = server.secure_address();
         let address = server.address().or(secure_address).unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(server.run());
         Bench {
             address,
             secure_address,
             core,
             toys,
-            stop: Some(stop),
             task,
         }
     }
@@ -94,8 +89,14 @@ impl Bench {
     }
 
     /// Ends the server in an orderly way.
-    pub async fn stop(mut self) {
-        drop(self.stop.take());
+    pub async fn stop(self) {
+        self.core.lifecycle.step(Event::Stop);
+        self.ended().await;
+    }
+
+    /// Waits for the end of a server that was told to.
+    pub async fn ended(self) {
         self.task.await.unwrap();
+        assert!(self.core.lifecycle.is_complete());
     }
 }

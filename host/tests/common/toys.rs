@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rivero::core::factories::Factories;
 use rivero::error::CallError;
 use rivero::media::{MediaKind, Node};
-use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Reply};
+use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Released, Reply};
 use rivero_idl::{Class, ComplexType, Model, Type};
 use serde_json::{Map, Value, json};
 
@@ -166,10 +166,11 @@ impl Instance for Toy {
         self.note("port_removed", &json!(port));
     }
 
-    fn release(&self) {
+    fn release(&self, released: Released) {
         self.note("release", &Value::Null);
         if let Some(script) = self.scripts.get("release") {
             let _ = script(self, Value::Null);
         }
+        released();
     }
 }

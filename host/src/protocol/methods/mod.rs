@@ -22,6 +22,7 @@ use super::request::{self, Params, Request};
 use super::response::{self, Answer};
 use crate::core::{Core, Execution};
 use crate::error::CallError;
+use crate::lifecycle::Phase;
 use crate::registry::Session;
 use crate::registry::id::unique_id;
 
@@ -74,6 +75,16 @@ struct CacheKey {
     id: String,
 }
 
+/// Methods that are answered to the very end: they begin nothing.
+const ENDS_SOMETHING: &[&str] = &[
+    "ping",
+    "keepAlive",
+    "unsubscribe",
+    "release",
+    "unref",
+    "closeSession",
+];
+
 impl Methods {
     /// `caches_replies` is false with `resources.disableRequestCache`.
     #[must_use]
@@ -122,7 +133,11 @@ impl Methods {
         let session_id = session
             .as_ref()
             .map_or_else(unique_id, |session| session.id.clone());
-        match self.dispatch(session, session_id.clone(), &method, params) {
+        let execution = match self.admit(peer, session.as_ref(), &method) {
+            Ok(()) => self.dispatch(session, session_id.clone(), &method, params),
+            Err(error) => error.into(),
+        };
+        match execution {
             Execution::Done(outcome) => {
                 let reply = finished(id.as_ref(), &outcome, method == "ping");
                 if let Some(key) = key {
@@ -191,6 +206,28 @@ impl Methods {
         };
         session.keep_alive();
         Some(session)
+    }
+
+    /// Whether a request is carried out while the server is going down: a new session's is not,
+    /// and at the end only what ends something.
+    fn admit(
+        &self,
+        peer: &Peer,
+        session: Option<&Arc<Session>>,
+        method: &str,
+    ) -> Result<(), CallError> {
+        let lifecycle = &self.core.lifecycle;
+        if lifecycle.phase() == Phase::Running || ENDS_SOMETHING.contains(&method) {
+            return Ok(());
+        }
+        let is_bound = |session: &Arc<Session>| {
+            let bound = peer.bound();
+            bound.is_some_and(|bound| bound.id == session.id)
+        };
+        match session.is_some_and(|session| session.is_known() || is_bound(session)) {
+            true => lifecycle.admit(),
+            false => lifecycle.admit_session(),
+        }
     }
 
     fn cache_key(&self, session: &Arc<Session>, request: &Request) -> Option<CacheKey> {
