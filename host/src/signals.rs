@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rivero_plugin_api::supervise;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -30,10 +31,9 @@ pub fn attend(lifecycle: Arc<Lifecycle>) -> io::Result<()> {
             hangup: signal(SignalKind::hangup())?,
         }
     };
-    let attend = move || runtime.block_on(signals.lead_to_the_end(&lifecycle));
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(attend)?;
+    supervise::thread("signals", move || {
+        runtime.block_on(signals.lead_to_the_end(&lifecycle));
+    })?;
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use rivero_plugin_api::{
-    DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging, Packet,
-    Result, SinkHandler, SinkPad, Upstream, host,
+    Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
+    Packet, Result, SinkHandler, SinkPad, Upstream, host,
 };
 use rivero_uri::{Access, UriEndpoint as Base, UriState};
 use serde_json::{Map, Value};
@@ -31,8 +31,13 @@ use crate::{
 
 /// `stopAndWait` answers within this, below the 10 s of Kurento's Java client.
 const STOP_PATIENCE: Duration = Duration::from_millis(8500);
-/// A released endpoint's file is waited for.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+/// What a released endpoint still has to write is waited for as long as it comes forward. A server
+/// that takes nothing for so long is not: it gets its time in the background, and the end of the
+/// process does not wait for it.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(4);
+/// When the process ends, sources go on for a moment: a recording that has just begun is a file that
+/// plays when a keyframe has come. Longer than a kind of media is waited for that does not come.
+const FIRST_MEDIA: Duration = Duration::from_millis(1500);
 /// With `stopOnEndOfStream`: a source that comes back within this was only switched.
 const SWITCHING: Duration = Duration::from_secs(1);
 
@@ -82,11 +87,22 @@ impl Element for Recorder {
     }
 
     fn released(&self) {
-        if let Some(writer) = self.0.end() {
-            writer.wait(RELEASE_PATIENCE);
-        }
-        let pads = std::mem::take(&mut *lock(&self.0.pads));
-        drop(pads);
+        let Some(writer) = self.0.any_writer() else {
+            return self.0.close_pads();
+        };
+        let (answer, shared) = (Answer::take(), self.0.clone());
+        let patience = if shared.expects_media() {
+            FIRST_MEDIA
+        } else {
+            Duration::ZERO
+        };
+        writer.clone().when_begun(patience, move || {
+            shared.end();
+            writer.when_over_or_stalled(RELEASE_PATIENCE, move |_| {
+                shared.close_pads();
+                answer.send(Ok(Value::Null));
+            });
+        });
     }
 }
 
@@ -155,12 +171,13 @@ impl api::RecorderEndpoint for Recorder {
         let Some(writer) = self.0.end() else {
             return Ok(());
         };
-        if writer.wait(STOP_PATIENCE) {
-            return Ok(());
-        }
-        let text =
-            "The recording is not complete yet; it is being finished, and Stopped is raised then";
-        Err(Error::unexpected(text))
+        let answer = Answer::take();
+        writer.when_over(STOP_PATIENCE, move |is_over| {
+            let complete = Ok(Value::Null);
+            let text = "The recording is not complete yet; it is being finished, and Stopped is raised then";
+            answer.send(if is_over { complete } else { Err(Error::unexpected(text)) });
+        });
+        Ok(())
     }
 }
 
@@ -181,6 +198,12 @@ impl Shared {
         }
         self.take_media(false);
         Ok(())
+    }
+
+    fn close_pads(&self) {
+        // Not dropped under the lock: the host asks for formats meanwhile.
+        let pads = std::mem::take(&mut *lock(&self.pads));
+        drop(pads);
     }
 
     /// The pad of a kind. Not to be used under a lock: formats are told from within.
@@ -332,6 +355,21 @@ impl Shared {
         if let (Some(pad), Some(host)) = (pad, host()) {
             pad.set_accepted(&[host.format_id(&format)]);
         }
+    }
+
+    /// That of the recording that runs, or ran.
+    fn any_writer(&self) -> Option<Arc<Writer>> {
+        match &*lock(&self.phase) {
+            Phase::Recording(writer) | Phase::Over(writer) => Some(writer.clone()),
+            Phase::New => None,
+        }
+    }
+
+    /// Whether media comes, or is about to: not when the endpoint was taken out of its links
+    /// before it was released, as clients do.
+    fn expects_media(&self) -> bool {
+        let flows = *lock(&self.flows);
+        self.takes.load(Relaxed) && (flows.audio || flows.video)
     }
 
     fn writer(&self) -> Option<Arc<Writer>> {

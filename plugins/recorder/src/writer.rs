@@ -1,8 +1,10 @@
 //! The task that writes one recording.
 
+mod progress;
+
 use std::{
     sync::{
-        Arc, Condvar, Mutex, PoisonError, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -13,20 +15,24 @@ use rivero_plugin_api::{
     supervise::{contain, contain_future, contained, count},
 };
 use rivero_uri::Policy;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
 
 use crate::{
     container::Output,
     intake::{Command, Intake},
-    output::{Failure, Target},
+    output::{Failure, FileOutput, Opened, Target, Upload},
     recording::{Notice, Recording},
 };
+use progress::Progress;
 
 /// Where the metrics count panics.
 const PLACE: &str = "a recording";
 /// How often a writer looks at the time.
 const TICK: Duration = Duration::from_millis(200);
-/// Threads that wait for disks and servers; they end when they have nothing to do.
+/// Threads that wait for disks, or for the resolver; they end when they have nothing to do.
 const BLOCKING_THREADS: usize = 64;
 const IDLE_THREAD: Duration = Duration::from_secs(5);
 
@@ -55,21 +61,8 @@ pub(crate) struct Figures {
 pub(crate) struct Writer {
     intake: Arc<Intake>,
     figures: Arc<Figures>,
-    is_over: Arc<Over>,
-    _threads: Arc<Threads>,
-}
-
-#[derive(Default)]
-struct Over {
-    flag: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Over {
-    fn set(&self) {
-        *self.flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
+    progress: Arc<Progress>,
+    threads: Arc<Threads>,
 }
 
 impl Writer {
@@ -83,43 +76,31 @@ impl Writer {
         policy: Policy,
         listener: Arc<dyn Listener>,
     ) -> Result<Self> {
-        let threads = Threads::obtain()?;
         let writer = Self {
             intake: Arc::default(),
             figures: Arc::default(),
-            is_over: Arc::default(),
-            _threads: threads.clone(),
+            progress: Arc::default(),
+            threads: Threads::obtain(&target)?,
         };
-        let (intake, figures) = (writer.intake.clone(), writer.figures.clone());
-        let is_over = writer.is_over.clone();
-        let runtime = threads
-            .runtime()
-            .ok_or_else(|| Error::unexpected("the recorder is shutting down"))?;
-        runtime.spawn({
-            let threads = threads.clone();
-            async move {
-                let task = Task {
-                    recording,
-                    target,
-                    listener: listener.clone(),
-                    figures,
-                    output: None,
-                    state: State::Running,
-                };
-                let target = task.target.to_string();
-                let ended = contain_future(task.run(intake, policy)).await;
-                let opened = ended.unwrap_or_else(|reason| {
-                    count(PLACE);
-                    contained(PLACE, || {
-                        listener.failed(&Failure::Panicked { target, reason });
-                    });
-                    true
-                });
-                contained(PLACE, || listener.over(opened));
-                is_over.set();
-                drop(threads);
-            }
-        });
+        let task = Task {
+            recording,
+            target,
+            listener: listener.clone(),
+            figures: writer.figures.clone(),
+            progress: writer.progress.clone(),
+            state: State::Running,
+        };
+        let (intake, progress) = (writer.intake.clone(), writer.progress.clone());
+        writer.spawn(async move {
+            let target = task.target.to_string();
+            let ended = contain_future(task.run(intake, policy)).await;
+            let opened = ended.unwrap_or_else(|reason| {
+                contained(PLACE, || panicked(listener.as_ref(), target, reason));
+                true
+            });
+            contained(PLACE, || listener.over(opened));
+            progress.end();
+        })?;
         Ok(writer)
     }
 
@@ -131,18 +112,57 @@ impl Writer {
         &self.figures
     }
 
-    /// Waits for the end; `false` when it does not come in time.
-    pub(crate) fn wait(&self, patience: Duration) -> bool {
-        let flag = self
-            .is_over
-            .flag
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .is_over
-            .changed
-            .wait_timeout_while(flag, patience, |over| !*over);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+    /// Calls `then` when something is recorded, the recording is over, or after `patience`.
+    pub(crate) fn when_begun(&self, patience: Duration, then: impl FnOnce() + Send + 'static) {
+        let (progress, figures) = (self.progress.clone(), self.figures.clone());
+        let has_begun = move || figures.duration.load(Relaxed) > 0;
+        let begun = async move { timeout(patience, progress.reached(has_begun)).await.is_ok() };
+        self.then(begun, |_| then());
+    }
+
+    /// Calls `then` when the recording is over, with `true`, or after `patience`, with `false`.
+    pub(crate) fn when_over(&self, patience: Duration, then: impl FnOnce(bool) + Send + 'static) {
+        let progress = self.progress.clone();
+        self.then(
+            async move { timeout(patience, progress.ended()).await.is_ok() },
+            then,
+        );
+    }
+
+    /// As [`Writer::when_over`], but `patience` counts from the latest progress on.
+    pub(crate) fn when_over_or_stalled(
+        &self,
+        patience: Duration,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let progress = self.progress.clone();
+        self.then(
+            async move { progress.ended_without_pause(patience).await },
+            then,
+        );
+    }
+
+    fn then(
+        &self,
+        is_over: impl Future<Output = bool> + Send + 'static,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let waiting = self.spawn(async move { then(is_over.await) });
+        if let Err(error) = waiting {
+            tracing::error!("nobody waits for the end of a recording: {error}");
+        }
+    }
+
+    /// Runs `future` on the threads of the recording, which last as long as it does.
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let threads = self.threads.clone();
+        let runtime = self.threads.runtime();
+        let runtime = runtime.ok_or_else(|| Error::unexpected("the recorder is shutting down"))?;
+        runtime.spawn(async move {
+            future.await;
+            drop(threads);
+        });
+        Ok(())
     }
 }
 
@@ -157,70 +177,80 @@ struct Task {
     target: Target,
     listener: Arc<dyn Listener>,
     figures: Arc<Figures>,
-    output: Option<Box<dyn Output>>,
+    progress: Arc<Progress>,
     state: State,
 }
 
 impl Task {
     /// Whether there was something to record to.
-    async fn run(mut self, intake: Arc<Intake>, policy: Policy) -> bool {
+    async fn run(self, intake: Arc<Intake>, policy: Policy) -> bool {
         match self.target.open(&policy).await {
-            Ok(output) => self.output = Some(output),
+            Ok(Opened::File(output)) => self.run_to_file(intake, output).await,
+            Ok(Opened::Upload(output)) => self.run_upload(intake, output).await,
             Err(failure) => {
                 self.listener.failed(&failure);
                 return false;
             }
         }
-        let mut is_slow = false;
-        while self.state == State::Running {
-            let (commands, lost) = intake.next(TICK).await;
-            self.figures.lost.fetch_add(lost, Relaxed);
-            if lost > 0 && !is_slow {
-                self.listener.failed(&Failure::TooSlow {
-                    target: self.target.to_string(),
-                });
-            }
-            is_slow = lost > 0;
-            let (listener, target) = (self.listener.clone(), self.target.to_string());
-            let done = tokio::task::spawn_blocking(move || {
-                contain(|| {
-                    self.handle(commands);
-                    self
-                })
-            });
-            let failure = match done.await {
-                Ok(Ok(task)) => {
-                    self = task;
-                    continue;
-                }
-                Ok(Err(reason)) => reason,
-                // The threads end with the process.
-                Err(error) => error.to_string(),
-            };
-            count(PLACE);
-            listener.failed(&Failure::Panicked {
-                target,
-                reason: failure,
-            });
-            return true;
-        }
         true
     }
 
-    /// Does what came, and what time alone brings about; may block.
-    fn handle(&mut self, commands: Vec<(i64, Command)>) {
-        let Some(mut output) = self.output.take() else {
-            self.state = State::Over;
-            return;
-        };
-        if let Err(error) = self.work(commands, output.as_mut()) {
+    async fn run_to_file(mut self, intake: Arc<Intake>, mut output: Box<FileOutput>) {
+        let mut feed = self.feed(intake);
+        while self.state == State::Running {
+            let commands = feed.next().await;
+            let (listener, target) = (self.listener.clone(), self.target.to_string());
+            // A disk may block.
+            let done = tokio::task::spawn_blocking(move || {
+                contain(|| {
+                    self.handle(commands, output.as_mut());
+                    (self, output)
+                })
+            });
+            match done.await {
+                Ok(Ok(parts)) => (self, output) = parts,
+                Ok(Err(reason)) => return panicked(listener.as_ref(), target, reason),
+                // The threads end with the process.
+                Err(error) => return panicked(listener.as_ref(), target, error.to_string()),
+            }
+            self.progress.advance();
+        }
+    }
+
+    async fn run_upload(mut self, intake: Arc<Intake>, mut output: Upload) {
+        let mut feed = self.feed(intake);
+        let progress = self.progress.clone();
+        while self.state == State::Running {
+            let commands = feed.next().await;
+            // Into memory: nothing here waits for the server but the task itself.
+            self.handle(commands, &mut output);
+            if let Err(error) = output.deliver(&|| progress.advance()).await {
+                self.listener.failed(&Failure::write(&self.target, &error));
+                self.state = State::Over;
+            }
+        }
+    }
+
+    fn feed(&self, intake: Arc<Intake>) -> Feed {
+        Feed {
+            intake,
+            figures: self.figures.clone(),
+            listener: self.listener.clone(),
+            target: self.target.to_string(),
+            is_late: false,
+        }
+    }
+
+    /// Does what came, and what time alone brings about; may block where the output does.
+    fn handle(&mut self, commands: Vec<(i64, Command)>, output: &mut dyn Output) {
+        if let Err(error) = self.work(commands, output) {
             self.listener.failed(&Failure::write(&self.target, &error));
             // As much of an end as there is room for.
-            let _ = self.recording.abandon(output.as_mut());
+            let _ = self.recording.abandon(output);
             let _ = output.close();
             self.state = State::Over;
         }
-        let bytes = self.recording.bytes(output.as_ref());
+        let bytes = self.recording.bytes(output);
         self.figures.bytes.store(bytes, Relaxed);
         self.figures
             .duration
@@ -228,7 +258,6 @@ impl Task {
         for notice in self.recording.take_notices() {
             self.listener.notice(notice);
         }
-        self.output = Some(output);
     }
 
     /// Each command counts from the time at which it came, however long the target took to open.
@@ -259,13 +288,51 @@ impl Task {
     }
 }
 
-/// The threads of all recordings: there while one lasts.
+/// Counts a panic and tells the endpoint of it.
+fn panicked(listener: &dyn Listener, target: String, reason: String) {
+    count(PLACE);
+    listener.failed(&Failure::Panicked { target, reason });
+}
+
+/// Where a task gets what it is to do.
+struct Feed {
+    intake: Arc<Intake>,
+    figures: Arc<Figures>,
+    listener: Arc<dyn Listener>,
+    target: String,
+    /// Some of what came last had to be left out.
+    is_late: bool,
+}
+
+impl Feed {
+    /// What came in since; tells when it begins to be more than is taken.
+    async fn next(&mut self) -> Vec<(i64, Command)> {
+        let (commands, lost) = self.intake.next(TICK).await;
+        self.figures.lost.fetch_add(lost, Relaxed);
+        if lost > 0 && !self.is_late {
+            let target = self.target.clone();
+            self.listener.failed(&Failure::TooSlow { target });
+        }
+        self.is_late = lost > 0;
+        commands
+    }
+}
+
+/// The threads of all recordings of a kind: there while one lasts.
+///
+/// Files and uploads have their own. What files wait for are disks, on threads that block; what
+/// uploads wait for are servers and the resolver, and none of these is to hold up a file.
 struct Threads(Option<Runtime>);
 
 impl Threads {
-    fn obtain() -> Result<Arc<Self>> {
-        static CURRENT: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
-        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    fn obtain(target: &Target) -> Result<Arc<Self>> {
+        static FILES: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
+        static UPLOADS: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
+        let (current, name) = match target {
+            Target::File { .. } => (&FILES, "recorder"),
+            Target::Upload { .. } => (&UPLOADS, "recorder-upload"),
+        };
+        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(threads) = current.upgrade() {
             return Ok(threads);
         }
@@ -273,7 +340,7 @@ impl Threads {
             .worker_threads(1)
             .max_blocking_threads(BLOCKING_THREADS)
             .thread_keep_alive(IDLE_THREAD)
-            .thread_name("recorder")
+            .thread_name(name)
             .enable_all()
             .build()
             .map_err(|error| {

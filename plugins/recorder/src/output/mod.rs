@@ -8,8 +8,6 @@ use std::{io, path::PathBuf};
 use rivero_uri::{Location, OpenError, Policy, Refusal};
 use url::Url;
 
-use crate::container::Output;
-
 pub(crate) use file::FileOutput;
 pub(crate) use upload::Upload;
 
@@ -90,6 +88,14 @@ impl Failure {
     }
 }
 
+/// What a recording is written to.
+pub(crate) enum Opened {
+    /// Writing may block, and is over when it returns.
+    File(Box<FileOutput>),
+    /// Writing never blocks; [`Upload::deliver`] waits for the server.
+    Upload(Upload),
+}
+
 /// A place that a recording can go to.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
@@ -126,22 +132,22 @@ impl Target {
         }
     }
 
-    /// Opens it, on the runtime of the recordings.
-    pub(crate) async fn open(&self, policy: &Policy) -> Result<Box<dyn Output>, Failure> {
+    /// Opens it, on the runtime of such recordings.
+    pub(crate) async fn open(&self, policy: &Policy) -> Result<Opened, Failure> {
         match self.clone() {
             Self::File { path, is_split } => {
                 let policy = policy.clone();
                 let opened =
                     tokio::task::spawn_blocking(move || FileOutput::create(path, is_split, policy));
                 match opened.await {
-                    Ok(Ok(output)) => Ok(Box::new(output)),
+                    Ok(Ok(output)) => Ok(Opened::File(Box::new(output))),
                     Ok(Err(error)) => Err(Failure::open(self, &error)),
                     Err(error) => Err(self.cannot_open(&error.to_string())),
                 }
             }
             Self::Upload { url, content_type } => {
                 match Upload::begin(&url, content_type, policy).await {
-                    Ok(output) => Ok(Box::new(output)),
+                    Ok(output) => Ok(Opened::Upload(output)),
                     Err(error) => Err(self.cannot_open(&error.to_string())),
                 }
             }

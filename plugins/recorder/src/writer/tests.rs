@@ -1,3 +1,10 @@
+use std::{
+    io::Read,
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
 use rivero_plugin_api::{Format, MediaKind, Packaging};
 
 use super::*;
@@ -50,7 +57,7 @@ fn upload(now: i64) -> Task {
         },
         listener: Arc::new(At(now)),
         figures: Arc::default(),
-        output: None,
+        progress: Arc::default(),
         state: State::Running,
     }
 }
@@ -112,7 +119,7 @@ fn pictures_from_before_the_recording_are_left_out_however_long_opening_takes() 
 }
 
 /// An endpoint that panics when it is told what is recorded, and says what it hears after that.
-struct Panics(std::sync::mpsc::Sender<String>);
+struct Panics(Sender<String>);
 
 impl Listener for Panics {
     fn notice(&self, _: Notice) {
@@ -138,7 +145,7 @@ impl Listener for Panics {
 fn a_recording_that_panics_is_over_and_its_endpoint_hears_why() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("recording.webm");
-    let (sender, heard) = std::sync::mpsc::channel();
+    let (sender, heard) = channel();
     let Task { recording, .. } = upload(0);
     let target = Target::File {
         path,
@@ -162,5 +169,70 @@ fn a_recording_that_panics_is_over_and_its_endpoint_hears_why() {
     );
     assert!(error.contains("on purpose"), "{error}");
     assert_eq!(heard.recv().unwrap(), "over true");
-    assert!(writer.wait(Duration::from_secs(30)));
+    let (sender, over) = channel();
+    let patience = Duration::from_secs(30);
+    writer.when_over(patience, move |is_over| sender.send(is_over).unwrap());
+    assert!(over.recv().unwrap());
+}
+
+/// A server that takes whole requests and answers none of them; hears of each.
+fn silent_server() -> (Target, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (sender, taken) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, sender) = (stream.unwrap(), sender.clone());
+            thread::spawn(move || {
+                let mut request = Vec::new();
+                let mut part = [0; 4096];
+                while !request.ends_with(b"\r\n0\r\n\r\n") {
+                    let length = stream.read(&mut part).unwrap();
+                    request.extend_from_slice(&part[..length]);
+                }
+                sender.send(stream).unwrap();
+            });
+        }
+    });
+    let target = Target::Upload {
+        url: url.parse().unwrap(),
+        content_type: "video/webm",
+    };
+    (target, taken)
+}
+
+/// A recording of a little sound that is being stopped.
+fn stopping(target: Target) -> Writer {
+    let policy = Policy::new(&rivero_uri::UriSettings::default());
+    let recording = upload(0).recording;
+    let writer = Writer::start(recording, target, policy, Arc::new(At(400 * MS))).unwrap();
+    let sound = (0..300).step_by(20).map(|at| frames(at, at, OPUS, &SOUND));
+    let end = (300 * MS, Command::Finish);
+    for (at, command) in beginning().into_iter().chain(sound).chain([end]) {
+        writer.intake().control(at, command);
+    }
+    writer
+}
+
+#[test]
+fn servers_that_do_not_answer_hold_up_neither_files_nor_other_uploads() {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let (target, taken) = silent_server();
+    let uploads: Vec<_> = (0..2 * BLOCKING_THREADS)
+        .map(|_| stopping(target.clone()))
+        .collect();
+    // Each has sent all of itself, and waits.
+    let connections: Vec<_> = uploads
+        .iter()
+        .map(|_| taken.recv_timeout(PATIENCE).unwrap())
+        .collect();
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.webm");
+    let is_split = false;
+    let file = stopping(Target::File { path, is_split });
+    let (sender, over) = channel();
+    file.when_over(PATIENCE, move |is_over| sender.send(is_over).unwrap());
+    assert!(over.recv().unwrap());
+    drop(connections);
 }
