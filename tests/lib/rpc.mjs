@@ -29,6 +29,8 @@ class Rpc {
 
   constructor(socket, onText) {
     this.#socket = socket;
+    /** Resolves to `{code, reason}` of the close frame, or code 1006 without one. */
+    this.closed = new Promise((resolve) => socket.once('close', (code, reason) => resolve({ code, reason: String(reason) })));
     socket.on('message', (data) => {
       const text = String(data);
       onText(text);
@@ -56,7 +58,10 @@ class Rpc {
     const answered = new Promise((resolve) => this.#pending.set(id, resolve));
     const members = params?.constructor === Object ? { ...session, ...params } : params;
     this.#socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params: members }));
-    return within(answered, `answer to ${method}`);
+    const cut = this.closed.then(() => {
+      throw new Error(`the connection was closed before an answer to ${method}`);
+    });
+    return within(Promise.race([answered, cut]), `answer to ${method}`);
   }
 
   /** The next `count` replies to requests that were not made by `request`. */

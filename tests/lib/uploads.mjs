@@ -1,6 +1,7 @@
-// HttpPostEndpoints and what is uploaded to them.
+// HttpPostEndpoints and what is uploaded to them; servers that uploads go to.
 
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 
 import { invoke } from './client.mjs';
 
@@ -59,4 +60,16 @@ export function beginPost(url, headers = {}) {
     },
     abort: () => sent.destroy(),
   };
+}
+
+/** The URL of a server that takes connections, and nothing of what comes over them; it ends with the test. */
+export async function hangingStore(context) {
+  const sockets = new Set();
+  const store = createServer({ pauseOnConnect: true }, (socket) => sockets.add(socket.on('error', () => {})));
+  await new Promise((resolve) => store.listen(0, '127.0.0.1', resolve));
+  context.after(() => {
+    for (const socket of sockets) socket.destroy();
+    store.close();
+  });
+  return `http://127.0.0.1:${store.address().port}`;
 }
