@@ -1,5 +1,6 @@
 //! Rivero, a plugin-host media server that speaks the Kurento protocol
 
+pub mod accounts;
 pub mod config;
 pub mod core;
 pub mod error;

@@ -132,6 +132,7 @@ fn list_classes(command_line: &CommandLine) -> Outcome<()> {
 
 fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     core::heap::share_arenas();
+    core::raise_file_limit();
     logging::start(log_files(command_line))
         .map_err(|error| format!("Cannot write log files: {error}"))?;
     for option in ignored {

@@ -20,6 +20,7 @@ use crate::protocol::connection::{Farewell, Service};
 use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
+use crate::protocol::sockets::Sockets;
 use crate::tasks::lasting;
 
 /// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
@@ -102,6 +103,7 @@ impl Server {
         let service = Arc::new(Service {
             methods,
             path,
+            sockets: Sockets::new(&core.accounts),
             ended: AtomicU64::new(0),
             farewell: watch::Sender::new(None),
         });
@@ -238,13 +240,6 @@ async fn collect(core: Arc<Core>, period: Duration) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let dead = core.registry.collect();
-        if !dead.is_empty() {
-            tracing::info!(
-                objects = dead.len(),
-                "destroying objects that nobody holds any more"
-            );
-            let _ = core.destroy(dead).wait().await;
-        }
+        core.collect().await;
     }
 }

@@ -20,6 +20,8 @@ const MAIN: &[&str] = &[
     "mediaServer.net.websocket.connqueue",
     "mediaServer.net.websocket.path",
     "mediaServer.net.websocket.threads",
+    // Read and checked on its own.
+    "mediaServer.limits.*",
     "metadata.*",
     "modules.*",
 ];

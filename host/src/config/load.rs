@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
 use super::settings::drain_seconds;
-use super::{CommandLine, Document, Problem, Settings};
+use super::{CommandLine, Document, LimitError, Problem, Settings, limits};
 
 /// Directories below that of the configuration of modules at most.
 const MAX_DEPTH: usize = 16;
@@ -65,6 +65,14 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A bound of clients cannot be used.
+    #[error("Error reading configuration: {}: {error}", file.display())]
+    Limit {
+        /// The file.
+        file: PathBuf,
+        /// Which, and why.
+        error: LimitError,
+    },
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
@@ -112,6 +120,10 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     if let Some(seconds) = command_line.drain_timeout {
         settings.drain_timeout = drain_seconds(seconds);
     }
+    settings.limits = limits::read(&tree).map_err(|error| Error::Limit {
+        file: file.clone().unwrap_or_default(),
+        error,
+    })?;
     // Those of modules' files are told with their file, once it is known who reads what.
     let of_main = problems.iter().filter(|key| !key.starts_with("modules."));
     let name = file.as_deref().unwrap_or(Path::new("")).display();

@@ -7,12 +7,14 @@
 mod command_line;
 mod document;
 mod keys;
+mod limits;
 mod load;
 mod module_keys;
 mod settings;
 
 pub use command_line::CommandLine;
 pub use document::{Document, Problem};
+pub use limits::LimitError;
 pub use load::{Configuration, Error, load};
 pub use module_keys::Readers;
 pub use settings::Settings;

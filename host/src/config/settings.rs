@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::accounts::Limits;
 use crate::media::SharedEncoding;
 use crate::protocol::registrar::Address;
 use crate::registry;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub element: registry::Settings,
     /// Who decides how much is sent of an encoding that several viewers share.
     pub shared_encoding: SharedEncoding,
+    /// How much clients may have and ask for.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
@@ -77,6 +80,7 @@ impl Default for Settings {
             metadata: String::new(),
             element: registry::Settings::default(),
             shared_encoding: SharedEncoding::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -131,6 +135,8 @@ impl Settings {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
+            // Read on their own, since nothing in them may be wrong.
+            limits: default.limits,
             element: registry::Settings {
                 encoder_bitrate: reader
                     .get(element, "encoderBitrate")

@@ -14,7 +14,7 @@ use crate::lifecycle::UnderWay;
 use crate::media::{Graph, Node};
 use crate::modules::ObjectContext;
 use crate::registry::id::object_id;
-use crate::registry::{Body, Object, Session};
+use crate::registry::{Allotment, Body, Object, Session};
 
 /// An object about to be made.
 struct Plan {
@@ -25,7 +25,8 @@ struct Plan {
     emitter: Arc<Emitter>,
     session: Arc<Session>,
     /// Until the object is registered, or its module has let go of it again.
-    _under_way: UnderWay,
+    under_way: Arc<UnderWay>,
+    allotment: Allotment,
 }
 
 impl Core {
@@ -122,6 +123,7 @@ impl Core {
             .and_then(|parent| parent.pipeline())
             .unwrap_or_default();
         let emitter = Emitter::new(self.events.clone(), &self.registry, pipeline);
+        let allotment = Allotment::claim(session.account(), is_pipeline(&class))?;
         Ok(Plan {
             id,
             class,
@@ -129,7 +131,8 @@ impl Core {
             params: converted.params,
             emitter,
             session: session.clone(),
-            _under_way: under_way,
+            under_way: Arc::new(under_way),
+            allotment,
         })
     }
 
@@ -189,12 +192,11 @@ impl Core {
                 None if plan.class.is_a("kurento.Hub") => Body::Hub(instance.clone()),
                 None => Body::Plain(instance.clone()),
             };
-            let registered = core.register(&plan, body);
-            if registered.is_err() {
-                // Of use to nobody; the plan goes on until the module has let go of it.
-                instance.release(Box::new(move || drop(plan)));
-            }
-            registered
+            let under_way = plan.under_way.clone();
+            core.register(plan, body).inspect_err(|_| {
+                // Of use to nobody; it stays under way until the module has let go of it.
+                instance.release(Box::new(move || drop(under_way)));
+            })
         });
         made.await?
     }
@@ -202,7 +204,7 @@ impl Core {
     fn make_pipeline(&self, plan: Plan) -> Result<Arc<Object>, CallError> {
         let graph = Graph::new(&self.plane);
         graph.measure_latency(self.options.element_settings.latency_stats);
-        self.register(&plan, Body::Pipeline { graph })
+        self.register(plan, Body::Pipeline { graph })
     }
 
     async fn make_hub_port(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
@@ -222,22 +224,22 @@ impl Core {
         let made = self.pool.call(move || {
             let _turn = turn;
             instance.port_added(&plan.id, &node);
-            core.register(&plan, Body::HubPort { node })
-                .inspect_err(|_| instance.port_removed(&plan.id))
+            let id = plan.id.clone();
+            core.register(plan, Body::HubPort { node })
+                .inspect_err(|_| instance.port_removed(&id))
         });
         made.await?
     }
 
-    fn register(&self, plan: &Plan, body: Body) -> Result<Arc<Object>, CallError> {
-        let (id, class) = (plan.id.clone(), plan.class.clone());
-        let object = Object::new(id, class, plan.parent.clone(), body);
+    fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
+        let object = Object::new(plan.id, plan.class, plan.parent, body, plan.allotment);
         *object.settings.lock() = self.options.element_settings;
         if let Some(node) = object.node() {
             node.set_encoder_rates(encoder_rates(&self.options.element_settings));
         }
         plan.emitter.attach(&object);
         self.registry.insert(&object, Some(&plan.session))?;
-        self.announce("ObjectCreated", "object", &object.id);
+        self.announce("ObjectCreated", "object", &object);
         Ok(object)
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Core, Execution};
+use super::{Core, Execution, MANY};
 use crate::media::Graph;
 use crate::modules::Released;
-use crate::registry::{Body, Object};
+use crate::registry::{Body, Object, Session};
 
 /// How long a client waits for modules to let go of what it released.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +19,38 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEAD_START: Duration = Duration::from_secs(2);
 
 impl Core {
+    /// Destroys an object and its descendants, whoever holds them.
+    pub fn release(self: &Arc<Self>, object: &Arc<Object>) -> Execution<()> {
+        let (registry, released) = (self.registry.clone(), object.clone());
+        self.destroy_so_many(object.extent(), move || registry.remove(&released))
+    }
+
+    /// Ends a session, and with `destroy` all that it holds.
+    pub fn end_session(self: &Arc<Self>, session: &Arc<Session>, destroy: bool) -> Execution<()> {
+        let (registry, ended) = (self.registry.clone(), session.clone());
+        self.destroy_so_many(session.extent(), move || {
+            registry.end_session(&ended, destroy)
+        })
+    }
+
+    /// Ends what `take` unregisters, about `count` objects and holds: many of them beside the
+    /// runtime.
+    fn destroy_so_many(
+        self: &Arc<Self>,
+        count: usize,
+        take: impl FnOnce() -> Vec<Arc<Object>> + Send + 'static,
+    ) -> Execution<()> {
+        if count < MANY {
+            return self.destroy(take());
+        }
+        let core = self.clone();
+        Execution::pending(async move {
+            let aside = core.aside.clone();
+            let ending = aside.run(move || core.destroy(take())).await?;
+            ending.wait().await
+        })
+    }
+
     /// Ends objects that are no longer registered; children come before their parents.
     ///
     /// Links are undone at once. Events follow in their order: what the media plane still has to
@@ -83,8 +115,8 @@ impl Core {
             }
             let (core, ended, telling) = (self.clone(), object.clone(), telling.clone());
             let news = move || {
-                core.announce("ObjectDestroyed", "objectId", &ended.id);
-                ended.subscriptions.clear();
+                core.announce("ObjectDestroyed", "objectId", &ended);
+                core.events.retire(&ended);
                 drop(telling);
             };
             match graph_of(object) {

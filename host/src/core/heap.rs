@@ -15,8 +15,14 @@ const TICK: Duration = Duration::from_secs(2);
 /// How long a load may go on before memory is given back in its midst.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Threads of the call pool come and go, and each would leave an arena behind.
+/// Blocks above this size go back to the system when they are freed. Uncompressed pictures of
+/// 1920x1080, which come and go all the time, have 3 MB.
+const LARGEST_KEPT: u32 = 8 << 20;
+
+/// Threads of the call pool come and go, and each would leave an arena behind; and a client's
+/// message of 32 MB would stay in one.
 pub fn share_arenas() {
+    heap::keep_at_most(LARGEST_KEPT);
     let count = super::usage::cpu_count().saturating_mul(2).clamp(4, 64);
     heap::share_arenas(u8::try_from(count).unwrap_or(u8::MAX));
 }
@@ -30,7 +36,7 @@ pub(crate) async fn keep_small(core: Arc<Core>, ended: impl Fn() -> u64) {
         let now = Instant::now();
         let done = core.registry.objects_made().wrapping_add(ended());
         if state.is_due(done, now) {
-            state.unfinished = core.registry.expire_replies(now);
+            state.unfinished = core.accounts.expire_replies(now);
             // It walks through the free lists: not on a thread that serves connections.
             let _ = tokio::task::spawn_blocking(heap::give_back).await;
         }

@@ -125,6 +125,16 @@ impl Core {
             converted,
             operation,
         } = call;
+        if name == "getChildren" {
+            let object = object.clone();
+            return self.list(object.child_count(), move |_| {
+                let children = object.children();
+                children
+                    .iter()
+                    .map(|child| Value::from(&*child.id))
+                    .collect()
+            });
+        }
         let outcome = match &object.body {
             Body::ServerManager => self.server_manager(name, converted),
             Body::Pipeline { .. } | Body::Hub(_) => {

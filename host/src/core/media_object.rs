@@ -14,27 +14,21 @@ use crate::registry::{Body, Object};
 /// The outcome of an operation; `None` when the class has no operation of the name.
 pub(super) type Outcome = Option<Result<Value, CallError>>;
 
-/// The operations that every object has.
+/// The operations that every object has, `getChildren` excepted.
 pub(super) fn media_object(object: &Arc<Object>, name: &str, given: &Converted) -> Outcome {
     let text = |name| given.text(name).unwrap_or_default();
     Some(Ok(match name {
         "getId" => Value::from(&*object.id),
         "getName" => Value::String(object.name()),
         "setName" => {
-            let name = text("name");
-            object.labels.lock().name = (!name.is_empty()).then(|| name.to_owned());
-            Value::Null
+            let named = object.labels.lock().set_name(text("name"));
+            return Some(named.map(|()| Value::Null));
         }
         "getMediaPipeline" => object.pipeline().map_or(Value::Null, Value::from),
         "getParent" => object
             .parent
             .as_ref()
             .map_or(Value::Null, |parent| Value::from(&*parent.id)),
-        "getChildren" => object
-            .children()
-            .iter()
-            .map(|child| Value::from(&*child.id))
-            .collect(),
         "getCreationTime" => Value::from(object.creation_time),
         "getSendTagsInEvents" => Value::Bool(object.labels.lock().send_tags_in_events),
         "setSendTagsInEvents" => {
@@ -46,25 +40,21 @@ pub(super) fn media_object(object: &Arc<Object>, name: &str, given: &Converted) 
             Value::Null
         }
         "addTag" => {
-            object
-                .labels
-                .lock()
-                .tags
-                .insert(text("key").to_owned(), text("value").to_owned());
-            Value::Null
+            let tagged = object.labels.lock().add_tag(text("key"), text("value"));
+            return Some(tagged.map(|()| Value::Null));
         }
         "removeTag" => {
-            object.labels.lock().tags.remove(text("key"));
+            object.labels.lock().remove_tag(text("key"));
             Value::Null
         }
-        "getTag" => match object.labels.lock().tags.get(text("key")) {
+        "getTag" => match object.labels.lock().tags().get(text("key")) {
             Some(value) => Value::from(value.as_str()),
             None => return Some(Err(CallError::tag_not_found("Tag key not found"))),
         },
         "getTags" => object
             .labels
             .lock()
-            .tags
+            .tags()
             .iter()
             .map(|(key, value)| tag(key, value))
             .collect(),

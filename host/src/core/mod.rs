@@ -6,7 +6,9 @@
 //! start in the order of their arrival.
 
 pub mod aliases;
+pub mod aside;
 pub mod call_pool;
+mod collector;
 pub mod convert;
 mod create;
 mod destroy;
@@ -21,28 +23,36 @@ mod resources;
 mod server_manager;
 pub mod usage;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rivero_idl::Model;
 use serde_json::{Map, Value};
 
 pub use execution::Execution;
 
+use crate::accounts::{Accounts, Limits};
 use crate::error::CallError;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::media::Plane;
 use crate::registry::id::SERVER_MANAGER;
-use crate::registry::{Body, Object, Registry, Session, Settings};
+use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
+use aside::Aside;
 use call_pool::CallPool;
 use factories::Factories;
-use resources::Resources;
+pub use resources::raise_file_limit;
+use resources::{Resources, file_limit};
 
 /// How long a module may take to answer by default: less than the 10 s after which Java's client
 /// gives up.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// A list of so many items takes long enough to be made beside the runtime.
+const MANY: usize = 1_000;
 
 /// What the configuration says about the core.
 #[derive(Debug, Clone)]
@@ -59,6 +69,8 @@ pub struct Options {
     pub call_timeout: Duration,
     /// How long what runs may go on after SIGTERM.
     pub drain: Duration,
+    /// How much clients may have and ask for.
+    pub limits: Limits,
 }
 
 impl Default for Options {
@@ -70,12 +82,17 @@ impl Default for Options {
             dot_directory: None,
             call_timeout: CALL_TIMEOUT,
             drain: Duration::ZERO,
+            limits: Limits::default(),
         }
     }
 }
 
 /// Everything that calls on objects need.
 pub struct Core {
+    /// Whom clients are counted for.
+    pub accounts: Arc<Accounts>,
+    /// Does what a client made large.
+    pub aside: Aside,
     /// Objects and sessions.
     pub registry: Arc<Registry>,
     /// Raises events.
@@ -90,6 +107,8 @@ pub struct Core {
     pub lifecycle: Arc<Lifecycle>,
     plane: Arc<Plane>,
     resources: Resources,
+    /// Texts of descriptors that somebody has asked for, by module.
+    descriptors: Mutex<HashMap<String, String>>,
     manager: Arc<Object>,
 }
 
@@ -97,7 +116,7 @@ impl Core {
     /// A core with the server manager as its only object.
     ///
     /// # Errors
-    /// 40100 when the model lacks the class `ServerManager`.
+    /// 40100 when the model lacks the class `ServerManager`, 40003 without a thread for events.
     pub fn new(
         factories: Arc<dyn Factories>,
         plane: Arc<Plane>,
@@ -107,21 +126,28 @@ impl Core {
         let class = model
             .class("ServerManager")
             .ok_or_else(|| CallError::type_not_found("No class 'ServerManager'"))?;
+        let accounts = Accounts::new(options.limits.clone().within_files(file_limit()));
         let manager = Object::new(
             SERVER_MANAGER.into(),
             class.clone(),
             None,
             Body::ServerManager,
+            Allotment::claim(&accounts.of_server(), false)?,
         );
         let registry = Arc::new(Registry::default());
         registry.insert(&manager, None)?;
+        let events = Events::new(model.clone())
+            .map_err(|error| CallError::unexpected(format!("No thread for events: {error}")))?;
         Ok(Arc::new(Core {
+            accounts,
+            aside: Aside::default(),
             registry,
-            events: Arc::new(Events::new(model.clone())),
+            events: Arc::new(events),
             factories,
             pool: CallPool::default(),
             resources: Resources::within(options.exception_limit),
             lifecycle: Arc::new(Lifecycle::new(options.drain)),
+            descriptors: Mutex::default(),
             options,
             plane,
             manager,
@@ -140,28 +166,54 @@ impl Core {
         self.plane.metrics()
     }
 
-    /// Raises an event of the server manager.
-    fn announce(&self, event: &str, member: &str, id: &str) {
-        let data = Map::from_iter([(member.to_owned(), Value::from(id))]);
-        self.events.raise(&self.manager, event, data);
+    /// All bounds for clients.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.accounts.limits()
     }
 
-    /// Subscribes a session to an event of an object; returns the subscription's id.
+    /// Raises an event of the server manager about an object.
+    fn announce(&self, event: &str, member: &str, object: &Object) {
+        if !self.manager.subscriptions.wants(event) {
+            return;
+        }
+        let data = Map::from_iter([(member.to_owned(), Value::from(&*object.id))]);
+        self.events
+            .raise_for(object.account(), &self.manager, event, data);
+    }
+
+    /// Subscribes a session to an event of an object, which it holds from then on; returns the
+    /// subscription's id, and the session as the registry knows it.
     ///
     /// # Errors
-    /// 40106 when the object's class does not raise it.
+    /// 40106 when the object's class does not raise it, 40101 when the object is gone, 40009 when
+    /// the session may have no more.
     pub fn subscribe(
         &self,
         session: &Arc<Session>,
-        object: &Object,
+        object: &Arc<Object>,
         event: &str,
-    ) -> Result<Arc<str>, CallError> {
+    ) -> Result<(Arc<str>, Arc<Session>), CallError> {
         if object.class.event(event).is_none() && !aliases::is_old_event(&object.class, event) {
             return Err(CallError::event_not_supported(format!(
                 "Event '{event}' not supported"
             )));
         }
-        Ok(object.subscriptions.add(event, session))
+        let since = self.events.next_number();
+        self.registry.subscribe(session, object, event, since)
+    }
+
+    /// Answers with a list of so many items, beside the runtime if they are many.
+    fn list(
+        self: &Arc<Self>,
+        count: usize,
+        items: impl FnOnce(&Core) -> Value + Send + 'static,
+    ) -> Execution<Value> {
+        if count < MANY {
+            return Execution::Done(Ok(items(self)));
+        }
+        let core = self.clone();
+        Execution::pending(async move { core.aside.clone().run(move || items(&core)).await })
     }
 }
 

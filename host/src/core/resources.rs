@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
 use super::{Core, usage};
@@ -13,6 +13,24 @@ use crate::lifecycle::Event;
 
 /// How long a look at the process counts; it costs a system call per open file.
 const VALIDITY: Duration = Duration::from_millis(100);
+
+/// Lets the process open as many files as it may: the soft limit, 1,024 on most systems, is one
+/// for programs that use `select`. For the begin of a process.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
+/// How many files the process may open.
+pub(super) fn file_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
 
 /// Fractions of the system's limits, in numbers.
 #[derive(Debug)]

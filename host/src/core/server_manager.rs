@@ -25,18 +25,19 @@ impl Core {
     ) -> Option<Execution<Value>> {
         let value = match name {
             "getInfo" => self.info(),
-            "getPipelines" => self
-                .registry
-                .pipelines()
-                .iter()
-                .map(|pipeline| Value::from(&*pipeline.id))
-                .collect(),
-            "getSessions" => self
-                .registry
-                .session_ids()
-                .iter()
-                .map(|id| Value::from(&**id))
-                .collect(),
+            "getPipelines" => {
+                return Some(self.list(self.registry.object_count(), |core| {
+                    let pipelines = core.registry.pipelines();
+                    let ids = pipelines.iter().map(|pipeline| Value::from(&*pipeline.id));
+                    ids.collect()
+                }));
+            }
+            "getSessions" => {
+                return Some(self.list(self.registry.session_count(), |core| {
+                    let ids = core.registry.session_ids();
+                    ids.iter().map(|id| Value::from(&**id)).collect()
+                }));
+            }
             "getMetadata" => Value::from(self.options.metadata.as_str()),
             "getKmd" => {
                 return Some(Execution::Done(
@@ -104,13 +105,21 @@ impl Core {
         })
     }
 
+    /// The text of a descriptor. It is made once: it takes longer than others should wait for who
+    /// asks again and again.
     fn descriptor(&self, module: &str) -> Result<Value, CallError> {
+        let mut texts = self.descriptors.lock();
+        if let Some(text) = texts.get(module) {
+            return Ok(Value::from(text.as_str()));
+        }
         let descriptor = self.model().descriptor(module);
         let descriptor = descriptor
             .ok_or_else(|| CallError::kmd_not_found("Requested kmd module doesn't exist"))?;
-        let text = serde_json::to_string(descriptor);
-        text.map(Value::String)
-            .map_err(|error| CallError::unexpected(format!("Cannot write the descriptor: {error}")))
+        let text = serde_json::to_string(descriptor).map_err(|error| {
+            CallError::unexpected(format!("Cannot write the descriptor: {error}"))
+        })?;
+        texts.insert(module.to_owned(), text.clone());
+        Ok(Value::String(text))
     }
 }
 

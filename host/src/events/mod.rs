@@ -3,69 +3,168 @@
 //! A session gets each event of an object once, however often it subscribed, in the order in
 //! which the events were raised.
 
+mod delivery;
 mod emitter;
 mod subscriptions;
 
 pub use emitter::Emitter;
 pub use subscriptions::Subscriptions;
 
+use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rivero_idl::Model;
 use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::accounts::{Account, OnItsWay, Resource};
 use crate::core::aliases::{old_event_data, old_event_names};
 use crate::core::convert;
+use crate::protocol::json::weight;
 use crate::protocol::response;
-use crate::registry::{Object, Session};
+use crate::registry::{Object, Tags};
+use delivery::Delivery;
+
+/// How long a reply waits at most for the events that its request raised.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Raises events on objects.
 #[derive(Debug)]
 pub struct Events {
     model: Arc<Model>,
+    delivery: Delivery,
+    /// Number of the next event.
+    next: AtomicU64,
+}
+
+/// An event as it was when it was raised.
+struct Raised {
+    model: Arc<Model>,
+    object: Arc<Object>,
+    name: Box<str>,
+    data: Map<String, Value>,
+    number: u64,
+    millis: u128,
+    /// `None` where events carry none.
+    tags: Option<Arc<Tags>>,
 }
 
 impl Events {
     /// `model` tells which properties an event has.
-    #[must_use]
-    pub fn new(model: Arc<Model>) -> Events {
-        Events { model }
+    ///
+    /// # Errors
+    /// When the thread that delivers events cannot be started.
+    pub fn new(model: Arc<Model>) -> io::Result<Events> {
+        Ok(Events {
+            model,
+            delivery: Delivery::start()?,
+            next: AtomicU64::new(0),
+        })
     }
 
-    /// Sends an event to every session that subscribed to it.
+    /// Sends an event to every session that subscribed to it, soon.
     ///
     /// `data` holds the event's own properties; `source`, `timestampMillis`, `tags` and, for
-    /// events that have it, `type` are added here unless given. Who subscribed to an old name of
-    /// the event gets it under that one.
-    pub fn raise(&self, object: &Object, event: &str, mut data: Map<String, Value>) {
-        let sessions = object.subscriptions.sessions(event);
-        let under_old_names: Vec<_> = old_event_names(&object.class, event)
-            .map(|old| (old, object.subscriptions.sessions(old)))
-            .filter(|(_, sessions)| !sessions.is_empty())
-            .collect();
-        if sessions.is_empty() && under_old_names.is_empty() {
-            return;
-        }
-        self.complete(object, event, &mut data);
-        deliver(object, event, &data, sessions);
-        for (old, sessions) in under_old_names {
-            deliver(object, old, &old_event_data(old, &data), sessions);
-        }
+    /// events that have it, `type` are added unless given. Who subscribed to an old name of
+    /// the event gets it under that one. Costs no more than a queue, whoever listens.
+    pub fn raise(&self, object: &Arc<Object>, event: &str, data: Map<String, Value>) {
+        self.raise_for(object.account(), object, event, data);
     }
 
-    /// Brings an event's data into the form that clients expect.
-    fn complete(&self, object: &Object, event: &str, data: &mut Map<String, Value>) {
-        let definition = object.class.event(event);
+    /// As [`Events::raise`], of what `account` did to an object of another one's.
+    pub fn raise_for(
+        &self,
+        account: &Arc<Account>,
+        object: &Arc<Object>,
+        event: &str,
+        data: Map<String, Value>,
+    ) {
+        let subscriptions = &object.subscriptions;
+        let mut old_names = old_event_names(&object.class, event);
+        if !subscriptions.wants(event) && !old_names.any(|old| subscriptions.wants(old)) {
+            return;
+        }
+        // Modules choose the sizes. What has no room is missed, as with a connection that is.
+        let weight = data.values().map(weight).sum::<u64>();
+        let Ok(claim) = account.claim(Resource::UnreadBytes, weight) else {
+            return;
+        };
+        let raised = Raised {
+            model: self.model.clone(),
+            object: object.clone(),
+            name: event.into(),
+            data,
+            number: self.next.fetch_add(1, Ordering::AcqRel),
+            millis: now_millis(),
+            tags: tags(object),
+        };
+        let on_its_way = OnItsWay::begin(account);
+        self.delivery.push(account, move || {
+            let _until_then = (claim, on_its_way);
+            raised.deliver()
+        });
+    }
+
+    /// The number of the next event: who subscribes now wants this one and later ones.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// Ends the subscriptions of an object that was destroyed, after its last events.
+    pub fn retire(&self, object: &Arc<Object>) {
+        if object.subscriptions.is_empty() {
+            return;
+        }
+        let retired = object.clone();
+        self.delivery
+            .push_always(object.account(), move || retired.forget_subscriptions());
+    }
+
+    /// Done when the events that the account has raised so far are with those who want them, or
+    /// when that takes too long.
+    pub async fn settled(&self, account: &Arc<Account>) {
+        let fence = self.delivery.fence(account);
+        let _ = tokio::time::timeout(PATIENCE, fence).await;
+    }
+
+    /// Events that were dropped because too many waited for their delivery.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.delivery.dropped()
+    }
+}
+
+impl Raised {
+    /// Makes the messages and hands them over; returns how many.
+    fn deliver(mut self) -> u64 {
+        let name = std::mem::take(&mut self.name);
+        self.complete(&name);
+        let mut count = self.send(&name, &self.data);
+        for old in old_event_names(&self.object.class, &name) {
+            if self.object.subscriptions.wants(old) {
+                count += self.send(old, &old_event_data(old, &self.data));
+            }
+        }
+        count
+    }
+
+    /// Brings the data into the form that clients expect.
+    fn complete(&mut self, event: &str) {
+        let data = &mut self.data;
+        let definition = self.object.class.event(event);
         if let Some(definition) = definition {
             convert::label_event(&self.model, definition, data);
         }
         data.entry("source")
-            .or_insert_with(|| Value::from(&*object.id));
+            .or_insert_with(|| Value::from(&*self.object.id));
         data.entry("timestampMillis")
-            .or_insert_with(|| Value::String(now_millis().to_string()));
-        data.entry("tags").or_insert_with(|| tags(object));
+            .or_insert_with(|| Value::String(self.millis.to_string()));
+        let tags = self.tags.iter().flat_map(|tags| tags.iter());
+        data.entry("tags")
+            .or_insert_with(|| tags.map(|(key, value)| tag(key, value)).collect());
         // ObjectCreated and ObjectDestroyed are the ones without.
         if definition.is_none_or(|definition| {
             definition
@@ -76,15 +175,17 @@ impl Events {
             data.entry("type").or_insert_with(|| Value::from(event));
         }
     }
-}
 
-fn deliver(object: &Object, event: &str, data: &Map<String, Value>, sessions: Vec<Arc<Session>>) {
-    if sessions.is_empty() {
-        return;
-    }
-    let text = Utf8Bytes::from(response::event(&object.id, event, data));
-    for session in sessions {
-        session.deliver(text.clone());
+    fn send(&self, event: &str, data: &Map<String, Value>) -> u64 {
+        let sessions = self.object.subscriptions.sessions(event, self.number);
+        if sessions.is_empty() {
+            return 0;
+        }
+        let text = Utf8Bytes::from(response::event(&self.object.id, event, data));
+        for session in &sessions {
+            session.deliver(text.clone());
+        }
+        sessions.len() as u64
     }
 }
 
@@ -98,16 +199,9 @@ pub fn now_millis() -> u128 {
 }
 
 /// The tags that an object's events carry: its own ones, if the client asked for them.
-fn tags(object: &Object) -> Value {
+fn tags(object: &Object) -> Option<Arc<Tags>> {
     let labels = object.labels.lock();
-    if !labels.send_tags_in_events {
-        return json!([]);
-    }
-    labels
-        .tags
-        .iter()
-        .map(|(key, value)| tag(key, value))
-        .collect()
+    labels.send_tags_in_events.then(|| labels.tags().clone())
 }
 
 /// A tag as clients expect it.

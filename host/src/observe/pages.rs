@@ -62,7 +62,7 @@ fn metrics(methods: &Methods) -> String {
     gauge(
         "sessions",
         "Sessions that hold objects.",
-        count(registry.session_ids().len()),
+        count(registry.session_count()),
     );
     gauge(
         "resident_bytes",

@@ -1,22 +1,26 @@
 //! One connection: handshake, then requests in and replies and events out.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::methods::{Begun, Methods, Peer, Reply};
+use super::methods::{Begun, LARGE, Methods, Peer, Reply};
 use super::outbox::Outbox;
-use super::wire::{End, Wire};
+use super::sockets::{Place, Sockets};
+use super::wire::{End, Received, Wire};
 use crate::http::{self, Site, handshake};
 
 /// A reply that takes longer than this is overtaken by those to later requests.
 const IN_ORDER: Duration = Duration::from_millis(20);
+/// How long a connection may go on before others have their turn.
+const TURN: Duration = Duration::from_micros(200);
 /// Requests of one connection that may be under way at a time.
 const MAX_UNDER_WAY: u32 = 1_000;
 /// How long a connection that the server ends waits for replies to calls that are under way.
@@ -29,6 +33,8 @@ pub struct Service {
     pub methods: Arc<Methods>,
     /// Where the WebSocket is, without leading slash.
     pub path: String,
+    /// The open sockets.
+    pub sockets: Arc<Sockets>,
     /// Connections that have ended so far.
     pub ended: AtomicU64,
     /// Once it is set, every WebSocket is closed so, after what waits to be sent.
@@ -53,26 +59,36 @@ impl Drop for Served {
     }
 }
 
-/// Serves a connection until it ends.
-pub async fn serve<S>(stream: S, from: SocketAddr, site: Arc<Site>, service: Arc<Service>)
-where
+/// Serves a connection until it ends, or has to make room for another one.
+pub async fn serve<S>(
+    stream: S,
+    place: Place,
+    from: SocketAddr,
+    site: Arc<Site>,
+    service: Arc<Service>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _served = Served(service.clone());
-    let Some(upgraded) = http::exchange(stream, from, &site).await else {
+    let upgraded = tokio::select! {
+        reason = place.ended() => return tracing::debug!(%from, reason, "ended without a request"),
+        upgraded = http::exchange(stream, from, &site) => upgraded,
+    };
+    let Some(upgraded) = upgraded else {
         return;
     };
     // A connection may live for days, and what it came in by is of no use to it any more.
     drop(site);
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Outbox::new(place.account());
     let wire = Wire::new(upgraded.stream, upgraded.rest.to_vec(), outbox.clone()).await;
-    talk(wire, outbox, &upgraded.target, from, &service).await;
+    talk(wire, outbox, &upgraded.target, &place, from, &service).await;
 }
 
 async fn talk<S>(
     mut wire: Wire<S>,
     outbox: Arc<Outbox>,
     target: &str,
+    place: &Place,
     from: SocketAddr,
     service: &Service,
 ) where
@@ -80,14 +96,22 @@ async fn talk<S>(
 {
     if !handshake::is_path(target, &service.path) {
         tracing::info!(%from, target, "refused: wrong path");
-        return wire.close(CloseCode::Protocol, "Invalid path").await;
+        return wire.close(CloseCode::Protocol, "Invalid path".into()).await;
+    }
+    if let Err(exhausted) = place.connect() {
+        tracing::debug!(%from, %exhausted, "refused: no room for the connection");
+        return wire
+            .close(CloseCode::Again, exhausted.setting().into())
+            .await;
     }
     tracing::debug!(%from, "connected");
     let mut connection = Connection {
         methods: &service.methods,
+        place,
         peer: Peer::new(outbox.clone()),
         outbox: outbox.clone(),
         under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
+        turn: None,
     };
     let mut farewell = service.farewell.subscribe();
     let under_way = connection.under_way.clone();
@@ -105,7 +129,12 @@ async fn talk<S>(
         // In this order, since a client that never pauses uses up all that a task may do in one go.
         biased;
         farewell = farewell => {
-            farewell.map_or(End::Gone, |Farewell { code, reason }| End::Refused(code, reason))
+            farewell.map_or(End::Gone, |Farewell { code, reason }| End::Refused(code, reason.into()))
+        }
+        reason = place.ended() => {
+            tracing::debug!(%from, reason, "ended");
+            // Its place has been given away: it does not wait for an answer.
+            return wire.abandon(CloseCode::Again, reason.into());
         }
         end = connection.run(&mut wire) => end,
     };
@@ -119,28 +148,103 @@ async fn talk<S>(
 
 struct Connection<'a> {
     methods: &'a Arc<Methods>,
+    place: &'a Place,
     peer: Peer,
     outbox: Arc<Outbox>,
     under_way: Arc<Semaphore>,
+    turn: Option<Turn>,
+}
+
+/// The right to have requests handled.
+struct Turn {
+    since: Instant,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection<'_> {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> End {
         loop {
-            let text = match wire.receive().await {
-                Ok(text) => text,
+            let received = poll_fn(|cx| {
+                let polled = wire.poll_receive(cx);
+                if polled.is_pending() {
+                    self.turn = None;
+                }
+                polled
+            });
+            let received = match received.await {
+                Ok(received) => received,
                 Err(end) => return end,
             };
-            match self.methods.begin(&self.peer, &text) {
-                Begun::Done(reply) => self.send(reply),
-                Begun::Pending { reply, session } => {
-                    if let Err(end) = self.send_when_done(wire, reply, session).await {
-                        return end;
-                    }
-                }
-                Begun::Repeated { session } => self.methods.bind(&mut self.peer, &session),
+            self.place.heard();
+            if let Err(end) = self.handle(wire, received).await {
+                return end;
             }
         }
+    }
+
+    async fn handle<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &mut Wire<S>,
+        received: Received,
+    ) -> Result<(), End> {
+        self.take_turn(wire).await?;
+        match self.begin(wire, received).await? {
+            Begun::Done(reply) => self.send(reply),
+            Begun::Pending { reply, session } => {
+                self.turn = None;
+                self.send_when_done(wire, reply, session).await?;
+            }
+            Begun::Repeated { session } => self.methods.bind(&mut self.peer, &session),
+        }
+        Ok(())
+    }
+
+    /// Waits until it is the connection's turn, which it has until it has nothing to do, or for a
+    /// while: then others have theirs.
+    async fn take_turn<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &mut Wire<S>,
+    ) -> Result<(), End> {
+        if let Some(turn) = &self.turn {
+            if turn.since.elapsed() <= TURN {
+                return Ok(());
+            }
+            self.turn = None;
+            tokio::task::yield_now().await;
+        }
+        let turns = self.outbox.account().turns();
+        let permit = match turns.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let turn = Box::pin(turns.clone().acquire_owned());
+                wire.send_during(turn).await?.map_err(|_| End::Gone)?
+            }
+        };
+        let since = Instant::now();
+        self.turn = Some(Turn {
+            since,
+            _permit: permit,
+        });
+        Ok(())
+    }
+
+    /// Begins a request, a large one beside the runtime. The next one is not read meanwhile.
+    async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &mut Wire<S>,
+        received: Received,
+    ) -> Result<Begun, End> {
+        let Received { text, claim } = received;
+        let origin = self.peer.origin();
+        if text.len() <= LARGE {
+            return Ok(self.methods.begin(origin, &text, claim));
+        }
+        let (methods, origin) = (self.methods.clone(), origin.clone());
+        let aside = &self.methods.core().aside;
+        let begun = aside.run(move || methods.begin(&origin, &text, claim));
+        self.turn = None;
+        let begun = wire.send_during(Box::pin(begun)).await?;
+        Ok(begun.unwrap_or_else(|error| Begun::failed(&error)))
     }
 
     fn send(&mut self, reply: Reply) {

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Service, serve};
+use super::sockets::Place;
 use crate::http::Site;
 use crate::tasks::spawn;
 
@@ -89,20 +90,31 @@ pub async fn accept(
     site: Arc<Site>,
     service: Arc<Service>,
 ) {
+    let mut failures = 0_u64;
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
+                let place = service.sockets.admit(from.ip());
                 // Replies are small and asked for: none of them should wait for another.
                 let _ = stream.set_nodelay(true);
                 let (site, service) = (site.clone(), service.clone());
                 match tls.clone() {
-                    None => spawn(PLACE, serve(stream, from, site, service)),
-                    Some(tls) => spawn(PLACE, serve_securely(stream, tls, from, site, service)),
+                    None => spawn(PLACE, serve(stream, place, from, site, service)),
+                    Some(tls) => {
+                        spawn(
+                            PLACE,
+                            serve_securely(stream, tls, place, from, site, service),
+                        );
+                    }
                 };
             }
             Err(error) => {
-                // Usually too many open files: connections that end make room.
-                tracing::warn!(%error, "cannot accept a connection");
+                // Usually too many open files: connections that end make room. It happens ten times
+                // a second then; one line is for the first time, the second, the fourth …
+                failures += 1;
+                if failures.is_power_of_two() {
+                    tracing::warn!(%error, failures, "cannot accept connections");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -112,12 +124,17 @@ pub async fn accept(
 async fn serve_securely(
     stream: TcpStream,
     tls: TlsAcceptor,
+    place: Place,
     from: SocketAddr,
     site: Arc<Site>,
     service: Arc<Service>,
 ) {
-    match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, from, site, service).await,
+    let accepted = tokio::select! {
+        _ = place.ended() => return,
+        accepted = tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)) => accepted,
+    };
+    match accepted {
+        Ok(Ok(stream)) => serve(stream, place, from, site, service).await,
         Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS connection"),
         Err(_) => tracing::debug!(%from, "no TLS connection within 10 s"),
     }

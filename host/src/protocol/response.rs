@@ -3,12 +3,16 @@
 //! Object keys come out in alphabetical order and without blanks, byte for byte as
 //! clients have always received them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::error::CallError;
+
+/// Bytes of the text of an error at most.
+const MAX_MESSAGE: usize = 4 << 10;
 
 /// The result of a method.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +121,7 @@ pub fn error_reply(id: &Value, error: &CallError) -> String {
         out.push_str("},");
     }
     out.push_str("\"message\":");
-    write_string(&mut out, &error.message);
+    write_string(&mut out, &shortened(&error.message));
     out.push_str("},\"id\":");
     write_value(&mut out, id);
     out.push_str(",\"jsonrpc\":\"2.0\"}");
@@ -143,7 +147,7 @@ pub fn event(object: &str, event: &str, data: &Map<String, Value>) -> String {
 pub fn error_value(error: &CallError) -> Value {
     let mut members = Map::new();
     members.insert("code".into(), error.code.into());
-    members.insert("message".into(), Value::from(error.message.as_str()));
+    members.insert("message".into(), Value::from(shortened(&error.message)));
     if !error.kind.is_empty() {
         members.insert("data".into(), serde_json::json!({ "type": error.kind }));
     }
@@ -173,10 +177,24 @@ fn write_string(out: &mut String, text: &str) {
 }
 
 fn write_json<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) {
+    let mut bytes = std::mem::take(out).into_bytes();
+    let before = bytes.len();
     // Serialising to memory can only fail for maps with keys that are no strings; there are none.
-    if let Ok(text) = serde_json::to_string(value) {
-        out.push_str(&text);
+    if serde_json::to_writer(&mut bytes, value).is_err() {
+        bytes.truncate(before);
     }
+    // The serialiser writes nothing but UTF-8, whose check is cheap beside a copy.
+    *out = String::from_utf8(bytes).unwrap_or_default();
+}
+
+/// The text of an error, cut where what a client sent makes it longer than anybody reads.
+fn shortened(message: &str) -> Cow<'_, str> {
+    if message.len() <= MAX_MESSAGE {
+        return message.into();
+    }
+    let end = message.floor_char_boundary(MAX_MESSAGE);
+    let beginning = message.get(..end).unwrap_or_default();
+    format!("{beginning}… ({} bytes)", message.len()).into()
 }
 
 #[cfg(test)]
@@ -226,6 +244,17 @@ mod tests {
             ),
             r#"{"error":{"code":-32600,"message":"Invalid JSON-RPC request."},"id":null,"jsonrpc":"2.0"}"#
         );
+    }
+
+    #[test]
+    fn errors_do_not_repeat_all_that_was_sent() {
+        let error = CallError::no_factory(&"é".repeat(1 << 20));
+        for text in [
+            error_reply(&Value::Null, &error),
+            error_value(&error).to_string(),
+        ] {
+            assert!(text.len() < 5_000 && text.contains("é… (20971"), "{text}");
+        }
     }
 
     #[test]

@@ -1,39 +1,53 @@
 //! The objects and sessions of the server, and who holds what.
 //!
 //! Objects form a tree (pipeline, its elements and hubs, a hub's ports). A session that uses an
-//! object holds it and its parents; whoever holds a parent holds its new children. An object
-//! that no session holds is destroyed.
+//! object holds it and its parents; whoever holds a parent holds its new children ([`holds`]). An
+//! object that no session holds is destroyed.
 //!
 //! Looking an object up takes a read lock for the time of a hash look-up. Changes of the tree
 //! and of the holds take one lock, the *graph lock*, for pure bookkeeping: no module is called
-//! and nothing is sent under it.
+//! and nothing is sent under it, and each change takes time for what it changes, not for all
+//! sessions or objects that there are.
 
-pub mod collector;
+mod holds;
 pub mod id;
+mod labels;
 mod object;
 mod session;
+mod sharded;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-pub use object::{Body, Labels, Object, Settings};
-pub use session::Session;
+pub use labels::{Labels, Tags};
+pub use object::{Allotment, Body, Object, Settings};
+pub use session::{Newcomers, Session};
 
+use crate::accounts::{Account, Exhausted};
 use crate::error::CallError;
+use sharded::Sharded;
 
 /// All objects and all known sessions.
 #[derive(Debug, Default)]
 pub struct Registry {
-    objects: RwLock<HashMap<Arc<str>, Arc<Object>>>,
-    sessions: RwLock<HashMap<Arc<str>, Arc<Session>>>,
-    graph: Mutex<()>,
-    /// Nothing is registered any more. Changed under the graph lock.
-    closed: AtomicBool,
+    objects: Sharded<Arc<Object>>,
+    sessions: Sharded<Arc<Session>>,
+    graph: Mutex<Graph>,
     made: AtomicU64,
+}
+
+/// What belongs to no single object, under the graph lock.
+#[derive(Debug, Default)]
+struct Graph {
+    /// Objects registered so far.
+    births: u64,
+    /// Objects without parent, by birth.
+    roots: BTreeMap<u64, Arc<Object>>,
+    /// Nothing is registered any more.
+    closed: bool,
 }
 
 impl Registry {
@@ -42,31 +56,33 @@ impl Registry {
     /// # Errors
     /// 40101 when there is none (40109 for `newref:` ids).
     pub fn object(&self, id: &str) -> Result<Arc<Object>, CallError> {
-        self.objects
-            .read()
-            .get(id)
-            .cloned()
-            .ok_or_else(|| CallError::no_object(id))
+        self.objects.get(id).ok_or_else(|| CallError::no_object(id))
     }
 
-    /// The known session with this id, or a new one that nobody knows yet.
-    pub fn session(&self, id: &Arc<str>) -> Arc<Session> {
+    /// The known session with this id, or a new one of `account` that nobody knows yet.
+    pub fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
         match self.known_session(id) {
             Some(session) => session,
-            None => Session::new(id.clone()),
+            None => account.newcomers().session(id, account),
         }
     }
 
     /// The session with this id, if it is known.
     pub fn known_session(&self, id: &str) -> Option<Arc<Session>> {
-        self.sessions.read().get(id).cloned()
+        self.sessions.get(id)
     }
 
     /// Ids of all known sessions, sorted.
     pub fn session_ids(&self) -> Vec<Arc<str>> {
-        let mut ids: Vec<_> = self.sessions.read().keys().cloned().collect();
+        let sessions = self.sessions.filtered(|_| true);
+        let mut ids: Vec<_> = sessions.iter().map(|session| session.id.clone()).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// Number of known sessions.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
     }
 
     /// All pipelines, oldest first.
@@ -78,7 +94,7 @@ impl Registry {
 
     /// Number of objects besides the server manager.
     pub fn object_count(&self) -> usize {
-        self.objects.read().len().saturating_sub(1)
+        self.objects.len().saturating_sub(1)
     }
 
     /// Number of objects that were ever registered.
@@ -86,57 +102,42 @@ impl Registry {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// Drops the replies of all sessions that nobody may ask for any more; whether some are left.
-    pub fn expire_replies(&self, now: Instant) -> bool {
-        let sessions: Vec<_> = self.sessions.read().values().cloned().collect();
-        let left = sessions
-            .iter()
-            .filter(|session| !session.cache().lock().expire(now));
-        left.count() > 0
-    }
-
     fn roots(&self) -> Vec<Arc<Object>> {
-        let objects = self.objects.read();
-        let mut roots: Vec<_> = objects
-            .values()
-            .filter(|object| object.parent.is_none())
-            .cloned()
-            .collect();
-        roots.sort_unstable_by_key(|object| object.serial);
-        roots
+        self.graph.lock().roots.values().cloned().collect()
     }
 
     /// Registers an object, held by `session` and by every session that holds its parent.
     ///
     /// # Errors
-    /// 40101 when the parent has been destroyed meanwhile, 40009 after [`Registry::close`]; the
-    /// caller then releases the object.
+    /// 40101 when the parent has been destroyed meanwhile, 40009 when the session may not hold it
+    /// and after [`Registry::close`]; the caller then releases the object.
     pub fn insert(
         &self,
         object: &Arc<Object>,
         session: Option<&Arc<Session>>,
     ) -> Result<(), CallError> {
-        let _graph = self.graph.lock();
-        if self.closed.load(Ordering::Relaxed) {
+        let mut graph = self.graph.lock();
+        if graph.closed {
             return Err(CallError::going_down("nothing is begun any more"));
         }
-        if let Some(parent) = &object.parent {
-            if parent.is_released() {
-                return Err(CallError::no_object(&parent.id));
-            }
-            parent.children.lock().insert(object.serial, object.clone());
-            let holders: Vec<_> = parent.holders.lock().values().cloned().collect();
-            for holder in holders {
-                link(&holder, object);
-            }
+        if let Some(parent) = &object.parent
+            && parent.is_released()
+        {
+            return Err(CallError::no_object(&parent.id));
         }
-        self.objects
-            .write()
-            .insert(object.id.clone(), object.clone());
-        self.made.fetch_add(1, Ordering::Relaxed);
+        let born = graph.births + 1;
+        object.born.store(born, Ordering::Relaxed);
+        // Before it becomes known: its session may be refused.
         if let Some(session) = session {
-            self.hold_chain(session, object);
+            self.hold_chain(session, object, born)?;
         }
+        graph.births = born;
+        match &object.parent {
+            Some(parent) => parent.children.lock().insert(born, object.clone()),
+            None => graph.roots.insert(born, object.clone()),
+        };
+        self.objects.insert(object.id.clone(), object.clone());
+        self.made.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -146,54 +147,99 @@ impl Registry {
     /// two connections began to use the same new id at the same time.
     ///
     /// # Errors
-    /// 40101 when the object has been destroyed meanwhile.
+    /// 40101 when the object has been destroyed meanwhile, 40009 when the account of the session
+    /// may have no more sessions or holds.
     pub fn touch(
         &self,
         session: &Arc<Session>,
         object: &Arc<Object>,
     ) -> Result<Arc<Session>, CallError> {
-        if session.is_known() && object.holders.lock().contains_key(&session.serial) {
+        if session.is_known() && holds::holds(session, object) {
             return Ok(session.clone());
         }
-        let _graph = self.graph.lock();
+        let graph = self.graph.lock();
         if object.is_released() {
             return Err(CallError::no_object(&object.id));
         }
-        Ok(self.hold_chain(session, object))
+        Ok(self.hold_chain(session, object, graph.births)?)
     }
 
-    /// The known session that stands for `session`, becoming known if its id was free.
-    fn admit(&self, session: &Arc<Session>) -> Arc<Session> {
-        let mut sessions = self.sessions.write();
-        let known = sessions
-            .entry(session.id.clone())
-            .or_insert_with(|| session.clone())
-            .clone();
-        known.known.store(true, Ordering::Release);
-        known
-    }
-
-    fn hold_chain(&self, session: &Arc<Session>, object: &Arc<Object>) -> Arc<Session> {
-        let session = self.admit(session);
-        let mut current = Some(object);
-        while let Some(object) = current {
-            link(&session, object);
-            current = object.parent.as_ref();
+    /// The known session that stands for `session`, becoming known if its id was free. Under the
+    /// graph lock.
+    fn admit(&self, session: &Arc<Session>) -> Result<Arc<Session>, Exhausted> {
+        if let Some(known) = self.known_session(&session.id) {
+            return Ok(known);
         }
+        session.claim_place()?;
+        self.sessions.insert(session.id.clone(), session.clone());
+        session.known.store(true, Ordering::Release);
+        // After its end the id means another session.
+        session.account().newcomers().forget(&session.id);
+        Ok(session.clone())
+    }
+
+    fn hold_chain(
+        &self,
+        session: &Arc<Session>,
+        object: &Arc<Object>,
+        births: u64,
+    ) -> Result<Arc<Session>, Exhausted> {
+        let session = self.admit(session)?;
+        holds::hold_chain(&session, object, births)?;
+        Ok(session)
+    }
+
+    /// Subscribes a session to an event of an object, which it holds from then on; returns the
+    /// id of the subscription, and the session as [`Registry::touch`] does. `since` is the number
+    /// of the first event that is wanted.
+    ///
+    /// # Errors
+    /// As [`Registry::touch`], and 40009 when the account may have no more subscriptions.
+    pub fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        object: &Arc<Object>,
+        event: &str,
+        since: u64,
+    ) -> Result<(Arc<str>, Arc<Session>), CallError> {
+        let graph = self.graph.lock();
+        if object.is_released() {
+            return Err(CallError::no_object(&object.id));
+        }
+        let session = self.hold_chain(session, object, graph.births)?;
+        let id = object.subscriptions.add(event, &session, since)?;
         session
+            .subscribed
+            .lock()
+            .insert(object.serial, Arc::downgrade(object));
+        Ok((id, session))
+    }
+
+    /// Ends a subscription of a session; unknown ones are no error.
+    pub fn unsubscribe(&self, session: &Arc<Session>, object: &Object, id: &str) {
+        let _graph = self.graph.lock();
+        if object.subscriptions.remove(id, session) {
+            session.subscribed.lock().remove(&object.serial);
+        }
     }
 
     /// Ends this session's hold of the object and its descendants.
     ///
     /// Returns the objects that died of it, children before parents, already unregistered.
-    #[must_use]
-    pub fn unhold(&self, session: &Arc<Session>, object: &Arc<Object>) -> Vec<Arc<Object>> {
-        let _graph = self.graph.lock();
+    ///
+    /// # Errors
+    /// 40009 when the session goes on holding the parent, and its account may have no more records
+    /// of that kind.
+    pub fn unhold(
+        &self,
+        session: &Arc<Session>,
+        object: &Arc<Object>,
+    ) -> Result<Vec<Arc<Object>>, CallError> {
+        let mut graph = self.graph.lock();
         let subtree = subtree(object);
-        for object in &subtree {
-            unlink(session, object);
-        }
-        self.take_unheld(subtree)
+        let unheld = holds::unhold(session, object, &subtree)?;
+        unsubscribe_within(session, object, &subtree);
+        Ok(graph.take_all(self, &unheld))
     }
 
     /// Ends a session: nobody knows it afterwards.
@@ -202,29 +248,25 @@ impl Registry {
     /// that it alone held, or with `destroy` all that it held, and their descendants.
     #[must_use]
     pub fn end_session(&self, session: &Arc<Session>, destroy: bool) -> Vec<Arc<Object>> {
-        let _graph = self.graph.lock();
-        let is_listed = |known: &Arc<Session>| Arc::ptr_eq(known, session);
-        if self.sessions.read().get(&session.id).is_some_and(is_listed) {
-            self.sessions.write().remove(&session.id);
+        let mut graph = self.graph.lock();
+        let is_listed = |known: Arc<Session>| Arc::ptr_eq(&known, session);
+        if self.known_session(&session.id).is_some_and(is_listed) {
+            self.sessions.remove(&session.id);
         }
         session.known.store(false, Ordering::Release);
-        let mut held: Vec<_> = std::mem::take(&mut *session.held.lock())
-            .into_iter()
-            .collect();
+        *session.place.lock() = None;
+        session.forget_backlog();
+        session.replies().lock().clear();
+        let subscribed = std::mem::take(&mut *session.subscribed.lock());
+        for object in subscribed.values().filter_map(Weak::upgrade) {
+            object.subscriptions.remove_session(session);
+        }
+        let records = session.held.lock().take();
+        let mut held: Vec<_> = records.iter().map(|(object, _)| object.clone()).collect();
         // Children are younger than their parents, so the youngest first is children first.
-        held.sort_unstable_by_key(|(serial, _)| std::cmp::Reverse(*serial));
-        let held: Vec<_> = held.into_iter().map(|(_, object)| object).collect();
-        for object in &held {
-            unlink(session, object);
-        }
-        if !destroy {
-            return self.take_unheld(held);
-        }
-        let mut dead = Vec::new();
-        for object in held {
-            dead.extend(self.take_subtree(&object));
-        }
-        dead
+        held.sort_unstable_by_key(|object| std::cmp::Reverse(object.born()));
+        let unheld = holds::unhold_all(session, records);
+        graph.take_all(self, if destroy { &held } else { &unheld })
     }
 
     /// Unregisters an object and its descendants, whoever holds them.
@@ -232,80 +274,81 @@ impl Registry {
     /// Returns them, children before parents.
     #[must_use]
     pub fn remove(&self, object: &Arc<Object>) -> Vec<Arc<Object>> {
-        let _graph = self.graph.lock();
-        self.take_subtree(object)
+        self.graph.lock().take_subtree(self, object)
     }
 
     /// Unregisters everything at the end of the process, and takes nothing more: what is being
     /// made at the moment would otherwise outlive the end.
     #[must_use]
     pub fn close(&self) -> Vec<Arc<Object>> {
-        let _graph = self.graph.lock();
-        self.closed.store(true, Ordering::Relaxed);
-        self.roots()
-            .iter()
-            .flat_map(|root| self.take_subtree(root))
-            .collect()
+        let mut graph = self.graph.lock();
+        graph.closed = true;
+        let roots = graph.roots.values().cloned().collect::<Vec<_>>();
+        graph.take_all(self, &roots)
     }
 
     /// Known sessions that were neither used nor connected since the last call.
-    fn stale_sessions(&self) -> Vec<Arc<Session>> {
-        let sessions = self.sessions.read();
-        let is_stale = |session: &&Arc<Session>| {
+    pub fn stale_sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.filtered(|session| {
             !session.alive.swap(false, Ordering::Relaxed) && !session.is_bound()
-        };
-        sessions.values().filter(is_stale).cloned().collect()
+        })
+    }
+}
+
+impl Graph {
+    fn take_all(&mut self, registry: &Registry, objects: &[Arc<Object>]) -> Vec<Arc<Object>> {
+        let subtrees = objects
+            .iter()
+            .map(|object| self.take_subtree(registry, object));
+        subtrees.flatten().collect()
     }
 
-    fn take_unheld(&self, objects: Vec<Arc<Object>>) -> Vec<Arc<Object>> {
-        let mut dead = Vec::new();
-        for object in objects {
-            if object.holders.lock().is_empty() {
-                dead.extend(self.take_subtree(&object));
-            }
+    fn take_subtree(&mut self, registry: &Registry, object: &Arc<Object>) -> Vec<Arc<Object>> {
+        // Of what another of the dead took along nothing is left to walk through.
+        if object.is_released() {
+            return Vec::new();
         }
-        dead
-    }
-
-    fn take_subtree(&self, object: &Arc<Object>) -> Vec<Arc<Object>> {
         let mut dead = subtree(object);
-        dead.retain(|object| self.take(object));
+        dead.retain(|object| self.take(registry, object));
         dead
     }
 
     /// Unregisters one object; false when it is already, or is the server manager.
-    fn take(&self, object: &Arc<Object>) -> bool {
+    fn take(&mut self, registry: &Registry, object: &Arc<Object>) -> bool {
         if matches!(object.body, Body::ServerManager)
             || object.released.swap(true, Ordering::AcqRel)
         {
             return false;
         }
-        self.objects.write().remove(&object.id);
-        if let Some(parent) = &object.parent {
-            parent.children.lock().remove(&object.serial);
-        }
-        for session in std::mem::take(&mut *object.holders.lock()).into_values() {
-            session.held.lock().remove(&object.serial);
+        registry.objects.remove(&object.id);
+        match &object.parent {
+            Some(parent) => parent.children.lock().remove(&object.born()),
+            None => self.roots.remove(&object.born()),
+        };
+        holds::make_regular(object);
+        let recorded = object.holders.lock().take();
+        for session in recorded {
+            session.held.lock().forget(object);
         }
         true
     }
 }
 
-fn link(session: &Arc<Session>, object: &Arc<Object>) {
-    if object
-        .holders
-        .lock()
-        .insert(session.serial, session.clone())
-        .is_none()
-    {
-        session.held.lock().insert(object.serial, object.clone());
+/// Ends the session's subscriptions to events of the object and its descendants, `subtree`.
+fn unsubscribe_within(session: &Arc<Session>, object: &Object, subtree: &[Arc<Object>]) {
+    let mut subscribed = session.subscribed.lock();
+    let within: Vec<Arc<Object>> = if subtree.len() < subscribed.len() {
+        let known = |other: &&Arc<Object>| subscribed.contains_key(&other.serial);
+        subtree.iter().filter(known).cloned().collect()
+    } else {
+        let all = subscribed.values().filter_map(Weak::upgrade);
+        all.filter(|other| other.serial == object.serial || other.is_below(object))
+            .collect()
+    };
+    for object in within {
+        subscribed.remove(&object.serial);
+        object.subscriptions.remove_session(session);
     }
-}
-
-fn unlink(session: &Arc<Session>, object: &Arc<Object>) {
-    object.holders.lock().remove(&session.serial);
-    object.subscriptions.remove_session(session);
-    session.held.lock().remove(&object.serial);
 }
 
 /// The object and its descendants, children before parents.

@@ -1,6 +1,6 @@
 //! One object that clients can name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use rivero_idl::Class;
 
-use super::session::Session;
+use super::holds::Holders;
+use super::labels::Labels;
+use crate::accounts::{Account, Claim, Exhausted, Resource};
 use crate::events::Subscriptions;
 use crate::media::{Graph, MediaKind, Node};
 use crate::modules::Instance;
@@ -54,17 +56,6 @@ impl std::fmt::Debug for Body {
             Body::Plain(_) => "Plain",
         })
     }
-}
-
-/// What clients attach to an object.
-#[derive(Debug, Default)]
-pub struct Labels {
-    /// `None` shows the id.
-    pub name: Option<String>,
-    /// Ordered by key.
-    pub tags: BTreeMap<String, String>,
-    /// Whether events carry the tags.
-    pub send_tags_in_events: bool,
 }
 
 /// Values of writable core properties; an object uses those that its class has.
@@ -115,11 +106,33 @@ pub struct Object {
     /// Held by the one call that runs; calls take it in the order of their arrival.
     pub calls: Arc<tokio::sync::Mutex<()>>,
     pub(super) serial: u64,
-    /// By serial number, that is by age. Changed only under the registry's graph lock.
+    /// How many objects had been registered with it; 0 until it is.
+    pub(super) born: AtomicU64,
+    /// By birth, that is by age. Changed only under the registry's graph lock.
     pub(super) children: Mutex<BTreeMap<u64, Arc<Object>>>,
-    /// By serial number. Changed only under the registry's graph lock.
-    pub(super) holders: Mutex<HashMap<u64, Arc<Session>>>,
+    /// Changed only under the registry's graph lock.
+    pub(super) holders: Mutex<Holders>,
     pub(super) released: AtomicBool,
+    allotment: Allotment,
+}
+
+/// That an account may have an object; the object has it for life.
+#[derive(Debug)]
+pub struct Allotment {
+    object: Claim,
+    _pipeline: Option<Claim>,
+}
+
+impl Allotment {
+    /// # Errors
+    /// When the account may have no more objects, or pipelines if it is one.
+    pub fn claim(account: &Arc<Account>, is_pipeline: bool) -> Result<Allotment, Exhausted> {
+        let pipeline = is_pipeline.then(|| account.claim(Resource::Pipelines, 1));
+        Ok(Allotment {
+            object: account.claim(Resource::Objects, 1)?,
+            _pipeline: pipeline.transpose()?,
+        })
+    }
 }
 
 impl Object {
@@ -130,6 +143,7 @@ impl Object {
         class: Arc<Class>,
         parent: Option<Arc<Object>>,
         body: Body,
+        allotment: Allotment,
     ) -> Arc<Object> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -141,15 +155,37 @@ impl Object {
             body,
             creation_time: now.as_secs(),
             subscriptions: Subscriptions::default(),
-            labels: Mutex::default(),
+            labels: Mutex::new(Labels::new(allotment.object.account())),
             transcoding: Mutex::default(),
             settings: Mutex::default(),
             calls: Arc::default(),
             serial: NEXT_SERIAL.fetch_add(1, Ordering::Relaxed),
+            born: AtomicU64::new(0),
             children: Mutex::default(),
             holders: Mutex::default(),
             released: AtomicBool::new(false),
+            allotment,
         })
+    }
+
+    /// Who made it.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        self.allotment.object.account()
+    }
+
+    /// How many objects had been registered with it: children are younger than their parents.
+    pub(super) fn born(&self) -> u64 {
+        self.born.load(Ordering::Relaxed)
+    }
+
+    /// Its parent, the parent of that, and so on.
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = &Arc<Object>> {
+        std::iter::successors(self.parent.as_ref(), |above| above.parent.as_ref())
+    }
+
+    pub(super) fn is_below(&self, other: &Object) -> bool {
+        self.ancestors().any(|above| above.serial == other.serial)
     }
 
     /// The pipeline that contains it; a pipeline contains itself.
@@ -177,6 +213,16 @@ impl Object {
         self.children.lock().values().cloned().collect()
     }
 
+    /// Number of direct children.
+    pub fn child_count(&self) -> usize {
+        self.children.lock().len()
+    }
+
+    /// Direct children, and sessions that are recorded as its holders: how much work its end is.
+    pub fn extent(&self) -> usize {
+        self.child_count() + self.holders.lock().count()
+    }
+
     /// Its pads and links, when it is an element.
     #[must_use]
     pub fn node(&self) -> Option<&Arc<Node>> {
@@ -202,12 +248,20 @@ impl Object {
         self.released.load(Ordering::Acquire)
     }
 
+    /// Ends all subscriptions of an object that has been destroyed; returns how many there were.
+    pub(crate) fn forget_subscriptions(&self) -> u64 {
+        let sessions = self.subscriptions.take();
+        for session in &sessions {
+            session.subscribed.lock().remove(&self.serial);
+        }
+        sessions.len() as u64
+    }
+
     /// The label that clients see: the name given, or the id.
     pub fn name(&self) -> String {
-        self.labels
-            .lock()
-            .name
-            .clone()
-            .unwrap_or_else(|| self.id.to_string())
+        let labels = self.labels.lock();
+        labels
+            .name()
+            .map_or_else(|| self.id.to_string(), str::to_owned)
     }
 }

@@ -4,20 +4,24 @@
 //! before that its id is only a string that a connection carries.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::holds::Held;
 use super::object::Object;
-use crate::protocol::cache::RequestCache;
+use crate::accounts::{Account, Claim, Exhausted, Resource};
 use crate::protocol::outbox::Outbox;
+use crate::protocol::replies::Replies;
 
 /// Events kept for a session without connection; the oldest are dropped first.
 const MAX_BACKLOG: usize = 1_000;
 /// Bytes of events kept for a session without connection.
-const MAX_BACKLOG_BYTES: usize = 1 << 20;
+const MAX_BACKLOG_BYTES: u64 = 1 << 20;
+/// What a kept event costs beside its text.
+const EVENT_OVERHEAD: u64 = 64;
 
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 
@@ -27,42 +31,75 @@ pub struct Session {
     /// Chosen by the client or by the server.
     pub id: Arc<str>,
     /// Never used twice, unlike the id.
-    pub(super) serial: u64,
+    pub serial: u64,
     pub(super) known: AtomicBool,
     /// Cleared by each pass of the garbage collector, set by each use.
     pub(super) alive: AtomicBool,
-    /// Objects held, by serial number. Changed only under the registry's graph lock.
-    pub(super) held: Mutex<HashMap<u64, Arc<Object>>>,
+    /// Objects held. Changed only under the registry's graph lock.
+    pub(super) held: Mutex<Held>,
+    /// Objects with subscriptions of this session, by serial number. Changed only under the
+    /// registry's graph lock.
+    pub(super) subscribed: Mutex<HashMap<u64, Weak<Object>>>,
+    /// That the account may have the session, while it is known.
+    pub(super) place: Mutex<Option<Claim>>,
+    account: Arc<Account>,
     link: Mutex<Link>,
-    cache: Mutex<RequestCache>,
+    replies: Mutex<Replies>,
 }
 
 /// Where events go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Link {
     outbox: Option<Arc<Outbox>>,
     backlog: VecDeque<Utf8Bytes>,
-    backlog_bytes: usize,
+    /// For what the backlog takes.
+    claim: Claim,
 }
 
 impl Session {
-    /// A session that nobody knows yet.
+    /// A session that nobody knows yet, of the client that names it first.
     #[must_use]
-    pub fn new(id: Arc<str>) -> Arc<Session> {
+    pub fn new(id: Arc<str>, account: &Arc<Account>) -> Arc<Session> {
         Arc::new(Session {
             id,
             serial: NEXT_SERIAL.fetch_add(1, Ordering::Relaxed),
             known: AtomicBool::new(false),
             alive: AtomicBool::new(true),
-            held: Mutex::default(),
-            link: Mutex::default(),
-            cache: Mutex::default(),
+            held: Mutex::new(Held::new(account)),
+            subscribed: Mutex::default(),
+            place: Mutex::default(),
+            account: account.clone(),
+            link: Mutex::new(Link {
+                outbox: None,
+                backlog: VecDeque::new(),
+                claim: Claim::none(account, Resource::UnreadBytes),
+            }),
+            replies: Mutex::new(Replies::new(account)),
         })
+    }
+
+    /// A session that is known without holding anything, for tests.
+    #[cfg(test)]
+    pub(crate) fn known_for_tests(id: Arc<str>, account: &Arc<Account>) -> Arc<Session> {
+        let session = Session::new(id, account);
+        session.known.store(true, Ordering::Release);
+        session
+    }
+
+    /// Whose session it is.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Whether it has touched an object and has not ended.
     pub fn is_known(&self) -> bool {
         self.known.load(Ordering::Acquire)
+    }
+
+    /// Objects that it is recorded to hold, and those with subscriptions: how much work its end is.
+    pub fn extent(&self) -> usize {
+        self.held.lock().count() + self.subscribed.lock().len()
     }
 
     /// Keeps the garbage collector away for another period.
@@ -71,8 +108,20 @@ impl Session {
     }
 
     /// Replies given lately.
-    pub fn cache(&self) -> &Mutex<RequestCache> {
-        &self.cache
+    pub fn replies(&self) -> &Mutex<Replies> {
+        &self.replies
+    }
+
+    /// Claims its place among the known sessions, once.
+    ///
+    /// # Errors
+    /// When the account may have no more sessions.
+    pub(super) fn claim_place(&self) -> Result<(), Exhausted> {
+        let mut place = self.place.lock();
+        if place.is_none() {
+            *place = Some(self.account.claim(Resource::Sessions, 1)?);
+        }
+        Ok(())
     }
 
     /// Sends events to this connection from now on, beginning with those that could not be
@@ -86,10 +135,11 @@ impl Session {
         {
             return;
         }
-        for event in link.backlog.drain(..) {
+        for event in std::mem::take(&mut link.backlog) {
             outbox.push(event);
         }
-        link.backlog_bytes = 0;
+        let kept = link.claim.amount();
+        link.claim.shrink(kept);
         link.outbox = Some(outbox.clone());
     }
 
@@ -114,23 +164,87 @@ impl Session {
     /// Sends an event, or keeps it for the next connection.
     pub fn deliver(&self, event: Utf8Bytes) {
         let mut link = self.link.lock();
-        if link
+        let sent = link
             .outbox
             .as_ref()
-            .is_some_and(|outbox| outbox.push(event.clone()))
-            || !self.is_known()
-        {
-            return;
-        }
-        link.backlog_bytes += event.len();
-        link.backlog.push_back(event);
-        while link.backlog.len() > MAX_BACKLOG || link.backlog_bytes > MAX_BACKLOG_BYTES {
-            let Some(dropped) = link.backlog.pop_front() else {
-                break;
-            };
-            link.backlog_bytes -= dropped.len();
+            .is_some_and(|outbox| outbox.push(event.clone()));
+        if !sent && self.is_known() {
+            link.keep(event);
         }
     }
+
+    /// Nobody will come for its events any more.
+    pub(super) fn forget_backlog(&self) {
+        let mut link = self.link.lock();
+        link.backlog = VecDeque::new();
+        let kept = link.claim.amount();
+        link.claim.shrink(kept);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.account.newcomers().forget_dropped(&self.id);
+    }
+}
+
+/// The sessions of an account that clients have named and nobody knows yet: two connections that
+/// begin to use an id at the same time mean the same session.
+#[derive(Debug, Default)]
+pub struct Newcomers(Mutex<HashMap<Arc<str>, Weak<Session>>>);
+
+impl Newcomers {
+    /// The session with this id, made if there is none.
+    pub(super) fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
+        let mut all = self.0.lock();
+        if let Some(session) = all.get(id).and_then(Weak::upgrade) {
+            return session;
+        }
+        let session = Session::new(id.clone(), account);
+        all.insert(id.clone(), Arc::downgrade(&session));
+        session
+    }
+
+    /// The session with this id is known from now on.
+    pub(super) fn forget(&self, id: &str) {
+        self.0.lock().remove(id);
+    }
+
+    /// A session with this id has gone, perhaps not the one that the id means now.
+    fn forget_dropped(&self, id: &str) {
+        let mut all = self.0.lock();
+        if all
+            .get(id)
+            .is_some_and(|session| session.strong_count() == 0)
+        {
+            all.remove(id);
+        }
+        if all.is_empty() {
+            *all = HashMap::new();
+        }
+    }
+}
+
+impl Link {
+    /// Keeps an event, at the cost of the oldest ones; without any of them in vain, where the
+    /// account has too much unread.
+    fn keep(&mut self, event: Utf8Bytes) {
+        let cost = cost(&event);
+        while self.backlog.len() >= MAX_BACKLOG
+            || self.claim.amount() + cost > MAX_BACKLOG_BYTES
+            || self.claim.grow(cost).is_err()
+        {
+            let Some(dropped) = self.backlog.pop_front() else {
+                return;
+            };
+            self.claim.shrink(self::cost(&dropped));
+        }
+        self.backlog.push_back(event);
+    }
+}
+
+fn cost(event: &Utf8Bytes) -> u64 {
+    event.len() as u64 + EVENT_OVERHEAD
 }
 
 #[cfg(test)]
@@ -145,9 +259,9 @@ mod tests {
 
     #[test]
     fn events_wait_for_the_next_connection() {
-        let session = Session::new("s".into());
+        let session = Session::new("s".into(), &Account::alone());
         session.known.store(true, Ordering::Release);
-        let (first, second) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
+        let (first, second) = (Outbox::detached(), Outbox::detached());
         session.bind(&first);
         session.deliver("1".into());
         first.close();
@@ -161,8 +275,8 @@ mod tests {
 
     #[test]
     fn the_newest_connection_wins() {
-        let session = Session::new("s".into());
-        let (first, second) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
+        let session = Session::new("s".into(), &Account::alone());
+        let (first, second) = (Outbox::detached(), Outbox::detached());
         session.bind(&first);
         session.bind(&second);
         session.unbind(&first);
@@ -173,12 +287,12 @@ mod tests {
 
     #[test]
     fn the_backlog_is_bounded() {
-        let session = Session::new("s".into());
+        let session = Session::new("s".into(), &Account::alone());
         session.known.store(true, Ordering::Release);
         for number in 0..2_000 {
             session.deliver(format!("{number}").into());
         }
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Outbox::detached();
         session.bind(&outbox);
         let texts = texts(&outbox);
         assert_eq!(

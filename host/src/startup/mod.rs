@@ -120,6 +120,7 @@ fn core_options(configuration: &Configuration) -> core::Options {
         element_settings: settings.element,
         exception_limit: settings.exception_limit,
         drain: settings.drain_timeout,
+        limits: settings.limits.clone(),
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
         ..core::Options::default()
     }

@@ -16,6 +16,27 @@ pub fn share_arenas(count: u8) {
     let _ = count;
 }
 
+/// Gives blocks of more than `bytes` back to the system as soon as they are free, and what is free
+/// at the end of an arena beyond so much. By itself the C library raises both bounds to 32 and
+/// 64 MiB as soon as blocks of such sizes come and go, and of the ends of arenas other than the
+/// first [`give_back`] gives nothing. For the begin of a process.
+pub fn keep_at_most(bytes: u32) {
+    #[cfg(target_env = "gnu")]
+    {
+        /// `malloc.h` of the GNU C library.
+        const M_TRIM_THRESHOLD: i32 = -1;
+        const M_MMAP_THRESHOLD: i32 = -3;
+        unsafe extern "C" {
+            safe fn mallopt(parameter: i32, value: i32) -> i32;
+        }
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        mallopt(M_TRIM_THRESHOLD, bytes);
+        mallopt(M_MMAP_THRESHOLD, bytes);
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = bytes;
+}
+
 /// Gives pages that are free in every arena, and large buffers that wait to be used again, back to
 /// the system. Takes from microseconds to some
 /// ms, during which threads that allocate may wait. Does nothing where the C library cannot.

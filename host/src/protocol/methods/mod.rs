@@ -16,15 +16,21 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::cache::Known;
+use super::json::{Extent, weight};
 use super::outbox::Outbox;
+use super::replies::Known;
 use super::request::{self, Params, Request};
 use super::response::{self, Answer};
+use crate::accounts::{Account, Claim, Resource};
 use crate::core::{Core, Execution};
 use crate::error::CallError;
 use crate::lifecycle::Phase;
 use crate::registry::Session;
 use crate::registry::id::unique_id;
+
+/// Texts and answers of more bytes than this are parsed and written beside the runtime: that takes
+/// longer than other clients should wait.
+pub(super) const LARGE: usize = 64 << 10;
 
 /// Carries out requests.
 #[derive(Debug)]
@@ -35,8 +41,14 @@ pub struct Methods {
 }
 
 /// A connection, as far as methods are concerned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Peer {
+    origin: Origin,
+}
+
+/// Where requests come from, and their replies go.
+#[derive(Debug, Clone)]
+pub struct Origin {
     /// The session that requests without `sessionId` belong to.
     bound: Option<Arc<Session>>,
     outbox: Arc<Outbox>,
@@ -69,10 +81,38 @@ pub enum Begun {
     },
 }
 
-/// Under which session and id a reply is kept.
-struct CacheKey {
+impl Begun {
+    /// A message that could not be handled.
+    pub(super) fn failed(error: &CallError) -> Begun {
+        done(response::error_reply(&Value::Null, error))
+    }
+}
+
+/// Under which session and id a reply is kept. Dropping it ends the wait for it.
+struct Ticket {
     session: Arc<Session>,
-    id: String,
+    id: Arc<str>,
+    finished: bool,
+}
+
+impl Ticket {
+    /// Keeps the reply, and sends it to the other connections that have asked for it.
+    fn finish(mut self, reply: &Utf8Bytes) {
+        self.finished = true;
+        let order = self.session.account().replies();
+        for other in order.finish(&self.session, &self.id, reply, Instant::now()) {
+            other.push(reply.clone());
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Of a request that came to no end nobody should wait for the reply.
+        if !self.finished {
+            self.session.replies().lock().abandon(&self.id);
+        }
+    }
 }
 
 /// Methods that are answered to the very end: they begin nothing.
@@ -102,71 +142,62 @@ impl Methods {
         &self.core
     }
 
-    /// Takes a message.
-    pub fn begin(self: &Arc<Self>, peer: &Peer, text: &str) -> Begun {
-        let request = match Request::parse(text) {
+    /// Takes a message. `received` is what has been claimed for its bytes so far.
+    pub fn begin(self: &Arc<Self>, origin: &Origin, text: &str, mut received: Claim) -> Begun {
+        let request = match self.parse(text, &mut received) {
             Ok(request) => request,
             Err(refused) => return done(response::error_reply(&refused.id, &refused.error)),
         };
-        let named = match request::session_id(request.params.as_ref()) {
+        let named = match self.named_session(&request) {
             Ok(named) => named,
             Err(error) => return done(response::reply(request.id.as_ref(), &Err(error))),
         };
-        let session = self.session(named, peer.bound());
-        let key = session
-            .as_ref()
-            .and_then(|session| self.cache_key(session, &request));
-        if let Some(key) = &key {
-            let session = key.session.id.clone();
-            let mut cache = key.session.cache().lock();
-            match cache.look_up(&key.id, &peer.outbox, Instant::now()) {
-                Known::Reply(text) => {
-                    let session = Some(session);
-                    return Begun::Done(Reply { text, session });
-                }
-                Known::Running => return Begun::Repeated { session },
-                Known::No => {}
-            }
+        let session = self.session(named, origin);
+        if request.method == "ping" {
+            return self.ping(session, origin, &request);
         }
-        let key = key.filter(|_| request.method != "ping");
+        if let Err(error) = self.check_memory(&request, text, &mut received) {
+            return done(response::reply(request.id.as_ref(), &Err(error)));
+        }
+        let has_session = session.is_some();
+        let account = origin.outbox.account();
+        let session = session.unwrap_or_else(|| Session::new(unique_id(), account));
+        let ticket = match self.ticket(&session, has_session, origin, &request) {
+            Ok(ticket) => ticket,
+            Err(begun) => return begun,
+        };
+        let raised = account.events().count();
         let Request { id, method, params } = request;
-        let session_id = session
-            .as_ref()
-            .map_or_else(unique_id, |session| session.id.clone());
-        let execution = match self.admit(peer, session.as_ref(), &method) {
-            Ok(()) => self.dispatch(session, session_id.clone(), &method, params),
+        let session_id = session.id.clone();
+        let known = has_session.then_some(&session);
+        let execution = match self.admit(origin, known, &method) {
+            Ok(()) => self.dispatch(session, has_session, &method, params),
             Err(error) => error.into(),
         };
+        let finish = Finish {
+            methods: self.clone(),
+            account: account.clone(),
+            id,
+            ticket,
+            raised,
+        };
         match execution {
-            Execution::Done(outcome) => {
-                let reply = finished(id.as_ref(), &outcome, method == "ping");
-                if let Some(key) = key {
-                    key.session
-                        .cache()
-                        .lock()
-                        .finish(&key.id, reply.text.clone(), Instant::now());
-                }
-                Begun::Done(reply)
+            Execution::Done(outcome) if finish.is_quick(&outcome) => {
+                Begun::Done(finish.reply(&outcome))
             }
+            Execution::Done(outcome) => Begun::Pending {
+                reply: finish.slowly(outcome).boxed(),
+                session: session_id,
+            },
             Execution::Pending(outcome) => {
-                let outbox = peer.outbox.clone();
-                if let Some(key) = &key {
-                    key.session.cache().lock().begin(&key.id, &outbox);
-                }
-                let reply = outcome.map(move |outcome| {
-                    let reply = finished(id.as_ref(), &outcome, false);
-                    if let Some(key) = key {
-                        let waiting = key.session.cache().lock().finish(
-                            &key.id,
-                            reply.text.clone(),
-                            Instant::now(),
-                        );
-                        for other in waiting.iter().filter(|other| !Arc::ptr_eq(other, &outbox)) {
-                            other.push(reply.text.clone());
-                        }
-                    }
-                    reply
-                });
+                // What goes on keeps its parameters until it is done. It has begun, so that it is
+                // too late to refuse it: the next one is.
+                let _ = received.resize(Extent::of(text).cost());
+                let reply = async move {
+                    let outcome = outcome.await;
+                    drop(received);
+                    finish.slowly(outcome).await
+                };
                 Begun::Pending {
                     reply: reply.boxed(),
                     session: session_id,
@@ -175,33 +206,143 @@ impl Methods {
         }
     }
 
+    /// Parses a text that does not hold too much. For what a large one holds, memory is claimed
+    /// before it is taken.
+    fn parse(&self, text: &str, received: &mut Claim) -> Result<Request, request::Refused> {
+        let refused = |error| request::Refused {
+            id: Value::Null,
+            error,
+        };
+        let limit = self.core.limits().message_values;
+        // A value takes two bytes at least, with the comma that follows.
+        if text.len() > LARGE || text.len() as u64 / 2 > limit {
+            let extent = Extent::of(text);
+            if extent.values > limit {
+                return Err(refused(CallError::not_enough_resources(format!(
+                    "The message holds {} values, and mediaServer.limits.message.values is {limit}",
+                    extent.values
+                ))));
+            }
+            received
+                .resize(extent.cost())
+                .map_err(|exhausted| refused(exhausted.into()))?;
+        }
+        Request::parse(text)
+    }
+
+    /// Refuses requests of an account whose requests that are under way take too much memory,
+    /// but for those that give something back.
+    fn check_memory(
+        &self,
+        request: &Request,
+        text: &str,
+        received: &mut Claim,
+    ) -> Result<(), CallError> {
+        let account = received.account();
+        let half = self.core.limits().of(Resource::RequestBytes).account / 2;
+        if account.usage(Resource::RequestBytes) > half
+            && !matches!(
+                &*request.method,
+                "release" | "unref" | "unsubscribe" | "closeSession"
+            )
+        {
+            received.resize(Extent::of(text).cost())?;
+        }
+        Ok(())
+    }
+
+    /// The session that a request names, if any, after a look at the lengths of its ids.
+    fn named_session(&self, request: &Request) -> Result<Option<Arc<str>>, CallError> {
+        let limit = self.core.limits().id_bytes;
+        let check = |what: &str, length: usize| match length as u64 > limit {
+            true => Err(CallError::not_enough_resources(format!(
+                "{what} has {length} bytes, and mediaServer.limits.idBytes is {limit}"
+            ))),
+            false => Ok(()),
+        };
+        if let Some(Value::String(id)) = &request.id {
+            check("The id of the request", id.len())?;
+        }
+        let named = request::session_id(request.params.as_ref())?;
+        if let Some(id) = &named {
+            check("'sessionId'", id.len())?;
+        }
+        Ok(named)
+    }
+
+    /// A ping is repeated as any request, but never kept.
+    fn ping(&self, session: Option<Arc<Session>>, origin: &Origin, request: &Request) -> Begun {
+        if let (Some(session), Some(id)) = (&session, self.cached_id(request)) {
+            let mut replies = session.replies().lock();
+            let known = replies.look_up(&id, &origin.outbox, Instant::now());
+            if let Some(begun) = known_already(known, &session.id, request) {
+                return begun;
+            }
+        }
+        let session = session.map(|session| session.id.clone());
+        let pong = Ok(Answer::Value(session, Value::from("pong")));
+        done(response::reply(request.id.as_ref(), &pong))
+    }
+
+    /// The right to carry a request out, unless it has been already.
+    fn ticket(
+        &self,
+        session: &Arc<Session>,
+        has_session: bool,
+        origin: &Origin,
+        request: &Request,
+    ) -> Result<Option<Ticket>, Begun> {
+        let Some(id) = self.cached_id(request) else {
+            return Ok(None);
+        };
+        // The id of a session that is made up for the request is known to nobody else yet; its
+        // client may come back with it.
+        if has_session {
+            let mut replies = session.replies().lock();
+            let known = replies.begin(&id, &origin.outbox, Instant::now());
+            drop(replies);
+            if let Some(begun) = known_already(known, &session.id, request) {
+                return Err(begun);
+            }
+        }
+        Ok(Some(Ticket {
+            session: session.clone(),
+            id,
+            finished: false,
+        }))
+    }
+
+    /// The id under which the reply is kept, if it is.
+    fn cached_id(&self, request: &Request) -> Option<Arc<str>> {
+        let id = request.id.as_ref().filter(|_| self.caches_replies)?;
+        request::as_text(id.clone()).map(Arc::from)
+    }
+
     /// Lets the connection belong to a session: its events come here now.
     pub fn bind(&self, peer: &mut Peer, id: &Arc<str>) {
+        let Origin { bound, outbox } = &mut peer.origin;
         let is_bound = |bound: &&Arc<Session>| bound.id == *id && bound.is_known();
-        if let Some(bound) = peer.bound.as_ref().filter(is_bound) {
+        if let Some(bound) = bound.as_ref().filter(is_bound) {
             // Another connection may have taken it over meanwhile.
-            bound.bind(&peer.outbox);
+            bound.bind(outbox);
             return;
         }
-        let session = self.core.registry.session(id);
-        if let Some(old) = peer.bound.replace(session.clone()) {
-            old.unbind(&peer.outbox);
+        let session = self.core.registry.session(id, outbox.account());
+        if let Some(old) = bound.replace(session.clone()) {
+            old.unbind(outbox);
         }
-        session.bind(&peer.outbox);
+        session.bind(outbox);
     }
 
     /// The session of a request: the one it names, or the connection's.
-    fn session(
-        &self,
-        named: Option<Arc<str>>,
-        bound: Option<&Arc<Session>>,
-    ) -> Option<Arc<Session>> {
-        let session = match (named, bound) {
+    fn session(&self, named: Option<Arc<str>>, origin: &Origin) -> Option<Arc<Session>> {
+        let account = origin.outbox.account();
+        let session = match (named, &origin.bound) {
             (Some(id), Some(bound)) if bound.id == id && bound.is_known() => bound.clone(),
             (None, Some(bound)) if bound.is_known() => bound.clone(),
-            (Some(id), _) => self.core.registry.session(&id),
+            (Some(id), _) => self.core.registry.session(&id, account),
             // Ended meanwhile, or not known yet: its id may have become known elsewhere.
-            (None, Some(bound)) => self.core.registry.session(&bound.id),
+            (None, Some(bound)) => self.core.registry.session(&bound.id, account),
             (None, None) => return None,
         };
         session.keep_alive();
@@ -212,7 +353,7 @@ impl Methods {
     /// and at the end only what ends something.
     fn admit(
         &self,
-        peer: &Peer,
+        origin: &Origin,
         session: Option<&Arc<Session>>,
         method: &str,
     ) -> Result<(), CallError> {
@@ -221,7 +362,7 @@ impl Methods {
             return Ok(());
         }
         let is_bound = |session: &Arc<Session>| {
-            let bound = peer.bound();
+            let bound = origin.bound.as_ref();
             bound.is_some_and(|bound| bound.id == session.id)
         };
         match session.is_some_and(|session| session.is_known() || is_bound(session)) {
@@ -230,32 +371,21 @@ impl Methods {
         }
     }
 
-    fn cache_key(&self, session: &Arc<Session>, request: &Request) -> Option<CacheKey> {
-        let id = request
-            .id
-            .as_ref()
-            .filter(|_| self.caches_replies && session.is_known())?;
-        Some(CacheKey {
-            session: session.clone(),
-            id: request::as_text(id.clone())?,
-        })
-    }
-
-    /// Carries a method out. `session_id` is that of `session`, or a fresh one without session.
+    /// Carries a method out. Without `has_session` the session is made up for this request.
     fn dispatch(
         self: &Arc<Self>,
-        session: Option<Arc<Session>>,
-        session_id: Arc<str>,
+        session: Arc<Session>,
+        has_session: bool,
         method: &str,
         params: Option<Params>,
     ) -> Execution<Answer> {
-        let has_session = session.is_some();
         match method {
+            // Within a transaction.
             "ping" => {
-                let session = has_session.then_some(session_id);
-                return Execution::Done(Ok(Answer::Value(session, Value::from("pong"))));
+                let pong = Answer::Value(Some(session.id.clone()), Value::from("pong"));
+                return Execution::Done(Ok(pong));
             }
-            "connect" => return Execution::Done(self.connect(session, session_id)),
+            "connect" => return Execution::Done(self.connect(&session, has_session)),
             _ => {}
         }
         let Some(run) = method_named(method) else {
@@ -265,7 +395,6 @@ impl Methods {
         let Some(params) = params.or_else(|| has_session.then(Map::new)) else {
             return CallError::invalid_params("'params' is required").into();
         };
-        let session = session.unwrap_or_else(|| Session::new(session_id));
         match run(
             self,
             Arguments {
@@ -326,21 +455,23 @@ impl Peer {
     /// A connection that belongs to no session yet.
     #[must_use]
     pub fn new(outbox: Arc<Outbox>) -> Peer {
+        let bound = None;
         Peer {
-            bound: None,
-            outbox,
+            origin: Origin { bound, outbox },
         }
     }
 
-    fn bound(&self) -> Option<&Arc<Session>> {
-        self.bound.as_ref()
+    /// Where its requests come from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if let Some(session) = &self.bound {
-            session.unbind(&self.outbox);
+        if let Some(session) = &self.origin.bound {
+            session.unbind(&self.origin.outbox);
         }
     }
 }
@@ -352,16 +483,87 @@ fn done(text: String) -> Begun {
     })
 }
 
-/// The reply to a request that has come to its end. A ping binds nothing, since it may name any session.
-fn finished(id: Option<&Value>, outcome: &Result<Answer, CallError>, is_ping: bool) -> Reply {
-    let session = outcome
-        .as_ref()
-        .ok()
-        .filter(|_| !is_ping)
-        .and_then(Answer::session)
-        .cloned();
-    Reply {
-        text: response::reply(id, outcome).into(),
-        session,
+/// The reply, where the request has been carried out already or is about to.
+fn known_already(known: Known, session: &Arc<str>, request: &Request) -> Option<Begun> {
+    match known {
+        Known::No => None,
+        Known::Running => Some(Begun::Repeated {
+            session: session.clone(),
+        }),
+        Known::Reply(text) => Some(Begun::Done(Reply {
+            text,
+            session: Some(session.clone()),
+        })),
+        Known::TooLong => {
+            let error = CallError::not_enough_resources(
+                "The request has been carried out; its reply was longer than mediaServer.limits.reply.bytes and is not repeated",
+            );
+            let text = response::reply(request.id.as_ref(), &Err(error)).into();
+            let session = Some(session.clone());
+            Some(Begun::Done(Reply { text, session }))
+        }
+    }
+}
+
+/// What is left to do for a request that has been carried out.
+struct Finish {
+    methods: Arc<Methods>,
+    account: Arc<Account>,
+    id: Option<Value>,
+    ticket: Option<Ticket>,
+    /// Events of the account before the request began.
+    raised: u64,
+}
+
+impl Finish {
+    /// Whether the reply is short and nothing has to go before it.
+    fn is_quick(&self, outcome: &Result<Answer, CallError>) -> bool {
+        !self.has_raised_events() && !is_large(outcome)
+    }
+
+    /// Events that the request raised reach their connections before its reply.
+    fn has_raised_events(&self) -> bool {
+        let events = self.account.events();
+        events.count() != self.raised && events.are_waiting()
+    }
+
+    /// Writes the reply when its time has come, and where it holds up nobody.
+    async fn slowly(self, outcome: Result<Answer, CallError>) -> Reply {
+        if self.has_raised_events() {
+            self.methods.core.events.settled(&self.account).await;
+        }
+        if !is_large(&outcome) {
+            return self.reply(&outcome);
+        }
+        let aside = self.methods.core.aside.clone();
+        let id = self.id.clone();
+        match aside.run(move || self.reply(&outcome)).await {
+            Ok(reply) => reply,
+            Err(error) => Reply {
+                text: response::reply(id.as_ref(), &Err(error)).into(),
+                session: None,
+            },
+        }
+    }
+
+    fn reply(self, outcome: &Result<Answer, CallError>) -> Reply {
+        let session = outcome.as_ref().ok().and_then(Answer::session).cloned();
+        let text = Utf8Bytes::from(response::reply(self.id.as_ref(), outcome));
+        if let Some(ticket) = self.ticket {
+            ticket.finish(&text);
+        }
+        Reply { text, session }
+    }
+}
+
+fn is_large(outcome: &Result<Answer, CallError>) -> bool {
+    let value = match outcome {
+        Ok(Answer::Value(_, value)) => value,
+        _ => return false,
+    };
+    match value {
+        Value::String(text) => text.len() > LARGE,
+        Value::Array(_) | Value::Object(_) => weight(value) > LARGE as u64,
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

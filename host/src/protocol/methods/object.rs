@@ -62,8 +62,9 @@ pub(super) fn subscribe(methods: &Arc<Methods>, mut arguments: Arguments) -> Beg
     let event = arguments.take_string("type")?;
     let id = arguments.take_string("object")?;
     let object = methods.core.registry.object(&id)?;
-    let session = methods.core.registry.touch(&arguments.session, &object)?;
-    let subscription = methods.core.subscribe(&session, &object, &event)?;
+    let (subscription, session) = methods
+        .core
+        .subscribe(&arguments.session, &object, &event)?;
     answer(Answer::Value(
         Some(session.id.clone()),
         Value::from(&*subscription),
@@ -76,9 +77,8 @@ pub(super) fn unsubscribe(methods: &Arc<Methods>, mut arguments: Arguments) -> B
     let id = arguments.take_string("object")?;
     arguments.require_session()?;
     if let Ok(object) = methods.core.registry.object(&id) {
-        object
-            .subscriptions
-            .remove(&subscription, &arguments.session);
+        let registry = &methods.core.registry;
+        registry.unsubscribe(&arguments.session, &object, &subscription);
     }
     answer(Answer::Session(arguments.session.id.clone()))
 }
@@ -90,10 +90,9 @@ pub(super) fn release(methods: &Arc<Methods>, mut arguments: Arguments) -> Begun
     let Ok(object) = methods.core.registry.object(&id) else {
         return answer(Answer::Session(session.id.clone()));
     };
-    let dead = methods.core.registry.remove(&object);
     Ok(methods
         .core
-        .destroy(dead)
+        .release(&object)
         .map(move |()| Answer::Session(session.id.clone())))
 }
 
@@ -113,7 +112,7 @@ pub(super) fn unreference(methods: &Arc<Methods>, mut arguments: Arguments) -> B
     let Ok(object) = methods.core.registry.object(&id) else {
         return answer(Answer::Session(session.id.clone()));
     };
-    let dead = methods.core.registry.unhold(&session, &object);
+    let dead = methods.core.registry.unhold(&session, &object)?;
     Ok(methods
         .core
         .destroy(dead)

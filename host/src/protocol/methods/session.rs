@@ -11,17 +11,17 @@ use crate::protocol::response::Answer;
 use crate::registry::Session;
 
 impl Methods {
-    /// `connect`: a new session without `session`, otherwise the return to a known one.
+    /// `connect`: a new session where the request names none, otherwise the return to a known one.
     pub(super) fn connect(
         &self,
-        session: Option<Arc<Session>>,
-        session_id: Arc<str>,
+        session: &Session,
+        has_session: bool,
     ) -> Result<Answer, CallError> {
-        if session.is_some_and(|session| !session.is_known()) {
+        if has_session && !session.is_known() {
             return Err(invalid_session());
         }
         let members = Map::from_iter([("serverId".to_owned(), Value::from(&*self.server_id))]);
-        Ok(Answer::Members(session_id, members))
+        Ok(Answer::Members(session.id.clone(), members))
     }
 }
 
@@ -57,9 +57,8 @@ pub(super) fn close(
     if !arguments.session.is_known() {
         return Ok(Execution::Done(Ok(Answer::Null)));
     }
-    let core = &methods.core;
-    let dead = core.registry.end_session(&arguments.session, destroy);
-    Ok(core.destroy(dead).map(|()| Answer::Null))
+    let ended = methods.core.end_session(&arguments.session, destroy);
+    Ok(ended.map(|()| Answer::Null))
 }
 
 fn invalid_session() -> CallError {

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Arguments, Methods};
+use crate::accounts::{Claim, Resource};
 use crate::core::Execution;
 use crate::error::CallError;
+use crate::protocol::json::weight;
 use crate::protocol::request::Request;
 use crate::protocol::response::{Answer, error_value};
+use crate::registry::Session;
 
 /// Bytes that references may add to the parameters of one transaction.
 const MAX_EXPANSION: usize = 8 << 20;
@@ -30,48 +33,92 @@ pub(super) fn run(
         }
         None => return Err(CallError::bad_member("'operations' parameter is required")),
     };
+    let limit = methods.core.limits().transaction_operations;
+    if operations.len() as u64 > limit {
+        return Err(CallError::not_enough_resources(format!(
+            "The transaction has {} operations, and mediaServer.limits.transaction.operations is {limit}",
+            operations.len()
+        )));
+    }
     check_ids(&operations)?;
     let methods = methods.clone();
-    let session_id = arguments.session.id.clone();
+    let session = arguments.session;
     Ok(Execution::pending(async move {
-        let responses = methods.run_all(&session_id, operations).await?;
-        Ok(Answer::Value(Some(session_id), Value::Array(responses)))
+        let responses = methods.run_all(&session, operations).await?;
+        Ok(Answer::Value(
+            Some(session.id.clone()),
+            Value::Array(responses),
+        ))
     }))
+}
+
+/// The answers of a transaction so far.
+struct Responses {
+    list: Vec<Value>,
+    /// For the memory that they take until all are together.
+    claim: Claim,
+}
+
+impl Responses {
+    /// Appends the response to a request; false when the transaction ends with it: it failed, or
+    /// there is no room for its answer.
+    fn push(&mut self, id: Value, outcome: Result<Answer, CallError>) -> bool {
+        let outcome = outcome.map(Answer::into_value).and_then(|result| {
+            self.grow(weight(&result))?;
+            Ok(result)
+        });
+        let goes_on = outcome.is_ok();
+        self.list.push(match outcome {
+            Ok(result) => json!({"id": id, "jsonrpc": "2.0", "result": result}),
+            Err(error) => json!({"id": id, "jsonrpc": "2.0", "error": error_value(&error)}),
+        });
+        goes_on
+    }
+
+    fn grow(&mut self, bytes: u64) -> Result<(), CallError> {
+        let limit = self.claim.account().limits().transaction_bytes;
+        if self.claim.amount() + bytes > limit {
+            return Err(CallError::not_enough_resources(format!(
+                "The answers of the transaction exceed mediaServer.limits.transaction.bytes ({limit}); what was done stays done"
+            )));
+        }
+        Ok(self.claim.grow(bytes)?)
+    }
 }
 
 impl Methods {
     async fn run_all(
         self: &Arc<Self>,
-        session: &Arc<str>,
+        session: &Arc<Session>,
         operations: Vec<Value>,
     ) -> Result<Vec<Value>, CallError> {
-        let mut responses = Vec::with_capacity(operations.len());
+        let mut responses = Responses {
+            list: Vec::with_capacity(operations.len()),
+            claim: Claim::none(session.account(), Resource::RequestBytes),
+        };
         let mut budget = MAX_EXPANSION;
         for (index, mut operation) in operations.into_iter().enumerate() {
             if let Some(params) = operation.get_mut("params") {
-                insert_results(params, &responses, &mut budget)?;
+                insert_results(params, &responses.list, &mut budget)?;
             }
             let outcome = self.run_one(session, &mut operation).await;
-            let failed = outcome.is_err();
             let id = operation
                 .get("id")
                 .cloned()
                 .unwrap_or_else(|| Value::from(index));
-            responses.push(match outcome {
-                Ok(answer) => json!({"id": id, "jsonrpc": "2.0", "result": answer.into_value()}),
-                Err(error) => json!({"id": id, "jsonrpc": "2.0", "error": error_value(&error)}),
-            });
-            if failed {
+            if !responses.push(id, outcome) {
                 break;
             }
+            // Most operations are done at once: others are to have their turn in between.
+            tokio::task::yield_now().await;
         }
-        Ok(responses)
+        Ok(responses.list)
     }
 
     /// Runs one request as if it named the transaction's session.
     async fn run_one(
         self: &Arc<Self>,
-        session: &Arc<str>,
+        session: &Arc<Session>,
         operation: &mut Value,
     ) -> Result<Answer, CallError> {
         let id = operation.get("id").cloned();
@@ -80,8 +127,9 @@ impl Methods {
             *operation = json!({ "id": id });
         }
         let params = Some(request.params.unwrap_or_default());
-        let known = self.core.registry.session(session);
-        self.dispatch(Some(known), session.clone(), &request.method, params)
+        let known = self.core.registry.known_session(&session.id);
+        let session = known.unwrap_or_else(|| session.clone());
+        self.dispatch(session, true, &request.method, params)
             .wait()
             .await
     }

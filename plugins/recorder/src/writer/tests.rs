@@ -62,6 +62,10 @@ fn upload(now: i64) -> Task {
     }
 }
 
+fn policy() -> Policy {
+    Policy::new(&rivero_uri::UriSettings::default())
+}
+
 fn frames(at: i64, presented: i64, format: u32, data: &[u8]) -> (i64, Command) {
     let (kind, duration) = match format {
         OPUS => (MediaKind::Audio, 20),
@@ -152,7 +156,7 @@ fn a_recording_that_panics_is_over_and_its_endpoint_hears_why() {
         is_split: false,
     };
     let listener = Arc::new(Panics(sender));
-    let writer = Writer::start(recording, target, Policy::default(), listener).unwrap();
+    let writer = Writer::start(recording, target, policy(), listener).unwrap();
     let now = writer.intake();
     now.control(0, Command::Expect(MediaKind::Audio, true));
     now.control(0, Command::Begin);
@@ -203,9 +207,8 @@ fn silent_server() -> (Target, Receiver<TcpStream>) {
 
 /// A recording of a little sound that is being stopped.
 fn stopping(target: Target) -> Writer {
-    let policy = Policy::new(&rivero_uri::UriSettings::default());
     let recording = upload(0).recording;
-    let writer = Writer::start(recording, target, policy, Arc::new(At(400 * MS))).unwrap();
+    let writer = Writer::start(recording, target, policy(), Arc::new(At(400 * MS))).unwrap();
     let sound = (0..300).step_by(20).map(|at| frames(at, at, OPUS, &SOUND));
     let end = (300 * MS, Command::Finish);
     for (at, command) in beginning().into_iter().chain(sound).chain([end]) {

@@ -49,7 +49,9 @@ impl Bench {
         let class = self.model.class("MediaPipeline").unwrap().clone();
         let graph = crate::media::Graph::new(&crate::media::Plane::start().unwrap());
         let body = crate::registry::Body::Pipeline { graph };
-        let pipeline = Object::new("p".into(), class, None, body);
+        let account = crate::accounts::Account::alone();
+        let allotment = crate::registry::Allotment::claim(&account, true).unwrap();
+        let pipeline = Object::new("p".into(), class, None, body, allotment);
         self.registry.insert(&pipeline, None).unwrap();
         pipeline
     }

@@ -1,0 +1,200 @@
+//! Bounds for clients: whoever shares an [`Account`] shares what one client may have.
+//!
+//! An account stands for the machine that a connection comes from. Whatever a client can make
+//! grow is claimed from its account ([`Claim`]) before it grows, and comes back when the claim is
+//! dropped. An account at its bound is refused more of that kind, and so is, near the bound of
+//! the server, the account that has most: nobody is refused because of others who have more.
+//!
+//! A claim takes no lock, and two or three atomic additions.
+
+mod events;
+mod key;
+mod ledger;
+mod limits;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::protocol::outbox::Outboxes;
+use crate::protocol::replies::ReplyOrder;
+use crate::registry::Newcomers;
+
+pub use events::EventCount;
+pub(crate) use events::OnItsWay;
+pub(crate) use key::AccountId;
+pub use ledger::{Claim, Exhausted};
+use ledger::{Counters, Heaviest};
+pub use limits::{Bounds, Limits, Resource};
+
+/// All accounts, and what they use together.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    limits: Limits,
+    used: Counters,
+    heaviest: Heaviest,
+    /// An account is known as long as something belongs to it.
+    known: Mutex<HashMap<AccountId, Weak<Account>>>,
+}
+
+/// Whom clients are counted for.
+#[derive(Debug)]
+pub struct Account {
+    accounts: Arc<Accounts>,
+    id: AccountId,
+    used: Counters,
+    events: EventCount,
+    replies: ReplyOrder,
+    outboxes: Outboxes,
+    newcomers: Newcomers,
+    turns: Arc<Semaphore>,
+}
+
+/// Connections of one account that may have requests handled at a time. Further ones wait for
+/// their turn, so that nobody else waits for thousands of them.
+const TURNS: usize = 16;
+
+impl Accounts {
+    /// No accounts yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Accounts> {
+        Arc::new(Accounts {
+            limits,
+            ..Accounts::default()
+        })
+    }
+
+    /// The account of the clients at an address.
+    pub fn of_peer(self: &Arc<Self>, address: IpAddr) -> Arc<Account> {
+        self.account(AccountId::of(address))
+    }
+
+    /// The account of the server itself, which makes the server manager.
+    pub fn of_server(self: &Arc<Self>) -> Arc<Account> {
+        self.account(AccountId::Server)
+    }
+
+    fn account(self: &Arc<Self>, id: AccountId) -> Arc<Account> {
+        let mut known = self.known.lock();
+        if let Some(account) = known.get(&id).and_then(Weak::upgrade) {
+            return account;
+        }
+        let account = Arc::new(Account {
+            accounts: self.clone(),
+            id,
+            used: Counters::default(),
+            events: EventCount::default(),
+            replies: ReplyOrder::default(),
+            outboxes: Outboxes::default(),
+            newcomers: Newcomers::default(),
+            turns: Arc::new(Semaphore::new(TURNS)),
+        });
+        known.insert(id, Arc::downgrade(&account));
+        account
+    }
+
+    /// Drops the replies that nobody may ask for any more; whether some are left.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let left = self
+            .all()
+            .iter()
+            .filter(|account| account.replies.expire(now))
+            .count();
+        left > 0
+    }
+
+    /// All accounts that something belongs to.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        self.known
+            .lock()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+impl Account {
+    /// An account of its own without others beside it, with the bounds by default.
+    #[must_use]
+    pub fn alone() -> Arc<Account> {
+        Accounts::new(Limits::default()).of_server()
+    }
+
+    /// What tells it from others.
+    pub(crate) fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// The events that it waits for, or that are due to what it did.
+    #[must_use]
+    pub fn events(&self) -> &EventCount {
+        &self.events
+    }
+
+    /// Its sessions, in the order of the replies that are kept for them.
+    #[must_use]
+    pub fn replies(&self) -> &ReplyOrder {
+        &self.replies
+    }
+
+    /// What waits on its connections.
+    #[must_use]
+    pub fn outboxes(&self) -> &Outboxes {
+        &self.outboxes
+    }
+
+    /// Its sessions that are not known yet.
+    #[must_use]
+    pub fn newcomers(&self) -> &Newcomers {
+        &self.newcomers
+    }
+
+    /// The turns of its connections.
+    #[must_use]
+    pub fn turns(&self) -> &Arc<Semaphore> {
+        &self.turns
+    }
+
+    /// All bounds.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.accounts.limits
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let mut known = self.accounts.known.lock();
+        // A new account of the same clients may have taken its place meanwhile.
+        if known
+            .get(&self.id)
+            .is_some_and(|account| account.strong_count() == 0)
+        {
+            known.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_lasts_as_long_as_something_belongs_to_it() {
+        let accounts = Accounts::new(Limits::default());
+        let first = accounts.of_peer([192, 0, 2, 1].into());
+        let claim = first.claim(Resource::Sessions, 1).unwrap();
+        drop(first);
+        assert!(Arc::ptr_eq(
+            &accounts.of_peer([192, 0, 2, 1].into()),
+            claim.account()
+        ));
+        drop(claim);
+        assert!(accounts.all().is_empty() && accounts.known.lock().is_empty());
+    }
+}
