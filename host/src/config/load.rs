@@ -31,7 +31,7 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// The `modules` tree of a server with these modules directories. Class
+    /// The `modules` tree of a server with these directories of modules, data and logs. Class
     /// `UriEndpoint` gets all own places as `protected`: no URI may lead there.
     #[must_use]
     pub fn modules_beside(&self, directories: &[PathBuf]) -> Value {

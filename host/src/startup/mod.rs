@@ -103,11 +103,15 @@ pub fn discover(
     let plane = Plane::start()?;
     plane.set_shared_encoding(configuration.settings.shared_encoding);
     let directories = places::modules_directories(command_line);
+    let data_directory = places::data_directory(command_line)?;
+    // No client may play or overwrite what the server is made of and what it believes.
+    let own = directories.iter().chain([&data_directory]);
+    let own: Vec<PathBuf> = own.chain(&command_line.logs_path).cloned().collect();
     let discovery = Discovery {
-        configuration: Arc::new(configuration.modules_beside(&directories)),
+        configuration: Arc::new(configuration.modules_beside(&own)),
         configuration_directory: configuration.directory.clone(),
         directories,
-        data_directory: places::data_directory(command_line)?,
+        data_directory,
         prober,
     };
     Ok((Modules::discover(discovery, &plane)?, plane))

@@ -63,7 +63,16 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether an address belongs to the machine or a private network (RFC 1918, RFC 4193).
+/// The IPv4 address inside of an IPv6 one, or the address itself.
+pub(crate) fn plain(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(outer) => embedded(outer).map_or(address, IpAddr::V4),
+    }
+}
+
+/// Whether an address belongs to the machine, a private network (RFC 1918, RFC 4193), several of its hosts (RFC 5771)
+/// or nobody that the internet knows (RFC 6890).
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => internal_v4(address),
@@ -74,6 +83,7 @@ pub(crate) fn is_internal(address: IpAddr) -> bool {
                 .is_some_and(|first| first & 0xfe == 0xfc);
             address.is_loopback()
                 || address.is_unspecified()
+                || address.is_multicast()
                 || unique_local
                 || embedded(address).is_some_and(internal_v4)
         }
@@ -81,9 +91,20 @@ pub(crate) fn is_internal(address: IpAddr) -> bool {
 }
 
 fn internal_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
+    let [first, second, third, _] = address.octets();
     let carrier_grade = first == 100 && second & 0xc0 == 64;
-    address.is_loopback() || address.is_private() || address.is_unspecified() || carrier_grade
+    let of_this_network = first == 0;
+    let of_protocols = (first, second, third) == (192, 0, 0);
+    let of_benchmarks = first == 198 && second & 0xfe == 18;
+    let reserved = first >= 240;
+    address.is_loopback()
+        || address.is_private()
+        || address.is_multicast()
+        || carrier_grade
+        || of_this_network
+        || of_protocols
+        || of_benchmarks
+        || reserved
 }
 
 #[cfg(test)]
@@ -145,6 +166,11 @@ mod tests {
             "fc00::1",
             "::ffff:10.0.0.1",
             "0.0.0.0",
+            "0.1.2.3",
+            "198.19.0.1",
+            "224.0.0.1",
+            "239.1.2.3",
+            "ff02::1",
         ] {
             assert!(is_internal(internal.parse().unwrap()), "{internal}");
         }

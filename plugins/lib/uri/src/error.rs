@@ -10,7 +10,7 @@ pub enum Refusal {
     /// The text is no URI.
     #[error("{uri:?} is no usable URI: {reason}")]
     Malformed {
-        /// As given.
+        /// As given, without user and password: see [`crate::redact`].
         uri: String,
         /// What is wrong with it.
         reason: String,
@@ -33,6 +33,21 @@ pub enum Refusal {
         /// The protected directory.
         directory: PathBuf,
     },
+    /// The file, or a directory above it, is a hidden one of a user's home.
+    #[error("{} is hidden: endpoints neither read nor write files of a home whose path has a name with a dot at its beginning", .0.display())]
+    Hidden(PathBuf),
+    /// The file belongs to another user, who alone may read it.
+    #[error("{} belongs to another user, and its mode lets nobody else read it", .0.display())]
+    Private(PathBuf),
+    /// The file to be written has another name somewhere.
+    #[error("{} has another name (a hard link) somewhere: a recording would overwrite that file, too", .0.display())]
+    HardLink(PathBuf),
+    /// The name to be written to is a link into another directory.
+    #[error("the name is a link to {}: record to that path itself, or list its directory in UriEndpoint.writableRoots", target.display())]
+    Link {
+        /// What the link leads to.
+        target: PathBuf,
+    },
     /// The file lies outside of the configured roots.
     #[error("{} lies outside of the {access} directories; the setting is UriEndpoint.{access}Roots", path.display())]
     OutsideRoots {
@@ -46,6 +61,14 @@ pub enum Refusal {
     Host {
         /// Lower case.
         host: String,
+    },
+    /// The host has an address of the machine or of a private network, which is not allowed.
+    #[error(
+        "{address} is internal (of this machine or a private network) and not allowed by itself; the setting is UriEndpoint.internalHosts"
+    )]
+    Internal {
+        /// After resolution.
+        address: IpAddr,
     },
     /// The host has an address that no endpoint may talk to.
     #[error("{address} is {reason}, which endpoints may not reach")]

@@ -1,11 +1,11 @@
 //! What a URI means.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{ffi::OsString, net::IpAddr, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
-use crate::Refusal;
+use crate::{Refusal, redact_uri};
 
 /// Where a URI leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Location {
 
     fn absolute(uri: &str) -> Result<Self, Refusal> {
         let malformed = |reason: &str| Refusal::Malformed {
-            uri: uri.to_owned(),
+            uri: redact_uri(uri),
             reason: reason.to_owned(),
         };
         if let Some(("file", rest)) = scheme(uri) {
@@ -54,6 +54,20 @@ impl Location {
             Self::Remote(url) => url.scheme(),
         }
     }
+}
+
+/// The host of a URL. Of schemes that it does not know, such as `rtsp`, `url` gives addresses as names.
+pub fn host(url: &Url) -> Option<Host<String>> {
+    let name = match url.host()? {
+        Host::Domain(name) => name,
+        Host::Ipv4(address) => return Some(Host::Ipv4(address)),
+        Host::Ipv6(address) => return Some(Host::Ipv6(address)),
+    };
+    Some(match name.parse() {
+        Ok(IpAddr::V4(address)) => Host::Ipv4(address),
+        Ok(IpAddr::V6(address)) => Host::Ipv6(address),
+        Err(_) => Host::Domain(name.to_owned()),
+    })
 }
 
 /// Scheme (RFC 3986 §3.1) and what follows its colon. A single letter is a
@@ -150,6 +164,18 @@ mod tests {
             (url.username(), url.password(), url.port()),
             ("user", Some("pass"), Some(8080))
         );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_without_its_password() {
+        for uri in [
+            "rtsp://me:s/ecret@camera/a",
+            "http://me:s:ecret@ho st/a",
+            "rtsp://me:secret@camera:port/",
+        ] {
+            let refusal = Location::parse(uri, DEFAULT).unwrap_err().to_string();
+            assert!(!refusal.contains("ecret"), "{refusal}");
+        }
     }
 
     #[test]

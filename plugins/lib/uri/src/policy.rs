@@ -4,18 +4,19 @@ use std::{
     fs::File,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use url::Host;
 
 use crate::{
     Location, OpenError, Refusal, UriSettings, address,
+    internal::Internal,
+    location,
+    places::{self, Places},
     settings::Preset,
-    walk::{self, Creation},
+    walk::{self, Creation, Place},
 };
-
-/// Where no endpoint reads or writes under any preset.
-const SYSTEM: [&str; 5] = ["/etc", "/proc", "/sys", "/dev", "/boot"];
 
 /// What is to be done at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub struct Policy {
     writable: Option<Vec<PathBuf>>,
     schemes: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
-    protected: Vec<PathBuf>,
+    internal: Internal,
+    places: Arc<Places>,
 }
 
 impl Policy {
@@ -62,14 +64,21 @@ impl Policy {
                 .as_ref()
                 .map(|names| names.iter().map(|name| name.to_ascii_lowercase()).collect())
         };
-        let system = SYSTEM.iter().map(PathBuf::from);
+        let hosts = lower(&settings.allowed_hosts).or_else(|| strict.then(Vec::new));
+        let internal = match lower(&settings.internal_hosts) {
+            Some(listed) => Internal::listed(&listed),
+            // Whoever lists hosts means those, and not all of the network that a pattern may lead into.
+            None if hosts.is_some() => Internal::none(),
+            None => Internal::all(),
+        };
         Self {
             readable: roots(&settings.readable_roots),
             writable: roots(&settings.writable_roots),
             schemes: lower(&settings.allowed_schemes)
                 .or_else(|| strict.then(|| vec!["file".to_owned()])),
-            hosts: lower(&settings.allowed_hosts).or_else(|| strict.then(Vec::new)),
-            protected: system.chain(settings.protected.iter().cloned()).collect(),
+            hosts,
+            internal,
+            places: Arc::new(Places::new(&settings.protected)),
         }
     }
 
@@ -83,12 +92,12 @@ impl Policy {
         self.check_scheme(location.scheme())?;
         match location {
             Location::File(path) => match walk::resolve(path) {
-                Ok(place) => self.check_path(&place.path(), access),
+                Ok(place) => self.check_place(&place, access),
                 // Opening it tells what is wrong.
                 Err(_) => Ok(()),
             },
-            Location::Remote(url) => match url.host() {
-                Some(host) => self.check_host(&host.to_owned()),
+            Location::Remote(url) => match location::host(url) {
+                Some(host) => self.check_host(&host),
                 None => Ok(()),
             },
         }
@@ -135,22 +144,24 @@ impl Policy {
 
     /// Checks an address that `host`, a name or the address itself, resolved to.
     ///
-    /// With a list of hosts, a name that is covered by a pattern only must not
-    /// lead into the machine or a private network.
+    /// An address of the machine or a private network has to be allowed: by its host's own name among the allowed
+    /// hosts (a pattern is not enough), or by the setting for internal ones.
     ///
     /// # Errors
-    /// [`Refusal::Address`]
+    /// [`Refusal::Address`], [`Refusal::Internal`]
     pub fn check_address(&self, address: IpAddr, host: &str) -> Result<(), Refusal> {
-        let refuse = |reason| Err(Refusal::Address { address, reason });
         if let Some(reason) = address::never(address) {
-            return refuse(reason);
+            return Err(Refusal::Address { address, reason });
         }
-        let named = |hosts: &Vec<String>| hosts.iter().any(|pattern| pattern == host);
-        let by_pattern_only = self.hosts.as_ref().is_some_and(|hosts| !named(hosts));
-        if by_pattern_only && address::is_internal(address) {
-            return refuse("internal and not listed by its own name");
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let listed = |hosts: &Vec<String>| hosts.contains(&host);
+        if !address::is_internal(address)
+            || self.hosts.as_ref().is_some_and(listed)
+            || self.internal.contains(address, &host)
+        {
+            return Ok(());
         }
-        Ok(())
+        Err(Refusal::Internal { address })
     }
 
     /// Opens a file to be written from its beginning; missing directories are
@@ -159,9 +170,7 @@ impl Policy {
     /// # Errors
     /// [`OpenError`]; nothing was made when it is a refusal
     pub fn create(&self, path: &Path) -> Result<File, OpenError> {
-        walk::open(path, Creation::WithDirectories, |resolved| {
-            self.check_path(resolved, Access::Write)
-        })
+        self.open_as(path, Access::Write)
     }
 
     /// Opens a file to be read.
@@ -169,47 +178,61 @@ impl Policy {
     /// # Errors
     /// [`OpenError`]
     pub fn open(&self, path: &Path) -> Result<File, OpenError> {
-        walk::open(path, Creation::Never, |resolved| {
-            self.check_path(resolved, Access::Read)
-        })
+        self.open_as(path, Access::Read)
     }
 
-    /// `path`: without `..` and symbolic links.
-    fn check_path(&self, path: &Path, access: Access) -> Result<(), Refusal> {
-        // A protected directory may be named through a link, or be one.
-        let protects = |directory: &&PathBuf| {
-            path.starts_with(directory)
-                || directory
-                    .canonicalize()
-                    .is_ok_and(|real| path.starts_with(real))
+    fn open_as(&self, path: &Path, access: Access) -> Result<File, OpenError> {
+        let creation = match access {
+            Access::Read => Creation::Never,
+            Access::Write => Creation::WithDirectories,
         };
-        if let Some(directory) = self.protected.iter().find(protects) {
-            return Err(Refusal::Protected {
-                path: path.to_owned(),
-                directory: directory.clone(),
-            });
-        }
+        let file = walk::open(path, creation, |place| self.check_place(place, access))?;
+        let metadata = file.metadata().map_err(|error| OpenError::System {
+            path: path.to_owned(),
+            error,
+        })?;
+        places::check_file(path, &metadata, access)?;
+        Ok(file)
+    }
+
+    fn check_place(&self, place: &Place, access: Access) -> Result<(), Refusal> {
+        let path = place.path();
+        self.places.check(&path, access)?;
         let roots = match access {
             Access::Read => &self.readable,
             Access::Write => &self.writable,
         };
-        let Some(roots) = roots else { return Ok(()) };
-        let contains = |root: &PathBuf| {
-            let real = root.canonicalize();
-            path.starts_with(real.as_ref().unwrap_or(root))
-        };
-        if roots.iter().any(contains) {
-            return Ok(());
+        if let Some(roots) = roots {
+            return if is_below(&path, roots) {
+                Ok(())
+            } else {
+                Err(Refusal::OutsideRoots {
+                    path,
+                    access: access.name(),
+                })
+            };
         }
-        Err(Refusal::OutsideRoots {
-            path: path.to_owned(),
-            access: access.name(),
-        })
+        match place.link() {
+            // In a directory that others can write to, a link leads to where they cannot. What the roots contain
+            // is the operator's to answer for.
+            Some(directory) if access == Access::Write && path.parent() != Some(directory) => {
+                Err(Refusal::Link { target: path })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
+fn is_below(path: &Path, roots: &[PathBuf]) -> bool {
+    let contains = |root: &PathBuf| {
+        let real = root.canonicalize();
+        path.starts_with(real.as_ref().unwrap_or(root))
+    };
+    roots.iter().any(contains)
+}
+
 /// `pattern`: a host, or `*.` and the end of one.
-fn matches(pattern: &str, host: &str) -> bool {
+pub(crate) fn matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(end) => host
             .strip_suffix(end)
@@ -274,6 +297,8 @@ mod tests {
             "http://0xa9fea9fe/",
             "http://2852039166/",
             "http://[::ffff:a9fe:a9fe]/",
+            "rtsp://169.254.169.254/a",
+            "rtsp://[fe80::1]/a",
         ] {
             let refusal = check(&policy, uri).unwrap_err();
             assert!(
@@ -313,10 +338,108 @@ mod tests {
         let policy = policy(r#"{"allowedHosts": "*.example.org, store"}"#);
         let internal = "10.0.0.1".parse().unwrap();
         assert!(policy.check_address(internal, "eu.example.org").is_err());
-        assert_eq!(policy.check_address(internal, "store"), Ok(()));
+        assert_eq!(policy.check_address(internal, "Store."), Ok(()));
         assert_eq!(
             policy.check_address("192.0.2.1".parse().unwrap(), "eu.example.org"),
             Ok(())
         );
+    }
+
+    #[test]
+    fn internal_hosts_have_to_be_allowed_by_themselves_where_the_setting_says_so() {
+        let closed = policy(r#"{"internalHosts": ""}"#);
+        assert_eq!(check(&closed, "http://192.0.2.1/"), Ok(()));
+        for uri in ["http://10.1.2.3/", "http://0x7f000001/", "http://[::1]/"] {
+            let refusal = check(&closed, uri).unwrap_err();
+            assert!(
+                matches!(refusal, Refusal::Internal { .. }),
+                "{uri}: {refusal}"
+            );
+        }
+        let some = policy(r#"{"internalHosts": "10.1.0.0/16, camera, fd00::/8"}"#);
+        for (address, host, allowed) in [
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.2.2.3", "10.2.2.3", false),
+            ("192.168.1.1", "camera", true),
+            ("192.168.1.1", "camera2", false),
+            ("fd12::1", "x", true),
+            ("::ffff:10.1.2.3", "x", true),
+            ("169.254.169.254", "camera", false),
+        ] {
+            let answer = some.check_address(address.parse().unwrap(), host);
+            assert_eq!(answer.is_ok(), allowed, "{address} {host}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn the_strict_preset_lets_nothing_into_the_private_network_unasked() {
+        let strict = r#"{"uriPolicy": "strict", "allowedSchemes": "http", "allowedHosts": "*"}"#;
+        assert!(check(&policy(strict), "http://10.0.0.1/").is_err());
+        assert_eq!(check(&policy(strict), "http://192.0.2.1/"), Ok(()));
+        let opted_in = strict.replace('}', r#", "internalHosts": "10.0.0.0/8"}"#);
+        assert_eq!(check(&policy(&opted_in), "http://10.0.0.1/"), Ok(()));
+        assert!(check(&policy(&opted_in), "http://127.0.0.1/").is_err());
+    }
+
+    #[test]
+    fn a_file_that_only_its_owner_may_read_is_his() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private.webm");
+        std::fs::write(&path, "x").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let policy = policy("{}");
+        assert!(policy.open(&path).is_ok(), "his own");
+        if chown(&path, Some(12_345), None).is_err() {
+            return; // only the superuser can give it to somebody, and read it then
+        }
+        for opened in [policy.open(&path), policy.create(&path)] {
+            let refused = matches!(opened, Err(OpenError::Refused(Refusal::Private(_))));
+            assert!(refused, "{opened:?}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(policy.open(&path).is_ok(), "for everybody");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_leads_elsewhere() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let [here, there] = ["here", "there"].map(|name| directory.path().join(name));
+        std::fs::create_dir(&here).unwrap();
+        std::fs::create_dir(&there).unwrap();
+        let link = |name: &str, target: &Path| {
+            symlink(target, here.join(name)).unwrap();
+            here.join(name)
+        };
+        let policy = policy("{}");
+        let elsewhere = link("elsewhere", &there.join("file"));
+        let missing = link("missing", &there.join("new/file"));
+        for path in [&elsewhere, &missing] {
+            let refused = policy.create(path);
+            assert!(
+                matches!(refused, Err(OpenError::Refused(Refusal::Link { .. }))),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(std::fs::read_dir(&there).unwrap().count(), 0);
+        assert!(policy.create(&link("beside", Path::new("target"))).is_ok());
+        // A directory may be a link: mounted disks are named so.
+        assert!(policy.create(&link("disk", &there).join("file")).is_ok());
+        assert!(policy.open(&elsewhere).is_ok(), "to be read");
+    }
+
+    #[test]
+    fn a_file_with_another_name_is_not_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| directory.path().join(name));
+        std::fs::write(&one, "x").unwrap();
+        std::fs::hard_link(&one, &two).unwrap();
+        let refused = policy("{}").create(&two);
+        assert!(
+            matches!(refused, Err(OpenError::Refused(Refusal::HardLink(_)))),
+            "{refused:?}"
+        );
+        assert!(policy("{}").open(&two).is_ok());
     }
 }

@@ -25,6 +25,10 @@ pub struct UriSettings {
     /// Names or addresses; `*.example.org` means every host below.
     #[serde(deserialize_with = "list")]
     pub allowed_hosts: Option<Vec<String>>,
+    /// Names, `*.example.org`, addresses or networks (`10.0.0.0/8`) of this machine and of private networks that
+    /// may be reached; `*`: all of them.
+    #[serde(deserialize_with = "list")]
+    pub internal_hosts: Option<Vec<String>>,
     /// Files and directories of the server itself; the host fills it in.
     pub protected: Vec<PathBuf>,
 }
@@ -49,6 +53,7 @@ impl Default for UriSettings {
             writable_roots: None,
             allowed_schemes: None,
             allowed_hosts: None,
+            internal_hosts: None,
             protected: Vec::new(),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Place {
     /// Directories that do not exist.
     missing: Vec<OsString>,
     name: OsString,
+    /// Directory of the first link that the last name of the path was.
+    link: Option<PathBuf>,
 }
 
 impl Place {
@@ -46,6 +48,11 @@ impl Place {
         let mut path = self.directory().0.clone();
         path.extend(&self.missing);
         path.join(&self.name)
+    }
+
+    /// The directory of the link that the path's last name is, if it is one.
+    pub(crate) fn link(&self) -> Option<&Path> {
+        self.link.as_deref()
     }
 
     fn directory(&self) -> (PathBuf, Option<&OwnedFd>) {
@@ -62,6 +69,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Place> {
     let mut directories = vec![root()?];
     let mut missing: Vec<OsString> = Vec::new();
     let mut links = 0;
+    let mut link: Option<PathBuf> = None;
     while let Some(name) = names.pop_front() {
         if name == ".." {
             if missing.pop().is_none() && directories.len() > 1 {
@@ -80,6 +88,9 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Place> {
                 if links > LINKS {
                     return Err(Errno::LOOP.into());
                 }
+                if is_last && link.is_none() {
+                    link = directories.last().map(|(path, _)| path.clone());
+                }
                 if target.is_absolute() {
                     directories.truncate(1);
                 }
@@ -92,6 +103,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Place> {
                     directories,
                     missing,
                     name,
+                    link,
                 });
             }
             Step::Other => return Err(Errno::NOTDIR.into()),
@@ -107,11 +119,11 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Place> {
     Err(Errno::ISDIR.into())
 }
 
-/// Walks to a file, asks `check` about its real path, makes what is missing and opens it.
+/// Walks to a file, asks `check` about the place, makes what is missing and opens it.
 pub(crate) fn open(
     path: &Path,
     creation: Creation,
-    check: impl Fn(&Path) -> Result<(), Refusal>,
+    check: impl Fn(&Place) -> Result<(), Refusal>,
 ) -> Result<File, OpenError> {
     let failed = |error: io::Error| OpenError::System {
         path: path.to_owned(),
@@ -119,7 +131,7 @@ pub(crate) fn open(
     };
     for _ in 0..ATTEMPTS {
         let place = resolve(path).map_err(failed)?;
-        check(&place.path())?;
+        check(&place)?;
         match enter(&place, creation) {
             // Somebody put a link there just now: walk again.
             Err(Errno::LOOP) => {}
@@ -228,14 +240,15 @@ mod tests {
 
     use super::*;
 
-    fn inside(root: &Path) -> impl Fn(&Path) -> Result<(), Refusal> {
+    fn inside(root: &Path) -> impl Fn(&Place) -> Result<(), Refusal> {
         let root = root.canonicalize().unwrap();
-        move |path: &Path| {
+        move |place: &Place| {
+            let path = place.path();
             if path.starts_with(&root) {
                 return Ok(());
             }
             Err(Refusal::OutsideRoots {
-                path: path.to_owned(),
+                path,
                 access: "writable",
             })
         }

@@ -9,12 +9,14 @@ use std::{
 
 use rivero_uri::{OpenError, Policy};
 
+use super::existing;
 use crate::container::Output;
 
 /// A file, or one after the other.
 pub(crate) struct FileOutput {
     path: PathBuf,
     policy: Policy,
+    content_type: &'static str,
     /// Number of the present file of a split recording.
     part: Option<u32>,
     file: File,
@@ -22,13 +24,22 @@ pub(crate) struct FileOutput {
 }
 
 impl FileOutput {
-    /// Creates the file with its directories; what it contained is gone.
-    pub(crate) fn create(path: PathBuf, is_split: bool, policy: Policy) -> Result<Self, OpenError> {
+    /// Creates the file with its directories; the recording that it contained is gone.
+    ///
+    /// # Errors
+    /// [`OpenError`], also when it contains anything but a recording
+    pub(crate) fn create(
+        path: PathBuf,
+        is_split: bool,
+        content_type: &'static str,
+        policy: Policy,
+    ) -> Result<Self, OpenError> {
         let part = is_split.then_some(0);
-        let file = open(&path, part, &policy)?;
+        let file = open(&path, part, content_type, &policy)?;
         Ok(Self {
             path,
             policy,
+            content_type,
             part,
             file,
             length: 0,
@@ -46,7 +57,12 @@ fn part_path(path: &Path, part: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn open(path: &Path, part: Option<u32>, policy: &Policy) -> Result<File, OpenError> {
+fn open(
+    path: &Path,
+    part: Option<u32>,
+    content_type: &str,
+    policy: &Policy,
+) -> Result<File, OpenError> {
     let path = part.map_or_else(|| path.to_owned(), |part| part_path(path, part));
     let file = policy.create(&path)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -57,7 +73,8 @@ fn open(path: &Path, part: Option<u32>, policy: &Policy) -> Result<File, OpenErr
         );
         return Err(OpenError::System { path, error });
     }
-    match file.set_len(0) {
+    // Under the lock, so that no other recording begins in between.
+    match existing::check(&file, content_type).and_then(|()| file.set_len(0)) {
         Ok(()) => Ok(file),
         Err(error) => Err(OpenError::System { path, error }),
     }
@@ -92,7 +109,7 @@ impl Output for FileOutput {
 
     fn next_file(&mut self) -> io::Result<()> {
         let part = self.part.map(|part| part + 1);
-        let opened = open(&self.path, part, &self.policy);
+        let opened = open(&self.path, part, self.content_type, &self.policy);
         self.file = opened.map_err(|error| match error {
             OpenError::Refused(refusal) => super::refused(refusal),
             OpenError::System { error, .. } => error,
@@ -124,25 +141,49 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         let policy = Policy::new(&rivero_uri::UriSettings::default());
-        let create = || FileOutput::create(path.clone(), false, policy.clone());
+        let create = || FileOutput::create(path.clone(), false, "video/webm", policy.clone());
         let mut first = create().unwrap();
-        first.append(b"one").unwrap();
+        first.append(b"FLV\x01 one").unwrap();
         let error = create().err().unwrap();
         assert!(error.to_string().contains("another recording"), "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        assert_eq!(std::fs::read(&path).unwrap(), b"FLV\x01 one");
         drop(first);
         create().unwrap();
     }
 
     #[test]
-    fn what_a_file_contained_is_replaced() {
+    fn a_recording_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        std::fs::write(&path, "a long former content").unwrap();
+        std::fs::write(&path, b"FLV\x01 a long former recording").unwrap();
         let policy = Policy::new(&rivero_uri::UriSettings::default());
-        let mut output = FileOutput::create(path.clone(), false, policy).unwrap();
+        let mut output = FileOutput::create(path.clone(), false, "video/mp4", policy).unwrap();
         output.append(b"one two").unwrap();
         output.patch(0, b"ten").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ten two");
+    }
+
+    #[test]
+    fn a_file_that_is_no_recording_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = Policy::new(&rivero_uri::UriSettings::default());
+        let refused = |name: &str, is_split| {
+            std::fs::write(directory.path().join(name), "Dear diary").unwrap();
+            let path = directory.path().join("a.mkv");
+            let error = FileOutput::create(path, is_split, "video/webm", policy.clone());
+            let error = error.err().unwrap().to_string();
+            assert!(error.contains("no recording"), "{error}");
+            assert_eq!(
+                std::fs::read(directory.path().join(name)).unwrap(),
+                b"Dear diary"
+            );
+        };
+        refused("a.mkv", false);
+        refused("a-00000.mkv", true);
+        std::fs::remove_file(directory.path().join("a-00000.mkv")).unwrap();
+        std::fs::write(directory.path().join("a-00001.mkv"), "Dear diary").unwrap();
+        let path = directory.path().join("a.mkv");
+        let mut parts = FileOutput::create(path, true, "video/webm", policy.clone()).unwrap();
+        assert!(parts.next_file().is_err(), "the next part, too");
     }
 }

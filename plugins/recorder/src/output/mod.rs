@@ -1,5 +1,6 @@
 //! Where recordings go: files and uploads.
 
+mod existing;
 mod file;
 mod upload;
 
@@ -103,6 +104,7 @@ pub(crate) enum Target {
         path: PathBuf,
         /// Several files, with numbers in their names.
         is_split: bool,
+        content_type: &'static str,
     },
     Upload {
         url: Url,
@@ -121,6 +123,7 @@ impl Target {
             Location::File(path) => Some(Self::File {
                 path: path.clone(),
                 is_split,
+                content_type,
             }),
             Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
                 Some(Self::Upload {
@@ -135,10 +138,15 @@ impl Target {
     /// Opens it, on the runtime of such recordings.
     pub(crate) async fn open(&self, policy: &Policy) -> Result<Opened, Failure> {
         match self.clone() {
-            Self::File { path, is_split } => {
+            Self::File {
+                path,
+                is_split,
+                content_type,
+            } => {
                 let policy = policy.clone();
-                let opened =
-                    tokio::task::spawn_blocking(move || FileOutput::create(path, is_split, policy));
+                let opened = tokio::task::spawn_blocking(move || {
+                    FileOutput::create(path, is_split, content_type, policy)
+                });
                 match opened.await {
                     Ok(Ok(output)) => Ok(Opened::File(Box::new(output))),
                     Ok(Err(error)) => Err(Failure::open(self, &error)),
