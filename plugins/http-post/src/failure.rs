@@ -47,7 +47,7 @@ impl Failure {
             _ => false,
         };
         if is_media && !began {
-            Self::Media(format!("{} ({})", error.text, error.debug))
+            Self::Media(error.text)
         } else {
             Self::Stream(Box::new(error))
         }

@@ -1,6 +1,12 @@
 //! What can go wrong at the bridge.
 
+use std::borrow::Cow;
+
 use gstreamer as gst;
+use rivero_uri::redact;
+
+/// The most characters that a text of GStreamer may have.
+const LONGEST: usize = 500;
 
 /// An error of GStreamer as Rivero tells it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,9 +38,7 @@ pub enum Error {
 
 /// An error that an element posted on its bus.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error(
-    "Error code {code}: {text}, source: {source_name}, element: {element}, debug info: {debug}"
-)]
+#[error("Error code {code}: {text}, source: {source_name}, element: {element}")]
 pub struct StreamError {
     /// The type of Kurento's Error event, such as `RESOURCE_ERROR_OPEN`.
     pub kind: &'static str,
@@ -42,14 +46,12 @@ pub struct StreamError {
     pub domain: Domain,
     /// The number of the error in its GStreamer domain.
     pub code: i32,
-    /// What happened.
+    /// What happened, in one line: no source files, no users and passwords of URIs.
     pub text: String,
     /// Name of the object that posted it.
     pub source_name: String,
     /// Name of the element's factory.
     pub element: String,
-    /// GStreamer's additional text.
-    pub debug: String,
 }
 
 /// The domains of GStreamer's own errors.
@@ -84,7 +86,8 @@ impl Domain {
 }
 
 impl StreamError {
-    /// From an error or a warning, with the object that posted it.
+    /// From an error or a warning, with the object that posted it. `debug`, GStreamer's text for its developers, goes
+    /// to the log.
     pub fn new(
         error: &gst::glib::Error,
         source: Option<&gst::Object>,
@@ -94,16 +97,42 @@ impl StreamError {
         let factory = source
             .and_then(|object| object.downcast_ref::<gst::Element>())
             .and_then(gst::prelude::ElementExt::factory);
+        if let Some(details) = debug {
+            tracing::debug!(text = %redact(error.message()), details = %redact(&details), "GStreamer reports");
+        }
         Self {
             kind: kind(error),
             domain: Domain::of(error),
             code: code(error),
-            text: error.message().to_owned(),
+            text: plain(error.message()),
             source_name: source.map_or_else(String::new, |object| object.name().to_string()),
             element: factory.map_or_else(String::new, |factory| factory.name().to_string()),
-            debug: debug.unwrap_or_default(),
         }
     }
+}
+
+/// A text of GStreamer as clients get it: one line, without places in sources and without secrets.
+fn plain(text: &str) -> String {
+    let one_line: Cow<'_, str> = if text.contains(char::is_control) {
+        text.replace(char::is_control, " ").into()
+    } else {
+        text.into()
+    };
+    let words = one_line.split_whitespace().filter(|word| !is_source(word));
+    let words: Vec<&str> = words.collect();
+    redact(&words.join(" ")).chars().take(LONGEST).collect()
+}
+
+/// `../gst/rtsp/gstrtspsrc.c(8336):`
+fn is_source(word: &str) -> bool {
+    let Some((file, line)) = word.split_once('(') else {
+        return false;
+    };
+    let is_line = line.trim_end_matches([':', ')']).parse::<u32>().is_ok();
+    is_line
+        && [".c", ".cc", ".cpp", ".cxx", ".h", ".rs"]
+            .iter()
+            .any(|ending| file.ends_with(ending))
 }
 
 /// The type of the Error event for what GStreamer tells apart.
@@ -161,7 +190,7 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "Error code 14: disk full, source: , element: , debug info: sink.c(7)"
+            "Error code 14: disk full, source: , element: "
         );
         assert_eq!(error.domain, Domain::Resource);
         let broken = gst::glib::Error::new(gst::StreamError::Decode, "no");
@@ -174,5 +203,21 @@ mod tests {
             StreamError::new(&other, None, None).kind,
             "UNEXPECTED_ELEMENT_ERROR"
         );
+    }
+    #[test]
+    fn texts_are_one_line_without_sources_and_secrets() {
+        crate::init().unwrap();
+        let text = "Could not read\n\t../gst/a/gstb.c(123): from rtsp://me:secret@camera/a?token=b\r\nnow\u{1b}[0m";
+        let error = gst::glib::Error::new(gst::ResourceError::Read, text);
+        let debug =
+            Some("../gst/a.c(1): f (): /GstPipeline:p/X:y:\nrtsp://me:secret@camera".to_owned());
+        let error = StreamError::new(&error, None, debug);
+        assert_eq!(
+            error.text,
+            "Could not read from rtsp://***@camera/a?token=*** now [0m"
+        );
+        assert!(!error.to_string().contains("secret") && !error.to_string().contains(".c("));
+        let long = gst::glib::Error::new(gst::ResourceError::Read, &"x".repeat(100_000));
+        assert!(StreamError::new(&long, None, None).text.len() <= LONGEST);
     }
 }

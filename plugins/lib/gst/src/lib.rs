@@ -21,6 +21,7 @@ pub mod caps;
 pub mod chain;
 pub mod element;
 mod error;
+mod factories;
 pub mod hex;
 pub mod outlet;
 pub mod picture;

@@ -10,22 +10,10 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use rivero_plugin_api::MediaKind;
 
-use crate::{Error, bus::Report, element, outlet::Outlet, pipeline::Pipeline, track};
+use crate::{Error, bus::Report, element, factories, outlet::Outlet, pipeline::Pipeline, track};
 
 /// Threads of one decoder.
 const DECODER_THREADS: &str = "2";
-/// What reads further URIs, which no policy would get to see.
-const PLAYLISTS: [&str; 8] = [
-    "hlsdemux",
-    "hlsdemux2",
-    "dashdemux",
-    "dashdemux2",
-    "mssdemux",
-    "mssdemux2",
-    "sdpdemux",
-    "gesdemux",
-];
-
 /// What happens to a playback; told on GStreamer's threads.
 #[derive(Debug)]
 pub enum Notice {
@@ -128,15 +116,14 @@ fn has_running_task(bin: &gst::Pipeline) -> bool {
         .any(|element| runs(&element))
 }
 
-/// Sets elements as they are made, and leaves out those that would read other URIs.
+/// Sets elements as they are made, and leaves out those of factories that are not allowed.
 fn watch_elements(decoder: &gst::Element) {
     decoder.connect("autoplug-select", false, |values| {
         let factory = values
             .get(3)
             .and_then(|value| value.get::<gst::ElementFactory>().ok());
-        let is_playlist =
-            factory.is_some_and(|factory| PLAYLISTS.contains(&factory.name().as_str()));
-        autoplug(if is_playlist { "skip" } else { "try" })
+        let is_allowed = factory.is_some_and(|factory| factories::is_allowed(&factory));
+        autoplug(if is_allowed { "try" } else { "skip" })
     });
     if let Some(bin) = decoder.downcast_ref::<gst::Bin>() {
         bin.connect_deep_element_added(|_, _, element| {
