@@ -1,8 +1,8 @@
-//! A connection to the host of a URL.
+//! Connections to hosts, by addresses that the policy has seen.
 
 use std::{
-    io,
-    net::{IpAddr, SocketAddr},
+    fmt, io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::{Arc, OnceLock},
 };
 
@@ -21,35 +21,121 @@ use url::{Host, Url};
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// Looks up a name, with a port for its addresses; may block.
+type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// Makes connections: a name is looked up once for each, all its addresses are checked, and one of those is connected
+/// to. No proxy of the environment is asked: it would look the name up by itself.
+#[derive(Clone)]
+pub struct Dialer {
+    policy: Policy,
+    resolve: Arc<Resolve>,
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Dialer").finish_non_exhaustive()
+    }
+}
+
+impl Dialer {
+    /// With the resolver of the system.
+    pub fn new(policy: Policy) -> Self {
+        Self::with_resolver(policy, |name, port| {
+            (name, port).to_socket_addrs().map(Iterator::collect)
+        })
+    }
+
+    /// With a resolver of one's own, which may block.
+    pub fn with_resolver(
+        policy: Policy,
+        resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            policy,
+            resolve: Arc::new(resolve),
+        }
+    }
+
+    /// The rules that it follows.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Connects to a host. The name of an encrypted connection's certificate is the host's. Call it on a runtime of
+    /// tokio.
+    ///
+    /// # Errors
+    /// Of the resolver, the network or TLS; [`io::ErrorKind::PermissionDenied`] with the [`Refusal`] when the policy
+    /// says no
+    pub async fn dial(
+        &self,
+        host: &Host<String>,
+        port: u16,
+        is_encrypted: bool,
+    ) -> io::Result<Connection> {
+        let (tcp, peer) = connect_any(&self.addresses(host, port).await?).await?;
+        tcp.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = if is_encrypted {
+            let connector = TlsConnector::from(tls_configuration()?);
+            Box::new(connector.connect(server_name(host)?, tcp).await?)
+        } else {
+            Box::new(tcp)
+        };
+        Ok(Connection { stream, peer })
+    }
+
+    /// The host's addresses, none of which may be a forbidden one.
+    async fn addresses(&self, host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.policy.check_host(host).map_err(refused)?;
+        let name = match host {
+            Host::Ipv4(address) => return Ok(vec![SocketAddr::from((*address, port))]),
+            Host::Ipv6(address) => return Ok(vec![SocketAddr::from((*address, port))]),
+            Host::Domain(name) => name.clone(),
+        };
+        let (resolve, asked) = (self.resolve.clone(), name.clone());
+        let found = tokio::task::spawn_blocking(move || resolve(&asked, port))
+            .await
+            .map_err(io::Error::other)??;
+        for address in &found {
+            self.policy
+                .check_address(address.ip(), &name)
+                .map_err(refused)?;
+        }
+        Ok(found)
+    }
+}
+
+/// A connection to a host.
+pub struct Connection {
+    /// What is said over it.
+    pub stream: Box<dyn Stream>,
+    /// The address that was checked.
+    pub peer: SocketAddr,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Connects to the host of an `http` or `https` URL, whatever its path.
 ///
 /// # Errors
 /// Of the resolver, the network or TLS; [`io::ErrorKind::PermissionDenied`] with the
 /// [`Refusal`] when the policy says no
 pub async fn connect(url: &Url, policy: &Policy) -> io::Result<Box<dyn Stream>> {
-    let host = url
-        .host()
-        .ok_or_else(|| invalid("the URL names no host"))?
-        .to_owned();
+    let host = rivero_uri::host(url).ok_or_else(|| invalid("the URL names no host"))?;
     let port = url
         .port_or_known_default()
         .ok_or_else(|| invalid("the URL names no port"))?;
-    let tcp = connect_any(&addresses(&host, port, policy).await?).await?;
-    tcp.set_nodelay(true)?;
-    if url.scheme() == "http" {
-        return Ok(Box::new(tcp));
-    }
-    let name = match &host {
-        Host::Domain(name) => {
-            ServerName::try_from(name.clone()).map_err(|error| invalid(error.to_string()))?
-        }
-        Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-        Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-    };
-    let tls = TlsConnector::from(tls_configuration()?)
-        .connect(name, tcp)
-        .await?;
-    Ok(Box::new(tls))
+    let dialer = Dialer::new(policy.clone());
+    let connection = dialer.dial(&host, port, url.scheme() != "http").await?;
+    Ok(connection.stream)
 }
 
 pub(crate) fn invalid(text: impl Into<String>) -> io::Error {
@@ -60,28 +146,21 @@ pub(crate) fn refused(refusal: Refusal) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, refusal)
 }
 
-/// The host's addresses, none of which may be a forbidden one.
-async fn addresses(host: &Host<String>, port: u16, policy: &Policy) -> io::Result<Vec<SocketAddr>> {
-    policy.check_host(host).map_err(refused)?;
-    let name = match host {
-        Host::Ipv4(address) => return Ok(vec![SocketAddr::from((*address, port))]),
-        Host::Ipv6(address) => return Ok(vec![SocketAddr::from((*address, port))]),
-        Host::Domain(name) => name,
-    };
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port))
-        .await?
-        .collect();
-    for address in &found {
-        policy.check_address(address.ip(), name).map_err(refused)?;
-    }
-    Ok(found)
+fn server_name(host: &Host<String>) -> io::Result<ServerName<'static>> {
+    Ok(match host {
+        Host::Domain(name) => {
+            ServerName::try_from(name.clone()).map_err(|error| invalid(error.to_string()))?
+        }
+        Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
+        Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
+    })
 }
 
-async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+async fn connect_any(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr)> {
     let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
     for address in addresses {
         match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok((stream, *address)),
             Err(error) => last = error,
         }
     }
@@ -105,4 +184,49 @@ fn tls_configuration() -> io::Result<Arc<ClientConfig>> {
     Ok(CONFIGURATION
         .get_or_init(|| Arc::new(configuration))
         .clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use rivero_uri::UriSettings;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_address_that_was_checked_is_the_one_that_is_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let lookups = Arc::new(AtomicUsize::new(0));
+        let counted = lookups.clone();
+        // An address that may be reached, and from the second time on one that may not.
+        let resolve = move |_: &str, port| {
+            let address = match counted.fetch_add(1, Relaxed) {
+                0 => [127, 0, 0, 1],
+                _ => [169, 254, 169, 254],
+            };
+            Ok(vec![SocketAddr::from((address, port))])
+        };
+        let dialer = Dialer::with_resolver(Policy::new(&UriSettings::default()), resolve);
+        let host = Host::Domain("rebound.test".to_owned());
+        let connection = dialer.dial(&host, port, false).await.unwrap();
+        assert_eq!(connection.peer, SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(lookups.load(Relaxed), 1, "looked up once");
+        let error = dialer.dial(&host, port, false).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+    }
+
+    #[tokio::test]
+    async fn one_forbidden_address_among_others_is_enough() {
+        let resolve = |_: &str, port| {
+            let address = |octets: [u8; 4]| SocketAddr::from((octets, port));
+            Ok(vec![address([127, 0, 0, 1]), address([169, 254, 169, 254])])
+        };
+        let dialer = Dialer::with_resolver(Policy::new(&UriSettings::default()), resolve);
+        let host = Host::Domain("both.test".to_owned());
+        let error = dialer.dial(&host, 1, false).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+    }
 }

@@ -10,7 +10,7 @@ use hyper::{
     header::{AUTHORIZATION, HOST, HeaderMap, LOCATION, RANGE, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use rivero_uri::{Access, Location, Policy, Refusal};
+use rivero_uri::{Access, Location, Policy, Refusal, redact_uri};
 use tokio::{task::AbortHandle, time::timeout};
 use url::Url;
 
@@ -133,7 +133,7 @@ fn redirection(url: &Url, response: &Response<Incoming>) -> Result<Option<Url>, 
         Ok(next) if matches!(next.scheme(), "http" | "https") => Ok(Some(next)),
         _ => Err(Error::Nowhere {
             from: head::authority(url).into(),
-            to: text.into(),
+            to: redact_uri(&text).into(),
         }),
     }
 }
@@ -286,7 +286,7 @@ mod tests {
         // Covered by a pattern only, so it must not lead into the machine.
         let listed = r#"{"allowedHosts": "*"}"#;
         let error = fetch("http://localhost:9/", listed).await.unwrap_err();
-        assert!(error.to_string().contains("internal"), "{error}");
+        assert!(error.to_string().contains("is internal"), "{error}");
     }
 
     #[tokio::test]
@@ -301,6 +301,9 @@ mod tests {
         })
         .await;
         let with = origin.replace("http://", "http://me:secret@");
+        let nowhere = server(|_, _| moved("gopher://me:secret@x/")).await;
+        let error = fetch(&nowhere, "{}").await.unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
         assert_eq!(fetch(&format!("{with}/near"), "{}").await.unwrap(), "true");
         assert_eq!(fetch(&format!("{with}/far"), "{}").await.unwrap(), "false");
     }

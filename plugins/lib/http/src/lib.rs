@@ -1,4 +1,4 @@
-//! HTTP/1.1 as a client: endpoints that fetch media or upload it.
+//! HTTP/1.1 as a client: endpoints that fetch media or upload it; and the connections below it, for other protocols.
 //!
 //! The policy sees every address that is connected to: a name is resolved once,
 //! all its addresses are checked, and the connection goes to one of those, so
@@ -9,6 +9,6 @@ mod connect;
 mod get;
 mod head;
 
-pub use connect::{Stream, connect};
+pub use connect::{Connection, Dialer, Stream, connect};
 pub use get::{Answer, Error, get};
 pub use head::{authority, basic, target, user_agent};
