@@ -13,7 +13,8 @@ import { within } from '../lib/wait.mjs';
 
 const ends = [];
 let page, pipeline, viewer;
-live({}, async ({ client, browser }) => {
+// GLib would ask a proxy of the environment, even for this machine; nobody answers there.
+live({ env: { http_proxy: 'http://127.0.0.1:9' } }, async ({ client, browser }) => {
   page = await browser.openProbe();
   pipeline = await client.create('MediaPipeline');
   viewer = await viewerOf(pipeline, await Calls.on(page), 'viewer');

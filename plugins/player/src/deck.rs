@@ -1,6 +1,7 @@
 //! The thread of an endpoint that drives its playbacks: what may block blocks here.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
@@ -14,6 +15,7 @@ use rivero_plugin_api::{
     ElementContext, Error, Result,
     supervise::{self, contain},
 };
+use rivero_proxy::Names;
 use rivero_uri::{UriEndpoint as Base, UriState};
 
 use crate::{
@@ -55,7 +57,7 @@ enum Command {
     /// The feed of the playback of that number has something, or never will, or nothing any more.
     Opened(u64, std::result::Result<(), Failure>),
     /// The name of the host was looked up.
-    LookedUp(std::result::Result<(), Failure>),
+    LookedUp(std::result::Result<IpAddr, Failure>),
     /// Answered when all before it is done.
     Reached(SyncSender<()>),
     Close,
@@ -75,6 +77,8 @@ pub(crate) struct Deck {
 #[derive(Default)]
 pub(crate) struct Current {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
+    /// Those in it that mean nothing to clients.
+    names: Option<Names>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -154,6 +158,12 @@ impl Deck {
     /// The pipeline that plays, if one does.
     pub(crate) fn pipeline(&self) -> Option<gst::Pipeline> {
         lock(&self.pipeline).pipeline.upgrade()
+    }
+
+    /// A text about the pipeline, as clients may read it.
+    pub(crate) fn public(&self, text: &str) -> String {
+        let names = lock(&self.pipeline).names.clone();
+        names.map_or_else(|| text.to_owned(), |names| names.public(text))
     }
 
     /// Ends the thread and waits for it.
@@ -276,7 +286,10 @@ impl Drive {
             Command::Opened(number, result) if number == self.number => self.opened(result),
             Command::LookedUp(result) => {
                 self.looks_up = false;
-                self.opened(result);
+                if let (Ok(address), Some(Origin::Element(source))) = (&result, &mut self.opening) {
+                    source.pin(*address);
+                }
+                self.opened(result.map(|_| ()));
             }
             Command::Notice(..) | Command::Opened(..) | Command::Close => {}
         }
@@ -310,7 +323,7 @@ impl Drive {
         match Way::to(self.spec.base.location(), policy, self.spec.setup.clone())? {
             Way::Element(source) => self.start(Origin::Element(source)),
             Way::Named(source, lookup) => {
-                self.look_up(lookup)?;
+                self.look_up(*lookup)?;
                 self.opening = Some(Origin::Element(source));
                 Ok(())
             }
@@ -362,7 +375,11 @@ impl Drive {
             let _ = own.send(Command::Notice(number, notice));
         });
         let playback = Playback::new(origin, self.spec.encoded, self.spec.outlets.clone(), tell)?;
-        lock(&self.current).pipeline.set(Some(playback.pipeline()));
+        {
+            let mut current = lock(&self.current);
+            current.pipeline.set(Some(playback.pipeline()));
+            current.names = playback.names().cloned();
+        }
         self.playback = Some(playback);
         self.apply();
         Ok(())
@@ -438,8 +455,11 @@ impl Drive {
     fn report(&mut self, report: Report) {
         match report {
             Report::Error(error) => {
-                let began = self.playback.as_ref().is_some_and(Playback::began);
-                self.fail(&Failure::new(error, began));
+                let failure = match &self.playback {
+                    Some(playback) => playback.failure(error),
+                    None => Failure::new(error, false),
+                };
+                self.fail(&failure);
             }
             Report::Warning(warning) => {
                 tracing::warn!(player = self.spec.context.id(), "{warning}");

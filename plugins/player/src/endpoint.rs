@@ -7,7 +7,7 @@ use std::{
 
 use rivero_gst::{gst, gst::prelude::*, outlet::Outlet};
 use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
-use rivero_uri::{Access, UriEndpoint as Base, UriState};
+use rivero_uri::{Access, UriEndpoint as Base, UriState, redact, redact_properties};
 
 use crate::{
     api::{self, PlayerEndpointParams, UriEndpointState, VideoInfo},
@@ -118,11 +118,13 @@ impl api::PlayerEndpoint for Player {
     }
 
     fn element_gstreamer_dot(&self) -> Result<String> {
-        let pipeline = self.deck().and_then(|deck| deck.pipeline());
-        let pipeline = pipeline.unwrap_or_default();
-        Ok(pipeline
-            .debug_to_dot_data(gst::DebugGraphDetails::VERBOSE)
-            .to_string())
+        let deck = self.deck();
+        let pipeline = deck.as_ref().and_then(|deck| deck.pipeline());
+        let graph = pipeline
+            .unwrap_or_default()
+            .debug_to_dot_data(gst::DebugGraphDetails::VERBOSE);
+        let graph = deck.map_or_else(|| graph.to_string(), |deck| deck.public(&graph));
+        Ok(redact_properties(&redact(&graph)))
     }
 
     fn position(&self) -> Result<i64> {

@@ -33,7 +33,7 @@ const MISSING_PLUGIN: i32 = 12;
 impl Failure {
     /// What an element's error means; `began`: whether media flowed already.
     pub(crate) fn new(error: StreamError, began: bool) -> Self {
-        let text = || format!("{} ({})", error.text, error.debug);
+        let text = || error.text.clone();
         match error.domain {
             Domain::Resource if !began && error.kind != "RESOURCE_ERROR_WRITE" => Self::Uri(text()),
             Domain::Core if !began && error.code == MISSING_PLUGIN => {

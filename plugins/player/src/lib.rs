@@ -15,6 +15,8 @@ mod playback;
 mod range;
 mod settings;
 mod source;
+#[cfg(test)]
+mod tests;
 
 mod api {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -1,11 +1,12 @@
 //! One playing of a source: a pipeline of GStreamer from its beginning to its end.
 
 use rivero_gst::{
-    element, gst,
+    StreamError, element, gst,
     gst::prelude::*,
     outlet::Outlet,
     playback::{self, Tell},
 };
+use rivero_proxy::Names;
 
 use crate::{failure::Failure, feed::Feed, source::Source};
 
@@ -34,7 +35,7 @@ impl Playback {
         tell: Tell,
     ) -> Result<Self, Failure> {
         let head = match &origin {
-            Origin::Element(source) => vec![reader(source)?],
+            Origin::Element(source) => reader(source)?,
             Origin::Feed(feed) => fed(feed)?,
         };
         let head: Vec<&gst::Element> = head.iter().collect();
@@ -62,6 +63,22 @@ impl Playback {
         tells && !self.began() && self.playback.is_stuck()
     }
 
+    /// What an element's error means.
+    pub(crate) fn failure(&self, error: StreamError) -> Failure {
+        match &self.origin {
+            Origin::Element(source) => source.failure(error, self.began()),
+            Origin::Feed(_) => Failure::new(error, self.began()),
+        }
+    }
+
+    /// See [`Source::names`].
+    pub(crate) fn names(&self) -> Option<&Names> {
+        match &self.origin {
+            Origin::Element(source) => source.names(),
+            Origin::Feed(_) => None,
+        }
+    }
+
     /// Media flowed.
     pub(crate) fn began(&self) -> bool {
         self.playback.began()
@@ -69,7 +86,13 @@ impl Playback {
 }
 
 /// What reads a URI and decodes it.
-fn reader(source: &Source) -> Result<gst::Element, Failure> {
+fn reader(source: &Source) -> Result<Vec<gst::Element>, Failure> {
+    if source.uri().starts_with("rtmp://") {
+        // By name: the other element for such URIs, of librtmp, connects to wherever a server redirects.
+        let reader = element::make("rtmp2src")?;
+        reader.set_property("location", source.uri());
+        return Ok(vec![reader, element::make("decodebin")?]);
+    }
     let decoder = element::make("uridecodebin")?;
     decoder.set_property("uri", source.uri());
     let setup = source.setup().clone();
@@ -78,7 +101,7 @@ fn reader(source: &Source) -> Result<gst::Element, Failure> {
         setup.apply(&source);
         None
     });
-    Ok(decoder)
+    Ok(vec![decoder])
 }
 
 /// What a network brings, buffered, and decoded.

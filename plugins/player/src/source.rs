@@ -6,19 +6,17 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use percent_encoding::percent_decode_str;
-use rivero_gst::{element, gst, gst::prelude::*};
+use rivero_gst::{StreamError, element, gst, gst::prelude::*};
+use rivero_http::Dialer;
+use rivero_proxy::{Names, Proxy};
 use rivero_uri::{Location, Policy};
 use url::{Host, Url};
 
 use crate::failure::Failure;
 
-/// What is read from a network. Others of GStreamer's schemes lead to devices,
-/// descriptors and files, past the policy.
-const SCHEMES: [&str; 17] = [
-    "rtsp", "rtsps", "rtspt", "rtspu", "rtsph", "rtspst", "rtspsu", "rtspsh", "rtp", "udp", "rtmp",
-    "rtmps", "srt", "mms", "mmsh", "mmst", "ftp",
-];
+/// What GStreamer reads from a network by itself: it sends nothing but to the address of the URI, which is checked
+/// before. Others of its schemes lead to devices, descriptors and files, or to hosts that no policy gets to see.
+const SCHEMES: [&str; 2] = ["udp", "srt"];
 
 /// Where media comes from.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub(crate) enum Way {
     /// By an element of GStreamer.
     Element(Source),
     /// The same, once the name of its host was looked up.
-    Named(Source, Lookup),
+    Named(Source, Box<Lookup>),
     /// By HTTP, asked for with requests of our own.
     Http(Url),
 }
@@ -46,8 +44,18 @@ pub(crate) struct Source {
     uri: String,
     /// Of the elements that read it.
     setup: Setup,
-    /// What `uri` leads to, open as long as it may be read.
-    file: Option<File>,
+    /// What `uri` leads to, as long as it may be read.
+    opened: Opened,
+}
+
+/// What a source's URI leads to.
+#[derive(Debug)]
+enum Opened {
+    File(#[expect(dead_code, reason = "it stays open")] File),
+    /// Connections of our own.
+    Proxy(Proxy),
+    /// A place in the network.
+    Direct(Url),
 }
 
 /// How the element that reads a URI is set.
@@ -57,18 +65,18 @@ pub(crate) struct Setup {
     latency: u32,
     /// UDP ports of RTSP.
     ports: Option<(u16, u16)>,
-    /// User and password, decoded.
-    credentials: Option<(String, String)>,
     /// What comes by UDP.
     caps: Option<String>,
+    /// By which the proxy knows an RTSP source.
+    token: Option<String>,
 }
 
 impl Way {
     /// Checks the location and opens it, if it is a file. The addresses of hosts that are asked
-    /// by HTTP are checked with each request.
+    /// by HTTP, RTSP and RTMP are checked with each connection.
     ///
     /// # Errors
-    /// [`Failure::Uri`]
+    /// [`Failure::Uri`], [`Failure::Thread`]
     pub(crate) fn to(location: &Location, policy: &Policy, setup: Setup) -> Result<Self, Failure> {
         match location {
             Location::File(path) => {
@@ -78,16 +86,19 @@ impl Way {
                 Ok(Self::Element(Source {
                     uri,
                     setup,
-                    file: Some(file),
+                    opened: Opened::File(file),
                 }))
             }
             Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
                 Ok(Self::Http(url.clone()))
             }
+            Location::Remote(url) if Proxy::knows(url.scheme()) => {
+                Source::proxied(url, policy, setup).map(Self::Element)
+            }
             Location::Remote(url) => {
-                let source = Source::remote(url, setup)?;
+                let source = Source::direct(url, setup)?;
                 Ok(match check_host(url, policy)? {
-                    Some(lookup) => Self::Named(source, lookup),
+                    Some(lookup) => Self::Named(source, Box::new(lookup)),
                     None => Self::Element(source),
                 })
             }
@@ -96,27 +107,47 @@ impl Way {
 }
 
 impl Source {
-    fn remote(url: &Url, mut setup: Setup) -> Result<Self, Failure> {
+    fn proxied(url: &Url, policy: &Policy, mut setup: Setup) -> Result<Self, Failure> {
+        if let Some(host) = rivero_uri::host(url) {
+            // What is certain already is told at once.
+            policy.check_host(&host)?;
+        }
+        let proxy = Proxy::open(url, Dialer::new(policy.clone())).map_err(Failure::Thread)?;
+        setup.token = Some(proxy.names().token().to_owned());
+        Ok(Self {
+            uri: proxy.url().to_owned(),
+            setup,
+            opened: Opened::Proxy(proxy),
+        })
+    }
+
+    fn direct(url: &Url, mut setup: Setup) -> Result<Self, Failure> {
         if !SCHEMES.contains(&url.scheme()) {
             let text = format!("there is no player for {} URIs", url.scheme());
             return Err(Failure::Uri(text));
         }
         let mut url = url.clone();
-        if url.scheme().starts_with("rtsp") {
-            setup.credentials = take_credentials(&mut url);
-        }
         if url.scheme() == "udp" {
             setup.caps = take_caps(&mut url);
         }
         Ok(Self {
-            uri: url.into(),
+            uri: url.clone().into(),
             setup,
-            file: None,
+            opened: Opened::Direct(url),
         })
     }
 
+    /// Puts the address that was checked in the place of the host's name, so that nothing else is connected to.
+    pub(crate) fn pin(&mut self, address: IpAddr) {
+        if let Opened::Direct(url) = &mut self.opened
+            && url.set_ip_host(address).is_ok()
+        {
+            self.uri = url.clone().into();
+        }
+    }
+
     pub(crate) fn is_file(&self) -> bool {
-        self.file.is_some()
+        matches!(self.opened, Opened::File(_))
     }
 
     pub(crate) fn uri(&self) -> &str {
@@ -126,59 +157,68 @@ impl Source {
     pub(crate) fn setup(&self) -> &Setup {
         &self.setup
     }
+
+    /// The names that mean nothing to clients, if the URI has any.
+    pub(crate) fn names(&self) -> Option<&Names> {
+        match &self.opened {
+            Opened::Proxy(proxy) => Some(proxy.names()),
+            Opened::File(_) | Opened::Direct(_) => None,
+        }
+    }
+
+    /// What an element's error means. The proxy knows better why there is no connection; `began`: whether media flowed.
+    pub(crate) fn failure(&self, mut error: StreamError, began: bool) -> Failure {
+        let Opened::Proxy(proxy) = &self.opened else {
+            return Failure::new(error, began);
+        };
+        match proxy.failure() {
+            Some(text) if !began => Failure::Uri(text),
+            Some(text) => {
+                error.text = text;
+                Failure::new(error, began)
+            }
+            None => {
+                error.text = proxy.names().public(&error.text);
+                Failure::new(error, began)
+            }
+        }
+    }
 }
 
 impl Lookup {
-    /// Checks all addresses that the name has now. Waits for them, as long as the system does.
+    /// Checks all addresses that the name has now, and gives the first. Waits for them, as long as the system does.
     ///
     /// # Errors
     /// [`Failure::Uri`]
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<IpAddr, Failure> {
         let name = self.name.as_str();
+        let failed = |text: &dyn std::fmt::Display| Failure::Uri(format!("{name}: {text}"));
         let addresses = (name, self.port)
             .to_socket_addrs()
-            .map_err(|error| Failure::Uri(format!("{name}: {error}")))?;
+            .map_err(|error| failed(&error))?;
+        let mut first = None;
         for address in addresses {
             self.policy.check_address(address.ip(), name)?;
+            first.get_or_insert(address.ip());
         }
-        Ok(())
+        first.ok_or_else(|| failed(&"it has no address"))
     }
 }
 
 /// Checks the host; its addresses too, unless they have to be looked up.
 fn check_host(url: &Url, policy: &Policy) -> Result<Option<Lookup>, Failure> {
-    // What `url` does not know it gives as a name, addresses too.
-    let Some(name) = url.host_str() else {
+    let Some(host) = rivero_uri::host(url) else {
         return Ok(None);
     };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        policy.check_host(&match address {
-            IpAddr::V4(address) => Host::Ipv4(address),
-            IpAddr::V6(address) => Host::Ipv6(address),
-        })?;
-        return Ok(None);
-    }
-    policy.check_host(&Host::Domain(name.to_owned()))?;
-    Ok(Some(Lookup {
-        name: name.to_owned(),
-        port: url.port().unwrap_or(0),
-        policy: policy.clone(),
-    }))
-}
-
-fn take_credentials(url: &mut Url) -> Option<(String, String)> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let credentials = (
-        decoded(url.username()),
-        decoded(url.password().unwrap_or_default()),
-    );
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    Some(credentials)
+    policy.check_host(&host)?;
+    Ok(match host {
+        Host::Domain(name) => Some(Lookup {
+            name,
+            port: url.port().unwrap_or(0),
+            policy: policy.clone(),
+        }),
+        Host::Ipv4(_) | Host::Ipv6(_) => None,
+    })
 }
 
 /// `udp://address:port?caps=…`
@@ -211,12 +251,11 @@ impl Setup {
         {
             element::set(source, "latency", &self.latency.to_string());
             element::set(source, "drop-on-latency", "true");
+            if let Some(token) = &self.token {
+                source.set_property("user-agent", token);
+            }
             if let Some((first, last)) = self.ports {
                 source.set_property("port-range", format!("{first}-{last}"));
-            }
-            if let Some((user, password)) = &self.credentials {
-                source.set_property("user-id", user);
-                source.set_property("user-pw", password);
             }
         }
         if let Some(caps) = &self.caps
@@ -240,7 +279,10 @@ mod tests {
         let location = Location::parse(uri, &settings.default_path).unwrap();
         match Way::to(&location, &Policy::new(&settings), Setup::default())? {
             Way::Element(source) => Ok(source),
-            Way::Named(source, lookup) => lookup.check().map(|()| source),
+            Way::Named(mut source, lookup) => {
+                source.pin(lookup.check()?);
+                Ok(source)
+            }
             Way::Http(url) => panic!("{url}"),
         }
     }
@@ -258,11 +300,25 @@ mod tests {
     }
 
     #[test]
-    fn credentials_and_caps_leave_the_uri() {
-        let source = open("rtsp://me:p%40ss%3A@127.0.0.1:554/a").unwrap();
-        assert_eq!(source.uri(), "rtsp://127.0.0.1:554/a");
-        let expected = ("me".to_owned(), "p@ss:".to_owned());
-        assert_eq!(source.setup().credentials, Some(expected));
+    fn credentials_and_hosts_of_rtsp_are_not_told_to_gstreamer() {
+        let source = open("rtsp://me:p%40ss%3A@camera.test:554/a?b").unwrap();
+        assert!(
+            source.uri().starts_with("rtsp://127.0.0.1:"),
+            "{}",
+            source.uri()
+        );
+        assert!(source.uri().ends_with("/a?b"), "{}", source.uri());
+        let text = format!("no {}", source.uri());
+        assert_eq!(
+            source.names().unwrap().public(&text),
+            "no rtsp://camera.test:554/a?b"
+        );
+        let tcp = open("rtspst://camera.test/a").unwrap();
+        assert!(tcp.uri().starts_with("rtspt://127.0.0.1:"), "{}", tcp.uri());
+    }
+
+    #[test]
+    fn caps_leave_the_uri() {
         let source = open("udp://127.0.0.1:5000?caps=application/x-rtp,payload%3D96").unwrap();
         assert_eq!(source.uri(), "udp://127.0.0.1:5000");
         assert_eq!(
@@ -272,9 +328,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_gives_way_to_the_address_that_was_checked() {
+        let source = open("srt://localhost:9000?mode=caller").unwrap();
+        let uri = source.uri();
+        assert!(
+            uri == "srt://127.0.0.1:9000?mode=caller" || uri == "srt://[::1]:9000?mode=caller",
+            "{uri}"
+        );
+    }
+
+    #[test]
     fn schemes_that_lead_past_the_policy_are_refused() {
         for uri in [
             "fd://0",
+            "rtp://127.0.0.1:5004",
+            "rtsph://127.0.0.1/a",
+            "rtmpe://127.0.0.1/a",
+            "mms://127.0.0.1/a",
+            "ftp://127.0.0.1/a",
             "pushfile:///etc/passwd",
             "v4l2:///dev/video0",
             "foo://a/b",
@@ -285,7 +356,12 @@ mod tests {
 
     #[test]
     fn addresses_in_any_spelling_are_checked() {
-        for uri in ["rtsp://169.254.169.254/a", "rtsp://[fe80::1]/a"] {
+        for uri in [
+            "rtsp://169.254.169.254/a",
+            "rtsp://[fe80::1]/a",
+            "srt://169.254.169.254:9000",
+            "udp://[fe80::1]:9",
+        ] {
             assert_eq!(open(uri).unwrap_err().event().0, "INVALID_URI", "{uri}");
         }
     }

@@ -28,7 +28,9 @@ mod targets {
     pub(super) mod kmd;
     pub(super) mod peer;
     pub(super) mod rtcp;
+    pub(super) mod rtmp;
     pub(super) mod rtp;
+    pub(super) mod rtsp;
     pub(super) mod sctp;
     pub(super) mod sdp;
 }
@@ -47,7 +49,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("kmd", targets::kmd::run),
     ("peer", targets::peer::run),
     ("rtcp", targets::rtcp::run),
+    ("rtmp", targets::rtmp::run),
     ("rtp", targets::rtp::run),
+    ("rtsp", targets::rtsp::run),
     ("sctp", targets::sctp::run),
     ("sdp", targets::sdp::run),
 ];

@@ -1,0 +1,10 @@
+//! RTSP 1.0 (RFC 2326) as far as a proxy between a client and a server has to understand it. No I/O.
+
+mod credentials;
+mod description;
+mod message;
+mod session;
+mod splitter;
+mod transport;
+
+pub use session::{Output, Session, Target};
