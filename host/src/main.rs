@@ -1,8 +1,9 @@
 //! The server process.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use rivero::config::{self, CommandLine, Readers};
@@ -130,11 +131,44 @@ fn list_classes(command_line: &CommandLine) -> Outcome<()> {
     Ok(())
 }
 
+/// The variables by which an environment names proxies, also in capitals.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"];
+
+/// Begins anew without the proxies of the environment, if there are any.
+///
+/// GLib sends what its users connect to through them, loopback included: they would look names up that the policy of
+/// URIs has never seen, and would be sent what is meant for this machine. The environment of a program that runs is
+/// not to be changed safely, so this replaces the program by itself, with the same process and arguments, once.
+fn without_proxies() -> std::io::Result<()> {
+    let both = |name: &&str| [(*name).to_owned(), name.to_uppercase()];
+    let named: Vec<String> = PROXIES.iter().flat_map(both).collect();
+    if named.iter().all(|name| std::env::var_os(name).is_none()) {
+        return Ok(());
+    }
+    let mut arguments = std::env::args_os();
+    let mut program = Command::new(std::env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        program.arg0(name);
+    }
+    program.args(arguments);
+    for name in &named {
+        program.env_remove(name);
+    }
+    Err(program.exec())
+}
+
 fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
+    let proxied = without_proxies();
     core::heap::share_arenas();
     core::raise_file_limit();
     logging::start(log_files(command_line))
         .map_err(|error| format!("Cannot write log files: {error}"))?;
+    if let Err(error) = proxied {
+        tracing::warn!(
+            %error,
+            "the environment names a proxy, which libraries of modules may ask: unset {PROXIES:?} to play RTSP and RTMP"
+        );
+    }
     for option in ignored {
         tracing::warn!("option {option} is not known and ignored");
     }

@@ -4,11 +4,11 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
 use rivero_http::{Connection, Dialer, Stream};
+use rivero_plugin_api::supervise;
 use rivero_uri::Refusal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
@@ -20,6 +20,8 @@ use url::{Host, Position, Url};
 
 use crate::{Failure, rtmp, rtsp};
 
+/// Of the thread.
+const NAME: &str = "player-proxy";
 /// A source has one connection, or, while it connects anew, two.
 const CONNECTIONS: usize = 4;
 /// For the first request of a client.
@@ -115,23 +117,22 @@ impl Proxy {
             .enable_all()
             .build()?;
         let (end, ended) = oneshot::channel();
-        thread::Builder::new()
-            .name("player-proxy".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        // Whether it is told or dropped.
-                        _ = ended => {}
-                        result = proxying.listen(listener) => {
-                            if let Err(error) = result {
-                                tracing::warn!(%error, "a proxy ends");
-                            }
+        let serve = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    // Whether it is told or dropped.
+                    _ = ended => {}
+                    result = proxying.listen(listener) => {
+                        if let Err(error) = result {
+                            tracing::warn!(%error, "a proxy ends");
                         }
                     }
-                });
-                // A name may still be looked up.
-                runtime.shutdown_background();
-            })?;
+                }
+            });
+            // A name may still be looked up.
+            runtime.shutdown_background();
+        };
+        supervise::thread(NAME, serve)?;
         Ok(Self {
             names,
             failure,
@@ -225,15 +226,22 @@ impl Proxying {
             };
             let proxying = self.clone();
             tokio::spawn(async move {
-                let result = match &proxying.plan {
-                    Plan::Rtsp(target) => proxying.serve_rtsp(client, target.clone()).await,
-                    Plan::Rtmp { .. } => proxying.serve_rtmp(client).await,
-                };
-                if let Err(error) = result {
-                    tracing::debug!(%error, "a proxied connection ends");
+                let served = supervise::contain_future(proxying.serve(client)).await;
+                match served {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection through a proxy ends"),
+                    // The source sees that its connection is closed.
+                    Err(text) => supervise::report(NAME, &text),
                 }
                 drop(place);
             });
+        }
+    }
+
+    async fn serve(&self, client: TcpStream) -> Result<(), Failure> {
+        match &self.plan {
+            Plan::Rtsp(target) => self.serve_rtsp(client, target.clone()).await,
+            Plan::Rtmp { .. } => self.serve_rtmp(client).await,
         }
     }
 
