@@ -247,6 +247,9 @@ fn announce_start(server: &Server, path: &str) {
             );
         }
     }
+    if let Some(address) = server.management_address() {
+        tracing::info!("management on http://{address}/: /health, /metrics");
+    }
 }
 
 /// Every command that may run modules tries new ones out in a process of their own.

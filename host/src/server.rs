@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::core::{Core, heap};
 use crate::http::Site;
+use crate::http::access::Policy;
+use crate::http::site::Access;
 use crate::lifecycle::{Event, Phase};
 use crate::observe::pages;
 use crate::protocol::connection::{Farewell, Service};
@@ -21,6 +23,7 @@ use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
 use crate::protocol::sockets::Sockets;
+use crate::protocol::tls::Certificate;
 use crate::tasks::lasting;
 
 /// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
@@ -39,7 +42,11 @@ pub struct Options {
     /// The plain WebSocket listener.
     pub binding: Option<Binding>,
     /// The TLS listener.
-    pub secure: Option<(Binding, TlsAcceptor)>,
+    pub secure: Option<(Binding, Arc<Certificate>)>,
+    /// The listener for supervisors: metrics and health.
+    pub management: Option<Binding>,
+    /// Who is answered.
+    pub access: Policy,
     /// Path of the WebSocket, without leading slash.
     pub path: String,
     /// Who is told where the server is: at the TLS listener if there is one.
@@ -67,14 +74,18 @@ pub enum OpenError {
         #[source]
         error: io::Error,
     },
+    /// TLS cannot be set up.
+    #[error("Cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// A server whose sockets are open.
 pub struct Server {
     core: Arc<Core>,
-    site: Arc<Site>,
     service: Arc<Service>,
     listeners: Vec<Listener>,
+    management: Option<Listener>,
+    certificate: Option<Arc<Certificate>>,
     registrar: Option<Registrar>,
     collector_period: Duration,
 }
@@ -82,6 +93,7 @@ pub struct Server {
 struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
+    site: Arc<Site>,
 }
 
 impl Server {
@@ -89,29 +101,51 @@ impl Server {
     ///
     /// # Errors
     /// When no address can be bound. With two listeners of which one can be opened, the other
-    /// is only logged.
+    /// is only logged, and so is a management port that cannot be opened.
     pub fn open(core: Arc<Core>, options: Options) -> Result<Server, OpenError> {
+        let methods = Methods::new(core.clone(), options.caches_replies);
+        let access = Arc::new(Access {
+            policy: options.access,
+            certificate: match &options.secure {
+                Some((_, certificate)) => certificate.names(),
+                None => Arc::default(),
+            },
+            ..Access::default()
+        });
+        let certificate = options
+            .secure
+            .as_ref()
+            .map(|(_, certificate)| certificate.clone());
         let plain = options.binding.map(|binding| (binding, None));
         let secure = options.secure.map(|(binding, tls)| (binding, Some(tls)));
-        let listeners = open_listeners(plain.into_iter().chain(secure))?;
-        let methods = Methods::new(core.clone(), options.caches_replies);
-        let path = options.path.trim_start_matches('/').to_owned();
-        let site = Arc::new(Site {
-            router: pages::control(&methods),
+        let wanted = plain.into_iter().chain(secure);
+        let listeners = open_listeners(wanted, |on_loopback| Site {
+            router: pages::control(&methods, on_loopback),
             has_websocket: true,
+            on_loopback,
+            access: access.clone(),
+        })?;
+        let management = options.management.and_then(|binding| {
+            open_management(&binding, |on_loopback| Site {
+                router: pages::management(&methods),
+                has_websocket: false,
+                on_loopback,
+                access: access.clone(),
+            })
         });
         let service = Arc::new(Service {
             methods,
-            path,
+            path: options.path.trim_start_matches('/').to_owned(),
             sockets: Sockets::new(&core.accounts),
             ended: AtomicU64::new(0),
             farewell: watch::Sender::new(None),
         });
         Ok(Server {
             core,
-            site,
             service,
             listeners,
+            management,
+            certificate,
             registrar: options.registrar,
             collector_period: options.collector_period,
         })
@@ -127,6 +161,12 @@ impl Server {
     #[must_use]
     pub fn secure_address(&self) -> Option<SocketAddr> {
         self.address_of(true)
+    }
+
+    /// Where the management port is, if it could be opened.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.as_ref()?.socket.local_addr().ok()
     }
 
     fn address_of(&self, secure: bool) -> Option<SocketAddr> {
@@ -148,14 +188,18 @@ impl Server {
             let run = move || registrar.clone().run(url.clone());
             tasks.spawn(lasting("the registrar", run));
         }
-        for Listener { socket, tls } in self.listeners {
-            let socket = Arc::new(socket);
-            let (site, service) = (self.site.clone(), self.service.clone());
+        for listener in self.listeners.into_iter().chain(self.management) {
+            let Listener { socket, tls, site } = listener;
+            let (socket, service) = (Arc::new(socket), self.service.clone());
             let accept = move || {
                 let (socket, tls) = (socket.clone(), tls.clone());
                 listener::accept(socket, tls, site.clone(), service.clone())
             };
             tasks.spawn(lasting("a listener", accept));
+        }
+        if let Some(certificate) = self.certificate {
+            let keep_current = move || certificate.clone().keep_current();
+            tasks.spawn(lasting("the certificate", keep_current));
         }
         let (core, period) = (self.core.clone(), self.collector_period);
         let collect = move || collect(core.clone(), period);
@@ -213,15 +257,18 @@ async fn end(core: &Arc<Core>) -> Event {
     }
 }
 
+/// Opens the sockets of clients; `site` says what is behind one, by whether it is on loopback.
 fn open_listeners(
-    wanted: impl Iterator<Item = (Binding, Option<TlsAcceptor>)>,
+    wanted: impl Iterator<Item = (Binding, Option<Arc<Certificate>>)>,
+    site: impl Fn(bool) -> Site,
 ) -> Result<Vec<Listener>, OpenError> {
     let mut listeners = Vec::new();
     let mut failures = Vec::new();
-    for (binding, tls) in wanted {
+    for (binding, certificate) in wanted {
         let port = binding.port;
-        match listener::bind(&binding) {
-            Ok(socket) => listeners.push(Listener { socket, tls }),
+        let tls = certificate.map(|certificate| certificate.acceptor());
+        match open_listener(&binding, tls.transpose()?, &site) {
+            Ok(listener) => listeners.push(listener),
             Err(error) => failures.push(OpenError::Listen { port, error }),
         }
     }
@@ -232,6 +279,29 @@ fn open_listeners(
         tracing::error!("{failure}");
     }
     Ok(listeners)
+}
+
+/// Another server on this machine may have the management port: no reason not to serve.
+fn open_management(binding: &Binding, site: impl Fn(bool) -> Site) -> Option<Listener> {
+    let opened = open_listener(binding, None, site);
+    let warn = |error: &io::Error| {
+        tracing::warn!(
+            "there is no management port: {} cannot be opened: {error}; --management-port names another",
+            binding.port
+        );
+    };
+    opened.inspect_err(warn).ok()
+}
+
+fn open_listener(
+    binding: &Binding,
+    tls: Option<TlsAcceptor>,
+    site: impl Fn(bool) -> Site,
+) -> io::Result<Listener> {
+    let socket = listener::bind(binding)?;
+    let on_loopback = socket.local_addr()?.ip().to_canonical().is_loopback();
+    let site = Arc::new(site(on_loopback));
+    Ok(Listener { socket, tls, site })
 }
 
 /// Ends sessions that went away, for as long as it is polled.

@@ -15,7 +15,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::Client;
+use common::certificates::Certificate;
+use common::{Client, http};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,6 +35,7 @@ fn command(directory: &Path, configuration: &Value) -> Command {
         .arg("--data-path")
         .arg(directory);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env("RIVERO_MANAGEMENT_PORT", "0");
     command
 }
 
@@ -123,6 +125,48 @@ async fn a_log_that_nobody_reads_does_not_end_the_process() {
         let mut client = Client::connect(address, "/kurento").await;
         client.result("ping", json!({})).await;
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The address in the first line of the log that contains `before` it.
+fn logged_address(lines: &mut impl Iterator<Item = String>, before: &str) -> SocketAddr {
+    let address = lines.find_map(|line| {
+        let (_, rest) = line.split_once(before)?;
+        rest.split('/').next()?.parse().ok()
+    });
+    address.unwrap()
+}
+
+#[tokio::test]
+async fn every_listener_is_where_its_setting_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let certificate = Certificate::new();
+    std::fs::copy(certificate.file(), directory.path().join("cert.pem")).unwrap();
+    let secure = json!({"port": free_address().port(), "certificate": "cert.pem"});
+    let configuration = json!({"mediaServer": {
+        "net": {"websocket": {"address": "127.0.0.1", "port": free_address().port(), "secure": secure}},
+    }});
+    let mut child = command(directory.path(), &configuration)
+        .env("RIVERO_MANAGEMENT_PORT", "0")
+        .env("RIVERO_MANAGEMENT_ADDRESS", "127.0.0.2")
+        .spawn()
+        .unwrap();
+    let addresses = spawn_blocking(move || {
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let addresses = ["on ws://", "on wss://", "management on http://"]
+            .map(|before| logged_address(&mut lines, before));
+        (child, addresses)
+    });
+    let (mut child, [plain, secure, management]) = addresses.await.unwrap();
+    assert_eq!([plain.ip(), secure.ip()], [Ipv4Addr::LOCALHOST; 2]);
+    assert_eq!(management.ip(), Ipv4Addr::new(127, 0, 0, 2));
+    let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert!(http(management, request).await.starts_with("HTTP/1.1 200 "));
+    let elsewhere = (Ipv4Addr::new(127, 0, 0, 3), secure.port());
+    assert!(tokio::net::TcpStream::connect(elsewhere).await.is_err());
+    certificate.client(secure, "/kurento").await;
     child.kill().unwrap();
     child.wait().unwrap();
 }

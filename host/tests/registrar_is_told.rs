@@ -77,7 +77,7 @@ async fn a14_the_secure_listener_is_announced_to_a_secure_registrar() {
     let listener = listen().await;
     let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());
     let bench = Bench::with(Toys::new(), |options| {
-        options.secure = Some((binding(), certificate.acceptor()));
+        options.secure = Some((binding(), certificate.load()));
         options.registrar = Some(registrar(&url, certificate.roots.clone()));
     })
     .await;

@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::certificates::Certificate;
 use common::{Bench, Toys, binding};
 use futures_util::StreamExt;
@@ -19,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 async fn start(certificate: &Certificate) -> Bench {
     Bench::with(Toys::new(), |options| {
-        options.secure = Some((binding(), certificate.acceptor()));
+        options.secure = Some((binding(), certificate.load()));
     })
     .await
 }
@@ -63,7 +65,7 @@ async fn a_server_may_be_secure_only() {
         options.secure = options
             .binding
             .take()
-            .map(|binding| (binding, certificate.acceptor()));
+            .map(|binding| (binding, certificate.load()));
     })
     .await;
     let mut client = certificate
@@ -97,6 +99,29 @@ async fn the_rules_of_the_handshake_are_the_same() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with(status), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_to_new_connections_and_keeps_the_old_ones() {
+    let mut certificate = Certificate::new();
+    let bench = start(&certificate).await;
+    let secure = bench.secure_address.unwrap();
+    let mut early = certificate.client(secure, "/kurento").await;
+    std::fs::write(certificate.file(), "half a certificate").unwrap();
+    early.result("ping", json!({})).await;
+    certificate.client(secure, "/kurento").await;
+    certificate.replace();
+    let mut attempts = tokio::time::interval(Duration::from_millis(50));
+    let replaced = async {
+        while certificate.try_connect(secure).await.is_err() {
+            attempts.tick().await;
+        }
+    };
+    let replaced = tokio::time::timeout(Duration::from_secs(30), replaced).await;
+    assert!(replaced.is_ok(), "the certificate is not taken over");
+    let mut late = certificate.client(secure, "/kurento").await;
+    late.result("ping", json!({})).await;
+    early.result("ping", json!({})).await;
 }
 
 #[tokio::test]

@@ -8,9 +8,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
-
-use common::{Bench, Client};
+use common::{Bench, Client, http};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,14 +16,6 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-
-async fn http(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
 
 async fn close_code(client: &mut Client) -> (CloseCode, String) {
     while let Some(message) = client.socket.next().await {
@@ -59,6 +49,141 @@ async fn health_checks_get_what_they_expect() {
         http(bench.address, "\x16\x03\x01nonsense\r\n\r\n")
             .await
             .starts_with("HTTP/1.1 400 ")
+    );
+    let old = http(bench.address, "GET /health HTTP/1.0\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.0 200 "), "{old}");
+}
+
+#[tokio::test]
+async fn kurentos_own_health_check_finds_its_500() {
+    let bench = Bench::start().await;
+    // What the installation guide of Kurento and its container send.
+    let probe = "GET /kurento HTTP/1.1\r\nHost: 127.0.0.1:8888\r\nUser-Agent: curl/7.68.0\r\nAccept: */*\r\n\
+                 Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: 127.0.0.1\r\n\r\n";
+    let elsewhere = probe.replace("Host: 127.0.0.1:8888", "Host: 10.1.2.3:8888");
+    for probe in [probe, &elsewhere] {
+        let answer = bench.http(probe).await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn only_get_and_head_are_methods() {
+    let bench = Bench::start().await;
+    for path in ["/health", "/metrics", "/kurento", "/nowhere"] {
+        for method in [
+            "POST",
+            "DELETE",
+            "PUT",
+            "PATCH",
+            "OPTIONS",
+            "TRACE",
+            "FROBNICATE",
+        ] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+            let answer = bench.http(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{request}{answer}");
+            assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+        }
+        let got = bench
+            .http(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .await;
+        let (head, body) = got.split_once("\r\n\r\n").unwrap();
+        assert!(!body.is_empty(), "{got}");
+        let answer = bench
+            .http(&format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .await;
+        let (line, fields) = answer.split_once("\r\n").unwrap();
+        assert!(head.starts_with(line), "{answer}");
+        let has_length = path == "/metrics"
+            || head
+                .lines()
+                .filter(|line| line.starts_with("Content-Length"))
+                .all(|line| fields.contains(line));
+        assert!(has_length && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_asked_for_does_not_cost_the_answer() {
+    let bench = Bench::start().await;
+    let body = "x".repeat(4 << 20);
+    let request = format!(
+        "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = bench.http(&request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("Only GET and HEAD\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn heads_have_a_limit() {
+    let bench = Bench::start().await;
+    let long = format!(
+        "GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(1 << 20)
+    );
+    let many = format!(
+        "GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "X: y\r\n".repeat(1_000)
+    );
+    let target = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
+    for request in [long, many, target] {
+        let answer = bench.http(&request).await;
+        let status = answer.get(..13).unwrap_or_default();
+        assert!(
+            ["HTTP/1.1 431 ", "HTTP/1.1 414 "].contains(&status),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_versions_are_told_the_one_that_is_spoken() {
+    let bench = Bench::start().await;
+    let ask = |version: &str| {
+        format!(
+            "GET /kurento HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: {version}\r\n\r\n"
+        )
+    };
+    let answer = bench.http(&ask("8")).await;
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    let field = "sec-websocket-version: 13\r\n";
+    assert!(answer.to_ascii_lowercase().contains(field), "{answer}");
+    // HTTP/1.0 knows no upgrade: what a proxy makes of a handshake that was not told to use 1.1.
+    let old = ask("13").replace("HTTP/1.1", "HTTP/1.0");
+    assert!(bench.http(&old).await.starts_with("HTTP/1.0 426 "));
+}
+
+#[tokio::test]
+async fn frames_that_come_with_the_handshake_are_requests() {
+    let bench = Bench::start().await;
+    let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let mut request =
+        b"GET http://127.0.0.1/kurento HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n"
+            .to_vec();
+    // A text whose mask is of zeros (RFC 6455 section 5.2).
+    request.extend([0x81, 0x80 | u8::try_from(ping.len()).unwrap(), 0, 0, 0, 0]);
+    request.extend(ping);
+    let mut stream = TcpStream::connect(bench.address).await.unwrap();
+    stream.write_all(&request).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#""result":{"value":"pong"}}"#) {
+        let length = stream.read_buf(&mut answer).await.unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(
+        answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        "{answer}"
     );
 }
 

@@ -55,7 +55,9 @@ export async function startRivero(options = {}) {
   const paths = layOut(home, port, options);
   await options.arrange?.(paths.modules);
   const [program, ...args] = commandLine(paths, options);
-  const child = spawn(program, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Servers of several tests run at a time, and the usual port is one.
+  const env = { RIVERO_MANAGEMENT_PORT: '0', ...process.env, ...options.env };
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = new Rivero(child, home, port, paths);
   try {
     await server.accepting();

@@ -1,6 +1,7 @@
 //! Command line and environment, as of `kurento-media-server`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
@@ -86,6 +87,22 @@ pub struct CommandLine {
     /// [default: mediaServer.drainTimeout of the main configuration file, or 0]
     #[arg(long, env = "RIVERO_DRAIN_TIMEOUT", value_name = "SECONDS")]
     pub drain_timeout: Option<u32>,
+    /// Port for metrics and health checks, 0 for any; if it is taken the server goes on without
+    #[arg(
+        long,
+        env = "RIVERO_MANAGEMENT_PORT",
+        value_name = "PORT",
+        default_value_t = 8890
+    )]
+    pub management_port: u16,
+    /// Address of that port
+    #[arg(
+        long,
+        env = "RIVERO_MANAGEMENT_ADDRESS",
+        value_name = "ADDRESS",
+        default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST)
+    )]
+    pub management_address: IpAddr,
     /// Refuse to start with unknown or ill-typed settings
     #[arg(long)]
     pub strict_config: bool,

@@ -10,6 +10,8 @@ const MAIN: &[&str] = &[
     "mediaServer.resources.garbageCollectorPeriod",
     "mediaServer.resources.disableRequestCache",
     "mediaServer.net.websocket.address",
+    "mediaServer.net.websocket.allowedHosts",
+    "mediaServer.net.websocket.allowedOrigins",
     "mediaServer.net.websocket.ipv6",
     "mediaServer.net.websocket.port",
     "mediaServer.net.websocket.secure.port",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::accounts::Limits;
+use crate::http::host::{HostPattern, OriginPattern};
 use crate::media::SharedEncoding;
 use crate::protocol::registrar::Address;
 use crate::registry;
@@ -30,6 +31,10 @@ pub struct Settings {
     pub address: Option<IpAddr>,
     /// Whether every address includes those of IPv6.
     pub ipv6: bool,
+    /// Pages from elsewhere that may use the server.
+    pub allowed_origins: Vec<OriginPattern>,
+    /// Names of the server beside those that are known anyway.
+    pub allowed_hosts: Vec<HostPattern>,
     /// 0 disables the listener.
     pub port: u16,
     /// Port of the TLS listener; 0 disables it.
@@ -68,6 +73,8 @@ impl Default for Settings {
             disable_request_cache: false,
             address: None,
             ipv6: true,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             port: 8888,
             secure_port: 0,
             secure_certificate: None,
@@ -118,6 +125,8 @@ impl Settings {
                 .unwrap_or_default(),
             address: reader.get(socket, "address").map(|Host(address)| address),
             ipv6: reader.flag(socket, "ipv6").unwrap_or(default.ipv6),
+            allowed_origins: reader.list(socket, "allowedOrigins"),
+            allowed_hosts: reader.list(socket, "allowedHosts"),
             // In a file that is there, a missing port disables the listener.
             port: reader.get(socket, "port").unwrap_or_default(),
             secure_port: reader.get(secure, "port").unwrap_or_default(),
@@ -204,6 +213,35 @@ impl Reader<'_> {
         }
     }
 
+    /// The usable entries of a list, or of a text with commas or spaces between them.
+    fn list<T: FromStr>(&mut self, parent: &str, key: &str) -> Vec<T> {
+        let value = self.tree.pointer(parent).and_then(|node| node.get(key));
+        let entries: Vec<String> = match value {
+            None => Vec::new(),
+            Some(Value::String(text)) => text
+                .split([',', ' ', '\t', '\n', '\r'])
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                })
+                .collect(),
+            Some(other) => vec![other.to_string()],
+        };
+        let mut list = Vec::new();
+        for entry in entries {
+            match entry.parse() {
+                Ok(usable) => list.push(usable),
+                Err(_) => self.problem(parent, key, &entry),
+            }
+        }
+        list
+    }
+
     fn text(&mut self, parent: &str, key: &str) -> Option<String> {
         match self.tree.pointer(parent)?.get(key)? {
             Value::String(text) => Some(text.clone()),
@@ -251,6 +289,24 @@ mod tests {
         assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
         assert_eq!(settings.element.encoder_bitrate, 500_000);
         assert_eq!(settings.shared_encoding, SharedEncoding::BestViewer);
+    }
+
+    #[test]
+    fn who_may_speak_is_a_list_or_a_text() {
+        let read = |value: Value| {
+            let socket = json!({"allowedOrigins": value, "allowedHosts": value});
+            let tree = json!({"mediaServer": {"net": {"websocket": socket}}});
+            let (settings, problems) = Settings::read(&tree);
+            let hosts = settings.allowed_hosts.len();
+            (settings.allowed_origins.len(), hosts, problems.len())
+        };
+        assert_eq!(read(json!(["a.example", "*.b.example", "*"])), (3, 3, 0));
+        assert_eq!(read(json!("a.example, *.b.example *")), (3, 3, 0));
+        assert_eq!((read(json!([])), read(json!(""))), ((0, 0, 0), (0, 0, 0)));
+        // What cannot be used lets nobody in.
+        assert_eq!(read(json!(["a.*", "b.example", 1, {}])), (2, 2, 4));
+        assert_eq!(read(json!({"a": 1})), (0, 0, 2));
+        assert_eq!(read(json!("https://a.example")), (1, 0, 1));
     }
 
     #[test]

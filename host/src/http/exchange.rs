@@ -108,3 +108,70 @@ async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     };
     let _ = timeout(LINGER, goodbye).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Page, Router};
+    use hyper::StatusCode;
+    use std::sync::Arc;
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    /// More than fits between client and server.
+    const LARGE: usize = 1 << 20;
+
+    fn site() -> Site {
+        Site {
+            router: Router::new(|_| Page::text(StatusCode::OK, vec![b'x'; LARGE])),
+            has_websocket: true,
+            on_loopback: true,
+            access: Arc::default(),
+        }
+    }
+
+    /// How long the server has patience with a client that sends this and reads nothing.
+    async fn patience(sent: &str) -> Duration {
+        let (mut client, server) = duplex(1024);
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let begun = Instant::now();
+        let from = ([127, 0, 0, 1], 1).into();
+        assert!(exchange(server, from, &site()).await.is_none(), "{sent}");
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heads_bodies_and_answers_have_their_time() {
+        let head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        for begun in ["", "G", head.trim_end()] {
+            let lasted = patience(begun).await;
+            assert!(
+                lasted >= HEAD_TIMEOUT && lasted <= HEAD_TIMEOUT + 2 * LINGER,
+                "{begun} {lasted:?}"
+            );
+        }
+        assert_eq!(patience(head).await.as_secs(), EXCHANGE_TIMEOUT.as_secs());
+        // A body is not waited for: the answer does not depend on it.
+        let endless = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(patience(endless).await <= 2 * LINGER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_slowly_arrives_whole() {
+        let (mut client, server) = duplex(1024);
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let from = ([127, 0, 0, 1], 1).into();
+        let served = tokio::spawn(async move { exchange(server, from, &site()).await.is_none() });
+        client.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match client.read(&mut part).await.unwrap() {
+                0 => break,
+                length => answer.extend_from_slice(part.get(..length).unwrap()),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(answer.len() > LARGE && served.await.unwrap());
+    }
+}

@@ -2,11 +2,16 @@
 //! there a WebSocket or the end.
 //!
 //! [`exchange`] is the shell around hyper with its time limits, [`site`] decides what a listener
-//! answers, [`handshake`] recognises the upgrade to a WebSocket, [`pages`] are what supervisors
-//! and people look at.
+//! answers, [`access`] to whom, by the hosts and origins that [`host`] compares and the names that
+//! [`machine`] has, [`handshake`] recognises the upgrade to a WebSocket, [`pages`] are what
+//! supervisors and people look at.
 
+pub mod access;
 pub mod exchange;
 pub mod handshake;
+pub mod host;
+pub mod log_limit;
+pub mod machine;
 pub mod pages;
 pub mod site;
 

@@ -1,7 +1,10 @@
 //! What a listener answers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::header::{
@@ -10,7 +13,10 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::access::{Claim, Policy, Refusal};
 use super::handshake::Handshake;
+use super::host::HostPattern;
+use super::log_limit::LogLimit;
 use super::pages::{Page, PageRequest, Router};
 
 /// What is behind a listener.
@@ -20,6 +26,21 @@ pub struct Site {
     pub router: Router,
     /// Whether WebSockets are made here.
     pub has_websocket: bool,
+    /// Whether it is reached from this machine only.
+    pub on_loopback: bool,
+    /// Who is answered.
+    pub access: Arc<Access>,
+}
+
+/// Who is answered, by all listeners alike.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// What the configuration and the machine say.
+    pub policy: Policy,
+    /// The names in the certificate of the TLS listener, which may be replaced at any time.
+    pub certificate: Arc<ArcSwap<Vec<HostPattern>>>,
+    /// For lines about those who are not.
+    pub log_limit: LogLimit,
 }
 
 /// The answer to a request.
@@ -32,26 +53,46 @@ pub(super) enum Answer {
 impl Site {
     /// The answer to a request.
     pub(super) fn answer<B: Body>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
-        if self.has_websocket {
-            match Handshake::of(request) {
-                // What followed the head would be taken for the first frame.
-                Handshake::Complete { .. } if !request.body().is_end_stream() => {
-                    return text(StatusCode::BAD_REQUEST, "A handshake has no body\n");
-                }
-                Handshake::Complete { accept } => return Answer::Upgrade { accept },
-                // Kurento's answer, for which health checks look.
-                Handshake::Incomplete => {
-                    return text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n");
-                }
-                Handshake::OtherVersion => {
-                    return text(
-                        StatusCode::UPGRADE_REQUIRED,
-                        "WebSocket of version 13 only\n",
-                    );
-                }
-                Handshake::None => {}
-            }
+        let handshake = match self.has_websocket {
+            true => Handshake::of(request),
+            false => Handshake::None,
+        };
+        if let Err(refusal) = self.admit(request, &handshake) {
+            self.access.log(&refusal, from);
+            return Answer::Page(refusal.into());
         }
+        match handshake {
+            // What followed the head would be taken for the first frame.
+            Handshake::Complete { .. } if !request.body().is_end_stream() => {
+                text(StatusCode::BAD_REQUEST, "A handshake has no body\n")
+            }
+            Handshake::Complete { accept } => Answer::Upgrade { accept },
+            // Kurento's answer, for which health checks look.
+            Handshake::Incomplete => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n")
+            }
+            Handshake::OtherVersion => text(
+                StatusCode::UPGRADE_REQUIRED,
+                "WebSocket of version 13 only\n",
+            ),
+            Handshake::None => self.page(request, from),
+        }
+    }
+
+    fn admit<B>(&self, request: &Request<B>, handshake: &Handshake) -> Result<(), Refusal> {
+        let mut claim = Claim::of(request)?;
+        if *handshake == Handshake::Incomplete {
+            // Kurento's health check names an origin of its own, whatever the host, and all that it
+            // learns is that there is a server.
+            claim.origin = None;
+        }
+        let certificate = self.access.certificate.load();
+        self.access
+            .policy
+            .admit(&claim, &certificate, self.on_loopback)
+    }
+
+    fn page<B>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
         }
@@ -61,6 +102,27 @@ impl Site {
             headers: request.headers(),
             from,
         }))
+    }
+}
+
+impl Access {
+    fn log(&self, refusal: &Refusal, from: SocketAddr) {
+        if matches!(refusal, Refusal::Malformed(_)) {
+            return tracing::debug!(%from, "refused: {refusal}");
+        }
+        if let Some(left_out) = self.log_limit.admit(Instant::now()) {
+            tracing::warn!(%from, left_out, "refused: {refusal}");
+        }
+    }
+}
+
+impl From<Refusal> for Page {
+    fn from(refusal: Refusal) -> Page {
+        let status = match refusal {
+            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::Origin { .. } | Refusal::Host { .. } => StatusCode::FORBIDDEN,
+        };
+        Page::text(status, format!("{refusal}\n"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pages for supervisors, on the port of the WebSocket: `/health` and `/metrics`.
+//! Pages for supervisors: `/health` everywhere, `/metrics` where only they look.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,15 +12,43 @@ use crate::http::{Page, Router};
 use crate::lifecycle::Phase;
 use crate::protocol::methods::Methods;
 
-/// The pages of the WebSocket's port.
+/// The pages of a port with the WebSocket.
 #[must_use]
-pub fn control(methods: &Arc<Methods>) -> Router {
-    let (of_health, of_metrics) = (methods.clone(), methods.clone());
-    Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"))
-        .page("/health", move |_| {
-            health(of_health.core().lifecycle.phase())
-        })
-        .page("/metrics", move |_| metrics_page(&of_metrics))
+pub fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
+    let router = Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"));
+    let router = with_health(router, methods);
+    match on_loopback {
+        true => with_metrics(router, methods),
+        // Who calls the server from elsewhere need not know how it is.
+        false => router.page("/metrics", |_| {
+            Page::text(
+                StatusCode::NOT_FOUND,
+                "Metrics are on the management port\n",
+            )
+        }),
+    }
+}
+
+/// The pages of the management port.
+#[must_use]
+pub fn management(methods: &Arc<Methods>) -> Router {
+    let router = Router::new(|_| {
+        let pages = "There are /health and /metrics here\n";
+        Page::text(StatusCode::NOT_FOUND, pages)
+    });
+    with_metrics(with_health(router, methods), methods)
+}
+
+fn with_health(router: Router, methods: &Arc<Methods>) -> Router {
+    let methods = methods.clone();
+    router.page("/health", move |_| {
+        health(methods.core().lifecycle.phase())
+    })
+}
+
+fn with_metrics(router: Router, methods: &Arc<Methods>) -> Router {
+    let methods = methods.clone();
+    router.page("/metrics", move |_| metrics_page(&methods))
 }
 
 /// Whether a load balancer should send anybody here.

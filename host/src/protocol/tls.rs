@@ -1,15 +1,20 @@
 //! The certificates and keys of secure connections (TLS 1.2 and 1.3, RFC 8446).
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pkcs8::{EncryptedPrivateKeyInfo, SecretDocument};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+pub mod certificate;
+
+pub use certificate::Certificate;
 
 /// An encrypted key in PKCS #8 (RFC 7468 section 11).
 const ENCRYPTED_BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
@@ -69,36 +74,16 @@ impl From<rustls::Error> for Problem {
     }
 }
 
-/// What a TLS listener shows its clients, from a PEM file with the certificate chain, the
-/// server's own first, and the key, in any place.
-///
-/// Keys are in PKCS #8, PKCS #1 or SEC 1; in PKCS #8 they may be encrypted with `password`.
-///
-/// # Errors
-/// When the file, the certificate or the key cannot be used.
-pub fn acceptor(file: &Path, password: &str) -> Result<TlsAcceptor, Error> {
-    std::fs::read(file)
-        .map_err(Problem::from)
-        .and_then(|pem| server_configuration(&pem, password))
-        .map(TlsAcceptor::from)
-        .map_err(|problem| Error {
-            file: file.to_owned(),
-            problem,
-        })
-}
-
-fn server_configuration(pem: &[u8], password: &str) -> Result<Arc<ServerConfig>, Problem> {
+/// The first certificate of a PEM file with its chain and its key.
+fn certified_key(pem: &[u8], password: &str) -> Result<CertifiedKey, Problem> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| pem_problem(pem, error))?;
     if chain.is_empty() {
         return Err(Problem::NoCertificate);
     }
-    let configuration = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, private_key(pem, password)?)?;
-    Ok(Arc::new(configuration))
+    let key = private_key(pem, password)?;
+    Ok(CertifiedKey::from_der(chain, key, &provider())?)
 }
 
 fn private_key(pem: &[u8], password: &str) -> Result<PrivateKeyDer<'static>, Problem> {

@@ -84,7 +84,7 @@ pub fn prepare(
     }
     Ok(Prepared {
         core: core_options(&configuration),
-        server: sockets::options(&configuration)?,
+        server: sockets::options(command_line, &configuration)?,
         configuration,
         modules,
         plane,

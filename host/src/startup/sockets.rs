@@ -1,18 +1,21 @@
 //! From the settings to how the server is reached.
 
-use std::net::IpAddr;
-
-use tokio_rustls::TlsAcceptor;
+use std::sync::Arc;
 
 use super::Error;
-use crate::config::{Configuration, Settings};
+use crate::config::{CommandLine, Configuration, Settings};
+use crate::http::access::Policy;
+use crate::http::machine;
 use crate::protocol::listener::Binding;
 use crate::protocol::registrar::Registrar;
-use crate::protocol::tls;
+use crate::protocol::tls::{self, Certificate};
 use crate::server;
 
 /// Everything that [`server::Server::open`] needs; no socket is opened.
-pub(super) fn options(configuration: &Configuration) -> Result<server::Options, Error> {
+pub(super) fn options(
+    command_line: &CommandLine,
+    configuration: &Configuration,
+) -> Result<server::Options, Error> {
     let settings = &configuration.settings;
     let registrar = settings
         .registrar
@@ -21,8 +24,14 @@ pub(super) fn options(configuration: &Configuration) -> Result<server::Options, 
         .transpose()
         .map_err(Error::Registrar)?;
     Ok(server::Options {
-        binding: binding(settings, settings.address, settings.port),
+        binding: binding(settings, settings.port),
         secure: secure_listener(configuration)?,
+        management: Some(management(command_line, settings)),
+        access: Policy {
+            allowed_origins: settings.allowed_origins.clone(),
+            allowed_hosts: settings.allowed_hosts.clone(),
+            machine: machine::names(),
+        },
         path: settings.path.clone(),
         registrar,
         collector_period: settings.collector_period,
@@ -31,9 +40,9 @@ pub(super) fn options(configuration: &Configuration) -> Result<server::Options, 
 }
 
 /// `None` with port 0, which disables a listener.
-fn binding(settings: &Settings, address: Option<IpAddr>, port: u16) -> Option<Binding> {
+fn binding(settings: &Settings, port: u16) -> Option<Binding> {
     let binding = Binding {
-        address,
+        address: settings.address,
         port,
         ipv6: settings.ipv6,
         backlog: settings.backlog.unwrap_or_else(system_backlog),
@@ -41,17 +50,29 @@ fn binding(settings: &Settings, address: Option<IpAddr>, port: u16) -> Option<Bi
     (port != 0).then_some(binding)
 }
 
-/// The TLS listener, on every address: the setting of an address is that of the plain one.
-fn secure_listener(configuration: &Configuration) -> Result<Option<(Binding, TlsAcceptor)>, Error> {
+/// The listener for supervisors, with any port if it is 0.
+fn management(command_line: &CommandLine, settings: &Settings) -> Binding {
+    Binding {
+        address: Some(command_line.management_address),
+        port: command_line.management_port,
+        ipv6: settings.ipv6,
+        backlog: settings.backlog.unwrap_or_else(system_backlog),
+    }
+}
+
+/// The TLS listener, on the same address as the plain one.
+fn secure_listener(
+    configuration: &Configuration,
+) -> Result<Option<(Binding, Arc<Certificate>)>, Error> {
     let settings = &configuration.settings;
-    let Some(binding) = binding(settings, None, settings.secure_port) else {
+    let Some(binding) = binding(settings, settings.secure_port) else {
         return Ok(None);
     };
     let file = settings.secure_certificate.as_ref();
     let file = file.ok_or(Error::NoCertificate)?;
     let directory = configuration.directory.clone().unwrap_or_default();
-    let tls = tls::acceptor(&directory.join(file), &settings.secure_password)?;
-    Ok(Some((binding, tls)))
+    let certificate = Certificate::load(&directory.join(file), &settings.secure_password)?;
+    Ok(Some((binding, certificate)))
 }
 
 /// The longest queue of waiting connections that the system allows.

@@ -1,6 +1,9 @@
 //! A certificate for `localhost`, made for the test that asks for it.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rivero::protocol::tls;
@@ -21,8 +24,13 @@ pub struct Certificate {
 
 impl Certificate {
     pub fn new() -> Certificate {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".into()]).unwrap();
+        Certificate::of(&["localhost"])
+    }
+
+    /// With these names.
+    pub fn of(names: &[&str]) -> Certificate {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let pem = cert.pem() + &signing_key.serialize_pem();
         std::fs::write(directory.path().join("cert.pem"), pem).unwrap();
@@ -31,8 +39,23 @@ impl Certificate {
         Certificate { directory, roots }
     }
 
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join("cert.pem")
+    }
+
+    /// Puts another certificate into the file, and trusts that one.
+    pub fn replace(&mut self) {
+        let other = Certificate::new();
+        std::fs::copy(other.file(), self.file()).unwrap();
+        self.roots = other.roots;
+    }
+
     pub fn acceptor(&self) -> TlsAcceptor {
-        tls::acceptor(&self.directory.path().join("cert.pem"), "").unwrap()
+        self.load().acceptor().unwrap()
+    }
+
+    pub fn load(&self) -> Arc<tls::Certificate> {
+        tls::Certificate::load(&self.file(), "").unwrap()
     }
 
     pub fn connector(&self) -> TlsConnector {
@@ -40,9 +63,14 @@ impl Certificate {
     }
 
     pub async fn connect(&self, address: SocketAddr) -> TlsStream<TcpStream> {
-        let stream = TcpStream::connect(address).await.unwrap();
+        self.try_connect(address).await.unwrap()
+    }
+
+    /// Fails when the server shows another certificate.
+    pub async fn try_connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        self.connector().connect(name, stream).await.unwrap()
+        self.connector().connect(name, stream).await
     }
 
     pub async fn client(&self, address: SocketAddr, path: &str) -> Client<TlsStream<TcpStream>> {

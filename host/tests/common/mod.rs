@@ -18,10 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rivero::core::{self, Core};
+use rivero::http::access::Policy;
 use rivero::lifecycle::Event;
 use rivero::media::Plane;
 use rivero::protocol::listener::Binding;
 use rivero::server::{Options, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 pub use client::Client;
@@ -37,11 +40,21 @@ pub fn binding() -> Binding {
     }
 }
 
+/// What is answered to these bytes, until the other side hangs up.
+pub async fn http(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 /// A running server.
 pub struct Bench {
     /// The plain listener, or the secure one of a server without.
     pub address: SocketAddr,
     pub secure_address: Option<SocketAddr>,
+    pub management_address: Option<SocketAddr>,
     pub core: Arc<Core>,
     pub toys: Arc<Toys>,
     task: JoinHandle<()>,
@@ -65,6 +78,8 @@ impl Bench {
         let mut options = Options {
             binding: Some(binding()),
             secure: None,
+            management: None,
+            access: Policy::default(),
             path: "kurento".into(),
             registrar: None,
             collector_period: Duration::from_secs(240),
@@ -73,15 +88,22 @@ impl Bench {
         change(&mut options);
         let server = Server::open(core.clone(), options).unwrap();
         let secure_address = server.secure_address();
+        let management_address = server.management_address();
         let address = server.address().or(secure_address).unwrap();
         let task = tokio::spawn(server.run());
         Bench {
             address,
             secure_address,
+            management_address,
             core,
             toys,
             task,
         }
+    }
+
+    /// What the server answers to these bytes, until it hangs up.
+    pub async fn http(&self, request: &str) -> String {
+        http(self.address, request).await
     }
 
     pub async fn client(&self) -> Client {

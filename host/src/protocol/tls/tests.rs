@@ -1,12 +1,11 @@
 use super::*;
 use pkcs8::PrivateKeyInfo;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::generate_simple_self_signed;
 
 /// Certificate and key, both as PEM.
 fn certificate() -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".into()]).unwrap();
-    (cert.pem(), signing_key.serialize_pem())
+    let made = generate_simple_self_signed(["localhost".into()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 /// The key, encrypted as `openssl pkcs8 -topk8` does: PBKDF2 with SHA-256, AES-256 in CBC mode.
@@ -25,7 +24,7 @@ fn encrypt(key: &str, password: &str) -> String {
 }
 
 fn problem(pem: &str, password: &str) -> String {
-    server_configuration(pem.as_bytes(), password)
+    certified_key(pem.as_bytes(), password)
         .unwrap_err()
         .to_string()
 }
@@ -37,8 +36,8 @@ fn chain_and_key_come_in_any_order() {
         format!("{certificate}{key}"),
         format!("Bag Attributes\n{key}\nsubject=x\n{certificate}"),
     ] {
-        assert!(server_configuration(pem.as_bytes(), "").is_ok(), "{pem}");
-        assert!(server_configuration(pem.as_bytes(), "unused").is_ok());
+        assert!(certified_key(pem.as_bytes(), "").is_ok(), "{pem}");
+        assert!(certified_key(pem.as_bytes(), "unused").is_ok());
     }
 }
 
@@ -46,7 +45,7 @@ fn chain_and_key_come_in_any_order() {
 fn encrypted_keys_open_with_their_password() {
     let (certificate, key) = certificate();
     let pem = format!("{certificate}{}", encrypt(&key, "secret"));
-    assert!(server_configuration(pem.as_bytes(), "secret").is_ok());
+    assert!(certified_key(pem.as_bytes(), "secret").is_ok());
     assert!(problem(&pem, "").contains("secure.password is empty"));
     assert!(problem(&pem, "other").starts_with("its key cannot be decrypted"));
     let cut = pem.replace("-----END ENCRYPTED", "-----END");
@@ -71,7 +70,9 @@ fn unusable_files_are_told_apart() {
 
 #[test]
 fn errors_name_the_file_on_one_line() {
-    let error = acceptor(Path::new("/nowhere/cert.pem"), "").err().unwrap();
+    let error = Certificate::load("/nowhere/cert.pem".as_ref(), "")
+        .err()
+        .unwrap();
     let text = error.to_string();
     assert!(
         text.starts_with("Cannot use the certificate /nowhere/cert.pem: ") && !text.contains('\n'),

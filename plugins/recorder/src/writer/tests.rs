@@ -158,11 +158,7 @@ fn a_recording_that_panics_is_over_and_its_endpoint_hears_why() {
     };
     let policy = Policy::new(&rivero_uri::UriSettings::default());
     let listener = Arc::new(Panics(sender));
-<<<<<<< ours
-    let writer = Writer::start(recording, target, policy(), listener).unwrap();
-=======
     let writer = Writer::start(recording, target, policy, listener).unwrap();
->>>>>>> theirs
     let now = writer.intake();
     now.control(0, Command::Expect(MediaKind::Audio, true));
     now.control(0, Command::Begin);
