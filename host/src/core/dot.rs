@@ -169,13 +169,36 @@ fn link_label(connection: &Connection) -> String {
     }
 }
 
+/// A quoted string of the language that shows `text` as it is.
+///
+/// In labels a backslash begins escapes (`\N`, `\l`), `&` an entity of HTML, and in records braces,
+/// bars and angle brackets divide fields. Control characters are shown as their pictures: whoever
+/// reads the file on a terminal or makes SVG of it must not get them.
 fn quoted(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    )
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' | '{' | '}' | '|' | '<' | '>' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '&' => out.push_str("&amp;"),
+            character => out.push(visible(character)),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The picture of a control character, and a replacement for what no text of XML may contain.
+fn visible(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        // U+2400 and so on, in the order of the characters that they stand for.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + character as u32).unwrap_or(' '),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        character => character,
+    }
 }
 
 #[cfg(test)]
@@ -225,5 +248,16 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_quotes() {
         assert_eq!(quoted("a\"]; evil \\ \n"), r#""a\"]; evil \\ \n""#);
+        assert_eq!(quoted("trailing \\"), r#""trailing \\""#);
+        assert_eq!(
+            quoted("{a|b} <c> &#27; \\N"),
+            r#""\{a\|b\} \<c\> &amp;#27; \\N""#
+        );
+    }
+
+    #[test]
+    fn control_characters_are_shown_as_pictures() {
+        let hostile = "a\0b\u{1b}[31m\r\t\u{7f}\u{9b}\u{ffff}é→";
+        assert_eq!(quoted(hostile), "\"a␀b␛[31m␍ ␡\u{fffd}\u{fffd}é→\"");
     }
 }
