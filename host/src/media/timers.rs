@@ -43,10 +43,7 @@ impl Timers {
     pub fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> u64 {
         let mut queue = self.0.lock();
         queue.last += 1;
-        let (number, due) = (
-            queue.last,
-            Instant::now() + delay.min(Duration::from_secs(86_400)),
-        );
+        let (number, due) = (queue.last, after(Instant::now(), delay));
         queue.actions.insert((due, number), Box::new(action));
         queue.due.insert(number, due);
         self.0.changed.notify_one();
@@ -63,6 +60,13 @@ impl Timers {
         drop(queue);
         drop(action);
     }
+}
+
+/// When `delay` will be over, however long it is.
+fn after(now: Instant, delay: Duration) -> Instant {
+    /// Where the clock itself ends: more than anybody waits.
+    const LONGEST: Duration = Duration::from_secs(1 << 32);
+    now.checked_add(delay).unwrap_or_else(|| now + LONGEST)
 }
 
 impl Drop for Timers {
@@ -134,5 +138,25 @@ mod tests {
         timers.after(Duration::from_millis(80), send("third"));
         let got: Vec<_> = receiver.iter().take(3).collect();
         assert_eq!(got, ["first", "second", "third"]);
+    }
+
+    #[test]
+    fn long_delays_are_kept() {
+        let now = Instant::now();
+        for days in [1, 2, 40, 10_000] {
+            let delay = Duration::from_secs(days * 86_400);
+            assert_eq!(after(now, delay) - now, delay);
+        }
+        let longest = after(now, Duration::MAX) - now;
+        assert!(longest > Duration::from_secs(86_400 * 365 * 100));
+        // The thread can wait for it.
+        let timers = Timers::start("test-timers").unwrap();
+        let (sender, receiver) = mpsc::channel();
+        timers.after(Duration::MAX, || unreachable!("it is not over"));
+        timers.after(Duration::from_nanos(u64::MAX), || {
+            unreachable!("nor is this")
+        });
+        timers.after(Duration::ZERO, move || sender.send(()).unwrap());
+        receiver.recv_timeout(Duration::from_secs(20)).unwrap();
     }
 }
