@@ -24,6 +24,7 @@ mod keyframe;
 mod latency;
 mod layers;
 mod link;
+mod mismatch;
 mod node;
 mod plane;
 mod queries;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rivero_plugin_api::{Error, MediaKind};
+use rivero_plugin_api::{Error, Format, MediaKind};
 
 use super::{
     changes::Locked,
@@ -10,6 +10,7 @@ use super::{
     convert::{Converters, Decision, Place, Planner, Stage, Step, Tree, Wiring},
     fanout::FanOut,
     link::{Hop, Link},
+    mismatch,
     sink::Sink,
     source::Source,
 };
@@ -149,28 +150,40 @@ impl Locked<'_> {
         if link.set_route(std::iter::once(first).chain(stages).collect())
             && path.iter().any(|step| step.transcodes)
         {
-            let cause = self.transcoding_in_words(link, &sink);
+            let cause = self.mismatch_in_words(round.source.format(), link, &sink);
             let kind = link.connection.kind.as_str().to_lowercase();
+            self.log_formats(link, &sink);
             tracing::info!("TRANSCODING ACTIVE for {kind}: {cause}");
             round.cause.get_or_insert(cause);
         }
         self.announce(sink, feed.format());
     }
 
-    fn transcoding_in_words(&self, link: &Link, sink: &Sink) -> String {
+    /// Who sends what, and who accepts what.
+    fn mismatch_in_words(&self, sent: u32, link: &Link, sink: &Sink) -> String {
         let formats = self.plane.formats();
-        let way: Vec<String> = link
-            .route()
+        let accepted = sink.accepted();
+        let accepted: Vec<Format> = accepted.iter().filter_map(|id| formats.get(*id)).collect();
+        let (sent, accepted) = mismatch::in_words(formats.get(sent).as_ref(), &accepted);
+        let (source, sink) = (&link.connection.source, &link.connection.sink);
+        format!("{source} sends {sent}, {sink} accepts {accepted}")
+    }
+
+    /// The formats in full, by the words that Kurento's users look for.
+    fn log_formats(&self, link: &Link, sink: &Sink) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let formats = self.plane.formats();
+        let route = link.route();
+        let way: Vec<String> = route
             .iter()
             .map(|hop| formats.describe(hop.format))
             .collect();
-        let (source, sink_id) = (&link.connection.source, &link.connection.sink);
-        format!(
-            "{source} sends {}, {sink_id} accepts {}; converted {}",
-            way.first().map_or("nothing", String::as_str),
-            self.accepted_in_words(sink),
-            way.join(" → "),
-        )
+        let accepted = sink.accepted();
+        let accepted: Vec<String> = accepted.iter().map(|id| formats.describe(*id)).collect();
+        tracing::debug!("Upstream provided caps: converted {}", way.join(" → "));
+        tracing::debug!("Downstream wanted caps: {}", accepted.join(" or "));
     }
 
     fn finish(&mut self, mut round: Round) {
@@ -308,24 +321,12 @@ impl Locked<'_> {
         } else {
             causes.join("; ")
         };
-        let reason = format!(
-            "{} sends {}, {} accepts {}, and {cause}",
-            link.connection.source,
-            formats.describe(round.source.format()),
-            link.connection.sink,
-            self.accepted_in_words(sink),
-        );
+        let mismatch = self.mismatch_in_words(round.source.format(), link, sink);
+        let reason = format!("{mismatch}, and {cause}");
         if link.is_news(&reason) {
             let kind = link.connection.kind;
             let id = link.connection.sink.clone();
             self.tell(&id, NodeEvent::Unconvertible { kind, reason });
         }
-    }
-
-    fn accepted_in_words(&self, sink: &Sink) -> String {
-        let formats = self.plane.formats();
-        let accepted = sink.accepted();
-        let accepted: Vec<String> = accepted.iter().map(|id| formats.describe(*id)).collect();
-        accepted.join(" or ")
     }
 }

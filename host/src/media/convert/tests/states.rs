@@ -64,3 +64,36 @@ fn packing_anew_is_no_transcoding() {
     recorder.wait_for(1);
     assert_eq!(states(&camera), [false]);
 }
+
+#[test]
+fn the_reason_is_one_line_of_readable_length_whatever_a_viewer_accepts() {
+    let studio = Studio::new();
+    let camera = studio.camera();
+    let uuid = "0c61f0ce-30e7-4a71-a5a9-1f2a3b4c5d6e";
+    let id = format!("{uuid}_kurento.MediaPipeline/{uuid}_kurento.WebRtcEndpoint");
+    let formats = studio.bench.graph.plane().formats();
+    let mut accepted = vec![studio.format("H264")];
+    accepted.extend((0..95).map(|number| {
+        let format = Format::rtp("H265", 90_000, 0).with("profile-id", number.to_string());
+        formats.id(format.with("sprop", "x".repeat(500)))
+    }));
+    let viewer = studio.viewer(&id, &accepted);
+    camera
+        .node
+        .connect(&viewer.node, VIDEO, "default", "default");
+    let reasons = camera
+        .events
+        .all()
+        .into_iter()
+        .filter_map(|event| match event {
+            NodeEvent::Transcoding { reason, .. } => reason,
+            _ => None,
+        });
+    let reason = reasons.last().unwrap();
+    assert_eq!(
+        reason,
+        format!("camera sends VP8, {id} accepts H264 or H265")
+    );
+    let line = format!("TRANSCODING ACTIVE for video: {reason}");
+    assert!(line.len() + id.len() - "camera".len() <= 310, "{line}");
+}
