@@ -12,6 +12,7 @@ pub mod modules;
 pub mod observe;
 pub mod protocol;
 pub mod registry;
+pub mod regular_file;
 pub mod server;
 pub mod signals;
 pub mod startup;

@@ -5,7 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::protocol::json::without_comments;
+use crate::regular_file;
 
+/// Bytes of a file at most.
+const FILE_LIMIT: u64 = 4 << 20;
 /// Levels of nesting at most, in formats where nesting is free.
 const MAX_DEPTH: usize = 64;
 
@@ -47,7 +50,7 @@ impl Document {
     pub fn read(file: &Path) -> Result<Document, Problem> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         format_of(&name)?;
-        let text = std::fs::read_to_string(file)
+        let text = regular_file::read_to_string(file, FILE_LIMIT)
             .map_err(|error| Problem::Unreadable(error.to_string()))?;
         Document::parse(&name, &text)
     }

@@ -1,5 +1,6 @@
 //! From the command line to the settings.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -177,7 +178,7 @@ fn read_main(file: &Path, warnings: &mut Vec<String>) -> Result<Value, Error> {
 /// The files below a directory: `<sub>/<Name>.conf.ext` becomes `<sub>.<Name>` of `modules`.
 fn read_modules(directory: &Path, warnings: &mut Vec<String>) -> Vec<(PathBuf, Value)> {
     let mut files = Vec::new();
-    walk(directory, 0, &mut files);
+    walk(directory, 0, &mut HashSet::new(), &mut files);
     files.sort();
     let mut parts = Vec::new();
     for file in files {
@@ -213,16 +214,19 @@ fn nested(
     })
 }
 
-fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(directory) else {
+/// All that is no directory: what is no regular file is told when it is read. `seen` has the real
+/// paths of directories, since links may lead round in circles.
+fn walk(directory: &Path, depth: usize, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) {
+    let is_new = directory.canonicalize().is_ok_and(|real| seen.insert(real));
+    let (true, Ok(entries)) = (is_new, std::fs::read_dir(directory)) else {
         return;
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        if path.is_dir() && depth < MAX_DEPTH {
-            walk(&path, depth + 1, files);
-        } else if path.is_file() {
+        if !path.is_dir() {
             files.push(path);
+        } else if depth < MAX_DEPTH {
+            walk(&path, depth + 1, seen, files);
         }
     }
 }
@@ -278,6 +282,11 @@ mod tests {
         write("modules/chroma/ChromaFilter.conf.json", r#"{"a": [1]}"#);
         write("modules/kurento/Broken.conf.json", "{");
         write("modules/kurento/README.txt", "no configuration");
+        let round = directory.path().join("modules/kurento/round");
+        std::os::unix::fs::symlink(directory.path().join("modules"), &round).unwrap();
+        let fifo = directory.path().join("modules/kurento/Fifo.conf.ini");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
         let loaded = load(&command_line(&[Path::new("-f"), &main])).unwrap();
         assert_eq!(loaded.settings.port, 1234);
         assert_eq!(
@@ -291,9 +300,12 @@ mod tests {
             protected,
             &json!(["/m", main, directory.path().join("modules")])
         );
-        assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
+        assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
         assert!(loaded.warnings[0].contains("'mediaServer.net.websocket.path'"));
         assert!(loaded.warnings[1].contains("Broken.conf.json: line 1"));
+        assert!(
+            loaded.warnings[2].contains("Fifo.conf.ini: cannot be read: it is no regular file")
+        );
     }
 
     #[test]

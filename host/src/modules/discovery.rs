@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +17,8 @@ use rivero_plugin_api::{
     },
 };
 use serde::Deserialize;
+
+use crate::regular_file;
 
 /// A section larger than any descriptor is not read.
 const MANIFEST_LIMIT: u64 = 8 << 20;
@@ -114,7 +115,7 @@ const KURENTO_ENTRY: &[u8] = b"getFactoryRegistrar";
 
 /// Reads the manifest of a file without running any of its code.
 pub(super) fn read_manifest(file: &Path) -> Result<Manifest, ManifestError> {
-    manifest_in(&ReadCache::new(File::open(file)?))
+    manifest_in(&ReadCache::new(regular_file::open(file)?))
 }
 
 /// Name and classes of the module in a file with this content.

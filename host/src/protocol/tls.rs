@@ -16,6 +16,10 @@ pub mod certificate;
 
 pub use certificate::Certificate;
 
+use crate::regular_file;
+
+/// Bytes of a file with the certificates that are trusted at most; Debian's has 220 KB.
+const ROOTS_LIMIT: u64 = 64 << 20;
 /// An encrypted key in PKCS #8 (RFC 7468 section 11).
 const ENCRYPTED_BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const ENCRYPTED_END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
@@ -141,6 +145,13 @@ pub fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
 /// The certificates that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
 #[must_use]
 pub fn system_roots() -> RootCertStore {
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from)
+        && let Err(error) = regular_file::check(&file, ROOTS_LIMIT)
+    {
+        // What reads it would wait for a FIFO, or read a device, for ever.
+        tracing::warn!(file = %file.display(), %error, "SSL_CERT_FILE cannot be used");
+        return RootCertStore::empty();
+    }
     let loaded = rustls_native_certs::load_native_certs();
     for error in &loaded.errors {
         tracing::warn!(%error, "cannot read the system's certificates");

@@ -13,6 +13,8 @@ use std::{
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use crate::regular_file;
+
 /// A copy in memory.
 pub(in crate::modules) struct PrivateCopy(File);
 
@@ -25,7 +27,7 @@ impl PrivateCopy {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let memory: OwnedFd = memfd_create(name.as_ref(), MemfdFlags::CLOEXEC)?;
         let mut copy = File::from(memory);
-        io::copy(&mut File::open(file)?, &mut copy)?;
+        io::copy(&mut regular_file::open(file)?, &mut copy)?;
         Ok(Self(copy))
     }
 

@@ -11,7 +11,8 @@ mod trial;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
+    fs::{self, File},
+    io::{self, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -19,7 +20,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Discovery;
+use crate::regular_file;
 pub use in_child::probe_files;
+
+/// Bytes of what is remembered at most.
+const MEMORY_LIMIT: u64 = 4 << 20;
 
 /// What is known of files.
 pub(super) struct Probes {
@@ -80,10 +85,18 @@ impl Identity {
     }
 }
 
+/// Writes a file in place of whatever has its name, a link to elsewhere for instance.
+fn write_anew(file: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => File::create_new(file)?.write_all(content),
+    }
+}
+
 impl Probes {
     pub(super) fn new(discovery: &Discovery) -> Self {
         let memory = discovery.data_directory.join("module-probes.json");
-        let known: Memory = fs::read(&memory)
+        let known: Memory = regular_file::read(&memory, MEMORY_LIMIT)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
@@ -164,7 +177,7 @@ impl Probes {
             return;
         };
         let fresh = self.memory.with_extension("json.new");
-        let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &self.memory));
+        let written = write_anew(&fresh, &text).and_then(|()| fs::rename(&fresh, &self.memory));
         if let Err(error) = written {
             tracing::debug!(file = %self.memory.display(), "probes are not remembered: {error}");
         }

@@ -1,14 +1,11 @@
 //! The certificate of a listener, which is read again when its file changes.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use rustix::fs::{Mode, OFlags};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
@@ -17,6 +14,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::{Error, Problem, certified_key, provider};
 use crate::http::host::HostPattern;
+use crate::regular_file;
 
 /// How often the file is looked at. Reading a few kilobytes costs nothing, and notices what
 /// notifications of the system do not tell: another target of a symbolic link somewhere on the way
@@ -60,7 +58,7 @@ impl Certificate {
             file: file.to_owned(),
             problem,
         };
-        let pem = read(file).map_err(|error| fail(error.into()))?;
+        let pem = regular_file::read(file, MAX_SIZE).map_err(|error| fail(error.into()))?;
         let key = certified_key(&pem, password).map_err(fail)?;
         Ok(Arc::new(Certificate {
             names: Arc::new(ArcSwap::from_pointee(names_in(&key))),
@@ -113,7 +111,7 @@ impl Certificate {
     /// When what is there now cannot be used, once: as long as that does not change either, it is
     /// no news.
     fn refresh(&self) -> Result<bool, Error> {
-        let now = read(&self.file);
+        let now = regular_file::read(&self.file, MAX_SIZE);
         let mut seen = self.seen.lock();
         let comparable = now.as_ref().map(Vec::clone).map_err(ToString::to_string);
         if *seen == comparable {
@@ -132,21 +130,6 @@ impl Certificate {
         self.shown.0.store(Arc::new(key));
         Ok(true)
     }
-}
-
-/// Reads a regular file of a sane size; a FIFO or a device would never end.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(file, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut content = Vec::new();
-    file.take(MAX_SIZE + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_SIZE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(content)
 }
 
 /// The DNS names of a certificate. Addresses are of no interest: they count anyway.
