@@ -5,24 +5,25 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
 use rivero::lifecycle::Event;
 use rivero::modules::{Modules, probe_files};
-use rivero::observe::{log_files::Files, logging};
+use rivero::observe::{log_files::Files, logging, standard_error};
 use rivero::server::Server;
 use rivero::signals;
 use rivero::startup::{self, Prepared, discover};
 use tokio::runtime::Runtime;
 
+/// How long the program waits for whoever reads its last words.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     let (command_line, ignored) = match CommandLine::parse_tolerantly(std::env::args_os()) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            eprint!("{error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return fail(error.to_string()),
     };
     if !command_line.probe_module.is_empty() {
         return probe(&command_line.probe_module);
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let outcome = if command_line.command.is_some() {
-        check_configuration(&command_line)
+        check_configuration(&command_line, &ignored)
     } else if command_line.version {
         show_versions(&command_line)
     } else if command_line.list {
@@ -44,11 +45,14 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(format!("{error}\n")),
     }
+}
+
+/// Says why the program ends.
+fn fail(reason: String) -> ExitCode {
+    standard_error::say(reason, LAST_WORDS);
+    ExitCode::FAILURE
 }
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -57,20 +61,26 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn probe(files: &[PathBuf]) -> ExitCode {
     match probe_files(files) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(format!("{error}\n")),
     }
 }
 
 /// Builds what a start builds, and opens no socket; what modules declare is read without running
 /// them.
-fn check_configuration(command_line: &CommandLine) -> Outcome<()> {
+fn check_configuration(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
+    for argument in ignored {
+        eprintln!("{}", ignored_in_words(argument));
+    }
     let mut problems = Vec::new();
     match startup::prepare(command_line, None, &mut problems) {
-        Ok(prepared) => show_refused(&prepared.modules),
+        Ok(prepared) => {
+            show_refused(&prepared.modules);
+            problems.extend(prepared.server.unusable_addresses());
+        }
         Err(error) => problems.push(error.to_string()),
+    }
+    if let Some(files) = log_files(command_line) {
+        problems.extend(files.check().err());
     }
     for problem in &problems {
         eprintln!("{problem}");
@@ -161,7 +171,7 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     let proxied = without_proxies();
     core::heap::share_arenas();
     core::raise_file_limit();
-    logging::start(log_files(command_line))
+    let _flush = logging::start(log_files(command_line), command_line.log_format)
         .map_err(|error| format!("Cannot write log files: {error}"))?;
     if let Err(error) = proxied {
         tracing::warn!(
@@ -169,8 +179,8 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
             "the environment names a proxy, which libraries of modules may ask: unset {PROXIES:?} to play RTSP and RTMP"
         );
     }
-    for option in ignored {
-        tracing::warn!("option {option} is not known and ignored");
+    for argument in ignored {
+        tracing::warn!("{}", ignored_in_words(argument));
     }
     let mut problems = Vec::new();
     let prepared = startup::prepare(command_line, prober(), &mut problems);
@@ -186,6 +196,10 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     // Does not wait for names that are still being looked up.
     runtime.shutdown_background();
     outcome
+}
+
+fn ignored_in_words(argument: &str) -> String {
+    format!("the argument {argument:?} is not known and ignored")
 }
 
 fn runtime(threads: Option<usize>) -> io::Result<Runtime> {

@@ -57,6 +57,24 @@ pub struct Options {
     pub caches_replies: bool,
 }
 
+impl Options {
+    /// Which of the addresses cannot be bound on this machine, and why.
+    #[must_use]
+    pub fn unusable_addresses(&self) -> Vec<String> {
+        let secure = self.secure.iter().map(|(binding, _)| binding);
+        let problem = |binding: &Binding| {
+            let error = listener::check(binding).err()?;
+            let port = binding.port;
+            Some(OpenError::Listen { port, error }.to_string())
+        };
+        self.binding
+            .iter()
+            .chain(secure)
+            .filter_map(problem)
+            .collect()
+    }
+}
+
 /// Why a server has no socket.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -59,6 +59,15 @@ test('switches of the environment count as those of the command line', () => {
   assert.match(rivero(['-f', main.json], { KURENTO_LIST: '1' }).stdout, /^Available factories:\n(\t\w+(\.\w+)?\n)+$/);
 });
 
+test('what is not the server\'s is ignored with a warning', () => {
+  for (const stray of ['2>&1', '-x', '--frobnicate', 'start', '--', '']) {
+    assert.equal(rivero(['--version', '-f', main.json, stray]).status, 0, stray);
+    const { status, stderr } = rivero(['check-config', '-f', main.json, '-c', join(home, 'none'), stray]);
+    assert.equal(status, 0, stray);
+    assert.match(stderr, /^the argument ".*" is not known and ignored\n$/);
+  }
+});
+
 test('options of GStreamer are tolerated, malformed values are not', () => {
   assert.equal(rivero(['--version', '-f', main.json, '--gst-debug=3', '--gst-debug-no-color']).status, 0);
   for (const args of [['--number-log-files', 'many'], ['--log-file-size=-1']]) {

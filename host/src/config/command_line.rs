@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use super::known;
+use crate::observe::logging::LogFormat;
+
 /// Where the main configuration is if nobody says otherwise.
 pub(super) const DEFAULT_FILE: &str = "/etc/kurento/kurento.conf.json";
 
@@ -80,6 +83,14 @@ pub struct CommandLine {
         default_value_t = 10
     )]
     pub number_log_files: usize,
+    /// How lines of the log look: `text`, or `json` for programs, an object a line
+    #[arg(
+        long,
+        env = "RIVERO_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
     /// Where the server and its modules keep data [default: a directory of the user]
     #[arg(long, env = "RIVERO_DATA_PATH", value_name = "DIR")]
     pub data_path: Option<PathBuf>,
@@ -117,37 +128,18 @@ pub struct CommandLine {
 impl CommandLine {
     /// Parses arguments, the program's name first.
     ///
-    /// Long options that are not the server's are tolerated, since those of GStreamer are common
-    /// in scripts (`--gst-debug-level=3`); their names are returned.
+    /// As in Kurento, what is not the server's is ignored: options of GStreamer are common in
+    /// scripts (`--gst-debug-level=3`), and service files hand over a stray `'2>&1'`. It is
+    /// returned, to be told.
     ///
     /// # Errors
-    /// For malformed values and unknown short options.
+    /// For malformed and missing values of options that are known.
     pub fn parse_tolerantly(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<(CommandLine, Vec<String>), clap::Error> {
-        let mut ignored = Vec::new();
-        let mut kept = Vec::new();
-        let mut skips_value = false;
-        for argument in arguments {
-            let text = argument.to_string_lossy();
-            let name = text
-                .strip_prefix("--")
-                .map(|option| option.split('=').next().unwrap_or_default());
-            match name {
-                Some(name) if !name.is_empty() && !is_known(name) => {
-                    skips_value = !text.contains('=');
-                    ignored.push(format!("--{name}"));
-                }
-                None if skips_value && !text.starts_with('-') && text != "check-config" => {
-                    skips_value = false
-                }
-                _ => {
-                    skips_value = false;
-                    kept.push(argument);
-                }
-            }
-        }
-        let matches = command().try_get_matches_from(kept)?;
+        let command = command();
+        let (kept, ignored) = known::separate(&command, arguments);
+        let matches = command.try_get_matches_from(kept)?;
         CommandLine::from_arg_matches(&matches).map(|parsed| (parsed, ignored))
     }
 
@@ -174,12 +166,6 @@ fn command() -> clap::Command {
 /// A part of a list: `a::b` has an empty one, and so has `$UNSET:/a`. It names no directory.
 fn possibly_empty_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
-}
-
-fn is_known(option: &str) -> bool {
-    command()
-        .get_arguments()
-        .any(|argument| argument.get_long() == Some(option))
 }
 
 #[cfg(test)]
@@ -216,16 +202,47 @@ mod tests {
     }
 
     #[test]
-    fn options_of_gstreamer_are_tolerated() {
-        let (line, ignored) = parse(&[
-            "--gst-debug-level=3",
-            "--gst-debug",
-            "Kurento*:4",
-            "--strict-config",
-        ])
-        .unwrap();
-        assert!(line.strict_config);
-        assert_eq!(ignored, ["--gst-debug-level", "--gst-debug"]);
+    fn what_is_not_the_servers_is_ignored_and_returned() {
+        let ignored = |arguments: &[&str]| {
+            let (line, ignored) = parse(arguments).unwrap();
+            assert!(line.strict_config, "{arguments:?}");
+            assert_eq!(line.command, None);
+            ignored
+        };
+        let gstreamer = ["--gst-debug-level=3", "--gst-debug", "Kurento*:4"];
+        assert_eq!(
+            ignored(&[gstreamer.as_slice(), &["--strict-config"]].concat()),
+            ["--gst-debug-level", "--gst-debug"]
+        );
+        for stray in ["2>&1", "-x", "-", "--", "frobnicate", ">", "", "ü", "-q"] {
+            assert_eq!(ignored(&["--strict-config", stray]), [stray]);
+            assert_eq!(ignored(&["--strict-config", "-n3", stray]), [stray]);
+            if stray != "--" {
+                assert_eq!(ignored(&[stray, "--strict-config"]), [stray]);
+            }
+        }
+        let all = ignored(&["--strict-config", "a", "--", "-v", "b"]);
+        assert_eq!(all, ["a", "--", "-v", "b"]);
+    }
+
+    #[test]
+    fn short_options_in_a_row_keep_those_that_are_known() {
+        let (line, ignored) = parse(&["-x", "-lxl", "-qn4", "-vn", "5"]).unwrap();
+        assert!(line.version && line.list);
+        assert_eq!(line.number_log_files, 5);
+        assert_eq!(ignored, ["-x", "-xl", "-qn4"]);
+    }
+
+    #[test]
+    fn values_are_no_strays() {
+        let (line, ignored) = parse(&["-f", "check-config", "--logs-path", "2>&1"]).unwrap();
+        assert_eq!(line.conf_file, Some("check-config".into()));
+        assert_eq!(line.logs_path, Some("2>&1".into()));
+        assert_eq!((line.command, ignored.len()), (None, 0));
+        let (line, _) = parse(&["x", "check-config", "y"]).unwrap();
+        assert_eq!(line.command.as_deref(), Some("check-config"));
+        let (line, _) = parse(&["--probe-module", "a.so", "b.so"]).unwrap();
+        assert_eq!(line.probe_module.len(), 2);
     }
 
     #[test]
@@ -238,10 +255,20 @@ mod tests {
 
     #[test]
     fn malformed_values_are_refused() {
-        assert!(
-            parse(&["-n", "many"]).is_err()
-                && parse(&["-q"]).is_err()
-                && parse(&["frobnicate"]).is_err()
+        for arguments in [
+            ["-n", "many"].as_slice(),
+            &["-nmany"],
+            &["-n"],
+            &["-n", "-v"],
+            &["--log-file-size=-1"],
+            &["--log-format", "xml"],
+            &["--help=3"],
+        ] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+        assert_eq!(
+            parse(&["--log-format=json"]).unwrap().0.log_format,
+            LogFormat::Json
         );
     }
 }

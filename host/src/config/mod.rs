@@ -7,6 +7,7 @@
 mod command_line;
 mod document;
 mod keys;
+mod known;
 mod limits;
 mod load;
 mod module_keys;

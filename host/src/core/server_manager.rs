@@ -148,8 +148,7 @@ fn build_time() -> String {
     let built = std::env::current_exe()
         .and_then(|file| file.metadata())
         .and_then(|file| file.modified());
-    let since_epoch = built.unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH);
-    CivilTime::from_epoch(since_epoch.unwrap_or_default().as_secs()).in_words()
+    CivilTime::from(built.unwrap_or(UNIX_EPOCH)).in_words()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rivero_idl::{Descriptor, Model, Setting};
@@ -256,24 +255,6 @@ impl Catalogue {
 /// where unknown.
 fn generation_time(file: &Path) -> String {
     let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
+    let in_words = |time| CivilTime::from(time).in_words();
     modified.map(in_words).unwrap_or_default()
-}
-
-fn in_words(time: SystemTime) -> String {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    CivilTime::from_epoch(since_epoch.as_secs()).in_words()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_written_in_utc() {
-        let at = |seconds| in_words(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(951_826_154), "Feb 29 2000 12:09:14");
-        assert_eq!(at(1_700_000_000), "Nov 14 2023 22:13:20");
-    }
 }

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{Access, access};
+
 use super::civil_time::CivilTime;
+use super::log::Destination;
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
@@ -19,6 +22,29 @@ pub struct Files {
     pub size: u64,
     /// Files that are kept.
     pub count: usize,
+}
+
+impl Files {
+    /// Whether there is, or can be, a directory that can be written to; nothing is made.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let mut place = self.directory.as_path();
+        // An empty parent is that of a relative name: the current directory.
+        while !place.as_os_str().is_empty() && !place.exists() {
+            place = place.parent().unwrap_or(Path::new(""));
+        }
+        let place = match place.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => place,
+        };
+        let outcome = match place.is_dir() {
+            true => access(place, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        };
+        outcome.map_err(|error| format!("Cannot write log files: {}: {error}", place.display()))
+    }
 }
 
 /// Writes to the newest file; begins another one when it is full or the day (UTC) ends.
@@ -41,9 +67,9 @@ impl LogFiles {
     }
 
     fn open_at(files: Files, now: fn() -> u64) -> io::Result<LogFiles> {
-        fs::create_dir_all(&files.directory)?;
-        let mut kept = present(&files.directory)?;
         let (path, current) = create(&files, 0, now())?;
+        let mut kept = present(&files.directory)?;
+        kept.retain(|known| *known != path);
         kept.push(path);
         let mut log = LogFiles {
             files,
@@ -78,14 +104,21 @@ impl LogFiles {
     }
 }
 
-impl Write for LogFiles {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+impl Destination for LogFiles {
+    /// Between lines, so that none is divided between two files.
+    fn begin_line(&mut self, length: usize) -> io::Result<()> {
         let now = (self.now)();
-        let is_full = self.written > 0 && self.written + line.len() as u64 > self.files.size;
+        let is_full = self.written > 0 && self.written + length as u64 > self.files.size;
         if is_full || now / SECONDS_PER_DAY != self.day {
             self.begin_next(now)?;
         }
-        let written = self.current.write(line)?;
+        Ok(())
+    }
+}
+
+impl Write for LogFiles {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.current.write(bytes)?;
         self.written += written as u64;
         Ok(written)
     }
@@ -129,12 +162,14 @@ fn create(files: &Files, number: u32, now: u64) -> io::Result<(PathBuf, File)> {
         hour,
         minute,
         second,
-    } = CivilTime::from_epoch(now);
+    } = CivilTime::from_epoch(i64::try_from(now).unwrap_or(i64::MAX));
     let name = format!(
         "{year:04}-{month:02}-{day:02}T{hour:02}{minute:02}{second:02}.{number:05}.pid{}.log",
         std::process::id()
     );
     let path = files.directory.join(name);
+    // Somebody may have removed it since the start.
+    fs::create_dir_all(&files.directory)?;
     let file = File::options().create(true).append(true).open(&path)?;
     Ok((path, file))
 }
@@ -168,13 +203,17 @@ mod tests {
             fs::write(file, "earlier\n").unwrap();
         }
         let mut log = LogFiles::open_at(files.clone(), || CLOCK.load(Ordering::Relaxed)).unwrap();
-        for line in ["first\n", "2nd\n", "third\n", "4th\n"] {
+        let mut write = |line: &str| {
+            log.begin_line(line.len()).unwrap();
             log.write_all(line.as_bytes()).unwrap();
+        };
+        for line in ["first\n", "2nd\n", "third\n", "4th\n"] {
+            write(line);
         }
         assert!(foreign.exists() && !former.exists());
         fs::remove_file(foreign).unwrap();
         CLOCK.fetch_add(SECONDS_PER_DAY, Ordering::Relaxed);
-        log.write_all(b"5\n").unwrap();
+        write("5\n");
         let mut names: Vec<_> = fs::read_dir(&files.directory)
             .unwrap()
             .map(|entry| entry.unwrap().path())

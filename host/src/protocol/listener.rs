@@ -67,7 +67,24 @@ pub fn bind(binding: &Binding) -> io::Result<TcpListener> {
     }
 }
 
+/// Whether the address can be bound: looks without listening. That somebody has the port,
+/// perhaps the server that runs now, says nothing about the next start.
+///
+/// # Errors
+/// When it cannot, for example because no interface has the address.
+pub fn check(binding: &Binding) -> io::Result<()> {
+    let ip = binding.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    match bound((ip, binding.port).into()) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
 fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    bound(address)?.listen(backlog)
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv6() {
         TcpSocket::new_v6()?
     } else {
@@ -80,7 +97,7 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     sockopt::set_tcp_keepintvl(&socket, PROBE_PERIOD)?;
     sockopt::set_tcp_keepcnt(&socket, PROBES)?;
     socket.bind(address)?;
-    socket.listen(backlog)
+    Ok(socket)
 }
 
 /// Accepts connections for as long as it is polled; with `tls`, secure ones.

@@ -11,6 +11,8 @@
 
 pub mod certificates;
 pub mod client;
+pub mod exposition;
+pub mod process;
 pub mod toys;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

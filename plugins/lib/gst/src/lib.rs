@@ -3,7 +3,8 @@
 //! Media crosses it without being copied: a packet's bytes become the memory of a `GstBuffer`, a
 //! `GstBuffer` becomes the owner of a packet's bytes.
 //!
-//! * [`init`]: once for the process, from any thread, any number of times.
+//! * [`init`]: once for the process, from any thread, any number of times. What GStreamer logs goes into the
+//!   server's log from then on.
 //! * [`element`]: elements by name; a missing one is an error that names the package to install.
 //! * [`buffer`], [`caps`], [`time`]: bytes, formats and times, both ways.
 //! * [`picture`]: raw pictures, which packets carry without gaps.
@@ -23,12 +24,15 @@ pub mod element;
 mod error;
 mod factories;
 pub mod hex;
+mod log;
 pub mod outlet;
 pub mod picture;
 pub mod pipeline;
 pub mod playback;
 pub mod time;
 mod track;
+
+use std::sync::OnceLock;
 
 pub use gstreamer as gst;
 pub use gstreamer_app as gst_app;
@@ -42,5 +46,11 @@ pub use error::{Domain, Error, StreamError};
 /// # Errors
 /// What GStreamer says.
 pub fn init() -> Result<(), Error> {
-    gst::init().map_err(|error| Error::Init(error.to_string()))
+    static OUTCOME: OnceLock<Result<(), String>> = OnceLock::new();
+    let outcome = OUTCOME.get_or_init(|| {
+        gst::init().map_err(|error| error.to_string())?;
+        log::redirect();
+        Ok(())
+    });
+    outcome.clone().map_err(Error::Init)
 }

@@ -1,0 +1,358 @@
+//! What is counted and measured, for `/metrics`.
+//!
+//! Whoever has figures gives them as [`Family`]s; only this file makes text of them, in version
+//! 0.0.4 of Prometheus' text format, so that one rule holds for all names and values: a page that
+//! a single series makes unreadable is lost as a whole.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, GaugeValueEncoder, LabelSetEncoder, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+/// What all names begin with.
+const PREFIX: &str = "rivero";
+/// Bytes of the value of a label at most.
+const VALUE_LIMIT: usize = 256;
+/// Bytes of names at most.
+const NAME_LIMIT: usize = 128;
+
+/// How the values of a family change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the server runs. Its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// Series of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    name: String,
+    help: Cow<'static, str>,
+    kind: Kind,
+    /// By labels.
+    series: BTreeMap<Labels, f64>,
+}
+
+impl Family {
+    /// A family without series. The name is made legal, begins with `rivero_`, and ends in
+    /// `_total` if it is that of a counter. `help` is a sentence.
+    #[must_use]
+    pub fn new(name: &str, kind: Kind, help: impl Into<Cow<'static, str>>) -> Family {
+        Family {
+            name: family_name(name, kind),
+            help: help.into(),
+            kind,
+            series: BTreeMap::new(),
+        }
+    }
+
+    /// With one series that has no labels.
+    #[must_use]
+    pub fn of(name: &str, kind: Kind, help: &'static str, value: f64) -> Family {
+        let mut family = Family::new(name, kind, help);
+        family.add(Labels::default(), value);
+        family
+    }
+
+    /// Adds a series; one with the same labels is replaced.
+    pub fn add(&mut self, labels: Labels, value: f64) {
+        self.series.insert(labels, value);
+    }
+
+    /// The value of a series, if there is one.
+    #[must_use]
+    pub fn value(&self, labels: &Labels) -> Option<f64> {
+        self.series.get(labels).copied()
+    }
+
+    /// With prefix and suffix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How its values change.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// All series.
+    pub fn series(&self) -> impl Iterator<Item = (&Labels, f64)> {
+        self.series.iter().map(|(labels, value)| (labels, *value))
+    }
+}
+
+/// The name that a family has on the page.
+#[must_use]
+pub(crate) fn family_name(name: &str, kind: Kind) -> String {
+    let mut legal = legal_name(&format!("{PREFIX}_{name}"));
+    if kind == Kind::Counter && !legal.ends_with("_total") {
+        legal.push_str("_total");
+    }
+    legal
+}
+
+/// What tells the series of a family apart: legal names and any values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(BTreeMap<String, String>);
+
+/// Two labels have one name, perhaps only after illegal characters were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two of its labels have the name '{0}'")]
+pub struct SameName(String);
+
+impl Labels {
+    /// Of names and values. Characters that a name must not have become `_`, and so do those of
+    /// a value that cannot be shown; what is too long is cut.
+    ///
+    /// # Errors
+    /// When two labels have the same name.
+    pub fn new<'l>(
+        labels: impl IntoIterator<Item = (&'l str, Cow<'l, str>)>,
+    ) -> Result<Labels, SameName> {
+        let mut all = BTreeMap::new();
+        for (name, value) in labels {
+            let name = legal_label_name(name);
+            if all.contains_key(&name) {
+                return Err(SameName(name));
+            }
+            let end = value.floor_char_boundary(VALUE_LIMIT);
+            let shown = value.get(..end).unwrap_or_default().chars();
+            let value = shown.map(|c| if c.is_control() && c != '\n' { '_' } else { c });
+            all.insert(name, value.collect());
+        }
+        Ok(Labels(all))
+    }
+
+    /// One label, of a name that is legal.
+    #[must_use]
+    pub fn one(name: &str, value: &str) -> Labels {
+        Labels::new([(name, value.into())]).unwrap_or_default()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`; colons are for the rules of Prometheus' user.
+fn legal_name(name: &str) -> String {
+    let legal = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' => character,
+        _ => '_',
+    };
+    name.chars().map(legal).take(NAME_LIMIT).collect()
+}
+
+/// The same; two underscores at the beginning are for Prometheus itself.
+fn legal_label_name(name: &str) -> String {
+    let legal = legal_name(name);
+    match legal.as_bytes() {
+        [b'a'..=b'z' | b'A'..=b'Z', ..] => legal,
+        [b'_', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', ..] => legal,
+        _ => format!("_{}", legal.trim_start_matches('_')),
+    }
+}
+
+/// Gives families when the page is asked for.
+pub type Source = Box<dyn Fn() -> Vec<Family> + Send + Sync>;
+
+/// All figures of a server.
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// Of these sources.
+    #[must_use]
+    pub fn new(sources: Vec<Source>) -> Metrics {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Sources(sources)));
+        Metrics(registry)
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        // Text never fails to grow.
+        let _ = text::encode_registry(&mut page, &self.0);
+        page
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+struct Sources(Vec<Source>);
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sources").field(&self.0.len()).finish()
+    }
+}
+
+impl Collector for Sources {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let families = self.0.iter().flat_map(|source| source());
+        // All series of a name have to stand together, whoever gives them.
+        let mut by_name: BTreeMap<String, Family> = BTreeMap::new();
+        for family in families.filter(|family| !family.series.is_empty()) {
+            match by_name.get_mut(&family.name) {
+                Some(first) if first.kind == family.kind => first.join(family),
+                Some(_) => {}
+                None => drop(by_name.insert(family.name.clone(), family)),
+            }
+        }
+        let mut families = by_name.values();
+        families.try_for_each(|family| family.encode(&mut encoder))
+    }
+}
+
+impl Family {
+    /// Takes the series of another one that it has none for.
+    fn join(&mut self, other: Family) {
+        for (labels, value) in other.series {
+            self.series.entry(labels).or_insert(value);
+        }
+    }
+
+    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+        };
+        // The crate escapes the values of labels, and help texts not.
+        let help = self.help.replace('\\', "\\\\").replace('\n', "\\n");
+        let mut descriptor = encoder.encode_descriptor(&self.name, &help, None, kind)?;
+        for (labels, value) in &self.series {
+            // Counters, too: the crate writes OpenMetrics, where `_total` is no part of the name
+            // in the TYPE line, so the readers of 0.0.4 would not find the type of any counter.
+            let value = Number(*value);
+            match labels.is_empty() {
+                true => descriptor.encode_gauge(&value)?,
+                false => descriptor.encode_family(labels)?.encode_gauge(&value)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        use std::fmt::Write as _;
+        for (name, value) in &self.0 {
+            let mut label = encoder.encode_label();
+            let mut key = label.encode_label_key()?;
+            key.write_str(name)?;
+            let mut text = key.encode_label_value()?;
+            text.write_str(value)?;
+            text.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// A value without a point where it is a whole number.
+#[derive(Debug, Clone, Copy)]
+struct Number(f64);
+
+impl EncodeGaugeValue for Number {
+    fn encode(&self, encoder: &mut GaugeValueEncoder<'_>) -> fmt::Result {
+        /// Up to here all whole numbers are floats.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if self.0.fract() == 0.0 && self.0.abs() <= EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+            return (self.0 as i64).encode(encoder);
+        }
+        self.0.encode(encoder)
+    }
+}
+
+/// A count as a value: exact below 2^53.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floats; counts stay far below 2^53"
+)]
+pub fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(families: Vec<Family>) -> String {
+        Metrics::new(vec![Box::new(move || families.clone())]).page()
+    }
+
+    #[test]
+    fn families_stand_together_with_help_and_type() {
+        let mut served = Family::new("served", Kind::Counter, "Served.");
+        served.add(Labels::one("by", "b"), 2.5);
+        served.add(Labels::one("by", "a"), 1.0);
+        let sessions = Family::of("sessions", Kind::Gauge, "Sessions \\ of\nnow.", -3.0);
+        let mut more = Family::new("served_total", Kind::Counter, "Ignored.");
+        more.add(Labels::one("by", "c"), 1e300);
+        let wrong = Family::of("served_total", Kind::Gauge, "", 1.0);
+        let none = Family::new("none", Kind::Gauge, "No series.");
+        assert_eq!(
+            page(vec![served, sessions, more, wrong, none]),
+            "# HELP rivero_served_total Served.\n\
+             # TYPE rivero_served_total counter\n\
+             rivero_served_total{by=\"a\"} 1\n\
+             rivero_served_total{by=\"b\"} 2.5\n\
+             rivero_served_total{by=\"c\"} 1e300\n\
+             # HELP rivero_sessions Sessions \\\\ of\\nnow.\n\
+             # TYPE rivero_sessions gauge\n\
+             rivero_sessions -3\n"
+        );
+    }
+
+    #[test]
+    fn names_are_made_legal_and_values_escaped() {
+        let mut family = Family::new("odd näme-1", Kind::Gauge, "Odd.");
+        let labels = [
+            ("a b", "1 \"quoted\" \\ back\nbreak\0\u{1b}".into()),
+            ("9", "2".into()),
+            ("__name__", "3".into()),
+            ("", "4".into()),
+        ];
+        family.add(Labels::new(labels).unwrap(), 1.0);
+        let page = page(vec![family]);
+        assert_eq!(
+            page.lines().last().unwrap(),
+            "rivero_odd_n_me_1{_=\"4\",_9=\"2\",_name__=\"3\",\
+             a_b=\"1 \\\"quoted\\\" \\\\ back\\nbreak__\"} 1"
+        );
+    }
+
+    #[test]
+    fn labels_of_one_name_are_refused_and_long_ones_cut() {
+        let twice = Labels::new([("a b", "".into()), ("a-b", "".into())]);
+        assert_eq!(twice, Err(SameName("a_b".to_owned())));
+        let long = "é".repeat(1 << 20);
+        let Labels(all) = Labels::new([(long.as_str(), long.as_str().into())]).unwrap();
+        let (name, value) = all.first_key_value().unwrap();
+        assert!(name.len() <= NAME_LIMIT && value.len() == VALUE_LIMIT);
+    }
+}
