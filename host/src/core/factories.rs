@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::CallError;
 use crate::modules::{Installed, Instance, Modules, ObjectContext};
+use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
 pub trait Factories: Send + Sync {
@@ -16,9 +17,9 @@ pub trait Factories: Send + Sync {
     fn installed(&self) -> &[Installed];
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
-    /// What the modules measure, in the text format of Prometheus.
-    fn metrics(&self) -> String {
-        String::new()
+    /// What the modules measure.
+    fn metrics(&self) -> Vec<Family> {
+        Vec::new()
     }
     /// Creates an object; may block.
     ///
@@ -45,7 +46,7 @@ impl Factories for Modules {
         Modules::provides(self, class)
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self) -> Vec<Family> {
         Modules::metrics(self)
     }
 

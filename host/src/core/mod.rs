@@ -39,6 +39,7 @@ use crate::error::CallError;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::media::Plane;
+use crate::observe::{figures, metrics::Metrics};
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
@@ -105,6 +106,8 @@ pub struct Core {
     pub options: Options,
     /// What is begun, and what is not any more.
     pub lifecycle: Arc<Lifecycle>,
+    /// Of everything here, the plane and the modules.
+    pub metrics: Metrics,
     plane: Arc<Plane>,
     resources: Resources,
     /// Texts of descriptors that somebody has asked for, by module.
@@ -138,6 +141,7 @@ impl Core {
         registry.insert(&manager, None)?;
         let events = Events::new(model.clone())
             .map_err(|error| CallError::unexpected(format!("No thread for events: {error}")))?;
+        let metrics = metrics(&registry, &plane, &factories);
         Ok(Arc::new(Core {
             accounts,
             aside: Aside::default(),
@@ -149,6 +153,7 @@ impl Core {
             lifecycle: Arc::new(Lifecycle::new(options.drain)),
             descriptors: Mutex::default(),
             options,
+            metrics,
             plane,
             manager,
         }))
@@ -158,12 +163,6 @@ impl Core {
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         self.factories.model()
-    }
-
-    /// What the media plane measures, in the text format of Prometheus.
-    #[must_use]
-    pub fn media_metrics(&self) -> String {
-        self.plane.metrics()
     }
 
     /// All bounds for clients.
@@ -215,6 +214,20 @@ impl Core {
         let core = self.clone();
         Execution::pending(async move { core.aside.clone().run(move || items(&core)).await })
     }
+}
+
+fn metrics(
+    registry: &Arc<Registry>,
+    plane: &Arc<Plane>,
+    factories: &Arc<dyn Factories>,
+) -> Metrics {
+    let (registry, plane, factories) = (registry.clone(), plane.clone(), factories.clone());
+    Metrics::new(vec![
+        Box::new(move || figures::of_registry(&registry)),
+        Box::new(figures::of_process),
+        Box::new(move || plane.metrics()),
+        Box::new(move || factories.metrics()),
+    ])
 }
 
 impl std::fmt::Debug for Core {

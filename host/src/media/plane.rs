@@ -15,6 +15,7 @@ use super::{
     thinning,
     timers::Timers,
 };
+use crate::observe::metrics::Family;
 
 /// Clock, formats and threads of the media plane.
 pub struct Plane {
@@ -40,13 +41,13 @@ pub enum SharedEncoding {
 }
 
 impl std::str::FromStr for SharedEncoding {
-    type Err = ();
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "lowest" => Ok(Self::LowestViewer),
             "best" => Ok(Self::BestViewer),
-            _ => Err(()),
+            _ => Err("it should be 'lowest' or 'best'"),
         }
     }
 }
@@ -107,9 +108,11 @@ impl Plane {
         &self.conversions
     }
 
-    /// What the media plane measures, in the text format of Prometheus.
-    pub fn metrics(&self) -> String {
-        self.conversions.text() + &thinning::metrics()
+    /// What the media plane measures.
+    pub fn metrics(&self) -> Vec<Family> {
+        let mut families = self.conversions.families();
+        families.push(thinning::metrics());
+        families
     }
 
     pub(crate) fn timers(&self) -> &Timers {

@@ -10,6 +10,8 @@ use std::{
 
 use rivero_plugin_api::Packet;
 
+use crate::observe::metrics::{Family, Kind, count};
+
 /// Of the path's estimate, what is sent at most: headers and sound want some of it.
 const SHARE: f64 = 0.95;
 /// Bytes that encryption and lower layers add to a packet.
@@ -23,12 +25,11 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_secs(3);
 /// Of all consumers since the server started.
 static FRAMES_LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// What was left out, in the text format of Prometheus.
-pub(crate) fn metrics() -> String {
-    let name = "rivero_frames_left_out_total";
+/// What was left out.
+pub(crate) fn metrics() -> Family {
     let help = "Frames of a shared encoding that weak viewers were not sent.";
-    let count = FRAMES_LEFT_OUT.load(Relaxed);
-    format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}\n")
+    let left_out = count(FRAMES_LEFT_OUT.load(Relaxed));
+    Family::of("frames_left_out_total", Kind::Counter, help, left_out)
 }
 
 /// One consumer's frames: which of them pass.

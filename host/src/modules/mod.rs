@@ -28,6 +28,7 @@ pub use probe::probe_files;
 use crate::{
     error::CallError,
     media::{Converters, MediaKind, Node, Plane},
+    observe::metrics::Family,
 };
 use catalogue::Catalogue;
 use converters::ModuleConverters;
@@ -140,6 +141,7 @@ pub trait Instance: Send + Sync {
 pub struct Modules {
     catalogue: Catalogue,
     services: Arc<Services>,
+    unusable_files: Vec<String>,
     /// The plane refers to it and does not keep it.
     _converters: Arc<dyn Converters>,
 }
@@ -155,13 +157,16 @@ impl Modules {
             let configuration = Arc::make_mut(&mut discovery.configuration);
             files::make_absolute(configuration, &catalogue.settings, directory);
         }
-        let services = Arc::new(Services::start(discovery, plane)?);
+        let configuration = Arc::make_mut(&mut discovery.configuration);
+        let unusable_files = files::take_out_unusable(configuration, &catalogue.settings);
+        let services = Arc::new(Services::start(discovery, &catalogue.model, plane)?);
         let converters = ModuleConverters::new(&catalogue.converters, &services);
         let converters: Arc<dyn Converters> = Arc::new(converters);
         plane.set_converters(&converters);
         Ok(Self {
             catalogue,
             services,
+            unusable_files,
             _converters: converters,
         })
     }
@@ -186,13 +191,18 @@ impl Modules {
         &self.catalogue.settings
     }
 
+    /// What is wrong with files that their settings name, one line for each.
+    pub fn unusable_files(&self) -> &[String] {
+        &self.unusable_files
+    }
+
     /// Whether a module makes objects of this class (plain name).
     pub fn provides(&self, class: &str) -> bool {
         self.catalogue.providers.contains_key(class)
     }
 
-    /// What the modules measure, in the text format of Prometheus.
-    pub fn metrics(&self) -> String {
+    /// What the modules measure.
+    pub fn metrics(&self) -> Vec<Family> {
         self.services.metrics()
     }
 

@@ -6,6 +6,7 @@ use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RStr, RString},
 };
+use rivero_idl::Model;
 use rivero_plugin_api::{
     BytesMut,
     abi::{
@@ -16,15 +17,16 @@ use rivero_plugin_api::{
 };
 use serde_json::Value;
 
-use super::{
-    Discovery,
-    metrics::{Kind, Metrics},
+use super::{Discovery, metrics::Metrics};
+use crate::{
+    media::{Plane, RecentFormats, Timers},
+    observe::metrics::{Family, Kind},
 };
-use crate::media::{Plane, RecentFormats, Timers};
 
 /// Shared by all modules of a server.
 pub(super) struct Services {
     configuration: Arc<Value>,
+    model: Arc<Model>,
     data_directory: String,
     plane: Arc<Plane>,
     /// Apart from those of the media plane: a module's action may be slow.
@@ -33,9 +35,14 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn start(discovery: Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        discovery: Discovery,
+        model: &Arc<Model>,
+        plane: &Arc<Plane>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             configuration: discovery.configuration,
+            model: model.clone(),
             data_directory: discovery.data_directory.display().to_string(),
             plane: plane.clone(),
             timers: Timers::start("module-timers")?,
@@ -44,8 +51,8 @@ impl Services {
     }
 
     /// What the modules measure.
-    pub(super) fn metrics(&self) -> String {
-        self.metrics.text()
+    pub(super) fn metrics(&self) -> Vec<Family> {
+        self.metrics.families()
     }
 
     /// The services as one module sees them.
@@ -106,7 +113,11 @@ impl AbiHost for ModuleServices {
 
     fn configuration(&self, class: RStr<'_>) -> RString {
         contained(|| {
-            let tree = self.services.configuration.get(&self.namespace);
+            // A module may serve classes of several namespaces, and read what those of others
+            // are told: `UriEndpoint`, say.
+            let known = self.services.model.class(class.as_str());
+            let namespace = known.map_or(&self.namespace, |class| &class.namespace);
+            let tree = self.services.configuration.get(namespace);
             let settings = tree.and_then(|tree| tree.get(class.as_str()));
             settings
                 .map_or_else(|| "{}".to_owned(), Value::to_string)
@@ -161,5 +172,42 @@ impl AbiHost for ModuleServices {
 
     fn allocate(&self, length: usize) -> BytesMut {
         BytesMut::recycled(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rivero_idl::Descriptor;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_class_is_configured_in_its_own_namespace() {
+        let own = r#"{"name": "third", "version": "1.0.0", "kurentoVersion": "7.3.0", "remoteClasses": [
+            {"name": "Third", "doc": "", "extends": "Filter", "constructor": {"doc": "", "params": []}}
+        ]}"#;
+        let own = Descriptor::parse("third.kmd.json", own).unwrap();
+        let model = Arc::new(Model::with_standard(vec![own]).unwrap());
+        let discovery = Discovery {
+            directories: Vec::new(),
+            configuration: Arc::new(json!({
+                "kurento": {"WebRtcEndpoint": {"a": 1}, "Third": {"a": 2}},
+                "third": {"WebRtcEndpoint": {"a": 3}, "Third": {"a": 4}, "Unknown": {"a": 5}},
+            })),
+            configuration_directory: None,
+            data_directory: "/nowhere".into(),
+            prober: None,
+        };
+        let plane = Plane::start().unwrap();
+        let services = Arc::new(Services::start(discovery, &model, &plane).unwrap());
+        for namespace in ["kurento", "third"] {
+            let host = services.for_module(namespace);
+            let of = |class: &str| host.configuration(class.into()).to_string();
+            assert_eq!(of("WebRtcEndpoint"), r#"{"a":1}"#);
+            assert_eq!(of("Third"), r#"{"a":4}"#);
+        }
+        let unknown = services.for_module("third").configuration("Unknown".into());
+        assert_eq!(unknown.as_str(), r#"{"a":5}"#);
     }
 }

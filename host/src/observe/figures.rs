@@ -1,7 +1,9 @@
 //! What the server measures of itself as a whole.
 
+use rivero_plugin_api::supervise;
+
 use super::logging;
-use super::metrics::{Family, Kind, count};
+use super::metrics::{Family, Kind, Labels, count};
 use crate::core::usage;
 use crate::registry::Registry;
 
@@ -30,7 +32,16 @@ pub fn of_process() -> Vec<Family> {
     let resident = count(usage::memory_kib()) * 1024.0;
     let cpu = usage::cpu_time().as_secs_f64();
     let counter = |name, help, value| Family::of(name, Kind::Counter, help, value);
+    let mut panics = Family::new(
+        "panics_total",
+        Kind::Counter,
+        "Panics that were contained, by place.",
+    );
+    for (place, number) in supervise::panics() {
+        panics.add(Labels::one("place", &place), count(number));
+    }
     vec![
+        panics,
         Family::of("resident_bytes", Kind::Gauge, "Resident memory.", resident),
         counter("cpu_seconds_total", "CPU time used.", cpu),
         counter(

@@ -9,6 +9,7 @@ use rivero::core::factories::Factories;
 use rivero::error::CallError;
 use rivero::media::{MediaKind, Node};
 use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Released, Reply};
+use rivero::observe::metrics::Family;
 use rivero_idl::{Class, ComplexType, Model, Type};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +22,8 @@ pub struct Toys {
     scripts: Mutex<HashMap<String, Script>>,
     /// Calls in their order: `<Class>.<operation> <params>`.
     pub log: Arc<Mutex<Vec<String>>>,
+    /// What they measure.
+    pub metrics: Mutex<Vec<Family>>,
 }
 
 /// One object.
@@ -43,6 +46,7 @@ impl Toys {
             model: Arc::new(model),
             scripts: Mutex::default(),
             log: Arc::default(),
+            metrics: Mutex::default(),
         })
     }
 
@@ -80,6 +84,10 @@ impl Factories for Toys {
 
     fn installed(&self) -> &[Installed] {
         &[]
+    }
+
+    fn metrics(&self) -> Vec<Family> {
+        self.metrics.lock().clone()
     }
 
     fn provides(&self, class: &str) -> bool {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -10,6 +9,8 @@ use std::{
 };
 
 use rivero_plugin_api::Conversion;
+
+use crate::observe::metrics::{Family, Kind, Labels, count};
 
 /// The counters of all conversions of one kind.
 #[derive(Debug, Default)]
@@ -36,59 +37,53 @@ impl Ledger {
         all.entry(key).or_default().clone()
     }
 
-    /// In the text format of Prometheus; nothing before the first conversion.
-    pub(crate) fn text(&self) -> String {
+    /// As metrics; without series before the first conversion.
+    pub(crate) fn families(&self) -> Vec<Family> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = String::new();
-        if all.is_empty() {
-            return out;
-        }
-        let mut series = |name: &str, kind: &str, help: &str, value: fn(&Counters) -> i64| {
-            let _ = writeln!(
-                out,
-                "# HELP rivero_{name} {help}\n# TYPE rivero_{name} {kind}"
-            );
+        let family = |name: &str, kind, help: &'static str, value: fn(&Counters) -> f64| {
+            let mut family = Family::new(name, kind, help);
             for ((input, output), counters) in all.iter() {
-                let value = value(counters);
-                let _ = writeln!(
-                    out,
-                    "rivero_{name}{{input={input:?},output={output:?}}} {value}"
-                );
+                let labels = [
+                    ("input", input.as_str().into()),
+                    ("output", output.as_str().into()),
+                ];
+                // The two names differ.
+                let labels = Labels::new(labels).unwrap_or_default();
+                family.add(labels, value(counters));
             }
+            family
         };
-        series("conversions", "gauge", "Conversions that run now.", |c| {
-            c.running.load(Relaxed)
-        });
-        series(
-            "conversions_started_total",
-            "counter",
-            "Conversions started.",
-            |c| whole(&c.started),
-        );
-        series(
-            "conversions_failed_total",
-            "counter",
-            "Conversions that failed.",
-            |c| whole(&c.failed),
-        );
-        series(
-            "conversion_packets_total",
-            "counter",
-            "Packets to be converted.",
-            |c| whole(&c.taken),
-        );
-        series(
-            "conversion_packets_dropped_total",
-            "counter",
-            "Packets left out because a converter fell behind.",
-            |c| whole(&c.dropped),
-        );
-        out
+        let counter = |name, help, value| family(name, Kind::Counter, help, value);
+        vec![
+            family(
+                "conversions",
+                Kind::Gauge,
+                "Conversions that run now.",
+                |c| {
+                    let running = c.running.load(Relaxed);
+                    count(running.unsigned_abs()).copysign(if running < 0 { -1.0 } else { 1.0 })
+                },
+            ),
+            counter("conversions_started_total", "Conversions started.", |c| {
+                count(c.started.load(Relaxed))
+            }),
+            counter(
+                "conversions_failed_total",
+                "Conversions that failed.",
+                |c| count(c.failed.load(Relaxed)),
+            ),
+            counter(
+                "conversion_packets_total",
+                "Packets to be converted.",
+                |c| count(c.taken.load(Relaxed)),
+            ),
+            counter(
+                "conversion_packets_dropped_total",
+                "Packets left out because a converter fell behind.",
+                |c| count(c.dropped.load(Relaxed)),
+            ),
+        ]
     }
-}
-
-fn whole(counter: &AtomicU64) -> i64 {
-    i64::try_from(counter.load(Relaxed)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -96,11 +91,17 @@ mod tests {
     use rivero_plugin_api::Packaging;
 
     use super::*;
+    use crate::observe::metrics::Metrics;
 
     #[test]
     fn conversions_of_one_kind_share_their_counters() {
         let ledger = Ledger::default();
-        assert_eq!(ledger.text(), "");
+        let running = |ledger: &Ledger| {
+            let families = ledger.families();
+            let mut series = families.iter().flat_map(Family::series);
+            series.next().map(|(_, value)| value)
+        };
+        assert_eq!(running(&ledger), None);
         let conversion = Conversion {
             input: ("VP8".into(), Packaging::Frame),
             output: ("I420".into(), Packaging::Raw),
@@ -109,7 +110,9 @@ mod tests {
         for _ in 0..2 {
             ledger.counters(&conversion).running.fetch_add(1, Relaxed);
         }
+        assert_eq!(running(&ledger), Some(2.0));
+        let page = Metrics::new(vec![Box::new(move || ledger.families())]).page();
         let line = "rivero_conversions{input=\"VP8 Frame\",output=\"I420 Raw\"} 2\n";
-        assert!(ledger.text().contains(line), "{}", ledger.text());
+        assert!(page.contains(line), "{page}");
     }
 }

@@ -34,9 +34,12 @@ use rivero_plugin_api::{
 use serde_json::Value;
 
 use super::Converters;
-use crate::media::{
-    Node, NodeEvent, Sink, Source,
-    bench::{Bench, Log, VIDEO, source_handler},
+use crate::{
+    media::{
+        Node, NodeEvent, Sink, Source,
+        bench::{Bench, Log, VIDEO, source_handler},
+    },
+    observe::metrics::{Family, Labels},
 };
 
 /// Numbers of some of the toy conversions.
@@ -340,14 +343,21 @@ impl Studio {
         packets
     }
 
+    /// The value of a metric of conversions, summed up over those that `matches` takes.
+    pub(super) fn metric(&self, name: &str, ends: Option<(&str, &str)>) -> f64 {
+        let labels = ends.map(|(input, output)| {
+            Labels::new([("input", input.into()), ("output", output.into())]).unwrap()
+        });
+        let families = self.bench.graph.plane().metrics();
+        let family = families.iter().find(|family| family.name() == name);
+        let series = family.into_iter().flat_map(Family::series);
+        let wanted = series.filter(|(found, _)| labels.as_ref().is_none_or(|l| l == *found));
+        wanted.map(|(_, value)| value).sum()
+    }
+
     /// Conversions that run, from the metrics.
     pub(super) fn running(&self) -> i64 {
-        let metrics = self.bench.graph.plane().metrics();
-        let lines = metrics.lines();
-        let values = lines.filter_map(|line| line.strip_prefix("rivero_conversions{"));
-        values
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap())
-            .sum()
+        self.metric("rivero_conversions", None) as i64
     }
 
     pub(super) fn wait_until_running(&self, count: i64) {
