@@ -1,7 +1,9 @@
 //! What the server itself takes from the configuration.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -111,15 +113,18 @@ impl Settings {
         let settings = Settings {
             exception_limit: reader
                 .get(resources, "exceptionLimit")
-                .unwrap_or(default.exception_limit),
-            kill_limit: reader.get(resources, "killLimit"),
+                .map_or(default.exception_limit, |Fraction(limit)| limit),
+            kill_limit: reader
+                .get(resources, "killLimit")
+                .map(|Fraction(limit)| limit),
             drain_timeout: reader
                 .get("/mediaServer", "drainTimeout")
                 .map_or(default.drain_timeout, drain_seconds),
             collector_period: reader
                 .get(resources, "garbageCollectorPeriod")
-                .filter(|seconds| *seconds > 0)
-                .map_or(default.collector_period, Duration::from_secs),
+                .map_or(default.collector_period, |seconds: NonZeroU64| {
+                    Duration::from_secs(seconds.get())
+                }),
             disable_request_cache: reader
                 .flag(resources, "disableRequestCache")
                 .unwrap_or_default(),
@@ -135,10 +140,12 @@ impl Settings {
             registrar: reader.get(registrar, "address"),
             local_address: reader
                 .get(registrar, "localAddress")
-                .unwrap_or(default.local_address),
+                .map_or(default.local_address, |HostName(name)| name),
             backlog: reader.get(socket, "connqueue"),
-            path: reader.get(socket, "path").unwrap_or(default.path),
-            threads: reader.get(socket, "threads").filter(|threads| *threads > 0),
+            path: reader
+                .get(socket, "path")
+                .map_or(default.path, |RequestPath(path)| path),
+            threads: reader.get(socket, "threads").map(NonZeroUsize::get),
             metadata: tree
                 .get("metadata")
                 .map(ToString::to_string)
@@ -185,6 +192,63 @@ impl FromStr for Host {
     }
 }
 
+/// A part of a limit of the system.
+struct Fraction(f64);
+
+impl FromStr for Fraction {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Fraction, Self::Err> {
+        let number = text.parse().ok();
+        let fraction = number.filter(|fraction| (0.0..=1.0).contains(fraction));
+        fraction
+            .map(Fraction)
+            .ok_or("it should be a number from 0 to 1")
+    }
+}
+
+/// The path of a URL, with or without the first slash, as a client can request it: other
+/// characters reach the server percent-encoded, and `?` and `#` end a path (RFC 3986 §3.3).
+struct RequestPath(String);
+
+impl FromStr for RequestPath {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<RequestPath, Self::Err> {
+        let mut bytes = text.bytes();
+        let mut is_possible = true;
+        while let Some(byte) = bytes.next() {
+            is_possible &= match byte {
+                b'%' => {
+                    let mut is_digit = || bytes.next().is_some_and(|b| b.is_ascii_hexdigit());
+                    is_digit() && is_digit()
+                }
+                byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte),
+            };
+        }
+        // A client takes these steps itself, and requests what they lead to.
+        is_possible &= !text.split('/').any(|step| matches!(step, "." | ".."));
+        is_possible
+            .then(|| RequestPath(text.to_owned()))
+            .ok_or("no client can request this path")
+    }
+}
+
+/// The name of a host or its address, to be put into a URL.
+struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<HostName, Self::Err> {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let is_name = !text.is_empty() && text.len() <= 253 && text.bytes().all(is_part);
+        (is_name || text.parse::<IpAddr>().is_ok())
+            .then(|| HostName(text.to_owned()))
+            .ok_or("it should be the name or the address of a host, without a port")
+    }
+}
+
 struct Reader<'a> {
     tree: &'a Value,
     problems: Vec<String>,
@@ -192,13 +256,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// A scalar in the type wanted, from JSON of that type or from text.
-    fn get<T: FromStr>(&mut self, parent: &str, key: &str) -> Option<T> {
+    fn get<T: FromStr<Err: Display>>(&mut self, parent: &str, key: &str) -> Option<T> {
         let text = self.text(parent, key)?;
-        let parsed = text.trim().parse().ok();
-        if parsed.is_none() {
-            self.problem(parent, key, &text);
+        match text.trim().parse() {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.problem(parent, key, &text, &reason);
+                None
+            }
         }
-        parsed
     }
 
     fn flag(&mut self, parent: &str, key: &str) -> Option<bool> {
@@ -207,7 +273,7 @@ impl Reader<'_> {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
             _ => {
-                self.problem(parent, key, &text);
+                self.problem(parent, key, &text, &"it should be true or false");
                 None
             }
         }
@@ -247,16 +313,18 @@ impl Reader<'_> {
             Value::String(text) => Some(text.clone()),
             value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
             value => {
-                self.problem(parent, key, &value.to_string());
+                let reason = "it should be a text, a number or true or false";
+                self.problem(parent, key, &value.to_string(), &reason);
                 None
             }
         }
     }
 
-    fn problem(&mut self, parent: &str, key: &str, value: &str) {
+    fn problem(&mut self, parent: &str, key: &str, value: &str, reason: &dyn Display) {
         let parent = parent.trim_start_matches('/').replace('/', ".");
-        self.problems
-            .push(format!("{parent}.{key}: '{value}' cannot be used"));
+        self.problems.push(format!(
+            "{parent}.{key}: '{value}' cannot be used: {reason}"
+        ));
     }
 }
 
@@ -354,8 +422,74 @@ mod tests {
         assert_eq!((settings.port, settings.path.as_str()), (0, "kurento"));
         assert_eq!(
             problems[0],
-            "mediaServer.net.websocket.ipv6: 'perhaps' cannot be used"
+            "mediaServer.net.websocket.ipv6: 'perhaps' cannot be used: it should be true or false"
         );
         assert_eq!(problems.len(), 3);
+    }
+
+    #[test]
+    fn what_a_start_cannot_use_is_a_problem_and_the_default_counts() {
+        let with = |group: &str, key: &str, value: Value| {
+            let mut tree =
+                json!({"mediaServer": {"resources": {}, "net": {"websocket": {"registrar": {}}}}});
+            tree.pointer_mut(group).unwrap()[key] = value;
+            Settings::read(&tree)
+        };
+        let (resources, socket) = ("/mediaServer/resources", "/mediaServer/net/websocket");
+        for value in ["-1", "1.01", "NaN", "inf", "-inf", "", "much"] {
+            for key in ["exceptionLimit", "killLimit"] {
+                let (settings, problems) = with(resources, key, value.into());
+                assert_eq!((settings.exception_limit, settings.kill_limit), (0.8, None));
+                assert!(
+                    problems[0].ends_with("a number from 0 to 1"),
+                    "{problems:?}"
+                );
+            }
+        }
+        for value in [0.0, 0.5, 1.0] {
+            let (settings, problems) = with(resources, "exceptionLimit", value.into());
+            assert_eq!((settings.exception_limit, problems.len()), (value, 0));
+        }
+        for path in [
+            "a b", "a?b", "a#b", "ä", "a\nb", "%", "%2", "%zz", "..", "a/./b", "a\"b", "a\\b",
+        ] {
+            let (settings, problems) = with(socket, "path", path.into());
+            assert_eq!(settings.path, "kurento");
+            assert!(
+                problems[0].ends_with("no client can request this path"),
+                "{problems:?}"
+            );
+        }
+        for path in [
+            "",
+            "/",
+            "kurento",
+            "/a/b-c_d.e~f",
+            "a%20b",
+            "x:y@z;v=1,2",
+            "a..b",
+        ] {
+            let (settings, problems) = with(socket, "path", path.into());
+            assert_eq!((settings.path.as_str(), problems.len()), (path, 0));
+        }
+        let registrar = "/mediaServer/net/websocket/registrar";
+        for host in ["", "a b", "host:8888", "ws://host", "a/b"] {
+            assert_eq!(
+                with(registrar, "localAddress", host.into()).1.len(),
+                1,
+                "{host}"
+            );
+        }
+        for host in ["media.example", "10.0.0.1", "2001:db8::1"] {
+            assert_eq!(
+                with(registrar, "localAddress", host.into()).0.local_address,
+                host
+            );
+        }
+        assert_eq!(
+            with(resources, "garbageCollectorPeriod", 0.into()).1.len(),
+            1
+        );
+        assert_eq!(with(socket, "threads", "0".into()).1.len(), 1);
     }
 }

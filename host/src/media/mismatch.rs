@@ -3,6 +3,8 @@
 //! A browser accepts dozens of formats with half a dozen parameters each. What somebody wants to
 //! know is the encoding, or, where that is the same, the parameter that made the difference.
 
+use std::borrow::Borrow;
+
 use rivero_plugin_api::Format;
 
 /// Encodings that are named at most.
@@ -14,13 +16,17 @@ const LENGTH: usize = 24;
 
 /// What a source sends and what a sink accepts, each in a few words: `VP8` and `H264 or VP9`, or,
 /// of one encoding, `H264 (profile-level-id=640c1f)` and `H264 (profile-level-id=42e01f)`.
-pub(super) fn in_words(sent: Option<&Format>, accepted: &[Format]) -> (String, String) {
+pub(super) fn in_words(
+    sent: Option<&Format>,
+    accepted: &[impl Borrow<Format>],
+) -> (String, String) {
+    let accepted: Vec<&Format> = accepted.iter().map(Borrow::borrow).collect();
     let Some(sent) = sent else {
-        return ("nothing".to_owned(), encodings(accepted));
+        return ("nothing".to_owned(), encodings(&accepted));
     };
     let mut alike = accepted.iter();
     match alike.find(|accepted| accepted.encoding == sent.encoding) {
-        None => (cut(&sent.encoding), encodings(accepted)),
+        None => (cut(&sent.encoding), encodings(&accepted)),
         Some(accepted) => {
             let (of_sent, of_accepted) = differences(sent, accepted);
             let encoding = cut(&sent.encoding);
@@ -33,7 +39,7 @@ pub(super) fn in_words(sent: Option<&Format>, accepted: &[Format]) -> (String, S
 }
 
 /// Their names, each once, in the order of preference.
-fn encodings(formats: &[Format]) -> String {
+fn encodings(formats: &[&Format]) -> String {
     let mut names: Vec<String> = Vec::new();
     for format in formats {
         let name = cut(&format.encoding);
@@ -119,7 +125,10 @@ mod tests {
         assert_eq!((sent.as_str(), wanted.as_str()), ("VP8", "H264 or VP9"));
         let many: Vec<Format> = (0..95).map(|n| video(&format!("X{n}"), &[])).collect();
         assert_eq!(in_words(None, &many).1, "X0 or X1 or X2 or 92 others");
-        assert_eq!(in_words(None, &[]), ("nothing".into(), "nothing".into()));
+        assert_eq!(
+            in_words(None, &[] as &[Format]),
+            ("nothing".into(), "nothing".into())
+        );
     }
 
     #[test]
@@ -144,7 +153,7 @@ mod tests {
             in_words(Some(&plain), &[sent]).0,
             "H264 (no packetization-mode, no profile-level-id)"
         );
-        assert_eq!(in_words(Some(&plain), &[plain.clone()]).0, "H264");
+        assert_eq!(in_words(Some(&plain), &[&plain]).0, "H264");
     }
 
     #[test]

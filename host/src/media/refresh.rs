@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rivero_plugin_api::{Error, Format, MediaKind};
+use rivero_plugin_api::{Error, MediaKind};
 
 use super::{
     changes::Locked,
@@ -163,8 +163,8 @@ impl Locked<'_> {
     fn mismatch_in_words(&self, sent: u32, link: &Link, sink: &Sink) -> String {
         let formats = self.plane.formats();
         let accepted = sink.accepted();
-        let accepted: Vec<Format> = accepted.iter().filter_map(|id| formats.get(*id)).collect();
-        let (sent, accepted) = mismatch::in_words(formats.get(sent).as_ref(), &accepted);
+        let accepted: Vec<_> = accepted.iter().filter_map(|id| formats.get(*id)).collect();
+        let (sent, accepted) = mismatch::in_words(formats.get(sent).as_deref(), &accepted);
         let (source, sink) = (&link.connection.source, &link.connection.sink);
         format!("{source} sends {sent}, {sink} accepts {accepted}")
     }

@@ -21,7 +21,7 @@ pub fn of_registry(registry: &Registry) -> Vec<Family> {
         gauge(
             "sessions",
             "Sessions that hold objects.",
-            registry.session_ids().len(),
+            registry.session_count(),
         ),
     ]
 }

@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use rivero_plugin_api::supervise;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
@@ -52,15 +52,13 @@ impl Log {
             lost: AtomicU64::new(0),
             suppressed: AtomicU64::new(0),
         });
-        let writer = Writer {
+        let mut writer = Writer {
             log: log.clone(),
             destination,
             unreported: 0,
             torn: false,
         };
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || writer.run())?;
+        supervise::lasting_thread("log", move || writer.run())?;
         Ok(log)
     }
 
@@ -159,7 +157,8 @@ struct Writer<D> {
 }
 
 impl<D: Destination> Writer<D> {
-    fn run(mut self) {
+    /// Writes for as long as the process lives.
+    fn run(&mut self) {
         let mut batch = Vec::new();
         loop {
             let taken = self.log.queue.take(&mut batch, self.log.limit.next());

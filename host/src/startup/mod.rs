@@ -82,6 +82,7 @@ pub fn prepare(
     for (file, part) in &configuration.parts {
         problems.extend(readers.problems(file, part));
     }
+    problems.extend_from_slice(modules.unusable_files());
     Ok(Prepared {
         core: core_options(&configuration),
         server: sockets::options(command_line, &configuration)?,

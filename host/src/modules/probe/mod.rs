@@ -88,7 +88,7 @@ impl Identity {
 /// Writes a file in place of whatever has its name, a link to elsewhere for instance.
 fn write_anew(file: &Path, content: &[u8]) -> io::Result<()> {
     match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => File::create_new(file)?.write_all(content),
     }
 }

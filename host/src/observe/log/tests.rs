@@ -73,7 +73,7 @@ fn a_writer_that_is_stuck_blocks_nobody_and_what_is_lost_is_told() {
     with_log(&disk, |log| {
         tracing::debug!("the first one");
         while disk.0.lock().gate.is_some() {
-            thread::yield_now();
+            std::thread::yield_now();
         }
         let filling = "x".repeat(4000);
         // Debug lines are not limited by their place.
