@@ -12,6 +12,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lifecycle::{Event, Lifecycle};
+use crate::observe::logging;
 
 /// How long the process may take to take itself apart when all is done.
 const LEAVING: Duration = Duration::from_secs(3);
@@ -62,6 +63,8 @@ impl Signals {
                 "the process ends before all its objects: recordings may lack their index"
             );
         }
+        // The log has a thread of its own, which an exit does not wait for.
+        logging::flush();
         std::process::exit(1);
     }
 

@@ -1,6 +1,8 @@
 //! Connections that leave messages unfinished, read nothing or say nothing cost little, and keep
 //! nobody from being served.
 
+#![allow(clippy::panic, reason = "a failure here is the failure of a test")]
+
 mod common;
 
 use std::time::Duration;

@@ -188,7 +188,7 @@ async fn classes_without_module_are_not_available() {
 
 #[tokio::test]
 async fn large_replies_arrive_whole() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(common::with_long_names(), common::Toys::new(), |_| {}).await;
     let mut client: Client = bench.client().await;
     let pipeline = client.create("MediaPipeline", json!({})).await;
     let name = "é€".repeat(600_000);

@@ -1,5 +1,11 @@
 //! A request that comes again, on whichever connection, is answered and not carried out again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the failure of a test"
+)]
+
 mod common;
 
 use common::{Bench, Client, Toys};

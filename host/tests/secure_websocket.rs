@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 async fn start(certificate: &Certificate) -> Bench {
-    Bench::with(Toys::new(), |options| {
+    Bench::of(common::with_long_names(), Toys::new(), |options| {
         options.secure = Some((binding(), certificate.load()));
     })
     .await

@@ -1,5 +1,11 @@
 //! Draining lets what exists go on, ending leaves nothing behind and tells the clients.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure here is the failure of a test"
+)]
+
 mod common;
 
 use std::net::SocketAddr;

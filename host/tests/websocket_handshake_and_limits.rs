@@ -212,7 +212,10 @@ async fn messages_of_32_megabytes_are_the_limit() {
     let _ = client.socket.send(Message::text(large.to_string())).await;
     assert_eq!(
         close_code(&mut client).await,
-        (CloseCode::Size, "A message was too large".into())
+        (
+            CloseCode::Size,
+            "A message exceeds mediaServer.limits.message.bytes".into()
+        )
     );
 }
 

@@ -300,7 +300,7 @@ fn refusal<T>(result: RResult<T, AbiError>) -> String {
 fn is_logged(text: &str) -> bool {
     LOG.take()
         .iter()
-        .any(|line| line.starts_with("1 the module panicked") && line.contains(text))
+        .any(|line| line.starts_with("1 a panic in ") && line.contains(text))
 }
 
 // --- What becomes of it ---------------------------------------------------
@@ -397,7 +397,7 @@ fn a_panic_in_a_group_or_a_timer_is_logged() {
     let group = module::sink_group(Handler);
     group.push_batch(RSlice::EMPTY, RSlice::EMPTY);
     assert!(is_logged("told to, in a group"));
-    let timer = module::timer(|| panic!("told to, by a timer"));
+    let timer = module::timer(|| panic!("told to, by a timer"), None);
     timer.fire();
     assert!(is_logged("told to, by a timer"));
     timer.fire();

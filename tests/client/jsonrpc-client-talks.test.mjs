@@ -13,7 +13,8 @@ import { until } from '../lib/wait.mjs';
 const CONNECTIONS = 400;
 
 let server;
-before(async () => (server = await startRivero()));
+// A name is the longest text that a client gets back as it gave it.
+before(async () => (server = await startRivero({ config: { limits: { object: { labelBytes: 16_000_000 } } } })));
 after(() => server?.stop());
 
 /** A name that is given and read: an echo through an object. */

@@ -14,7 +14,8 @@ const FRAME_LIMIT = 1_000_000;
 const HANDSHAKE_LIMIT = 8_192;
 
 let server;
-before(async () => (server = await startRivero()));
+// Names and tags are the longest texts that a client gets back as it gave them.
+before(async () => (server = await startRivero({ config: { limits: { object: { labelBytes: 16_000_000 } } } })));
 after(() => server?.stop());
 
 test('the response to the handshake is short, and declines permessage-deflate', async () => {

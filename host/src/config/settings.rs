@@ -280,7 +280,7 @@ impl Reader<'_> {
     }
 
     /// The usable entries of a list, or of a text with commas or spaces between them.
-    fn list<T: FromStr>(&mut self, parent: &str, key: &str) -> Vec<T> {
+    fn list<T: FromStr<Err: Display>>(&mut self, parent: &str, key: &str) -> Vec<T> {
         let value = self.tree.pointer(parent).and_then(|node| node.get(key));
         let entries: Vec<String> = match value {
             None => Vec::new(),
@@ -302,7 +302,7 @@ impl Reader<'_> {
         for entry in entries {
             match entry.parse() {
                 Ok(usable) => list.push(usable),
-                Err(_) => self.problem(parent, key, &entry),
+                Err(reason) => self.problem(parent, key, &entry, &reason),
             }
         }
         list

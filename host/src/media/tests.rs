@@ -6,7 +6,7 @@ mod rings;
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rivero_plugin_api::{

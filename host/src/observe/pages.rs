@@ -37,9 +37,7 @@ pub fn management(methods: &Arc<Methods>) -> Router {
 
 fn with_health(router: Router, methods: &Arc<Methods>) -> Router {
     let methods = methods.clone();
-    router.page("/health", move |_| {
-        health(methods.core().lifecycle.phase())
-    })
+    router.page("/health", move |_| health(methods.core().lifecycle.phase()))
 }
 
 fn with_metrics(router: Router, methods: &Arc<Methods>) -> Router {

@@ -51,6 +51,13 @@ pub async fn http(address: SocketAddr, request: &str) -> String {
     answer
 }
 
+/// Names of any length: the longest texts that a client gets back as it gave them.
+pub fn with_long_names() -> core::Options {
+    let mut options = core::Options::default();
+    options.limits.object_label_bytes = 16 << 20;
+    options
+}
+
 /// A running server.
 pub struct Bench {
     /// The plain listener, or the secure one of a server without.

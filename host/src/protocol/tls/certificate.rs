@@ -217,7 +217,7 @@ mod tests {
     fn what_is_no_file_of_sane_size_is_refused_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RUSR).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
         let large = directory.path().join("large");
         fs::write(&large, vec![b'x'; 2 << 20]).unwrap();
         for file in [&fifo, &large, Path::new("/dev/zero"), directory.path()] {

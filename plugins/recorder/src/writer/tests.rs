@@ -234,8 +234,11 @@ fn servers_that_do_not_answer_hold_up_neither_files_nor_other_uploads() {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.webm");
-    let is_split = false;
-    let file = stopping(Target::File { path, is_split });
+    let file = stopping(Target::File {
+        path,
+        is_split: false,
+        content_type: "video/webm",
+    });
     let (sender, over) = channel();
     file.when_over(PATIENCE, move |is_over| sender.send(is_over).unwrap());
     assert!(over.recv().unwrap());

@@ -1,9 +1,13 @@
 //! The protocol: each line is one message of a connection. `$0`, `$1` … stand for the results of
 //! earlier messages, so that a line can name objects that others made.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, OnceLock},
+};
 
 use rivero::{
+    accounts::{Claim, Resource},
     core::{self, Core, factories::Factories},
     error::CallError,
     media::Plane,
@@ -36,12 +40,15 @@ pub(crate) fn run(input: &[u8]) {
     let _inside = world.runtime.enter();
     let no_modules = Arc::new(NoModules(world.model.clone()));
     let core = Core::new(no_modules, world.plane.clone(), core::Options::default());
-    let methods = Methods::new(core.expect("a core without modules"), true);
-    let mut peer = Peer::new(Arc::new(Outbox::default()));
+    let core = core.expect("a core without modules");
+    let account = core.accounts.of_peer(Ipv4Addr::LOCALHOST.into());
+    let methods = Methods::new(core, true);
+    let mut peer = Peer::new(Outbox::new(&account));
     let mut results = Vec::new();
     for line in text.lines().take(LINES) {
         let message = filled_in(line, &results);
-        match methods.begin(&peer, &message) {
+        let received = Claim::none(&account, Resource::RequestBytes);
+        match methods.begin(peer.origin(), &message, received) {
             Begun::Done(reply) => {
                 results.push(checked(&reply));
                 if let Some(session) = &reply.session {
