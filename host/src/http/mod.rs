@@ -10,7 +10,6 @@ pub mod access;
 pub mod exchange;
 pub mod handshake;
 pub mod host;
-pub mod log_limit;
 pub mod machine;
 pub mod pages;
 pub mod site;

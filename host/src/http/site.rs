@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http_body_util::Full;
@@ -16,7 +15,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::access::{Claim, Policy, Refusal};
 use super::handshake::Handshake;
 use super::host::HostPattern;
-use super::log_limit::LogLimit;
 use super::pages::{Page, PageRequest, Router};
 
 /// What is behind a listener.
@@ -39,8 +37,6 @@ pub struct Access {
     pub policy: Policy,
     /// The names in the certificate of the TLS listener, which may be replaced at any time.
     pub certificate: Arc<ArcSwap<Vec<HostPattern>>>,
-    /// For lines about those who are not.
-    pub log_limit: LogLimit,
 }
 
 /// The answer to a request.
@@ -58,7 +54,7 @@ impl Site {
             false => Handshake::None,
         };
         if let Err(refusal) = self.admit(request, &handshake) {
-            self.access.log(&refusal, from);
+            log(&refusal, from);
             return Answer::Page(refusal.into());
         }
         match handshake {
@@ -105,13 +101,12 @@ impl Site {
     }
 }
 
-impl Access {
-    fn log(&self, refusal: &Refusal, from: SocketAddr) {
-        if matches!(refusal, Refusal::Malformed(_)) {
-            return tracing::debug!(%from, "refused: {refusal}");
-        }
-        if let Some(left_out) = self.log_limit.admit(Instant::now()) {
-            tracing::warn!(%from, left_out, "refused: {refusal}");
+/// Anybody on the network can cause such a line, so that the log limits them as those of any place.
+fn log(refusal: &Refusal, from: SocketAddr) {
+    match refusal {
+        Refusal::Malformed(_) => tracing::debug!(%from, "refused: {refusal}"),
+        Refusal::Origin { .. } | Refusal::Host { .. } => {
+            tracing::warn!(%from, "refused: {refusal}");
         }
     }
 }

@@ -43,6 +43,12 @@ impl CivilTime {
         }
     }
 
+    /// `2026-11-20`
+    #[must_use]
+    pub fn date(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
     /// `Nov 20 2026 10:29:29`
     #[must_use]
     pub fn in_words(&self) -> String {

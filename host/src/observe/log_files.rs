@@ -155,16 +155,10 @@ fn is_log_file(name: &str) -> bool {
 }
 
 fn create(files: &Files, number: u32, now: u64) -> io::Result<(PathBuf, File)> {
-    let CivilTime {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = CivilTime::from_epoch(i64::try_from(now).unwrap_or(i64::MAX));
+    let time = CivilTime::from_epoch(i64::try_from(now).unwrap_or(i64::MAX));
+    let (date, hour, minute, second) = (time.date(), time.hour, time.minute, time.second);
     let name = format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}{minute:02}{second:02}.{number:05}.pid{}.log",
+        "{date}T{hour:02}{minute:02}{second:02}.{number:05}.pid{}.log",
         std::process::id()
     );
     let path = files.directory.join(name);

@@ -267,17 +267,13 @@ fn is_hidden(character: char) -> bool {
 /// The time now in UTC, as in RFC 3339, with microseconds.
 fn timestamp() -> String {
     let now = SystemTime::now();
-    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let CivilTime {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = CivilTime::from(now);
-    let micros = since_epoch.subsec_micros();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    let micros = now
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .subsec_micros();
+    let time = CivilTime::from(now);
+    let (date, hour, minute, second) = (time.date(), time.hour, time.minute, time.second);
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
 /// Where an event comes from: a place in the source, or in that of a module.

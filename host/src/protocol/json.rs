@@ -7,6 +7,11 @@
 //! A text of 30 MB may hold ten million values, each of which takes many times its text in
 //! memory: [`Extent`] says how many there are before any of them is made.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// Parses the first JSON value of `text`.
@@ -26,6 +31,93 @@ fn first_value(text: &str) -> Result<Value, serde_json::Error> {
     match serde_json::Deserializer::from_str(text).into_iter().next() {
         Some(result) => result,
         None => serde_json::from_str(text),
+    }
+}
+
+/// The scalar member `name` of the object that `text` is, without a value made of anything else:
+/// for texts that hold too much to be parsed. Null if there is none before what cannot be read.
+#[must_use]
+pub fn scalar_member(text: &str, name: &str) -> Value {
+    let mut found = Value::Null;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    // Whatever is wrong with the rest, what came before it is known.
+    let _ = parser.deserialize_map(Member(name, &mut found));
+    found
+}
+
+/// Looks for the member of that name, of which the last one counts.
+struct Member<'a>(&'a str, &'a mut Value);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(key) = members.next_key::<Cow<'de, str>>()? {
+            if key == self.0 {
+                let Scalar(value) = members.next_value()?;
+                *self.1 = value;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A scalar; null in place of arrays and objects.
+struct Scalar(Value);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor).map(Scalar)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Null)
     }
 }
 
@@ -193,6 +285,26 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_member_is_found_without_the_others() {
+        let id = |text: &str| scalar_member(text, "id");
+        for (text, expected) in [
+            (r#"{"id":7,"a":[0,{"id":8}]}"#, json!(7)),
+            (r#"{"a":[0,{"id":8}],"id":"x\u0041"}"#, json!("xA")),
+            (r#"{"id":1,"\u0069d":2} {"id":3}"#, json!(2)),
+            (r#"{"id":-1.5,"a":"#, json!(-1.5)),
+            (r#"{"id":true,'"#, json!(true)),
+            (r#"{"id":[1]}"#, Value::Null),
+            (r#"{"id":{"id":1}}"#, Value::Null),
+            (r#"[{"id":1}]"#, Value::Null),
+            ("", Value::Null),
+        ] {
+            assert_eq!(id(text), expected, "{text}");
+        }
+        let deep = format!(r#"{{"id":5,"a":{}"#, "[".repeat(1_000_000));
+        assert_eq!(id(&deep), json!(5));
     }
 
     #[test]

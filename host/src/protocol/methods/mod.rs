@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::json::{Extent, weight};
+use super::json::{self, Extent, weight};
 use super::outbox::Outbox;
 use super::replies::Known;
 use super::request::{self, Params, Request};
@@ -210,7 +210,7 @@ impl Methods {
     /// before it is taken.
     fn parse(&self, text: &str, received: &mut Claim) -> Result<Request, request::Refused> {
         let refused = |error| request::Refused {
-            id: Value::Null,
+            id: self.id_alone(text),
             error,
         };
         let limit = self.core.limits().message_values;
@@ -228,6 +228,14 @@ impl Methods {
                 .map_err(|exhausted| refused(exhausted.into()))?;
         }
         Request::parse(text)
+    }
+
+    /// The id of a request that is not parsed: clients wait for an answer with it.
+    fn id_alone(&self, text: &str) -> Value {
+        match json::scalar_member(text, "id") {
+            Value::String(id) if id.len() as u64 > self.core.limits().id_bytes => Value::Null,
+            id => id,
+        }
     }
 
     /// Refuses requests of an account whose requests that are under way take too much memory,
