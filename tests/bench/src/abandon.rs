@@ -13,7 +13,7 @@ use crate::{
     generator::Generator,
     options::{Abandon, Options},
     server::Server,
-    traffic::Traffic,
+    traffic::{Even, Shape, Traffic},
 };
 
 /// Period of the server's garbage collector, seconds.
@@ -55,8 +55,12 @@ pub(crate) fn measure(
 fn round(options: &Options, abandon: &Abandon, server: &Server) -> Result<Round, Error> {
     let viewers = abandon.endpoints.saturating_sub(1).max(1) as usize;
     // It is about endpoints, not about packets: one for each frame will do.
-    let traffic = Traffic {
+    let frames = Even {
         packets_per_frame: 1,
+        ..options.even()
+    };
+    let traffic = Traffic {
+        shape: Shape::Even(frames),
         ..options.traffic()
     };
     let mut generator = Generator::new(server.address(), viewers, traffic)?;

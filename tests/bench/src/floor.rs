@@ -15,7 +15,7 @@ use crate::{
     affinity::Cores,
     dscp::Mark,
     error::Error,
-    socket::{MediaSocket, ReceiveBuffers},
+    socket::{BATCH, MediaSocket, ReceiveBuffers},
     traffic::Traffic,
 };
 
@@ -95,7 +95,7 @@ impl Floor {
                         received.add(data);
                     }
                 });
-                more = call.map_err(Error::system("receiving"))?;
+                more = call.map_err(Error::system("receiving"))? == BATCH;
                 self.send(&received)?;
             }
         }
@@ -111,17 +111,20 @@ impl Floor {
         window: Duration,
     ) -> Result<Duration, Error> {
         cores.enter_server()?;
-        let mut frame = Received::default();
-        for position in 0..traffic.packets_per_frame {
-            frame.add(&vec![0x5a; HEADER + traffic.payload_at(position) + TAG]);
-        }
         let (begin, cpu_before) = (Instant::now(), cpu_time());
-        let mut count = 0;
-        while traffic.frame_interval() * count < window {
-            let due = begin + traffic.frame_interval() * count;
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            self.send(&frame)?;
-            count += 1;
+        let (mut frame, mut planned) = (Received::default(), traffic.packet(0));
+        for index in 1.. {
+            frame.add(&vec![0x5a; HEADER + planned.payload + TAG]);
+            let (due, last) = (planned.due, planned.last);
+            if due >= window {
+                break;
+            }
+            if last {
+                thread::sleep((begin + due).saturating_duration_since(Instant::now()));
+                self.send(&frame)?;
+                frame.clear();
+            }
+            planned = traffic.packet(index);
         }
         Ok((cpu_time() - cpu_before) / self.packets.max(1))
     }

@@ -38,6 +38,9 @@ pub(crate) struct Forwarding {
     pub(crate) cpu_us_per_packet: f64,
     /// Share of its core that the server used, percent.
     pub(crate) cpu_percent: f64,
+    /// UDP messages (a sendmsg, whatever it carries) that the server sent for each frame and viewer;
+    /// the few of reports and supervision are among them.
+    pub(crate) messages_per_frame: f64,
     /// CPU time per packet of encryption and the same socket calls, with segmented sending.
     pub(crate) floor_gso_us: Option<f64>,
     /// The same, each packet sent in a call of its own.
@@ -143,10 +146,13 @@ fn measure_server(
     generator.open_window();
     let (cpu_before, begin) = (process.cpu_time()?, Instant::now());
     let core_before = core_time(cores.server)?;
+    let first_frame = generator.frames();
     generator.run_for(options.window())?;
     let (cpu, time) = (process.cpu_time()? - cpu_before, begin.elapsed());
     let others = (core_time(cores.server)? - core_before).saturating_sub(cpu);
     generator.close_window();
+    let frames = generator.frames().saturating_sub(first_frame).max(1);
+    let messages = count(generator.messages()) / f64::from(frames) / f64::from(viewers.max(1));
     let media = kib(process)?;
     generator.run_for(DRAIN)?;
 
@@ -161,6 +167,7 @@ fn measure_server(
     let run = Forwarding {
         cpu_us_per_packet: micros(cpu) / count(received.max(1)),
         cpu_percent: percent(cpu, time),
+        messages_per_frame: messages,
         others_percent: percent(others, time),
         answer_p50_ms: percentile(&answers, 0.5),
         answer_p99_ms: percentile(&answers, 0.99),

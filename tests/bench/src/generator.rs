@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RPC: Token = Token(usize::MAX - 1);
 /// The publisher among the participants.
 const PUBLISHER: usize = 0;
+/// Before a packet of a recording the load does not wait any more, but looks at its clock.
+const NEAR: Duration = Duration::from_millis(2);
 /// The publisher's SSRC.
 const SSRC: u32 = 0x1234_5678;
 
@@ -50,6 +52,8 @@ pub(crate) struct Generator {
     readable: Vec<bool>,
     rpc_readable: bool,
     buffers: ReceiveBuffers,
+    /// Messages received, each of one datagram or several.
+    messages: u64,
     rpc: Rpc<Step>,
     pipeline: String,
     participants: Vec<Participant>,
@@ -91,6 +95,7 @@ impl Generator {
             sockets,
             rpc_readable: false,
             buffers: ReceiveBuffers::default(),
+            messages: 0,
             rpc,
             pipeline: String::new(),
             participants: Vec::with_capacity(viewers + 1),
@@ -122,8 +127,8 @@ impl Generator {
                 PUBLISHER => Direction::Send(SSRC),
                 _ => Direction::Receive,
             };
-            let participant =
-                Participant::new(now, number, (socket, port), direction, &certificate)?;
+            let video = (direction, self.traffic.codec());
+            let participant = Participant::new(now, number, (socket, port), video, &certificate)?;
             self.participants.push(participant);
         }
         Ok(())
@@ -201,6 +206,13 @@ impl Generator {
         }
         let timer = self.timers.first().map(|(due, _)| *due);
         let packet = self.source.as_ref().map(Source::due);
+        let now = Instant::now();
+        // The system wakes up with milliseconds to spare, which the times between packets of a
+        // browser are not.
+        let is_near = |due: Instant| due.saturating_duration_since(now) < NEAR;
+        if !self.traffic.sends_together() && packet.is_some_and(is_near) {
+            return Duration::ZERO;
+        }
         let feedback = self.feedback.map(|(due, _)| due);
         let next = [timer, packet, feedback]
             .into_iter()
@@ -257,8 +269,19 @@ impl Generator {
         }
     }
 
+    /// Messages that the server made the system send to the load since the window was opened.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Frames that the publisher has begun.
+    pub(crate) fn frames(&self) -> u32 {
+        self.source.as_ref().map_or(0, Source::frame)
+    }
+
     /// Begins to count what viewers receive.
     pub(crate) fn open_window(&mut self) {
+        self.messages = 0;
         for participant in &mut self.participants {
             participant.reception.restart();
         }

@@ -17,6 +17,7 @@
 mod abandon;
 mod affinity;
 mod call;
+mod capture;
 mod control;
 /// With the sockets of the module under test.
 #[allow(dead_code, reason = "the load marks nothing")]

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::traffic::Traffic;
+use crate::{
+    capture::Recorded,
+    traffic::{Even, Shape, Traffic},
+};
 
 /// Measures a release build of Rivero: 1 publisher to N real DTLS-SRTP viewers on loopback, beside
 /// the floor (AES-128-GCM and the same socket calls) and a plain forwarder of the `webrtc` crate in
@@ -46,8 +49,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=30))]
     pub(crate) spread: u64,
     /// Packets of a frame, of which 25 come per second
-    #[arg(long, default_value_t = Traffic::VGA_1_MBPS.packets_per_frame, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, default_value_t = Even::VGA_1_MBPS.packets_per_frame, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) packets_per_frame: u32,
+    /// Send what Chromium sent once, in place of frames that are all alike
+    #[arg(long, value_name = "CODEC", conflicts_with_all = ["spread", "packets_per_frame"])]
+    pub(crate) capture: Option<Recorded>,
     /// Milliseconds between two transport-wide feedbacks of a viewer; 0 = none
     #[arg(long, default_value_t = 100, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub(crate) feedback_interval: u64,
@@ -158,13 +164,23 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
+    /// Frames that are all alike.
+    pub(crate) fn even(&self) -> Even {
+        Even {
+            spread: Duration::from_millis(self.spread),
+            packets_per_frame: self.packets_per_frame,
+            ..Even::VGA_1_MBPS
+        }
+    }
+
     /// What the publisher sends.
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
-            spread: Duration::from_millis(self.spread),
-            packets_per_frame: self.packets_per_frame,
+            shape: match self.capture {
+                Some(capture) => Shape::Captured(capture.load()),
+                None => Shape::Even(self.even()),
+            },
             feedback_interval: Duration::from_millis(self.feedback_interval),
-            ..Traffic::VGA_1_MBPS
         }
     }
 }

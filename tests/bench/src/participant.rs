@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     reception::{Reception, Window},
     sdp,
-    traffic::Stamp,
+    traffic::{Codec, Stamp},
 };
 
 /// The address of participant 0; each has one of its own, since the server tells peers apart by
@@ -87,7 +87,7 @@ impl Participant {
         now: Instant,
         number: usize,
         (socket, port): (usize, u16),
-        direction: sdp::Direction,
+        (direction, codec): (sdp::Direction, Codec),
         certificate: &Arc<Certificate>,
     ) -> Result<Self, Error> {
         let mut random = rand::rng();
@@ -95,7 +95,7 @@ impl Participant {
             ufrag: format!("{:08x}", random.random::<u32>()),
             password: format!("{:032x}", random.random::<u128>()),
         };
-        let offer = sdp::offer(direction, &credentials, certificate);
+        let offer = sdp::offer(direction, codec, &credentials, certificate);
         let config = PeerConfig::new(credentials, true, certificate.clone());
         let mut peer = Peer::new(config, now)?;
         let local = SocketAddr::new(address(number).into(), port);

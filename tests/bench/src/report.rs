@@ -29,7 +29,7 @@ type ForwardingRow = (Row, Gate);
 /// With fewer viewers what the server does once weighs more than what it does for each.
 const VIEWERS_FOR_RATIO: u32 = 100;
 
-const FORWARDING: [ForwardingRow; 28] = [
+const FORWARDING: [ForwardingRow; 29] = [
     (
         (
             "server CPU per forwarded packet, µs",
@@ -73,6 +73,14 @@ const FORWARDING: [ForwardingRow; 28] = [
     ),
     (("  packets that it lost", "forwarder_lost", 0), Gate::None),
     (("server CPU, % of its core", "cpu_percent", 1), Gate::None),
+    (
+        (
+            "UDP messages for a frame and viewer",
+            "messages_per_frame",
+            2,
+        ),
+        Gate::None,
+    ),
     (
         ("other work on the server's core, %", "others_percent", 1),
         Gate::None,
@@ -223,7 +231,8 @@ const CONTROL: [ControlRow; 9] = [
 impl Report {
     /// Without figures yet.
     pub(crate) fn new(options: &Options, cores: Cores) -> Self {
-        let traffic = options.traffic();
+        let even = options.even();
+        let recording = options.capture.map(|capture| format!("{capture:?}"));
         Self {
             head: json!({
                 "machine": machine(),
@@ -232,10 +241,11 @@ impl Report {
                 "seconds": options.seconds,
                 "join_interval_ms": options.join_interval,
                 "spread_ms": options.spread,
-                "frame_rate": traffic.frame_rate,
-                "packets_per_frame": traffic.packets_per_frame,
+                "capture": recording,
+                "frame_rate": even.frame_rate,
+                "packets_per_frame": even.packets_per_frame,
                 "feedback_interval_ms": options.feedback_interval,
-                "payload_bytes": traffic.payload,
+                "payload_bytes": even.payload,
                 "connections": options.connections,
             }),
             forwarding: BTreeMap::new(),
@@ -277,15 +287,21 @@ impl Report {
                 .map_or(String::new(), ToString::to_string)
         };
         println!("{}", text("machine").trim_matches('"'));
+        let traffic = match self.head.get("capture").and_then(Value::as_str) {
+            Some(codec) => format!("{codec} as Chromium sent it"),
+            None => format!(
+                "frames of {} packets of {} bytes at {} per second, spread over {} ms",
+                text("packets_per_frame"),
+                text("payload_bytes"),
+                text("frame_rate"),
+                text("spread_ms"),
+            ),
+        };
         println!(
-            "median of {} run(s) of {} s; frames of {} packets of {} bytes at {} per second, \
-             spread over {} ms; a viewer joins every {} ms and sends feedback every {} ms\n",
+            "median of {} run(s) of {} s; {traffic}; a viewer joins every {} ms and sends feedback \
+             every {} ms\n",
             text("runs"),
             text("seconds"),
-            text("packets_per_frame"),
-            text("payload_bytes"),
-            text("frame_rate"),
-            text("spread_ms"),
             text("join_interval_ms"),
             text("feedback_interval_ms"),
         );

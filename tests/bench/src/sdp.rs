@@ -3,10 +3,12 @@
 use rivero_bench_peer::{Certificate, DtlsRole, Fingerprint, IceCredentials, RemoteParameters};
 use rivero_rtp::RtpHeader;
 
-use crate::error::Error;
+use crate::{error::Error, traffic::Codec};
 
-/// The payload type that is offered for VP8.
+/// The payload type that is offered for video…
 pub(crate) const PAYLOAD_TYPE: u8 = 96;
+/// …and for its retransmissions.
+const RTX_PAYLOAD_TYPE: u8 = 97;
 
 /// The number that is offered for the extension with transport-wide sequence numbers.
 const TRANSPORT_SEQUENCE: u8 = 3;
@@ -27,15 +29,23 @@ pub(crate) enum Direction {
     Receive,
 }
 
-/// An offer of one VP8 stream with the feedback and extensions that browsers offer.
+/// An offer of one stream with the feedback and extensions that browsers offer.
 pub(crate) fn offer(
     direction: Direction,
+    codec: Codec,
     credentials: &IceCredentials,
     certificate: &Certificate,
 ) -> String {
     let (direction, source) = match direction {
         Direction::Send(ssrc) => ("sendonly", format!("a=ssrc:{ssrc} cname:bench\r\n")),
         Direction::Receive => ("recvonly", String::new()),
+    };
+    let (name, parameters) = match codec {
+        Codec::Vp8 => ("VP8", "max-fr=60"),
+        Codec::H264 => (
+            "H264",
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        ),
     };
     let (ufrag, password) = (&credentials.ufrag, &credentials.password);
     let fingerprint = certificate.fingerprint();
@@ -45,7 +55,7 @@ pub(crate) fn offer(
         "s=-",
         "t=0 0",
         "a=group:BUNDLE 0",
-        &format!("m=video 9 UDP/TLS/RTP/SAVPF {PAYLOAD_TYPE}"),
+        &format!("m=video 9 UDP/TLS/RTP/SAVPF {PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}"),
         "c=IN IP4 0.0.0.0",
         &format!("a=ice-ufrag:{ufrag}"),
         &format!("a=ice-pwd:{password}"),
@@ -61,7 +71,10 @@ pub(crate) fn offer(
         &format!("a={direction}"),
         "a=rtcp-mux",
         "a=rtcp-rsize",
-        &format!("a=rtpmap:{PAYLOAD_TYPE} VP8/90000"),
+        &format!("a=rtpmap:{PAYLOAD_TYPE} {name}/90000"),
+        &format!("a=fmtp:{PAYLOAD_TYPE} {parameters}"),
+        &format!("a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000"),
+        &format!("a=fmtp:{RTX_PAYLOAD_TYPE} apt={PAYLOAD_TYPE}"),
         &format!("a=rtcp-fb:{PAYLOAD_TYPE} goog-remb"),
         &format!("a=rtcp-fb:{PAYLOAD_TYPE} transport-cc"),
         &format!("a=rtcp-fb:{PAYLOAD_TYPE} ccm fir"),

@@ -10,7 +10,7 @@ use rivero_rtp::{
 
 use crate::{
     sdp::PAYLOAD_TYPE,
-    traffic::{Place, Stamp, Traffic, write_payload},
+    traffic::{Place, Planned, Stamp, Traffic, write_payload},
 };
 
 /// VP8's RTP clock.
@@ -24,10 +24,10 @@ pub(crate) struct Source {
     traffic: Traffic,
     ssrc: u32,
     epoch: Instant,
-    /// When the present frame is due.
-    frame_due: Instant,
-    frame: u32,
-    position: u32,
+    /// Time 0 of the plan.
+    begin: Instant,
+    /// The next packet.
+    next: Planned,
     keyframe: bool,
     keyframe_wanted: bool,
     last_keyframe: Instant,
@@ -44,9 +44,8 @@ impl Source {
             traffic,
             ssrc,
             epoch,
-            frame_due: now,
-            frame: 0,
-            position: 0,
+            begin: now,
+            next: traffic.packet(0),
             keyframe: true,
             keyframe_wanted: false,
             last_keyframe: now,
@@ -65,7 +64,7 @@ impl Source {
 
     /// When the next packet is due.
     pub(crate) fn due(&self) -> Instant {
-        self.frame_due + self.traffic.delay_of(self.position)
+        self.begin + self.next.due
     }
 
     /// The index of the next packet.
@@ -75,12 +74,12 @@ impl Source {
 
     /// The number of the frame that the next packet belongs to.
     pub(crate) fn frame(&self) -> u32 {
-        self.frame
+        self.next.frame
     }
 
     /// Whether the next packet begins a frame.
     pub(crate) fn at_frame_start(&self) -> bool {
-        self.position == 0
+        self.next.position == 0
     }
 
     /// Appends the next packet, protected, to `out`; returns its length.
@@ -90,52 +89,49 @@ impl Source {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Result<usize, PeerError> {
-        if self.position == 0 && std::mem::take(&mut self.keyframe_wanted) {
+        let planned = self.next;
+        if planned.position == 0 && std::mem::take(&mut self.keyframe_wanted) {
             (self.keyframe, self.last_keyframe) = (true, now);
         }
-        let last = self.position + 1 == self.traffic.packets_per_frame;
         let stamp = Stamp {
             sent: Stamp::time(self.epoch, now),
             index: self.index,
         };
         let place = Place {
-            picture: low_bits(self.frame.into()),
-            position: self.position,
+            picture: low_bits(planned.frame.into()),
+            position: planned.position,
             keyframe: self.keyframe,
         };
-        let length = self.traffic.payload_at(self.position);
-        write_payload(&mut self.payload, place, stamp, length);
+        let codec = self.traffic.codec();
+        write_payload(codec, &mut self.payload, place, stamp, planned.payload);
         let header = OutgoingHeader {
-            marker: last,
+            marker: planned.last,
             payload_type: PAYLOAD_TYPE,
             sequence: low_bits(self.index),
             timestamp: self.rtp_timestamp(),
             ssrc: self.ssrc,
             extensions: &self.extensions,
+            padding: 0,
         };
         let written = peer.protect_rtp(&header, &[&self.payload], out)?;
-        self.octets = self.octets.wrapping_add(u32::try_from(length).unwrap_or(0));
+        let length = u32::try_from(self.payload.len()).unwrap_or(0);
+        self.octets = self.octets.wrapping_add(length);
         self.index += 1;
-        self.position += 1;
-        if last {
-            self.next_frame(now);
+        self.next = self.traffic.packet(self.index);
+        if planned.last {
+            self.keyframe = false;
+            // After a long pause (a stalled machine) go on from here instead of catching up.
+            let late = now.saturating_duration_since(self.due());
+            if late > Duration::from_millis(200) {
+                self.begin += late;
+            }
         }
         Ok(written)
     }
 
-    fn next_frame(&mut self, now: Instant) {
-        (self.position, self.keyframe) = (0, false);
-        self.frame = self.frame.wrapping_add(1);
-        self.frame_due += self.traffic.frame_interval();
-        // After a long pause (a stalled machine) go on from here instead of catching up.
-        if now.saturating_duration_since(self.frame_due) > Duration::from_millis(200) {
-            self.frame_due = now;
-        }
-    }
-
     fn rtp_timestamp(&self) -> u32 {
-        self.frame
-            .wrapping_mul(CLOCK_RATE / self.traffic.frame_rate)
+        let rate = CLOCK_RATE / self.traffic.frame_rate();
+        self.next.frame.wrapping_mul(rate)
     }
 
     /// The stream's sender report.

@@ -2,9 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-/// Shape of the stream.
+use crate::capture::Capture;
+
+/// What is sent, and how often viewers tell of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traffic {
+    pub(crate) shape: Shape,
+    /// Time between two transport-wide feedbacks of a viewer, zero for none.
+    pub(crate) feedback_interval: Duration,
+}
+
+/// Sizes and times of the packets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// Frames that are all alike.
+    Even(Even),
+    /// What a browser sent once, again and again.
+    Captured(&'static Capture),
+}
+
+/// Frames that are all alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Even {
     /// Frames per second.
     pub(crate) frame_rate: u32,
     /// Packets of a frame.
@@ -15,11 +34,24 @@ pub(crate) struct Traffic {
     pub(crate) last_payload: usize,
     /// Time over which the packets of a frame are spread.
     pub(crate) spread: Duration,
-    /// Time between two transport-wide feedbacks of a viewer, zero for none.
-    pub(crate) feedback_interval: Duration,
 }
 
-impl Traffic {
+/// A packet of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// When it is sent, counted from the beginning of the stream.
+    pub(crate) due: Duration,
+    /// Bytes of payload.
+    pub(crate) payload: usize,
+    /// Number of its frame, from 0.
+    pub(crate) frame: u32,
+    /// Number of the packet in its frame.
+    pub(crate) position: u32,
+    /// Whether it ends its frame.
+    pub(crate) last: bool,
+}
+
+impl Even {
     /// 640x480 at 1 Mbit/s: 125 packets of about 1,000 bytes per second.
     pub(crate) const VGA_1_MBPS: Self = Self {
         frame_rate: 25,
@@ -27,27 +59,67 @@ impl Traffic {
         payload: 1000,
         last_payload: 960,
         spread: Duration::ZERO,
-        feedback_interval: Duration::from_millis(100),
     };
 
-    /// Time between two frames.
-    pub(crate) fn frame_interval(&self) -> Duration {
-        Duration::from_secs(1) / self.frame_rate
+    fn packet(&self, index: u64) -> Planned {
+        let of_frame = u64::from(self.packets_per_frame);
+        let frame = u32::try_from(index / of_frame).unwrap_or(u32::MAX);
+        let position = u32::try_from(index % of_frame).unwrap_or(0);
+        let last = position + 1 == self.packets_per_frame;
+        let begin = Duration::from_secs(1) / self.frame_rate * frame;
+        Planned {
+            due: begin + self.spread * position / self.packets_per_frame,
+            payload: if last {
+                self.last_payload
+            } else {
+                self.payload
+            },
+            frame,
+            position,
+            last,
+        }
     }
+}
 
-    /// Payload bytes of the packet at `position` of a frame.
-    pub(crate) fn payload_at(&self, position: u32) -> usize {
-        if position + 1 == self.packets_per_frame {
-            self.last_payload
-        } else {
-            self.payload
+impl Traffic {
+    /// The packet number `index`.
+    pub(crate) fn packet(&self, index: u64) -> Planned {
+        match &self.shape {
+            Shape::Even(even) => even.packet(index),
+            Shape::Captured(capture) => capture.packet(index),
         }
     }
 
-    /// Time from the first packet of a frame to the one at `position`.
-    pub(crate) fn delay_of(&self, position: u32) -> Duration {
-        self.spread * position / self.packets_per_frame
+    /// Frames per second, about.
+    pub(crate) fn frame_rate(&self) -> u32 {
+        match &self.shape {
+            Shape::Even(even) => even.frame_rate,
+            Shape::Captured(capture) => capture.frame_rate(),
+        }
     }
+
+    /// The codec whose payloads are made.
+    pub(crate) fn codec(&self) -> Codec {
+        match &self.shape {
+            Shape::Even(_) => Codec::Vp8,
+            Shape::Captured(capture) => capture.codec,
+        }
+    }
+
+    /// Whether packets that are due at about the same time leave in one call: those of browsers
+    /// leave one by one.
+    pub(crate) fn sends_together(&self) -> bool {
+        matches!(self.shape, Shape::Even(_))
+    }
+}
+
+/// What the payloads look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// RFC 7741
+    Vp8,
+    /// RFC 6184
+    H264,
 }
 
 /// Carried in every payload, to be read where it arrives.
@@ -61,6 +133,8 @@ pub(crate) struct Stamp {
 
 /// Where the stamp lies in a payload: behind all that VP8 readers look at.
 const STAMP_AT: usize = 16;
+/// Bytes of a stamp.
+const STAMP_LEN: usize = 16;
 
 impl Stamp {
     /// Nanoseconds from `epoch` to `now`.
@@ -96,9 +170,39 @@ pub(crate) struct Place {
     pub(crate) keyframe: bool,
 }
 
-/// Replaces `out` by a payload of `length` bytes: payload descriptor (RFC 7741 §4.2) with a
-/// picture id, frame header (RFC 6386 §9.1) in the first packet of a frame, stamp, filling.
-pub(crate) fn write_payload(out: &mut Vec<u8>, place: Place, stamp: Stamp, length: usize) {
+/// Replaces `out` by a payload of `length` bytes: what the codec begins with, stamp, filling.
+pub(crate) fn write_payload(
+    codec: Codec,
+    out: &mut Vec<u8>,
+    place: Place,
+    stamp: Stamp,
+    length: usize,
+) {
+    out.clear();
+    match codec {
+        Codec::Vp8 => begin_vp8(out, place),
+        Codec::H264 => begin_h264(out, place),
+    }
+    out.resize(STAMP_AT, 0);
+    stamp.write(out);
+    out.resize(length.max(STAMP_AT + STAMP_LEN), 0x5a);
+}
+
+/// A fragment of a slice (RFC 6184 §5.8).
+fn begin_h264(out: &mut Vec<u8>, place: Place) {
+    const FRAGMENT: u8 = 0x60 | 28;
+    const START: u8 = 0x80;
+    const IDR: u8 = 5;
+    const SLICE: u8 = 1;
+    let start = if place.position == 0 { START } else { 0 };
+    let kind = if place.keyframe { IDR } else { SLICE };
+    // The slice header begins with first_mb_in_slice, 0 as Exp-Golomb code.
+    out.extend_from_slice(&[FRAGMENT, start | kind, 0x80]);
+}
+
+/// Payload descriptor (RFC 7741 §4.2) with a picture id, and the frame header (RFC 6386 §9.1) in
+/// the first packet of a frame.
+fn begin_vp8(out: &mut Vec<u8>, place: Place) {
     const EXTENDED: u8 = 0x80;
     const PARTITION_START: u8 = 0x10;
     const HAS_PICTURE_ID: u8 = 0x80;
@@ -113,7 +217,6 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, place: Place, stamp: Stamp, lengt
         0
     };
     let [id_high, id_low] = (0x8000 | place.picture).to_be_bytes();
-    out.clear();
     out.extend_from_slice(&[EXTENDED | start, HAS_PICTURE_ID, id_high, id_low]);
     if place.position == 0 {
         let tag = u32::from(!place.keyframe) | SHOW_FRAME | PARTITION_BYTES << 5;
@@ -124,9 +227,6 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, place: Place, stamp: Stamp, lengt
             out.extend_from_slice(&480u16.to_le_bytes());
         }
     }
-    out.resize(STAMP_AT, 0);
-    stamp.write(out);
-    out.resize(length, 0x5a);
 }
 
 #[cfg(test)]
@@ -135,42 +235,53 @@ mod tests {
 
     use super::*;
 
-    fn payload(position: u32, keyframe: bool) -> Vec<u8> {
+    fn payload(codec: Codec, position: u32, keyframe: bool) -> Vec<u8> {
         let (mut out, picture) = (vec![1, 2, 3], 7);
         let place = Place {
             picture,
             position,
             keyframe,
         };
-        write_payload(&mut out, place, Stamp { sent: 5, index: 9 }, 1000);
+        write_payload(codec, &mut out, place, Stamp { sent: 5, index: 9 }, 1000);
         out
     }
 
     #[test]
     fn a_stamp_comes_back() {
-        for payload in [payload(0, true), payload(0, false), payload(3, false)] {
-            assert_eq!(payload.len(), 1000);
-            assert_eq!(Stamp::read(&payload), Some(Stamp { sent: 5, index: 9 }));
+        for codec in [Codec::Vp8, Codec::H264] {
+            for (position, keyframe) in [(0, true), (0, false), (3, false)] {
+                let payload = payload(codec, position, keyframe);
+                assert_eq!(payload.len(), 1000);
+                assert_eq!(Stamp::read(&payload), Some(Stamp { sent: 5, index: 9 }));
+            }
         }
         assert_eq!(Stamp::read(&[0; 31]), None);
     }
 
     #[test]
     fn keyframes_look_like_keyframes() {
-        let starts = |payload: &[u8]| VideoCodec::Vp8.inspect(payload).keyframe_start;
-        assert!(starts(&payload(0, true)));
-        assert!(!starts(&payload(0, false)));
-        assert!(!starts(&payload(1, true)));
+        for (codec, reader) in [
+            (Codec::Vp8, VideoCodec::Vp8),
+            (Codec::H264, VideoCodec::H264),
+        ] {
+            let starts = |position, keyframe| {
+                reader
+                    .inspect(&payload(codec, position, keyframe))
+                    .keyframe_start
+            };
+            assert!(starts(0, true));
+            assert!(!starts(0, false));
+            assert!(!starts(1, true));
+        }
     }
 
     #[test]
     fn the_stream_has_1_mbps() {
-        let traffic = Traffic::VGA_1_MBPS;
-        let frame: usize = (0..traffic.packets_per_frame)
-            .map(|p| traffic.payload_at(p))
-            .sum();
-        let bits = frame * 8 * traffic.frame_rate as usize;
+        let second = (0..125).map(|index| Even::VGA_1_MBPS.packet(index));
+        let bits: usize = second.map(|packet| packet.payload * 8).sum();
         assert!((950_000..=1_050_000).contains(&bits), "{bits}");
-        assert_eq!(traffic.delay_of(4), Duration::ZERO);
+        let fourth = Even::VGA_1_MBPS.packet(9);
+        assert_eq!(fourth.due, Duration::from_millis(40));
+        assert_eq!((fourth.frame, fourth.position, fourth.last), (1, 4, true));
     }
 }

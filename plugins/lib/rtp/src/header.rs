@@ -162,19 +162,22 @@ pub struct OutgoingHeader<'a> {
     pub ssrc: u32,
     /// Extension elements under the receiver's ids.
     pub extensions: &'a ExtensionBlock,
+    /// Bytes of padding behind the payload, their count included. RFC 3550 §5.1.
+    pub padding: u8,
 }
 
 impl OutgoingHeader<'_> {
-    /// Appends the header to `out`. No CSRC list, no padding.
+    /// Appends the header to `out`, without a CSRC list.
     #[inline]
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let extension_bit = if self.extensions.is_empty() { 0 } else { 0x10 };
+        let padding_bit = if self.padding == 0 { 0 } else { 0x20 };
         let marker_bit = if self.marker { 0x80 } else { 0 };
         let [s0, s1] = self.sequence.to_be_bytes();
         let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
         let [c0, c1, c2, c3] = self.ssrc.to_be_bytes();
         out.extend_from_slice(&[
-            0x80 | extension_bit,
+            0x80 | padding_bit | extension_bit,
             marker_bit | (self.payload_type & 0x7f),
             s0,
             s1,
@@ -188,6 +191,15 @@ impl OutgoingHeader<'_> {
             c3,
         ]);
         self.extensions.write_to(out);
+    }
+
+    /// Appends the padding, which comes behind the payload and is encrypted with it.
+    #[inline]
+    pub fn write_padding(&self, out: &mut Vec<u8>) {
+        if self.padding > 0 {
+            out.resize(out.len() + usize::from(self.padding) - 1, 0);
+            out.push(self.padding);
+        }
     }
 
     /// Bytes that [`Self::write_to`] appends.
@@ -269,11 +281,17 @@ mod tests {
             timestamp: 0xdead_beef,
             ssrc: 42,
             extensions: &extensions,
+            padding: 0,
+            padding: 3,
         };
         let mut bytes = Vec::new();
         out.write_to(&mut bytes);
         assert_eq!(bytes.len(), out.encoded_len());
+        bytes.extend_from_slice(b"ab");
+        out.write_padding(&mut bytes);
         let header = RtpHeader::parse(&bytes).unwrap();
+        assert_eq!(header.payload(&bytes).unwrap(), b"ab");
+        assert_eq!(bytes.len(), out.encoded_len() + 5);
         assert_eq!(header.sequence, 65535);
         assert_eq!(header.timestamp, 0xdead_beef);
         let elements: Vec<_> = header.extensions(&bytes).collect();

@@ -45,6 +45,7 @@ mod tests {
             timestamp: 90_000,
             ssrc: 2,
             extensions: &extensions,
+            padding: 0,
         };
         let mut bytes = Vec::new();
         header.write_to(&mut bytes);

@@ -38,8 +38,8 @@ impl SrtpSender {
         })
     }
 
-    /// Appends one SRTP packet to `out`: `header`, the concatenated `payload` parts encrypted, and
-    /// the tag. Returns how many bytes were appended; on an error `out` is as before.
+    /// Appends one SRTP packet to `out`: `header`, the concatenated `payload` parts and the padding
+    /// encrypted, and the tag. Returns how many bytes were appended; on an error `out` is as before.
     ///
     /// A stream begins with a sequence number below 32768, so that the receiver cannot miss the
     /// first roll-over. Sequence numbers may go back by up to 2048 for retransmissions, but a
@@ -59,12 +59,14 @@ impl SrtpSender {
         let index = self.next_index(header.ssrc, header.sequence)?;
         let start = out.len();
         let length: usize = payload.iter().map(|part| part.len()).sum();
+        let length = length + usize::from(header.padding);
         out.reserve(header.encoded_len() + length + MAX_TRAILER);
         header.write_to(out);
         let header_len = out.len() - start;
         for part in payload {
             out.extend_from_slice(part);
         }
+        header.write_padding(out);
         let sealed = match &mut self.cipher {
             Cipher::Aead(cipher) => cipher.seal_rtp(header.ssrc, index, header_len, start, out),
             Cipher::CounterMode(cipher) => {

@@ -63,6 +63,7 @@ fn protect(sender: &mut SrtpSender, sequence: u16, payload: &[u8], out: &mut Vec
         timestamp: 1234,
         ssrc: 0xcafe_f00d,
         extensions: &extensions,
+        padding: 0,
     };
     sender.protect_rtp(&header, &[payload], out).unwrap()
 }
@@ -116,6 +117,7 @@ fn parts_are_joined_and_empty_payloads_survive() {
             timestamp: 0,
             ssrc: 1,
             extensions: &extensions,
+            padding: 0,
         };
         let mut out = Vec::new();
         sender
@@ -224,6 +226,7 @@ fn streams_per_session_are_bounded() {
             timestamp: 0,
             ssrc,
             extensions: &extensions,
+            padding: 0,
         };
         sender.protect_rtp(&header, &[b"x"], &mut Vec::new())
     };
@@ -244,6 +247,7 @@ fn new_streams_are_taken_for_as_long_as_the_session_lasts() {
             timestamp: 0,
             ssrc,
             extensions: &ExtensionBlock::default(),
+            padding: 0,
         };
         let (mut packet, mut report) = (Vec::new(), self::report());
         sender.protect_rtp(&header, &[b"x"], &mut packet).unwrap();
@@ -283,6 +287,7 @@ fn identical_retransmissions_are_identical_and_restarts_are_refused() {
         timestamp: 0,
         ssrc: 0xcafe_f00d,
         extensions: &extensions,
+        padding: 0,
     };
     let again = sender.protect_rtp(&header, &[b"z"], &mut Vec::new());
     assert_eq!(again, Err(SrtpError::TooOld));

@@ -1,10 +1,12 @@
 //! Shards: a thread with its sockets and the transports that it alone touches.
 
+mod coalescing;
 mod group;
 mod links;
 mod listener;
 mod outgoing;
 mod routes;
+mod runs;
 mod socket;
 mod station;
 mod stream;

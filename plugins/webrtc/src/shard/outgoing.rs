@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{socket::MediaSocket, stream::Stream};
+use super::{
+    runs::{self, Paddings},
+    socket::MediaSocket,
+    stream::Stream,
+};
 use crate::{
     dscp::Mark,
     peer::{Path, RelayFraming},
@@ -145,6 +149,17 @@ impl<'a> Outgoing<'a> {
     pub(super) fn marked(mut self, mark: Mark) -> Self {
         self.mark = mark;
         self
+    }
+
+    /// By how many bytes to pad datagrams of these lengths, so that the system gets few messages.
+    /// Empty where padding saves none: in a connection, or where each datagram is a message.
+    pub(crate) fn paddings(&self, lengths: &[usize]) -> Paddings {
+        match &self.sink {
+            Sink::Socket { socket, .. } if lengths.len() > 1 && socket.max_segments() > 1 => {
+                runs::paddings(lengths)
+            }
+            _ => Paddings::new(),
+        }
     }
 
     /// Lets `write` append one datagram; without one nothing happens.

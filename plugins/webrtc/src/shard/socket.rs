@@ -17,8 +17,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::dscp::Mark;
 
-/// Receive calls take up to this many coalesced datagrams.
-const BATCH: usize = 8;
+/// Receive calls take up to this many messages, each of one datagram or of several coalesced ones.
+pub(crate) const BATCH: usize = 8;
 /// Room for one coalesced datagram.
 const BUFFER: usize = 65_536;
 /// Asked of the system for each direction; it may give less.
@@ -108,13 +108,14 @@ impl MediaSocket {
         self.state.max_gso_segments()
     }
 
-    /// Receives what is there, up to one batch; `false` when there was less than that, so that the
-    /// system will tell when more arrives. `handle` gets the local and the remote address and one datagram.
+    /// Receives what is there, up to [`BATCH`] messages, and says how many there were: after fewer
+    /// the system will tell when more arrives. `handle` gets the local and the remote address and
+    /// one datagram.
     pub(crate) fn receive(
         &self,
         buffers: &mut ReceiveBuffers,
         mut handle: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
-    ) -> io::Result<bool> {
+    ) -> io::Result<usize> {
         let ReceiveBuffers { memory, meta } = buffers;
         let mut chunks = memory.chunks_exact_mut(BUFFER);
         let mut slices: [IoSliceMut<'_>; BATCH] =
@@ -125,7 +126,7 @@ impl MediaSocket {
         });
         let count = match received {
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
         for (buffer, meta) in memory.chunks_exact_mut(BUFFER).zip(meta.iter()).take(count) {
@@ -136,7 +137,7 @@ impl MediaSocket {
                 handle(local, meta.addr, datagram);
             }
         }
-        Ok(count == BATCH)
+        Ok(count)
     }
 
     /// Sends one datagram, or several of `segment` bytes (the last may be

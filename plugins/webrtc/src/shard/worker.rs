@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     ops::RangeInclusive,
     sync::mpsc::{Receiver, TryRecvError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -18,11 +19,12 @@ use rivero_plugin_api::{Packet, SinkSelection, supervise::contained};
 
 use super::{
     Action, Command, Outgoing, SendCounters, Token,
+    coalescing::Coalescing,
     group::{BurstQueue, Waiting},
     links::Links,
     listener,
     routes::{self, Routes},
-    socket::{MediaSocket, ReceiveBuffers},
+    socket::{BATCH, MediaSocket, ReceiveBuffers},
     station::Pulse,
 };
 use crate::{
@@ -125,6 +127,7 @@ pub(super) struct Worker<'a> {
     /// Those of this turn.
     fired: Vec<(Instant, Token)>,
     waiting: Waiting,
+    coalescing: Coalescing,
     /// `None` while something is being received.
     buffers: Option<ReceiveBuffers>,
     scratch: Vec<u8>,
@@ -156,6 +159,7 @@ impl<'a> Worker<'a> {
             timers: BTreeSet::new(),
             fired: Vec::new(),
             waiting: Waiting::default(),
+            coalescing: Coalescing::default(),
             buffers: None,
             scratch: Vec::new(),
             chunk: Vec::new(),
@@ -186,6 +190,7 @@ impl<'a> Worker<'a> {
                 Err(error) => return Err(error),
             }
             self.pulse.turns();
+            self.coalescing.turn_begins(Instant::now());
             for event in &events {
                 match event.token() {
                     V4 => read_v4 = true,
@@ -209,6 +214,7 @@ impl<'a> Worker<'a> {
             }
             self.send_bursts();
             self.run_timers();
+            self.coalescing.turn_ends(Instant::now());
             self.pulse.rests();
         }
     }
@@ -227,9 +233,15 @@ impl<'a> Worker<'a> {
         contained(END, || self.bury());
     }
 
+    /// How long to wait for the sockets.
     fn patience(&self) -> Option<Duration> {
+        let now = Instant::now();
+        if let Some(nap) = self.coalescing.nap(now) {
+            thread::sleep(nap);
+            return Some(Duration::ZERO);
+        }
         let (next, _) = self.timers.first()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        Some(next.saturating_duration_since(now))
     }
 
     /// Carries out commands; `false` at the end.
@@ -314,8 +326,8 @@ impl<'a> Worker<'a> {
             self.attend();
             self.send_bursts();
             match received {
-                Ok(true) => {}
-                Ok(false) => {
+                Ok(BATCH) => {}
+                Ok(_) => {
                     more = false;
                     break;
                 }
@@ -356,9 +368,13 @@ impl<'a> Worker<'a> {
 
     /// Sends what consumers of this shard are to get.
     fn send_bursts(&mut self) {
+        let now = Instant::now();
+        if !self.coalescing.is_due(now, || self.queue.state()) {
+            return self.attend();
+        }
         let mut waiting = std::mem::take(&mut self.waiting);
         self.queue.take(&mut waiting);
-        let now = Instant::now();
+        waiting.join_bursts();
         for (packets, sinks) in waiting.bursts() {
             for sink in sinks {
                 self.forward(now, packets, *sink);

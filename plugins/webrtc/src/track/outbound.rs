@@ -106,6 +106,8 @@ struct Form<'a> {
     prefix: &'a [u8],
     /// What replaces the beginning of the payload.
     front: &'a [u8],
+    /// Bytes of padding behind the payload.
+    padding: u8,
 }
 
 /// Feedback that the peer sent about this stream.
@@ -281,14 +283,34 @@ impl Outbound {
         &self.sink
     }
 
-    /// Appends a packet as this peer is to get it; `false` when it has no place
-    /// in the peer's stream.
+    /// Whether a packet may be padded: where it would be sent again under its own number it has to
+    /// be the same to the bit (two packets under one number give the key of AES-GCM away), and how
+    /// it was padded is not kept.
+    pub(crate) fn may_pad(&self, packet: &Packet) -> bool {
+        let format = self.format(packet);
+        self.repair.is_some() && format.is_some_and(|format| format.rtx_payload_type.is_some())
+    }
+
+    /// How a packet's length compares with that of others of this peer: without what all of them
+    /// have, and with the extensions that some have.
+    pub(crate) fn length_of(&self, packet: &Packet) -> usize {
+        let extensions = packet.rtp.extensions.iter();
+        let passed = extensions.filter(|extension| {
+            extension_of(extension.kind).is_some_and(|kind| self.extensions.id(kind).is_some())
+        });
+        let length: usize = passed.map(|one| 1 + usize::from(one.length)).sum();
+        packet.payload().len() + length.next_multiple_of(4)
+    }
+
+    /// Appends a packet as this peer is to get it, with so many bytes of padding; `false` when it
+    /// has no place in the peer's stream.
     pub(crate) fn write(
         &mut self,
         moment: Moment,
         peer: &mut Peer,
         mut congestion: Option<&mut CongestionController>,
         packet: &Packet,
+        padding: u8,
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(format) = self.format(packet) else {
@@ -313,6 +335,7 @@ impl Outbound {
             .rewriter
             .rewrite(moment.now, source, rtp.sequence, rtp.timestamp);
         let Some(numbers) = numbers else { return false };
+        debug_assert!(padding == 0 || self.may_pad(packet));
         let form = Form {
             ssrc: self.ssrc,
             payload_type: format.payload_type,
@@ -320,6 +343,7 @@ impl Outbound {
             transport: self.next_transport(&mut congestion),
             prefix: &[],
             front: front.get(..replaced).unwrap_or_default(),
+            padding,
         };
         if let Some(number) = form.transport {
             self.rewriter.set_mark(numbers.sequence, number);
@@ -426,6 +450,7 @@ impl Outbound {
             transport,
             prefix,
             front: front.get(..replaced).unwrap_or_default(),
+            padding: 0,
         };
         // Under its old number it is not counted again.
         let congestion = congestion.filter(|_| !prefix.is_empty());
@@ -494,6 +519,7 @@ impl Outbound {
             timestamp: form.numbers.timestamp,
             ssrc: form.ssrc,
             extensions: &block,
+            padding: form.padding,
         };
         let rest = packet.payload().get(form.front.len()..).unwrap_or_default();
         let Ok(length) = peer.protect_rtp(&header, &[form.prefix, form.front, rest], out) else {

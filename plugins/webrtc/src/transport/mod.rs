@@ -25,6 +25,7 @@ use rivero_rtp::{
     arrivals::TransportArrivals,
     rtcp::{CompoundBuilder, ReportBlock},
 };
+use smallvec::SmallVec;
 
 use crate::{
     data::{ChannelSnapshot, DataEvent, DataTrack},
@@ -478,12 +479,20 @@ impl Transport {
         };
         let moment = moment(now);
         let (peer, congestion) = (&mut self.peer, &mut self.congestion);
+        let mut lengths = SmallVec::<[usize; 16]>::new();
+        if selected(packets, selection).all(|packet| outbound.may_pad(packet)) {
+            lengths.extend(selected(packets, selection).map(|packet| outbound.length_of(packet)));
+        }
+        let mut paddings = outgoing.paddings(&lengths).into_iter();
         for (bit, packet) in packets.iter().enumerate() {
             if selection >> bit & 1 == 0 {
                 outbound.skip(packet);
             } else {
                 let congestion = congestion.as_deref_mut();
-                outgoing.add(|buffer| outbound.write(moment, peer, congestion, packet, buffer));
+                let padding = paddings.next().unwrap_or(0);
+                outgoing.add(|buffer| {
+                    outbound.write(moment, peer, congestion, packet, padding, buffer)
+                });
             }
         }
         drop(outgoing);
@@ -737,6 +746,12 @@ impl Transport {
         }
         snapshot
     }
+}
+
+/// The packets of a burst that a sink gets.
+fn selected(packets: &[Packet], selection: u64) -> impl Iterator<Item = &Packet> {
+    let packets = packets.iter().enumerate();
+    packets.filter_map(move |(bit, packet)| (selection >> bit & 1 == 1).then_some(packet))
 }
 
 /// The next multiple of [`COARSE`] of a clock that all transports share: what is not urgent is done

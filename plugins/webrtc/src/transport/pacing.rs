@@ -133,7 +133,7 @@ impl Transport {
             Some(number) => {
                 outbound.write_again(moment.now, peer, congestion, number, &held.packet, buffer)
             }
-            None => outbound.write(moment, peer, congestion, &held.packet, buffer),
+            None => outbound.write(moment, peer, congestion, &held.packet, 0, buffer),
         }
     }
 

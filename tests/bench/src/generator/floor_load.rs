@@ -11,40 +11,41 @@ use crate::{
     error::Error,
     floor::{HEADER, TAG},
     participant,
+    socket::BATCH,
     traffic::Traffic,
 };
 
 /// Between two looks at whether the measurement has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Which packet of which frame comes next.
+/// Which packet comes next.
 struct Beat {
     traffic: Traffic,
     begin: Instant,
-    frame: u32,
-    position: u32,
+    index: u64,
 }
 
 impl Beat {
     fn due(&self) -> Instant {
-        let frame = self.traffic.frame_interval() * self.frame;
-        self.begin + frame + self.traffic.delay_of(self.position)
+        self.begin + self.traffic.packet(self.index).due
     }
 
-    /// Replaces `out` by the packets of one frame that are due; returns the size of the first.
+    /// Replaces `out` by the packets of one frame that are due, or by one where they do not leave
+    /// together; returns the size of the first.
     fn write_due(&mut self, out: &mut Vec<u8>) -> usize {
-        let (now, frame) = (Instant::now(), self.frame);
-        let length = |position| HEADER + self.traffic.payload_at(position) + TAG;
-        let first = length(self.position);
+        let (now, first) = (Instant::now(), self.traffic.packet(self.index));
+        let length = |payload| HEADER + payload + TAG;
         out.clear();
-        while self.frame == frame && self.due() <= now {
-            out.resize(out.len() + length(self.position), 0x80);
-            self.position += 1;
-            if self.position == self.traffic.packets_per_frame {
-                (self.frame, self.position) = (frame + 1, 0);
+        let mut planned = first;
+        while planned.frame == first.frame && self.begin + planned.due <= now {
+            out.resize(out.len() + length(planned.payload), 0x80);
+            self.index += 1;
+            planned = self.traffic.packet(self.index);
+            if !self.traffic.sends_together() {
+                break;
             }
         }
-        first
+        length(first.payload)
     }
 }
 
@@ -70,8 +71,7 @@ impl Generator {
         let mut beat = Beat {
             traffic,
             begin,
-            frame: 0,
-            position: 0,
+            index: 0,
         };
         while !ended() {
             let now = Instant::now();
@@ -115,7 +115,7 @@ impl Generator {
             _ => {}
         }
         for socket in &self.sockets {
-            while let Ok(true) = socket.receive(&mut self.buffers, |_, _, _| {}) {}
+            while let Ok(BATCH) = socket.receive(&mut self.buffers, |_, _, _| {}) {}
         }
         Ok(())
     }

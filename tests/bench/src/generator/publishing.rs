@@ -22,7 +22,8 @@ impl Generator {
             let Some(path) = publisher.peer.path() else {
                 return Ok(());
             };
-            let segment = write_due(source, &mut publisher.peer, &mut self.scratch)?;
+            let together = self.traffic.sends_together();
+            let segment = write_due(source, &mut publisher.peer, together, &mut self.scratch)?;
             let several = self.scratch.len() > segment;
             self.recorded
                 .add(self.scratch.get(..segment).unwrap_or_default());
@@ -37,7 +38,7 @@ impl Generator {
 
     /// Everybody reports once per second; who does at this frame follows from their number.
     fn report(&mut self, frame: u32) -> Result<(), Error> {
-        let rate = self.traffic.frame_rate as usize;
+        let rate = self.traffic.frame_rate() as usize;
         let turn = frame as usize % rate;
         if turn == PUBLISHER {
             self.report_as_sender()?;
@@ -120,17 +121,18 @@ pub(super) fn divisor(number: usize) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
-/// Replaces `out` by the packets of one frame that are due, equal in size but the last; returns
-/// the size.
+/// Replaces `out` by the packets of one frame that are due, equal in size but the last, or, if not
+/// `together`, by one packet; returns the size.
 fn write_due(
     source: &mut Source,
     peer: &mut rivero_bench_peer::Peer,
+    together: bool,
     out: &mut Vec<u8>,
 ) -> Result<usize, Error> {
     let now = Instant::now();
     out.clear();
     let segment = source.write(peer, now, out)?;
-    while !source.at_frame_start() && source.due() <= now {
+    while together && !source.at_frame_start() && source.due() <= now {
         source.write(peer, now, out)?;
     }
     Ok(segment)

@@ -6,6 +6,7 @@ use super::Generator;
 use crate::{
     error::Error,
     participant::{self, Arrival},
+    socket::BATCH,
     traffic::Stamp,
 };
 
@@ -61,9 +62,14 @@ impl Generator {
             }
         });
         match received {
+            Ok(messages) => {
+                // On loopback each message arrives as it was sent.
+                self.messages += messages as u64;
+                Ok(messages == BATCH)
+            }
             // An ICMP error of an earlier datagram, say: the next call goes on.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(true),
-            received => received.map_err(Error::system("receiving")),
+            Err(error) => Err(Error::system("receiving")(error)),
         }
     }
 }

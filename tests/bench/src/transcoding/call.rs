@@ -316,6 +316,7 @@ impl Call {
                     timestamp: packet.timestamp,
                     ssrc: SSRC,
                     extensions: &ExtensionBlock::default(),
+                    padding: 0,
                 };
                 let content = packet.range.start + FIXED_HEADER_LEN..packet.range.end;
                 let payload = bytes.get(content).unwrap_or_default();

@@ -124,6 +124,7 @@ impl Packetiser {
             timestamp: packet.timestamp,
             ssrc: self.ssrc,
             extensions: &ExtensionBlock::default(),
+            padding: 0,
         }
         .write_to(&mut header);
         let place = bytes.get_mut(packet.range.start..packet.range.start + FIXED_HEADER_LEN);

@@ -79,6 +79,7 @@ fn many_packets_lie_side_by_side_in_one_buffer() {
             timestamp: 1,
             ssrc: 2,
             extensions: &extensions,
+            padding: 0,
         };
         lengths.push(peer.protect_rtp(&header, &[&[7; 500]], &mut out).unwrap());
     }
@@ -114,6 +115,7 @@ fn media_needs_keys_and_the_right_address() {
         timestamp: 1,
         ssrc: 2,
         extensions: &extensions,
+        padding: 0,
     };
     let mut out = Vec::new();
     network.sides[1]

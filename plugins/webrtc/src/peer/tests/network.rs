@@ -307,6 +307,7 @@ impl Network {
             timestamp: u32::from(sequence) * 3000,
             ssrc: 0x1000 + from as u32,
             extensions: &extensions,
+            padding: 0,
         };
         let mut out = Vec::new();
         let peer = &mut self.sides[from].peer;

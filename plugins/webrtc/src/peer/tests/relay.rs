@@ -167,6 +167,7 @@ impl Relayed {
             timestamp: 0,
             ssrc: 7,
             extensions: &extensions,
+            padding: 0,
         };
         let (_, _, framing) = self.peers[0].relay_in_use(self.now).unwrap();
         let mut out = Vec::new();

@@ -11,7 +11,7 @@ use crate::{
         Outgoing, SendCounters, Token,
         links::{self, FIRST_KEY, Link, Links, Owner, Wire},
         outgoing::Framing,
-        socket::MediaSocket,
+        socket::{BATCH, MediaSocket},
         stream::{self, Stream},
     },
     transport::Transport,
@@ -77,9 +77,9 @@ impl Worker<'_> {
 
     fn serve_datagrams(&mut self, owner: Owner, socket: &MediaSocket) -> io::Result<bool> {
         let mut buffers = self.buffers.take().unwrap_or_default();
-        let mut more = Ok(true);
+        let mut more = true;
         for _ in 0..RECEIVE_TURNS {
-            more = socket.receive(&mut buffers, |local, remote, data| match owner {
+            let received = socket.receive(&mut buffers, |local, remote, data| match owner {
                 Owner::Server(token, number) => {
                     self.server_message(token, number, Some(remote), data);
                 }
@@ -93,13 +93,14 @@ impl Worker<'_> {
                 }
                 Owner::Unnamed | Owner::Peer(..) => {}
             });
-            // An ICMP error of an earlier datagram, say: the next call goes on.
-            if let Ok(false) = more {
+            // After an ICMP error of an earlier datagram, say, the next call goes on.
+            more = received.map_or(true, |messages| messages == BATCH);
+            if !more {
                 break;
             }
         }
         self.buffers = Some(buffers);
-        Ok(more.unwrap_or(true))
+        Ok(more)
     }
 
     fn serve_stream(
