@@ -19,6 +19,11 @@ const RECORD_MS = 10_000;
 /** What SRTP adds: AES_CM_128_HMAC_SHA1_80, which Chromium chooses as DTLS server. */
 const TAG = 10;
 
+/** What a call at 640x480 has. */
+const KBITS = 1_000;
+/** Blocks that change with each picture: about what a head and shoulders need. */
+const DETAIL = 300;
+
 const codec = process.argv[2] ?? 'VP8';
 const server = await startRivero();
 const browser = await launchBrowser();
@@ -28,7 +33,8 @@ try {
   const page = await browser.openProbe();
   const calls = await Calls.on(page);
   const endpoint = await pipeline.create('WebRtcEndpoint');
-  await page.evaluate(() => probe.createSource('camera', { audio: false, detail: 1 }));
+  await endpoint.setMaxVideoRecvBandwidth(KBITS);
+  await page.evaluate((detail) => probe.createSource('camera', { audio: false, scale: 2, detail }), DETAIL);
   await calls.open('presenter', endpoint, { send: 'camera', receive: false, codecs: { video: codec } });
   await pause(SETTLE_MS);
   const tap = spawn('python3', [fileURLToPath(new URL('./tap.py', import.meta.url))], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -16,9 +16,10 @@ first = None
 
 def packet_of(data, when):
     global first
-    if data[0] >> 4 != 4 or data[9] != UDP:
+    version = data[0] >> 4
+    protocol, start = (data[9], (data[0] & 15) * 4) if version == 4 else (data[6], 40)
+    if protocol != UDP:
         return
-    start = (data[0] & 15) * 4
     length = struct.unpack_from("!H", data, start + 4)[0] - 8
     rtp = data[start + 8 :]
     if len(rtp) < 12 or rtp[0] >> 6 != 2 or 64 <= rtp[1] & 0x7F < 96:

@@ -137,7 +137,7 @@ mod tests {
     fn the_recordings_are_those_of_a_camera() {
         for recorded in [Recorded::Vp8, Recorded::H264] {
             let capture = recorded.load();
-            assert!((20..=60).contains(&capture.frame_rate()), "{recorded:?}");
+            assert!((12..=60).contains(&capture.frame_rate()), "{recorded:?}");
             let per_frame = capture.packets.len() / capture.frames as usize;
             assert!((4..=9).contains(&per_frame), "{recorded:?}: {per_frame}");
             assert!(capture.packets.iter().all(|packet| packet.payload < 1300));

@@ -1,9 +1,10 @@
 //! When a shard sends what waits for it: at once, or when the rest of the frame is there.
 //!
 //! The packets of a frame come one by one, and a shard that takes the first of them at once sends
-//! each viewer several small messages where one would do. As long as the shard has little to do
-//! that is right: nobody waits. Where it has much to do, messages are what it is busy with, and a
-//! part of a millisecond of waiting for the rest of a frame gives everybody more than it takes.
+//! each viewer several small messages where one would do, while the others, some ten microseconds
+//! apart, wait for the end of that. So where sending takes longer than a look at what comes next,
+//! the shard looks again as long as more comes. Where it has much to do, messages are what it is
+//! busy with, and it waits for the end of the frame, up to a bound.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,12 @@ use std::time::{Duration, Instant};
 /// network within less, unless it is paced over several milliseconds, and then waiting longer would
 /// not help either.
 const LONGEST_WAIT: Duration = Duration::from_micros(750);
-/// How long the shard sleeps before it looks whether the rest has come. It does not wait for its
-/// sockets meanwhile: that would wake it for each packet, and rounds up to whole milliseconds.
-const NAP: Duration = Duration::from_micros(250);
+/// How long the shard sleeps before it looks whether more has come: some times the distance of two
+/// packets of a frame. It does not wait for its sockets meanwhile: that would wake it for each
+/// packet, and rounds up to whole milliseconds.
+const NAP: Duration = Duration::from_micros(30);
+/// What takes less time to send is sent at once: a few viewers.
+const QUICK: Duration = Duration::from_micros(100);
 /// How long the share of busy time is measured before it is judged.
 const WINDOW: Duration = Duration::from_millis(100);
 /// Per cent of its time that a shard is busy before it is loaded …
@@ -29,7 +33,12 @@ pub(crate) enum QueueState {
     /// All that waits are whole frames, or ends of frames.
     Frames,
     /// The rest of a frame is still to come.
-    UnfinishedFrame,
+    UnfinishedFrame {
+        /// How many there are that get something of what waits.
+        sinks: u32,
+        /// How much waits.
+        packets: usize,
+    },
 }
 
 /// See the module's description.
@@ -41,8 +50,20 @@ pub(crate) struct Coalescing {
     /// When the present turn of the shard's loop began.
     turn: Option<Instant>,
     loaded: bool,
-    /// Until when an unfinished frame waits.
-    until: Option<Instant>,
+    /// How long sending to one sink takes, on average.
+    per_sink: Duration,
+    /// The beginning of a frame, that waits.
+    beginning: Option<Beginning>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Beginning {
+    /// Until when it waits at most.
+    until: Instant,
+    /// When to look whether more of it has come…
+    look: Instant,
+    /// …than this.
+    packets: usize,
 }
 
 impl Coalescing {
@@ -67,46 +88,59 @@ impl Coalescing {
         (self.window, self.busy) = (Some(now), Duration::ZERO);
     }
 
+    /// Sending to so many sinks took so long.
+    pub(crate) fn on_sent(&mut self, sinks: u32, took: Duration) {
+        if sinks > 0 {
+            self.per_sink = (self.per_sink * 7 + took / sinks) / 8;
+        }
+    }
+
     /// Whether what waits is sent now.
-    pub(crate) fn is_due(&mut self, now: Instant, state: impl FnOnce() -> QueueState) -> bool {
-        if !self.loaded {
-            self.until = None;
-            return true;
-        }
-        match state() {
-            QueueState::Empty => false,
-            QueueState::Frames => {
-                self.until = None;
-                true
+    pub(crate) fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
+        let QueueState::UnfinishedFrame { sinks, packets } = state else {
+            self.beginning = None;
+            return state == QueueState::Frames;
+        };
+        let is_quick = self.per_sink * sinks < QUICK;
+        let next = Beginning {
+            until: now + LONGEST_WAIT,
+            look: now + NAP,
+            packets,
+        };
+        self.beginning = match self.beginning {
+            None => (self.loaded || !is_quick).then_some(next),
+            Some(beginning) if beginning.until <= now => None,
+            Some(beginning) if now < beginning.look => Some(beginning),
+            Some(beginning) => {
+                let goes_on = self.loaded || packets > beginning.packets;
+                let until = beginning.until;
+                goes_on.then_some(Beginning { until, ..next })
             }
-            QueueState::UnfinishedFrame => {
-                let until = *self.until.get_or_insert(now + LONGEST_WAIT);
-                let is_over = until <= now;
-                if is_over {
-                    self.until = None;
-                }
-                is_over
-            }
-        }
+        };
+        self.beginning.is_none()
     }
 
     /// How long to sleep before looking at the sockets again, if an unfinished frame waits.
     pub(crate) fn nap(&self, now: Instant) -> Option<Duration> {
-        let left = self.until?.saturating_duration_since(now);
-        Some(left.min(NAP))
+        let Beginning { until, look, .. } = self.beginning?;
+        Some(until.min(look).saturating_duration_since(now))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use QueueState::{Empty, Frames, UnfinishedFrame};
+    use QueueState::{Empty, Frames};
+
+    fn beginning(sinks: u32, packets: usize) -> QueueState {
+        QueueState::UnfinishedFrame { sinks, packets }
+    }
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
     }
 
-    /// One that has been busy for so many of 100 ms.
+    /// A shard that has been busy for so many of 100 ms.
     fn after(coalescing: &mut Coalescing, begin: Instant, busy: u64) {
         coalescing.turn_begins(begin);
         coalescing.turn_ends(begin + ms(busy));
@@ -115,12 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_waits_where_there_is_little_to_do() {
-        let (mut coalescing, start) = (Coalescing::default(), Instant::now());
-        assert!(coalescing.is_due(start, || UnfinishedFrame));
-        after(&mut coalescing, start, 24);
-        assert!(coalescing.is_due(start + ms(100), || UnfinishedFrame));
-        assert_eq!(coalescing.nap(start), None);
+    fn a_frame_waits_as_long_as_more_of_it_comes() {
+        let (mut coalescing, now) = (Coalescing::default(), Instant::now());
+        assert!(
+            coalescing.is_due(now, beginning(50, 1)),
+            "sending may be quick"
+        );
+        for _ in 0..100 {
+            coalescing.on_sent(10, Duration::from_micros(40));
+        }
+        assert!(coalescing.is_due(now, beginning(20, 1)), "sending is quick");
+        assert_eq!(coalescing.nap(now), None);
+        assert!(!coalescing.is_due(now, beginning(50, 1)));
+        assert!(!coalescing.is_due(now + NAP / 2, beginning(50, 1)));
+        assert_eq!(coalescing.nap(now), Some(NAP));
+        assert!(!coalescing.is_due(now + NAP, beginning(50, 3)));
+        assert!(coalescing.is_due(now + NAP * 2, beginning(50, 3)));
+        assert_eq!(coalescing.nap(now), None);
+        assert!(!coalescing.is_due(now, beginning(50, 1)));
+        assert!(coalescing.is_due(now + LONGEST_WAIT, beginning(50, 9)));
     }
 
     #[test]
@@ -128,14 +175,14 @@ mod tests {
         let (mut coalescing, start) = (Coalescing::default(), Instant::now());
         after(&mut coalescing, start, 25);
         let now = start + ms(100);
-        assert!(!coalescing.is_due(now, || UnfinishedFrame));
-        assert_eq!(coalescing.nap(now), Some(NAP));
+        assert!(!coalescing.is_due(now, beginning(1, 1)));
+        assert!(!coalescing.is_due(now + NAP, beginning(1, 1)));
         assert_eq!(coalescing.nap(now + LONGEST_WAIT), Some(Duration::ZERO));
-        assert!(coalescing.is_due(now + LONGEST_WAIT / 2, || Frames));
-        assert_eq!(coalescing.nap(start), None);
-        assert!(!coalescing.is_due(now, || UnfinishedFrame));
-        assert!(coalescing.is_due(now + LONGEST_WAIT, || UnfinishedFrame));
-        assert!(!coalescing.is_due(now, || Empty));
+        assert!(coalescing.is_due(now + LONGEST_WAIT / 2, Frames));
+        assert_eq!(coalescing.nap(now), None);
+        assert!(!coalescing.is_due(now, beginning(1, 1)));
+        assert!(coalescing.is_due(now + LONGEST_WAIT, beginning(1, 2)));
+        assert!(!coalescing.is_due(now, Empty));
     }
 
     #[test]
@@ -143,9 +190,9 @@ mod tests {
         let (mut coalescing, start) = (Coalescing::default(), Instant::now());
         after(&mut coalescing, start, 30);
         after(&mut coalescing, start + ms(100), 15);
-        assert!(!coalescing.is_due(start + ms(200), || UnfinishedFrame));
+        assert!(!coalescing.is_due(start + ms(200), beginning(1, 1)));
         after(&mut coalescing, start + ms(200), 5);
-        assert!(coalescing.is_due(start + ms(300), || UnfinishedFrame));
+        assert!(coalescing.is_due(start + ms(300), beginning(1, 2)));
         assert_eq!(coalescing.nap(start), None);
     }
 }

@@ -142,6 +142,11 @@ impl Waiting {
         false
     }
 
+    /// How many times something is sent to a sink.
+    pub(crate) fn sends(&self) -> u32 {
+        u32::try_from(self.sinks.len()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.packets.clear();
         self.sinks.clear();
@@ -183,7 +188,10 @@ impl BurstQueue {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.bursts.is_empty() {
             true => QueueState::Empty,
-            false if waiting.has_unfinished_frame() => QueueState::UnfinishedFrame,
+            false if waiting.has_unfinished_frame() => QueueState::UnfinishedFrame {
+                sinks: waiting.sends(),
+                packets: waiting.packets.len(),
+            },
             false => QueueState::Frames,
         }
     }

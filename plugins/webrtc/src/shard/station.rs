@@ -11,6 +11,7 @@ use std::{
 };
 
 use mio::Poll;
+use nix::sys::prctl::set_timerslack;
 use rivero_plugin_api::{
     host,
     supervise::{BackOff, contain, contained},
@@ -94,6 +95,9 @@ pub(super) struct Station {
     pub(super) pulse: Arc<Pulse>,
 }
 
+/// How much longer than it should the thread may sleep, ns.
+const TIMER_SLACK: u64 = 10_000;
+
 /// Where the metrics count panics in the end of a worker.
 const END: &str = "the end of a shard";
 
@@ -108,6 +112,9 @@ impl Station {
     /// Runs until the shard is told to stop.
     pub(super) fn run(mut self) {
         self.queue.enter_thread();
+        // Naps of the worker are not to last twice as long as they should (prctl(2)). If it is
+        // refused they do.
+        let _ = set_timerslack(TIMER_SLACK);
         let mut back_off = BackOff::default();
         while self.work() == Ended::Failed {
             thread::sleep(back_off.pause(Instant::now()));

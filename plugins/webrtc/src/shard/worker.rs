@@ -369,7 +369,7 @@ impl<'a> Worker<'a> {
     /// Sends what consumers of this shard are to get.
     fn send_bursts(&mut self) {
         let now = Instant::now();
-        if !self.coalescing.is_due(now, || self.queue.state()) {
+        if !self.coalescing.is_due(now, self.queue.state()) {
             return self.attend();
         }
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -380,6 +380,7 @@ impl<'a> Worker<'a> {
                 self.forward(now, packets, *sink);
             }
         }
+        self.coalescing.on_sent(waiting.sends(), now.elapsed());
         waiting.clear();
         self.waiting = waiting;
         self.attend();

@@ -26,6 +26,7 @@ use crate::{
     error::Error,
     rpc::{Incoming, Rpc},
     sdp,
+    traffic::Codec,
 };
 
 /// The peers, also as tokens of their sockets.
@@ -436,7 +437,10 @@ impl Leg {
             password: format!("{:032x}", random.random::<u128>()),
         };
         let offer = match number {
-            PUBLISHER => sdp::offer(sdp::Direction::Send(SSRC), &credentials, &certificate),
+            PUBLISHER => {
+                let direction = sdp::Direction::Send(SSRC);
+                sdp::offer(direction, Codec::Vp8, &credentials, &certificate)
+            }
             _ => offer_of_h264(&credentials, &certificate),
         };
         let host = Ipv4Addr::new(127, 1, 0, if number == PUBLISHER { 1 } else { 2 });
@@ -470,13 +474,17 @@ impl Leg {
 
 /// An offer to receive H.264 only, without feedback on what the path carries.
 fn offer_of_h264(credentials: &IceCredentials, certificate: &Certificate) -> String {
-    let vp8 = sdp::offer(sdp::Direction::Receive, credentials, certificate);
-    let parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
-    let codec = format!("H264/90000\r\na=fmtp:{} {parameters}", sdp::PAYLOAD_TYPE);
+    let offer = sdp::offer(
+        sdp::Direction::Receive,
+        Codec::H264,
+        credentials,
+        certificate,
+    );
     let limits = ["goog-remb", "transport-cc", "transport-wide-cc"];
-    vp8.lines()
+    offer
+        .lines()
         .filter(|line| !limits.iter().any(|limit| line.contains(limit)))
-        .map(|line| line.replace("VP8/90000", &codec) + "\r\n")
+        .map(|line| line.to_owned() + "\r\n")
         .collect()
 }
 
