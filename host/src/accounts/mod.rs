@@ -52,7 +52,12 @@ pub struct Account {
     outboxes: Outboxes,
     newcomers: Newcomers,
     turns: Arc<Semaphore>,
+    arrivals: Semaphore,
 }
+
+/// Connections of one account that may begin at a time. A handshake takes some hundred
+/// microseconds, and a thousand of them at once would hold everybody up for that many.
+const ARRIVALS: usize = 16;
 
 /// Connections of one account that may have requests handled at a time. Further ones wait for
 /// their turn, so that nobody else waits for thousands of them.
@@ -92,6 +97,7 @@ impl Accounts {
             outboxes: Outboxes::default(),
             newcomers: Newcomers::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
+            arrivals: Semaphore::new(ARRIVALS),
         });
         known.insert(id, Arc::downgrade(&account));
         account
@@ -158,6 +164,12 @@ impl Account {
     #[must_use]
     pub fn turns(&self) -> &Arc<Semaphore> {
         &self.turns
+    }
+
+    /// The turns of its connections that are about to begin.
+    #[must_use]
+    pub fn arrivals(&self) -> &Semaphore {
+        &self.arrivals
     }
 
     /// All bounds.

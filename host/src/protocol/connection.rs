@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,10 +15,13 @@ use super::methods::{Begun, LARGE, Methods, Peer, Reply};
 use super::outbox::Outbox;
 use super::sockets::{Place, Sockets};
 use super::wire::{End, Received, Wire};
+use crate::accounts::Account;
 use crate::http::{self, Site, handshake};
 
 /// A reply that takes longer than this is overtaken by those to later requests.
 const IN_ORDER: Duration = Duration::from_millis(20);
+/// What a client that has sent its request with the connection takes at most.
+const PROMPT: Duration = Duration::from_millis(5);
 /// How long a connection may go on before others have their turn.
 const TURN: Duration = Duration::from_micros(200);
 /// Requests of one connection that may be under way at a time.
@@ -72,7 +75,7 @@ pub async fn serve<S>(
     let _served = Served(service.clone());
     let upgraded = tokio::select! {
         reason = place.ended() => return tracing::debug!(%from, reason, "ended without a request"),
-        upgraded = http::exchange(stream, from, &site) => upgraded,
+        upgraded = arrive(place.account(), http::exchange(stream, from, &site)) => upgraded,
     };
     let Some(upgraded) = upgraded else {
         return;
@@ -82,6 +85,20 @@ pub async fn serve<S>(
     let outbox = Outbox::new(place.account());
     let wire = Wire::new(upgraded.stream, upgraded.rest.to_vec(), outbox.clone()).await;
     talk(wire, outbox, &upgraded.target, &place, from, &service).await;
+}
+
+/// Makes an exchange when its turn has come. One whose client is slow goes on without a turn: it
+/// does nothing meanwhile, and those who come after it shall not wait for it.
+async fn arrive<T>(account: &Account, exchange: impl Future<Output = T>) -> T {
+    let turn = account.arrivals().acquire().await;
+    let mut exchange = pin!(exchange);
+    match tokio::time::timeout(PROMPT, &mut exchange).await {
+        Ok(done) => done,
+        Err(_) => {
+            drop(turn);
+            exchange.await
+        }
+    }
 }
 
 async fn talk<S>(
