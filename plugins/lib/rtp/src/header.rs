@@ -281,7 +281,6 @@ mod tests {
             timestamp: 0xdead_beef,
             ssrc: 42,
             extensions: &extensions,
-            padding: 0,
             padding: 3,
         };
         let mut bytes = Vec::new();

@@ -19,12 +19,10 @@ const LONGEST_WAIT: Duration = Duration::from_micros(750);
 const NAP: Duration = Duration::from_micros(30);
 /// What takes less time to send is sent at once: a few viewers.
 const QUICK: Duration = Duration::from_micros(100);
-/// How long the share of busy time is measured before it is judged.
-const WINDOW: Duration = Duration::from_millis(100);
 /// Per cent of its time that a shard is busy before it is loaded …
-const LOADED: u128 = 25;
+const LOADED: u32 = 25;
 /// … and below which it is so no more. Lower, since waiting itself saves work.
-const RELIEVED: u128 = 10;
+const RELIEVED: u32 = 10;
 
 /// What waits for a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +42,6 @@ pub(crate) enum QueueState {
 /// See the module's description.
 #[derive(Debug, Default)]
 pub(crate) struct Coalescing {
-    /// When the present window began, and how long the shard has been busy in it.
-    window: Option<Instant>,
-    busy: Duration,
-    /// When the present turn of the shard's loop began.
-    turn: Option<Instant>,
     loaded: bool,
     /// How long sending to one sink takes, on average.
     per_sink: Duration,
@@ -67,25 +60,9 @@ struct Beginning {
 }
 
 impl Coalescing {
-    /// The shard begins a turn of its loop.
-    pub(crate) fn turn_begins(&mut self, now: Instant) {
-        self.turn = Some(now);
-        self.window.get_or_insert(now);
-    }
-
-    /// The shard has done all that there was to do.
-    pub(crate) fn turn_ends(&mut self, now: Instant) {
-        if let Some(begin) = self.turn.take() {
-            self.busy += now.saturating_duration_since(begin);
-        }
-        let Some(begin) = self.window else { return };
-        let passed = now.saturating_duration_since(begin);
-        if passed < WINDOW {
-            return;
-        }
-        let share = self.busy.as_nanos() * 100 / passed.as_nanos();
-        self.loaded = share >= if self.loaded { RELIEVED } else { LOADED };
-        (self.window, self.busy) = (Some(now), Duration::ZERO);
+    /// The shard has been busy for this many per cent of its time.
+    pub(crate) fn on_load(&mut self, percent: u32) {
+        self.loaded = percent >= if self.loaded { RELIEVED } else { LOADED };
     }
 
     /// Sending to so many sinks took so long.
@@ -136,18 +113,6 @@ mod tests {
         QueueState::UnfinishedFrame { sinks, packets }
     }
 
-    fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    /// A shard that has been busy for so many of 100 ms.
-    fn after(coalescing: &mut Coalescing, begin: Instant, busy: u64) {
-        coalescing.turn_begins(begin);
-        coalescing.turn_ends(begin + ms(busy));
-        coalescing.turn_begins(begin + ms(100));
-        coalescing.turn_ends(begin + ms(100));
-    }
-
     #[test]
     fn a_frame_waits_as_long_as_more_of_it_comes() {
         let (mut coalescing, now) = (Coalescing::default(), Instant::now());
@@ -172,9 +137,8 @@ mod tests {
 
     #[test]
     fn a_loaded_shard_waits_for_the_rest_of_a_frame_and_not_for_long() {
-        let (mut coalescing, start) = (Coalescing::default(), Instant::now());
-        after(&mut coalescing, start, 25);
-        let now = start + ms(100);
+        let (mut coalescing, now) = (Coalescing::default(), Instant::now());
+        coalescing.on_load(25);
         assert!(!coalescing.is_due(now, beginning(1, 1)));
         assert!(!coalescing.is_due(now + NAP, beginning(1, 1)));
         assert_eq!(coalescing.nap(now + LONGEST_WAIT), Some(Duration::ZERO));
@@ -187,12 +151,14 @@ mod tests {
 
     #[test]
     fn a_shard_that_waiting_has_relieved_goes_on_waiting() {
-        let (mut coalescing, start) = (Coalescing::default(), Instant::now());
-        after(&mut coalescing, start, 30);
-        after(&mut coalescing, start + ms(100), 15);
-        assert!(!coalescing.is_due(start + ms(200), beginning(1, 1)));
-        after(&mut coalescing, start + ms(200), 5);
-        assert!(coalescing.is_due(start + ms(300), beginning(1, 2)));
-        assert_eq!(coalescing.nap(start), None);
+        let (mut coalescing, now) = (Coalescing::default(), Instant::now());
+        coalescing.on_load(15);
+        assert!(coalescing.is_due(now, beginning(1, 1)));
+        coalescing.on_load(30);
+        coalescing.on_load(15);
+        assert!(!coalescing.is_due(now, beginning(1, 1)));
+        coalescing.on_load(5);
+        assert!(coalescing.is_due(now + NAP, beginning(1, 1)));
+        assert_eq!(coalescing.nap(now), None);
     }
 }

@@ -4,6 +4,7 @@ mod coalescing;
 mod group;
 mod links;
 mod listener;
+mod load;
 mod outgoing;
 mod routes;
 mod runs;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     Panic,
 }
 
+/// Differences of load, in per cent, that do not count.
+const LOAD_STEP: u32 = 25;
+
 /// All shards of the module. Their threads end with the last endpoint.
 pub(crate) struct Shards {
     shards: Vec<Arc<Shard>>,
@@ -86,17 +90,17 @@ impl Shards {
         Ok(shards)
     }
 
-    /// A shard for a new endpoint: each in turn, but for those whose threads are down, and
-    /// those that are stuck as long as there is another one.
+    /// A shard for a new endpoint: the one that has least to do, of those whose threads are not
+    /// down, and not stuck as long as there is another one. Among equals they take turns.
     ///
     /// # Errors
     /// 40009 while none is at work.
     pub(crate) fn assign(&self) -> Result<Arc<Shard>> {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len().max(1);
         let (before, after) = self.shards.split_at_checked(turn).unwrap_or_default();
-        let in_turn = || after.iter().chain(before);
-        let at_work = in_turn().find(|shard| !shard.pulse.is_down() && !shard.pulse.is_stuck());
-        let shard = at_work.or_else(|| in_turn().find(|shard| !shard.pulse.is_down()));
+        let in_turn = after.iter().chain(before);
+        let at_work = in_turn.filter(|shard| !shard.pulse.is_down());
+        let shard = at_work.min_by_key(|shard| (shard.pulse.is_stuck(), shard.burden()));
         shard.cloned().ok_or_else(|| {
             let text = "no thread for media is at work: all have failed and begin anew, try again";
             Error::new(40009, "NOT_ENOUGH_RESOURCES", text)
@@ -234,6 +238,19 @@ impl Shard {
         };
         supervise::thread(&name, move || station.run()).map_err(failed)?;
         Ok(shard)
+    }
+
+    /// What to compare shards by: how busy the thread is, roughly, and for how many endpoints.
+    /// A thread that begins to serve many is not busy yet, and small differences mean nothing.
+    fn burden(self: &Arc<Self>) -> (u32, usize) {
+        // The list of all shards has one of the references, each endpoint one more.
+        let endpoints = Arc::strong_count(self) - 1;
+        let load = match endpoints {
+            // It says nothing any more.
+            0 => 0,
+            _ => self.pulse.load(),
+        };
+        (load / LOAD_STEP, endpoints)
     }
 
     /// Tells the shard's thread something.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
         mpsc::Receiver,
     },
     thread,
@@ -33,6 +33,8 @@ pub(super) struct Pulse {
     down: AtomicBool,
     /// One turn has lasted for longer than any should, see `watch`.
     stuck: AtomicBool,
+    /// Per cent of its time that it was busy lately.
+    load: AtomicU32,
 }
 
 impl Pulse {
@@ -74,6 +76,14 @@ impl Pulse {
 
     pub(super) fn set_stuck(&self, stuck: bool) {
         self.stuck.store(stuck, Relaxed);
+    }
+
+    pub(super) fn load(&self) -> u32 {
+        self.load.load(Relaxed)
+    }
+
+    pub(super) fn set_load(&self, percent: u32) {
+        self.load.store(percent, Relaxed);
     }
 
     pub(super) fn set_down(&self, down: bool) {

@@ -23,6 +23,7 @@ use super::{
     group::{BurstQueue, Waiting},
     links::Links,
     listener,
+    load::Load,
     routes::{self, Routes},
     socket::{BATCH, MediaSocket, ReceiveBuffers},
     station::Pulse,
@@ -128,6 +129,7 @@ pub(super) struct Worker<'a> {
     fired: Vec<(Instant, Token)>,
     waiting: Waiting,
     coalescing: Coalescing,
+    load: Load,
     /// `None` while something is being received.
     buffers: Option<ReceiveBuffers>,
     scratch: Vec<u8>,
@@ -160,6 +162,7 @@ impl<'a> Worker<'a> {
             fired: Vec::new(),
             waiting: Waiting::default(),
             coalescing: Coalescing::default(),
+            load: Load::default(),
             buffers: None,
             scratch: Vec::new(),
             chunk: Vec::new(),
@@ -190,7 +193,7 @@ impl<'a> Worker<'a> {
                 Err(error) => return Err(error),
             }
             self.pulse.turns();
-            self.coalescing.turn_begins(Instant::now());
+            self.load.turn_begins(Instant::now());
             for event in &events {
                 match event.token() {
                     V4 => read_v4 = true,
@@ -214,7 +217,10 @@ impl<'a> Worker<'a> {
             }
             self.send_bursts();
             self.run_timers();
-            self.coalescing.turn_ends(Instant::now());
+            if let Some(percent) = self.load.turn_ends(Instant::now()) {
+                self.pulse.set_load(percent);
+                self.coalescing.on_load(percent);
+            }
             self.pulse.rests();
         }
     }
@@ -320,8 +326,11 @@ impl<'a> Worker<'a> {
         let mut buffers = self.buffers.take().unwrap_or_default();
         let mut more = true;
         for _ in 0..RECEIVE_TURNS {
+            // What comes together has one time of arrival: it was there when the call returned.
+            let mut arrival = None;
             let received = socket.receive(&mut buffers, |local, remote, data| {
-                self.datagram(local, remote, data);
+                let now = *arrival.get_or_insert_with(Instant::now);
+                self.datagram(now, local, remote, data);
             });
             self.attend();
             self.send_bursts();
@@ -339,7 +348,7 @@ impl<'a> Worker<'a> {
         more
     }
 
-    fn datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: &mut [u8]) {
+    fn datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, data: &mut [u8]) {
         let Some(token) = self.routes.find(remote, data) else {
             tracing::trace!(%local, %remote, length = data.len(), "datagram for nobody");
             return;
@@ -348,7 +357,7 @@ impl<'a> Worker<'a> {
             return tracing::trace!(%local, %remote, "a check on another transport's path");
         }
         let taken = self.transports.with(token, |transport| {
-            let is_of_peer = transport.datagram(Instant::now(), local, remote, data);
+            let is_of_peer = transport.datagram(now, local, remote, data);
             is_of_peer.then(|| transport.path().is_some_and(|path| path.remote == remote))
         });
         if let Some(Some(proven)) = taken {
