@@ -157,6 +157,8 @@ property-tests: ## every property test with many cases (100,000 × SCALE)
 bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 20,100 --capture vp8 --control-seconds 0 --no-forwarder
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 20,100 --capture h264 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs
 	tests/netns.sh node tests/bench/weak-viewer.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
