@@ -336,7 +336,8 @@ impl Report {
     /// Whether the floor with one call per frame is what this load is to be compared with.
     fn weighs_ratio(&self, viewers: u32) -> bool {
         let spread = self.head.get("spread_ms").and_then(Value::as_u64);
-        viewers >= VIEWERS_FOR_RATIO && spread.unwrap_or(0) == 0
+        let captured = self.head.get("capture").is_some_and(Value::is_string);
+        viewers >= VIEWERS_FOR_RATIO && spread.unwrap_or(0) == 0 && !captured
     }
 }
 
