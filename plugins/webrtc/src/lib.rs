@@ -2,8 +2,8 @@
 //!
 //! * [`peer`]: one transport without I/O: ICE, DTLS, SRTP.
 //! * [`data`]: data channels of a transport, without I/O as well.
-//! * [`track`]: media of one kind on a transport; pure logic as well.
-//! * [`transport`]: a peer with its tracks, driven by
+//! * [`link`]: a peer with its data channels and its RTP session, which is `rivero-rtp-session`'s;
+//!   driven by
 //! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
 //! * [`dscp`]: the mark of an endpoint's packets.
 //! * [`resolve`]: names of servers and candidates, on threads of their own.
@@ -14,6 +14,7 @@ mod data;
 mod dscp;
 mod endpoint;
 mod interfaces;
+mod link;
 // The load generator in tests/bench builds this folder as a library of its own.
 #[expect(
     unreachable_pub,
@@ -23,8 +24,6 @@ mod peer;
 mod resolve;
 mod settings;
 mod shard;
-mod track;
-mod transport;
 
 mod api {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

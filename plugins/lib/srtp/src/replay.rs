@@ -2,7 +2,10 @@
 
 use crate::SrtpError;
 
-/// Packets that may arrive late and still be accepted.
+/// Packets that may arrive late and still be accepted. RFC 3711 §3.3.2 wants 64 at least, which is for
+/// packets that overtook each other. A peer without a stream of retransmissions (RFC 4588) sends lost
+/// packets again under their numbers, and `rivero_rtp::nack` asks for them for a second: 512 is a second
+/// at 5 Mbit/s. One bit each is a line of cache for each stream.
 pub(super) const REPLAY_WINDOW: u64 = 512;
 const WORDS: usize = (REPLAY_WINDOW / 64) as usize;
 

@@ -15,7 +15,14 @@ const USUAL_STREAMS: usize = 3;
 /// Bytes of the longest authentication tag.
 const MAX_TRAILER: usize = 16;
 
-/// How far back a retransmission may reach, in packets.
+/// How far back a retransmission under its own number may reach, in packets.
+///
+/// The receiver gives the upper bound: libsrtp's window in browsers has 1,024 packets (libwebrtc sets
+/// so many), and what is further back is dropped there. Twice that refuses nothing that could be of
+/// use. There has to be a bound because of what a jump back further than that is: not a
+/// retransmission, but a stream that begins anew under its SSRC, whose numbers would be used for other
+/// packets. Under AES-GCM that gives the authentication key away (RFC 7714 §8.4), in counter mode the
+/// content (RFC 3711 §9.1). The estimate of the index (RFC 3711 §3.3.1) leaves 32,768 to find it in.
 const MAX_RETRANSMISSION_AGE: u64 = 2048;
 
 /// Protects what is sent to one peer.
@@ -84,7 +91,7 @@ impl SrtpSender {
         let position = self.streams.iter().position(|(known, _)| *known == ssrc);
         if let Some((_, stream)) = position.and_then(|at| self.streams.get_mut(at)) {
             let index = stream.estimate(sequence).ok_or(SrtpError::KeyExhausted)?;
-            // A stream that begins anew under its old SSRC would use its numbers twice.
+            // See the constant: its numbers would be used twice.
             if stream.highest() > index + MAX_RETRANSMISSION_AGE {
                 return Err(SrtpError::TooOld);
             }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use rivero_plugin_api::{Error, MediaKind, Result};
+use rivero_rtp_session::Track;
 use rivero_sdp::{LocalConfig, Negotiated, NegotiatedTransport};
 
 use super::{
@@ -17,9 +18,9 @@ use super::{
 };
 use crate::{
     data::DataTrack,
+    link::Link,
     peer::{Fingerprint, Peer, PeerConfig, RemoteParameters},
     shard::{Command, Token},
-    transport::{Track, Transport},
 };
 
 /// How long a shard may take to close the pads of tracks that go on elsewhere.
@@ -256,7 +257,7 @@ impl Shared {
     ) {
         let transport = transport.clone();
         self.shard.with(leg.token, move |opened, now| {
-            opened.set_tracks(tracks.media);
+            opened.set_tracks(now, tracks.media);
             opened.set_data(now, tracks.data);
             let Some(remote) = remote else {
                 return add_described_candidates(opened.peer(), &transport);
@@ -326,12 +327,12 @@ impl Shared {
             token,
         });
         let feedback_ssrc = rand::random();
-        let mut transport = Transport::new(peer, observer, tracks.media, feedback_ssrc, self.mark);
-        transport.set_data(Instant::now(), tracks.data);
+        let mut link = Link::new(peer, observer, tracks.media, feedback_ssrc, self.mark);
+        link.set_data(Instant::now(), tracks.data);
         if let Some(remote_fragment) = shared_with {
-            transport.name_with(&remote_fragment);
+            link.name_with(&remote_fragment);
         }
-        self.shard.send(Command::Open(token, Box::new(transport)));
+        self.shard.send(Command::Open(token, Box::new(link)));
     }
 }
 

@@ -277,7 +277,7 @@ impl BaseRtpEndpoint for Endpoint {
             ));
         };
         self.0.shard.with(token, |transport, _| {
-            transport.ask_source(Upstream::KeyframeRequest)
+            transport.ask_video_source(Upstream::KeyframeRequest)
         });
         Ok(())
     }

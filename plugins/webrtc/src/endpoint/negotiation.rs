@@ -11,6 +11,10 @@ use rivero_plugin_api::{
     SinkPad, SourceHandler, SourcePad, host,
 };
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
+use rivero_rtp_session::{
+    Encodings, ReceivedFormat, Receiver, ReceiverConfig, Retransmissions, Sender, SenderConfig,
+    SentFormat, StreamDescription, Track,
+};
 use rivero_sdp::{
     CodecCapability, Connection, Direction, ExtMap, Features, IceCredentials, LocalConfig,
     LocalData, LocalMedia, LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec,
@@ -24,8 +28,6 @@ use crate::{
     peer::{self, Certificate, DtlsRole},
     settings::{self, SdpSettings, WebRtcSettings},
     shard::{Shard, Token},
-    track::{Announced, Encodings, Inbound, Outbound, ReceivedFormat, SentFormat},
-    transport::Track,
 };
 
 /// Printable characters of ICE credentials (RFC 8839 §5.4 `ice-char`).
@@ -162,7 +164,7 @@ impl TrackMaker<'_> {
         &mut self,
         negotiated: &Negotiated,
         transport: usize,
-        source: impl Fn(usize) -> S,
+        source: impl Fn(u8) -> S,
         sink: impl Fn(MediaKind) -> K,
     ) -> Result<Vec<Track>>
     where
@@ -177,13 +179,13 @@ impl TrackMaker<'_> {
         let media = media.filter(|(_, kind)| *kind != MediaKind::Data);
         media
             .map(|(media, kind)| {
-                let number = usize::from(Track::number(kind));
+                let number = Track::number(kind);
                 let streams = &media.remote_streams;
                 Ok(Track {
                     kind,
-                    inbound: self.inbound(media, kind, source(number))?,
-                    outbound: self.outbound(media, kind, sink(kind))?,
-                    announced: streams.iter().map(|stream| stream.ssrc).collect(),
+                    receiver: self.receiver(media, kind, source(number))?,
+                    sender: self.sender(media, kind, sink(kind))?,
+                    named_ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
                 })
             })
             .collect()
@@ -255,55 +257,56 @@ impl TrackMaker<'_> {
         Ok(pad)
     }
 
-    fn inbound(
+    fn receiver(
         &mut self,
         media: &NegotiatedMedia,
         kind: MediaKind,
         handler: impl SourceHandler,
-    ) -> Result<Option<Inbound>> {
+    ) -> Result<Option<Receiver>> {
         if !media.receive {
             return Ok(None);
         }
         let pad = self.source_pad(kind, handler)?;
-        let formats = media.codecs.iter().map(received_format).collect();
-        Ok(Some(Inbound::new(
-            pad,
+        let config = ReceiverConfig {
             kind,
-            formats,
-            extensions(media),
-            announced(media),
-            self.properties.estimator(),
-        )))
+            formats: media.codecs.iter().map(received_format).collect(),
+            extensions: extensions(media),
+            streams: described_streams(media),
+            estimator: self.properties.estimator(),
+        };
+        Ok(Some(Receiver::new(pad, config)))
     }
 
-    fn outbound(
+    fn sender(
         &mut self,
         media: &NegotiatedMedia,
         kind: MediaKind,
         handler: impl SinkHandler,
-    ) -> Result<Option<Outbound>> {
+    ) -> Result<Option<Sender>> {
         let (true, Some(ssrc)) = (media.send, media.local_ssrc) else {
             return Ok(None);
         };
         let pad = self.sink_pad(kind, handler)?;
-        let formats: Vec<SentFormat> = media.codecs.iter().map(sent_format).collect();
         let mut random = rand::rng();
-        let begin = (random.random_range(0..0x4000), random.random());
-        let outbound = Outbound::new(
-            pad,
+        // Below 32768 for SRTP's sake (RFC 3711 §3.3.1), and far enough that thousands of packets
+        // may be lost before the first roll-over.
+        let mut begin = || random.random_range(0..0x4000u16);
+        let config = SenderConfig {
             ssrc,
-            self.cname.clone(),
-            formats,
-            extensions(media),
-            begin,
-            epoch(),
-        );
-        let outbound = match media.local_rtx_ssrc {
-            Some(ssrc) => outbound.with_repair_stream(ssrc, random.random_range(0..0x4000)),
-            None => outbound,
+            cname: self.cname.clone(),
+            formats: media.codecs.iter().map(sent_format).collect(),
+            extensions: extensions(media),
+            sequence: begin(),
+            retransmissions: media.local_rtx_ssrc.map(|ssrc| Retransmissions {
+                ssrc,
+                sequence: begin(),
+            }),
+            timestamp: random.random(),
+            epoch: epoch(),
+            bounds: self.properties.send_bounds(),
+            described_limit: media.max_send_bitrate,
         };
-        let bounds = self.properties.send_bounds();
-        Ok(Some(outbound.with_bounds(bounds, media.max_send_bitrate)))
+        Ok(Some(Sender::new(pad, config)))
     }
 }
 
@@ -362,14 +365,14 @@ fn sent_format(codec: &NegotiatedCodec) -> SentFormat {
 }
 
 /// What the peer said about the streams that it will send.
-fn announced(media: &NegotiatedMedia) -> Announced {
+fn described_streams(media: &NegotiatedMedia) -> StreamDescription {
     let streams = media.remote_streams.iter();
     let encodings = match media.receive_rids.as_slice() {
         [] if media.receive_ssrcs.len() > 1 => Encodings::Ssrcs(media.receive_ssrcs.clone()),
         [] => Encodings::One,
         rids => Encodings::Rids(rids.to_vec()),
     };
-    Announced {
+    StreamDescription {
         encodings,
         repairs: streams
             .filter_map(|stream| Some((stream.rtx_ssrc?, stream.ssrc)))

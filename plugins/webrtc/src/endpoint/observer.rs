@@ -11,9 +11,9 @@ use crate::{
         WebRtcEndpointEvents,
     },
     data::DataEvent,
+    link::LinkObserver,
     peer::{DtlsState, IceState, PeerEvent},
     shard::{Shard, Token},
-    transport::TransportObserver,
 };
 
 /// The component that carries RTP and RTCP together.
@@ -162,7 +162,7 @@ impl LegObserver {
     }
 }
 
-impl TransportObserver for LegObserver {
+impl LinkObserver for LegObserver {
     fn peer_event(&self, event: PeerEvent) {
         let Some(endpoint) = self.endpoint() else {
             return;
@@ -285,7 +285,7 @@ pub(super) fn candidate_pair(leg: usize, (local, remote): (String, String)) -> I
 pub(super) struct TrackSource {
     pub(super) shard: Arc<Shard>,
     pub(super) token: Token,
-    pub(super) track: usize,
+    pub(super) track: u8,
 }
 
 impl SourceHandler for TrackSource {
@@ -293,14 +293,14 @@ impl SourceHandler for TrackSource {
         let track = self.track;
         match message {
             Upstream::KeyframeRequest => {
-                self.shard.with(self.token, move |transport, _| {
-                    transport.request_keyframe(track)
+                self.shard.with(self.token, move |link, now| {
+                    link.keyframe_requested(now, track);
                 });
             }
             Upstream::BandwidthEstimate { bits_per_second }
             | Upstream::TargetBitrate { bits_per_second } => {
-                self.shard.with(self.token, move |transport, _| {
-                    transport.limit_bitrate(bits_per_second);
+                self.shard.with(self.token, move |link, now| {
+                    link.set_viewers_limit(now, bits_per_second);
                 });
             }
             Upstream::LayerWish { .. } | Upstream::Loss { .. } => {}

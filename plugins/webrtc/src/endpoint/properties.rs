@@ -2,6 +2,7 @@
 
 use rivero_plugin_api::{Error, Result};
 use rivero_rtp::remb::{RembEstimator, RembParameters};
+use rivero_rtp_session::SendBounds;
 
 use crate::{
     api,
@@ -108,16 +109,17 @@ impl Properties {
             .collect()
     }
 
-    /// Bounds of what a viewer's estimate asks of the source, bit/s; 0 as the
-    /// upper one = none.
-    pub(super) fn send_bounds(&self) -> (u64, u64) {
-        if !self.send_bandwidth_is_set {
-            return (bits(self.min_video_send_bandwidth), 0);
+    /// Bounds of what a viewer's estimate asks of the source.
+    pub(super) fn send_bounds(&self) -> SendBounds {
+        let max = if self.send_bandwidth_is_set {
+            self.max_video_send_bandwidth
+        } else {
+            0
+        };
+        SendBounds {
+            min: bits(self.min_video_send_bandwidth),
+            max: bits(max),
         }
-        (
-            bits(self.min_video_send_bandwidth),
-            bits(self.max_video_send_bandwidth),
-        )
     }
 }
 
@@ -152,9 +154,10 @@ mod tests {
     #[test]
     fn kurentos_default_of_500_kbps_limits_nothing_until_it_is_set() {
         let mut properties = Properties::from_configuration();
-        assert_eq!(properties.send_bounds(), (100_000, 0));
+        let bounds = |max| SendBounds { min: 100_000, max };
+        assert_eq!(properties.send_bounds(), bounds(0));
         properties.send_bandwidth_is_set = true;
-        assert_eq!(properties.send_bounds(), (100_000, 500_000));
+        assert_eq!(properties.send_bounds(), bounds(500_000));
     }
 
     #[test]

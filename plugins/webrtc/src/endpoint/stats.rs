@@ -7,6 +7,7 @@ use std::{
 };
 
 use rivero_plugin_api::MediaKind;
+use rivero_rtp_session::{SessionSnapshot, receiver::StreamSnapshot, session::SentSnapshot};
 use rivero_sdp::Negotiated;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -18,8 +19,7 @@ use super::{
 use crate::{
     api::{DtlsConnectionState, IceComponentState},
     data::ChannelState,
-    track::StreamSnapshot,
-    transport::{SentSnapshot, Snapshot},
+    link::LinkSnapshot,
 };
 
 /// A shard that does not answer within this time is too busy to be asked.
@@ -90,7 +90,7 @@ fn complete(entry: &mut Value, codecs: &HashMap<u64, String>, transport: Option<
 }
 
 /// Data channels, and how many there were on the whole.
-fn add_channels(stats: &mut Map<String, Value>, endpoint: &str, snapshot: &Snapshot) {
+fn add_channels(stats: &mut Map<String, Value>, endpoint: &str, snapshot: &LinkSnapshot) {
     let Some((opened, closed)) = snapshot.channel_totals else {
         return;
     };
@@ -135,23 +135,24 @@ fn add(
     stats: &mut Map<String, Value>,
     endpoint: &str,
     kind: Option<MediaKind>,
-    snapshot: &Snapshot,
+    snapshot: &LinkSnapshot,
 ) {
     let wanted = |of: &MediaKind| kind.is_none_or(|kind| kind == *of);
     if wanted(&MediaKind::Data) {
         add_channels(stats, endpoint, snapshot);
     }
-    for (_, stream) in snapshot.received.iter().filter(|(of, _)| wanted(of)) {
+    let session = &snapshot.session;
+    for (_, stream) in session.received.iter().filter(|(of, _)| wanted(of)) {
         let id = id(endpoint, "received", stream.ssrc);
         stats.insert(id.clone(), received(&id, stream));
     }
-    for (_, stream) in snapshot
+    for (_, stream) in session
         .sent
         .iter()
         .filter(|(of, stream)| wanted(of) && stream.packets > 0)
     {
         let id = id(endpoint, "sent", stream.ssrc);
-        stats.insert(id.clone(), sent(&id, stream, snapshot));
+        stats.insert(id.clone(), sent(&id, stream, session));
     }
 }
 
@@ -191,7 +192,7 @@ fn received(id: &str, stream: &StreamSnapshot) -> Value {
     extend(&mut entry, own)
 }
 
-fn sent(id: &str, stream: &SentSnapshot, transport: &Snapshot) -> Value {
+fn sent(id: &str, stream: &SentSnapshot, session: &SessionSnapshot) -> Value {
     let mut entry = common(id, "outboundrtp", "RTCOutboundRTPStreamStats", stream.ssrc);
     let (feedback, remote) = (&stream.feedback, stream.remote.unwrap_or_default());
     let own = json!({
@@ -205,11 +206,11 @@ fn sent(id: &str, stream: &SentSnapshot, transport: &Snapshot) -> Value {
         "bytesSent": stream.bytes,
         "retransmittedPacketsSent": feedback.retransmitted,
         "packetsDiscardedOnSend": stream.discarded,
-        "payloadType": stream.form.payload_type,
-        "encoding": stream.form.encoding,
-        "temporalLayer": stream.form.temporal_layer,
-        "targetBitrate": transport.path_estimate.unwrap_or(0) as f64,
-        "arrivingBitrate": transport.arriving.unwrap_or(0),
+        "payloadType": stream.sending.payload_type,
+        "encoding": stream.sending.encoding,
+        "temporalLayer": stream.sending.temporal_layer,
+        "targetBitrate": session.path_estimate.unwrap_or(0) as f64,
+        "arrivingBitrate": session.arriving.unwrap_or(0),
         "roundTripTime": stream.round_trip.unwrap_or_default().as_secs_f64(),
     });
     extend(&mut entry, own)

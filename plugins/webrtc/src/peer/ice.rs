@@ -39,7 +39,7 @@ use sansio::Protocol;
 
 pub use candidate::LocalCandidate;
 use candidate::{Announced, COMPONENT};
-use consent::{Consent, Life};
+use consent::{Consent, ConsentState};
 use pace::Pace;
 use path_table::PathTable;
 use stun::{Asker, PendingChecks, StunSummary};
@@ -329,7 +329,7 @@ impl IceTransport {
     pub(super) fn accepts(&mut self, path: Path) -> bool {
         if self.paths.current() == Some(path) {
             if let Some(consent) = &mut self.consent {
-                consent.hear();
+                consent.on_received();
             }
             return true;
         }
@@ -393,7 +393,7 @@ impl IceTransport {
             StunSummary::Other => {}
         }
         if let (true, Some(consent)) = (self.paths.current() == Some(path), &mut self.consent) {
-            consent.hear();
+            consent.on_received();
         }
         if next_step_known && self.agent.get_selected_candidate_pair().is_none() {
             self.run_checks(now);
@@ -525,22 +525,22 @@ impl IceTransport {
             return;
         };
         let consent = self.consent.get_or_insert_with(|| Consent::new(now));
-        let life = consent.look(now);
-        let asks = consent.asks(now);
+        let state = consent.check(now);
+        let asks = consent.is_due(now);
         let quiet_since = consent.quiet_since();
-        match life {
-            Life::Expired => return self.fail(),
-            Life::Silent => self.set_state(IceState::Disconnected),
-            Life::Alive if self.state == Some(IceState::Disconnected) => {
+        match state {
+            ConsentState::Expired => return self.fail(),
+            ConsentState::Silent => self.set_state(IceState::Disconnected),
+            ConsentState::Active if self.state == Some(IceState::Disconnected) => {
                 self.set_state(IceState::Ready);
             }
-            Life::Alive => {}
+            ConsentState::Active => {}
         }
         if !asks {
             return;
         }
         self.ask_for_consent(path);
-        if life == Life::Silent {
+        if state == ConsentState::Silent {
             // The peer may be elsewhere now.
             for other in self.paths.checked_since(quiet_since) {
                 self.ask_for_consent(other);

@@ -38,7 +38,7 @@ pub(crate) use outgoing::{Outgoing, SendCounters};
 pub(crate) use tls::configuration as tls_configuration;
 pub(crate) use token::Token;
 
-use crate::transport::Transport;
+use crate::link::Link;
 use group::{BurstQueue, ShardGroup};
 use socket::MediaSocket;
 use station::{Pulse, Station};
@@ -46,12 +46,12 @@ use token::MAX_PLACES;
 use worker::Sockets;
 
 /// Something to do with a transport, on its thread.
-pub(crate) type Action = Box<dyn FnOnce(&mut Transport, Instant) + Send>;
+pub(crate) type Action = Box<dyn FnOnce(&mut Link, Instant) + Send>;
 
 /// What a shard is told.
 pub(crate) enum Command {
     /// A new transport.
-    Open(Token, Box<Transport>),
+    Open(Token, Box<Link>),
     /// Something to do with one; nothing if it is gone.
     With(Token, Action),
     /// The end of one.
@@ -268,7 +268,7 @@ impl Shard {
     pub(crate) fn with(
         &self,
         token: Token,
-        action: impl FnOnce(&mut Transport, Instant) + Send + 'static,
+        action: impl FnOnce(&mut Link, Instant) + Send + 'static,
     ) {
         self.send(Command::With(token, Box::new(action)));
     }

@@ -2,11 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{
-    runs::{self, Paddings},
-    socket::MediaSocket,
-    stream::Stream,
-};
+use rivero_rtp_session::Paddings;
+
+use super::{runs, socket::MediaSocket, stream::Stream};
 use crate::{
     dscp::Mark,
     peer::{Path, RelayFraming},

@@ -5,14 +5,11 @@
 //! byte larger than the others, and the larger ones come last: without padding such a frame takes
 //! two messages for each viewer. A byte of RTP padding (RFC 3550 §5.1) costs less than a message.
 
-use smallvec::SmallVec;
+use rivero_rtp_session::Paddings;
 
 /// Bytes that a packet is padded by at most. Even division makes differences of one byte; more
 /// than this is another kind of packet, for which a message of its own is cheaper than filling.
 const LIMIT: usize = 8;
-
-/// As many packets as most bursts have.
-pub(crate) type Paddings = SmallVec<[u8; 16]>;
 
 /// For packets of these lengths, in this order: by how many bytes to pad each of them, so that they
 /// leave in few messages.

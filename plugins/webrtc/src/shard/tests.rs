@@ -8,9 +8,10 @@ use std::{
 };
 
 use rivero_plugin_api::{Bytes, Layer, MediaKind, Packet, Rtp, SinkGroup, SinkSelection};
+use rivero_rtp_session::Track;
 
 use super::*;
-use crate::transport::{Fault, Track};
+use crate::link::Fault;
 use browser::{Browser, PATIENCE};
 
 /// Checks of the one that nothing happens to.
@@ -61,7 +62,7 @@ fn a_transport_that_panics_is_lost_and_the_others_lose_nothing() {
     for fault in [
         Fault::Datagram,
         Fault::Forward,
-        Fault::HandOn,
+        Fault::Deliver,
         Fault::Timeout,
         Fault::Transmit,
         Fault::Report,

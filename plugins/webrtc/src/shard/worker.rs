@@ -30,8 +30,8 @@ use super::{
 };
 use crate::{
     dscp::Mark,
+    link::Link,
     peer::{Carrier, Transmit},
-    transport::Transport,
 };
 use serve::Detour;
 use transports::Transports;
@@ -276,7 +276,7 @@ impl<'a> Worker<'a> {
             if let Some(action) = action.take() {
                 action(transport, now);
             }
-            if let Some(former) = transport.take_renamed() {
+            if let Some(former) = transport.take_former_name() {
                 routes.forget_name(token, &former);
                 routes.add_name(transport.name(), token);
             }
@@ -285,7 +285,7 @@ impl<'a> Worker<'a> {
         contained(END, || drop(action));
     }
 
-    fn open(&mut self, token: Token, transport: Box<Transport>) {
+    fn open(&mut self, token: Token, transport: Box<Link>) {
         self.routes.add_name(transport.name(), token);
         self.transports.insert(token, transport);
         self.settle(token);
@@ -302,8 +302,8 @@ impl<'a> Worker<'a> {
     }
 
     /// From now on nothing leads to a transport.
-    fn forget(&mut self, token: Token, transport: &mut Transport) {
-        if let Some(former) = transport.take_renamed() {
+    fn forget(&mut self, token: Token, transport: &mut Link) {
+        if let Some(former) = transport.take_former_name() {
             self.routes.forget_name(token, &former);
         }
         self.routes.forget(token, transport.name());
@@ -357,7 +357,7 @@ impl<'a> Worker<'a> {
             return tracing::trace!(%local, %remote, "a check on another transport's path");
         }
         let taken = self.transports.with(token, |transport| {
-            let is_of_peer = transport.datagram(now, local, remote, data);
+            let is_of_peer = transport.on_datagram(now, local, remote, data);
             is_of_peer.then(|| transport.path().is_some_and(|path| path.remote == remote))
         });
         if let Some(Some(proven)) = taken {
@@ -369,7 +369,7 @@ impl<'a> Worker<'a> {
     /// Pushes received media to its consumers and lets the transports answer.
     fn attend(&mut self) {
         while let Some(token) = self.touched.pop() {
-            self.transports.with(token, Transport::hand_on);
+            self.transports.with(token, Link::deliver);
             self.settle(token);
         }
         self.bury();
@@ -430,7 +430,7 @@ impl<'a> Worker<'a> {
             let ran = self.transports.with(token, |transport| {
                 let fires = transport.timer_fired(due);
                 if fires {
-                    transport.timeout(now);
+                    transport.on_timeout(now);
                 }
                 fires
             });
@@ -457,7 +457,7 @@ impl<'a> Worker<'a> {
             mark
         });
         let Some(mark) = mark else { return };
-        while let Some(Some(transmit)) = self.transports.with(token, Transport::poll_transmit) {
+        while let Some(Some(transmit)) = self.transports.with(token, Link::poll_transmit) {
             self.transmit(token, &transmit, mark);
         }
         let timer = self.transports.with(token, |transport| {

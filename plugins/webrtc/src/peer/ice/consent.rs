@@ -4,20 +4,29 @@ use std::time::{Duration, Instant};
 
 use super::pace::SUPERVISION;
 
-/// Silence after which a transport counts as disconnected.
+/// Silence after which a transport counts as disconnected: about what
+/// browsers take, and long enough for a few lost checks.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
-/// How long an answered check lets us send (RFC 7675 §5.1).
+/// How long an answered check lets us send (RFC 7675 §5.1). A peer that has gone, or an address that has
+/// another owner now, gets media for no longer, and six checks have to be lost in a row for a peer that
+/// is there to be given up.
 const CONSENT_LIFETIME: Duration = Duration::from_secs(30);
-/// Between checks (RFC 7675 §5.1).
+/// Between checks (RFC 7675 §5.1). The RFC asks for 0.8 to 1.2 times that, at random, so that checks of
+/// many peers do not fall together; here each path counts from the check that selected it, at whatever
+/// time that was, in steps of [`SUPERVISION`].
 const CONSENT_INTERVAL: Duration = Duration::from_secs(5);
 /// Between checks of a path on which nothing has been received for as long: silence has to be
-/// noticed within [`DISCONNECTED_AFTER`] although checks get lost.
+/// noticed within [`DISCONNECTED_AFTER`] although checks get lost, which takes two of them. That is less
+/// than the four seconds RFC 7675 §5.1 allows; but these are connectivity checks as well, by which a
+/// path is found again (RFC 8445 §2.2), and they are more often only while nothing else comes.
 const QUIET_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is to be thought of the path in use.
+/// The state of the path in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    Alive,
+pub(super) enum ConsentState {
+    /// The peer takes what is sent, and something came lately.
+    Active,
+    /// Nothing came for [`DISCONNECTED_AFTER`]. What is sent may still arrive.
     Silent,
     /// Nothing more may be sent.
     Expired,
@@ -27,9 +36,12 @@ pub(super) enum Life {
 #[derive(Debug)]
 pub(super) struct Consent {
     granted: Instant,
-    heard: Instant,
-    asked: Instant,
-    /// Something was received since the last look.
+    /// When something was received, as of the latest [`check`](Self::check).
+    received: Instant,
+    /// When a check was sent.
+    requested: Instant,
+    /// Something was received since the latest [`check`](Self::check): each datagram leaves no more than
+    /// this here.
     active: bool,
 }
 
@@ -37,8 +49,8 @@ impl Consent {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             granted: now,
-            heard: now,
-            asked: now,
+            received: now,
+            requested: now,
             active: false,
         }
     }
@@ -51,39 +63,43 @@ impl Consent {
 
     /// Something genuine was received on the path.
     #[inline]
-    pub(super) fn hear(&mut self) {
+    pub(super) fn on_received(&mut self) {
         self.active = true;
     }
 
-    pub(super) fn look(&mut self, now: Instant) -> Life {
+    /// The state at `now`. Called every [`SUPERVISION`].
+    pub(super) fn check(&mut self, now: Instant) -> ConsentState {
         if std::mem::take(&mut self.active) {
-            self.heard = now;
+            self.received = now;
         }
         if now.saturating_duration_since(self.granted) >= CONSENT_LIFETIME {
-            Life::Expired
-        } else if now.saturating_duration_since(self.heard) >= DISCONNECTED_AFTER {
-            Life::Silent
+            ConsentState::Expired
+        } else if now.saturating_duration_since(self.received) >= DISCONNECTED_AFTER {
+            ConsentState::Silent
         } else {
-            Life::Alive
+            ConsentState::Active
         }
     }
 
-    /// When nothing was heard any more, at the earliest. What is heard counts from the next look on.
+    /// When nothing was received any more, at the earliest: what is received counts from the next check
+    /// of the state on.
     pub(super) fn quiet_since(&self) -> Instant {
-        self.heard.checked_sub(SUPERVISION).unwrap_or(self.heard)
+        self.received
+            .checked_sub(SUPERVISION)
+            .unwrap_or(self.received)
     }
 
-    /// Whether to ask again now; the question counts as asked.
-    pub(super) fn asks(&mut self, now: Instant) -> bool {
-        let quiet = now.saturating_duration_since(self.heard) >= QUIET_INTERVAL;
+    /// Whether a check is to be sent now; it counts as sent then.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let quiet = now.saturating_duration_since(self.received) >= QUIET_INTERVAL;
         let interval = if quiet {
             QUIET_INTERVAL
         } else {
             CONSENT_INTERVAL
         };
-        let due = now.saturating_duration_since(self.asked) >= interval;
+        let due = now.saturating_duration_since(self.requested) >= interval;
         if due {
-            self.asked = now;
+            self.requested = now;
         }
         due
     }
@@ -100,14 +116,14 @@ mod tests {
         let mut seconds = 0;
         let lost = loop {
             seconds += 1;
-            consent.hear();
+            consent.on_received();
             let now = begin + Duration::from_secs(seconds);
-            match consent.look(now) {
-                Life::Alive => {}
+            match consent.check(now) {
+                ConsentState::Active => {}
                 other => break (other, seconds),
             }
         };
-        assert_eq!(lost, (Life::Expired, 30));
+        assert_eq!(lost, (ConsentState::Expired, 30));
     }
 
     #[test]
@@ -115,10 +131,10 @@ mod tests {
         let begin = Instant::now();
         let mut consent = Consent::new(begin);
         let asked = (0..=100).filter(|tenths| {
-            consent.hear();
+            consent.on_received();
             let now = begin + Duration::from_millis(100 * tenths);
-            consent.look(now);
-            consent.asks(now)
+            consent.check(now);
+            consent.is_due(now)
         });
         assert_eq!(asked.count(), 2);
     }
@@ -128,11 +144,11 @@ mod tests {
         let begin = Instant::now();
         let mut consent = Consent::new(begin);
         let at = |tenths: u64| begin + Duration::from_millis(100 * tenths);
-        let asked = (0..=100).filter(|t| consent.asks(at(*t))).count();
+        let asked = (0..=100).filter(|t| consent.is_due(at(*t))).count();
         assert_eq!(asked, 5);
         consent.grant(at(100));
-        assert_eq!(consent.look(at(100)), Life::Alive);
-        assert_eq!(consent.look(at(151)), Life::Silent);
-        assert_eq!(consent.look(at(400)), Life::Expired);
+        assert_eq!(consent.check(at(100)), ConsentState::Active);
+        assert_eq!(consent.check(at(151)), ConsentState::Silent);
+        assert_eq!(consent.check(at(400)), ConsentState::Expired);
     }
 }

@@ -24,12 +24,12 @@ use rtc_stun::{
 use crate::{
     data::DataEvent,
     dscp::Mark,
+    link::{Fault, Link, LinkObserver},
     peer::{
         Certificate, DtlsRole, Fingerprint, GatherConfig, IceCredentials, KeyType, Peer,
         PeerConfig, PeerEvent, RemoteParameters,
     },
     shard::{Command, Shard, Token},
-    transport::{Fault, Transport, TransportObserver},
 };
 
 /// For what is expected.
@@ -45,7 +45,7 @@ fn credentials(name: &str) -> IceCredentials {
 /// Hears of the transport's loss.
 struct Observer(Sender<String>);
 
-impl TransportObserver for Observer {
+impl LinkObserver for Observer {
     fn peer_event(&self, _: PeerEvent) {}
 
     fn media_active(&self, _: bool) {}
@@ -84,7 +84,7 @@ impl Browser {
         };
         peer.set_remote(now, remote).unwrap();
         let observer = Arc::new(Observer(observer));
-        let mut transport = Transport::new(peer, observer, Vec::new(), 1, Mark::default());
+        let mut transport = Link::new(peer, observer, Vec::new(), 1, Mark::default());
         let config = GatherConfig {
             hosts: vec![server],
             ..GatherConfig::default()

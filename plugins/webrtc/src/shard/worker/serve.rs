@@ -6,6 +6,7 @@ use mio::Registry;
 
 use super::{RECEIVE_TURNS, Worker};
 use crate::{
+    link,
     peer::{Carrier, Path, RelayFraming},
     shard::{
         Outgoing, SendCounters, Token,
@@ -14,7 +15,6 @@ use crate::{
         socket::{BATCH, MediaSocket},
         stream::{self, Stream},
     },
-    transport::Transport,
 };
 
 impl Worker<'_> {
@@ -155,7 +155,7 @@ impl Worker<'_> {
 
     fn carried(&mut self, token: Token, path: Path, frame: &mut [u8]) {
         let carried = self.transports.with(token, |transport| {
-            transport.carried(Instant::now(), path, frame)
+            transport.on_carried(Instant::now(), path, frame)
         });
         if carried.is_some() {
             self.touch(token);
@@ -173,7 +173,7 @@ impl Worker<'_> {
         let taken = self.transports.with(token, |transport| {
             let is_server = from.is_none() || from == transport.server_address(number);
             if is_server {
-                transport.server_message(Instant::now(), number, message);
+                transport.on_server_message(Instant::now(), number, message);
             }
             is_server
         });
@@ -220,7 +220,7 @@ impl<'a> Detour<'a> {
     pub(super) fn of(
         links: &'a mut Links,
         registry: &Registry,
-        transport: &mut Transport,
+        transport: &mut link::Link,
         token: Token,
         path: Path,
     ) -> Option<Self> {

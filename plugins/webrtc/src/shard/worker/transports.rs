@@ -3,7 +3,7 @@
 
 use rivero_plugin_api::supervise::{contain, contained, count};
 
-use crate::{shard::Token, transport::Transport};
+use crate::{link::Link, shard::Token};
 
 /// Where the metrics count panics of transports.
 const PLACE: &str = "a WebRTC transport";
@@ -11,7 +11,7 @@ const PLACE: &str = "a WebRTC transport";
 /// Transports by place.
 #[derive(Default)]
 pub(super) struct Transports {
-    places: Vec<Option<(Token, Box<Transport>)>>,
+    places: Vec<Option<(Token, Box<Link>)>>,
     /// Those that panicked, until the worker has cleared up after them.
     lost: Vec<Lost>,
 }
@@ -19,7 +19,7 @@ pub(super) struct Transports {
 /// A transport that panicked, say: in whatever state it is, nothing is done with it any more.
 pub(super) struct Lost {
     pub(super) token: Token,
-    pub(super) transport: Box<Transport>,
+    pub(super) transport: Box<Link>,
     /// Why.
     text: String,
 }
@@ -40,11 +40,7 @@ impl Lost {
 impl Transports {
     /// Lets a transport do something; `None` if there is no such transport, or not any more.
     #[inline]
-    pub(super) fn with<T>(
-        &mut self,
-        token: Token,
-        act: impl FnOnce(&mut Transport) -> T,
-    ) -> Option<T> {
+    pub(super) fn with<T>(&mut self, token: Token, act: impl FnOnce(&mut Link) -> T) -> Option<T> {
         let slot = self.places.get_mut(token.place as usize)?;
         match slot {
             Some((known, transport)) if *known == token => match contain(|| act(transport)) {
@@ -73,7 +69,7 @@ impl Transports {
         self.lost.pop()
     }
 
-    pub(super) fn insert(&mut self, token: Token, transport: Box<Transport>) {
+    pub(super) fn insert(&mut self, token: Token, transport: Box<Link>) {
         let place = token.place as usize;
         if self.places.len() <= place {
             self.places.resize_with(place + 1, || None);
@@ -83,7 +79,7 @@ impl Transports {
         }
     }
 
-    pub(super) fn remove(&mut self, token: Token) -> Option<Box<Transport>> {
+    pub(super) fn remove(&mut self, token: Token) -> Option<Box<Link>> {
         let slot = self.places.get_mut(token.place as usize)?;
         slot.take_if(|(known, _)| *known == token)
             .map(|(_, transport)| transport)

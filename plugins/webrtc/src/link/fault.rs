@@ -1,21 +1,21 @@
 //! Panics that tests ask for.
 
-use super::Transport;
+use super::Link;
 
-/// A function of [`Transport`] that panics.
+/// A function of [`Link`] that panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Datagram,
     /// In the middle of a datagram to the peer.
     Forward,
-    HandOn,
+    Deliver,
     Timeout,
     Transmit,
     Report,
     Drop,
 }
 
-impl Transport {
+impl Link {
     pub(super) fn trip(&self, place: Fault) {
         assert_ne!(self.fault, Some(place), "on purpose");
     }
@@ -30,7 +30,7 @@ impl Transport {
     }
 }
 
-impl Drop for Transport {
+impl Drop for Link {
     fn drop(&mut self) {
         self.trip(Fault::Drop);
     }

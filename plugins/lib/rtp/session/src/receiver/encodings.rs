@@ -4,7 +4,7 @@ use rivero_rtp::{ExtensionMap, HeaderExtension, RtpHeader};
 
 /// How the peer tells the encodings of one picture apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Encodings {
+pub enum Encodings {
     /// There is one.
     #[default]
     One,
@@ -16,13 +16,14 @@ pub(crate) enum Encodings {
 
 /// What the description says about the streams that will come.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Announced {
-    pub(crate) encodings: Encodings,
+pub struct StreamDescription {
+    /// How encodings of one picture are told apart.
+    pub encodings: Encodings,
     /// SSRC of retransmissions, and of what they repeat (`a=ssrc-group:FID`).
-    pub(crate) repairs: Vec<(u32, u32)>,
+    pub repairs: Vec<(u32, u32)>,
 }
 
-impl Announced {
+impl StreamDescription {
     /// Number of encodings.
     pub(super) fn count(&self) -> usize {
         match &self.encodings {

@@ -5,11 +5,14 @@
 //! its wall clock (RFC 3550 §6.4.1), and thereby to each other; the difference
 //! is slewed in, never jumped.
 
-/// Reports whose smallest delay counts.
+/// Reports whose smallest delay counts: of each stream a report comes every half second to five seconds,
+/// and one of eight was not held up on the way.
 const WINDOW: usize = 8;
-/// A packet whose time is further than this from its arrival begins anew, ns.
+/// A packet whose time is further than this from its arrival begins anew, ns. No network holds a packet
+/// up for as long: the sender's timestamps have jumped.
 const LARGEST_DEVIATION: i64 = 5_000_000_000;
-/// Largest change of the correction, as a part of the time that passed: 1/50.
+/// Largest change of the correction, as a part of the time that passed: 1/50. Media that plays 2 % too
+/// fast or too slowly is not noticed; a jump is heard.
 const SLEW: i64 = 50;
 
 /// The clock of a sender, shared by its streams.
@@ -21,7 +24,7 @@ pub(crate) struct SenderClock {
 
 impl SenderClock {
     /// A report that says `ntp` (32.32 fixed point seconds) arrived at `arrival` ns.
-    pub(crate) fn report(&mut self, arrival: i64, ntp: u64) {
+    pub(crate) fn on_sender_report(&mut self, arrival: i64, ntp: u64) {
         if self.offsets.len() >= WINDOW {
             self.offsets.remove(0);
         }
@@ -68,7 +71,7 @@ impl Timeline {
     }
 
     /// A sender report of this stream. Ignored before its first packet.
-    pub(crate) fn report(&mut self, ntp: u64, timestamp: u32) {
+    pub(crate) fn on_sender_report(&mut self, ntp: u64, timestamp: u32) {
         if self.base.is_some() {
             self.report = Some((self.extend(timestamp), nanoseconds(ntp)));
         }
@@ -165,9 +168,9 @@ mod tests {
                 );
             }
             if tick % 50 == 0 {
-                clock.report(captured + 10 * MS, ntp(captured));
-                audio.report(ntp(captured), (tick * 960) as u32);
-                video.report(ntp(captured), (tick * 1800) as u32);
+                clock.on_sender_report(captured + 10 * MS, ntp(captured));
+                audio.on_sender_report(ntp(captured), (tick * 960) as u32);
+                video.on_sender_report(ntp(captured), (tick * 1800) as u32);
             }
         }
         assert!(

@@ -4,9 +4,10 @@ use std::{collections::VecDeque, time::Instant};
 
 use rivero_rtp::{ExtensionMap, RtpHeader};
 
-use super::{encodings::Announced, stream::Stream};
+use super::{encodings::StreamDescription, stream::Stream};
 
-/// Streams of one track. More than these at a time are not listened to; one that is silent makes room.
+/// Streams of one track: three encodings, each of which may have begun anew once or twice. More than these
+/// at a time are not received, since a peer chooses their number; one that is silent makes room.
 const MAX_STREAMS: usize = 8;
 /// Streams that have ended of which it is known what they were.
 const MAX_FORMER: usize = 16;
@@ -46,7 +47,7 @@ impl Streams {
     pub(super) fn of_packet(
         &mut self,
         now: Instant,
-        announced: &Announced,
+        described: &StreamDescription,
         extensions: &ExtensionMap,
         header: &RtpHeader,
         packet: &[u8],
@@ -56,7 +57,7 @@ impl Streams {
         let position = match self.present.iter().position(of_source) {
             Some(position) => position,
             None => {
-                let named = announced.encoding_of(extensions, header, packet);
+                let named = described.encoding_of(extensions, header, packet);
                 self.begin(now, header.ssrc, named, clock_rate)?
             }
         };
@@ -76,13 +77,13 @@ impl Streams {
         let encoding = named.or(former.map(|former| former.encoding))?;
         if self.present.len() >= MAX_STREAMS {
             let silent = self.longest_silent(now, encoding)?;
-            self.end(silent);
+            self.on_goodbye(silent);
         }
         let mut stream = Stream::new(ssrc, encoding, clock_rate);
         stream.rtx_ssrc = former.and_then(|former| former.rtx_ssrc);
         if std::mem::take(&mut self.wants_keyframe) {
-            // Until the packet shows that it is one.
-            stream.keyframe.needed(now);
+            // The packet that the stream begins with may turn out to be the keyframe, which ends this.
+            stream.keyframe.keyframe_needed(now);
         }
         position.map(|position| self.former.remove(position));
         self.present.push(stream);
@@ -100,7 +101,7 @@ impl Streams {
     /// The stream that a retransmission repeats a packet of.
     pub(super) fn repaired(
         &mut self,
-        announced: &Announced,
+        described: &StreamDescription,
         extensions: &ExtensionMap,
         header: &RtpHeader,
         packet: &[u8],
@@ -110,10 +111,10 @@ impl Streams {
         if let Some(stream) = bound.find(|stream| stream.rtx_ssrc == Some(rtx_ssrc)) {
             return Some(stream.ssrc);
         }
-        let described = announced.repaired_ssrc(rtx_ssrc);
-        let encoding = announced.repaired_encoding(extensions, header, packet);
+        let described_ssrc = described.repaired_ssrc(rtx_ssrc);
+        let encoding = described.repaired_encoding(extensions, header, packet);
         let is_alone = self.present.len() == 1;
-        let is_repaired = |stream: &&mut Stream| match (described, encoding) {
+        let is_repaired = |stream: &&mut Stream| match (described_ssrc, encoding) {
             (Some(ssrc), _) => stream.ssrc == ssrc,
             (None, Some(encoding)) => stream.encoding == encoding,
             (None, None) => is_alone,
@@ -131,7 +132,7 @@ impl Streams {
 
     /// A keyframe is needed of what is being sent, or else of what comes first. With one encoding
     /// the latest stream is what is sent.
-    pub(super) fn need_keyframes(&mut self, now: Instant, is_single: bool) {
+    pub(super) fn keyframe_requested(&mut self, now: Instant, is_single: bool) {
         self.wants_keyframe = self.present.is_empty();
         let latest = self.present.last().map(|stream| stream.ssrc);
         for stream in &mut self.present {
@@ -141,7 +142,7 @@ impl Streams {
                 stream.rate.is_active(now)
             };
             if is_sent {
-                stream.keyframe.needed(now);
+                stream.keyframe.keyframe_needed(now);
             }
         }
     }
@@ -153,7 +154,7 @@ impl Streams {
     }
 
     /// A stream has ended; `true` when it was one of these.
-    pub(super) fn end(&mut self, ssrc: u32) -> bool {
+    pub(super) fn on_goodbye(&mut self, ssrc: u32) -> bool {
         let of_source = |stream: &Stream| stream.ssrc == ssrc;
         let Some(position) = self.present.iter().position(of_source) else {
             return false;
@@ -172,7 +173,12 @@ impl Streams {
 
     /// Goes on as a later description has it: encodings may have other numbers, or be no more.
     /// `named` are the streams that it names, if it does; others have ended.
-    pub(super) fn renegotiated(&mut self, before: &Announced, now: &Announced, named: &[u32]) {
+    pub(super) fn renegotiate(
+        &mut self,
+        before: &StreamDescription,
+        now: &StreamDescription,
+        named: &[u32],
+    ) {
         let renumber = |ssrc: u32, encoding: &mut u8| {
             let number = now.renumbered(before, ssrc, *encoding);
             *encoding = number.unwrap_or(*encoding);
@@ -190,7 +196,7 @@ mod tests {
     use rivero_rtp::HeaderExtension;
 
     use super::*;
-    use crate::track::{Encodings, stream::Rate};
+    use crate::receiver::{Encodings, rate::StreamRate};
 
     const RID: u8 = 4;
     const REPAIRED_RID: u8 = 5;
@@ -202,8 +208,8 @@ mod tests {
         map
     }
 
-    fn rids(names: &[&str]) -> Announced {
-        Announced {
+    fn rids(names: &[&str]) -> StreamDescription {
+        StreamDescription {
             encodings: Encodings::Rids(names.iter().map(|name| (*name).to_owned()).collect()),
             repairs: Vec::new(),
         }
@@ -223,75 +229,75 @@ mod tests {
     /// The encoding that a packet is taken for.
     fn encoding(
         streams: &mut Streams,
-        announced: &Announced,
+        described: &StreamDescription,
         ssrc: u32,
         name: Option<&str>,
     ) -> Option<u8> {
         let packet = packet(ssrc, name.map(|name| (RID, name)));
         let header = RtpHeader::parse(&packet).unwrap();
         let (now, map) = (Instant::now(), extensions());
-        let stream = streams.of_packet(now, announced, &map, &header, &packet, 90_000);
+        let stream = streams.of_packet(now, described, &map, &header, &packet, 90_000);
         stream.map(|stream| stream.encoding)
     }
 
     fn repaired(
         streams: &mut Streams,
-        announced: &Announced,
+        described: &StreamDescription,
         ssrc: u32,
         name: Option<&str>,
     ) -> Option<u32> {
         let packet = packet(ssrc, name.map(|name| (REPAIRED_RID, name)));
         let header = RtpHeader::parse(&packet).unwrap();
-        streams.repaired(announced, &extensions(), &header, &packet)
+        streams.repaired(described, &extensions(), &header, &packet)
     }
 
     #[test]
     fn a_stream_that_comes_back_is_the_encoding_that_it_was() {
-        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
-        assert_eq!(encoding(&mut streams, &announced, 7, None), None);
-        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
-        assert_eq!(encoding(&mut streams, &announced, 6, Some("l")), Some(0));
-        assert_eq!(repaired(&mut streams, &announced, 70, Some("h")), Some(7));
-        let name = streams.iter().next().unwrap().name;
+        let (mut streams, described) = (Streams::default(), rids(&["l", "h"]));
+        assert_eq!(encoding(&mut streams, &described, 7, None), None);
+        assert_eq!(encoding(&mut streams, &described, 7, Some("h")), Some(1));
+        assert_eq!(encoding(&mut streams, &described, 6, Some("l")), Some(0));
+        assert_eq!(repaired(&mut streams, &described, 70, Some("h")), Some(7));
+        let forwarded = streams.iter().next().unwrap().forwarded_ssrc;
 
-        assert!(streams.end(7) && !streams.end(7));
+        assert!(streams.on_goodbye(7) && !streams.on_goodbye(7));
         assert!(!streams.knows(7) && !streams.knows(70) && streams.knows(6));
-        assert_eq!(encoding(&mut streams, &announced, 7, None), Some(1));
-        assert_eq!(repaired(&mut streams, &announced, 70, None), Some(7));
-        assert_ne!(streams.iter().last().unwrap().name, name);
+        assert_eq!(encoding(&mut streams, &described, 7, None), Some(1));
+        assert_eq!(repaired(&mut streams, &described, 70, None), Some(7));
+        assert_ne!(streams.iter().last().unwrap().forwarded_ssrc, forwarded);
         assert!(
-            streams.end(7) && streams.former.len() == 1,
+            streams.on_goodbye(7) && streams.former.len() == 1,
             "once more, and once only"
         );
     }
 
     #[test]
     fn what_a_packet_names_counts_for_more_than_what_was() {
-        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
-        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
-        assert!(streams.end(7));
-        assert_eq!(encoding(&mut streams, &announced, 7, Some("l")), Some(0));
+        let (mut streams, described) = (Streams::default(), rids(&["l", "h"]));
+        assert_eq!(encoding(&mut streams, &described, 7, Some("h")), Some(1));
+        assert!(streams.on_goodbye(7));
+        assert_eq!(encoding(&mut streams, &described, 7, Some("l")), Some(0));
     }
 
     #[test]
     fn streams_that_have_ended_take_no_places() {
-        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        let (mut streams, described) = (Streams::default(), rids(&["l", "h"]));
         for ssrc in 0..100 {
-            assert_eq!(encoding(&mut streams, &announced, ssrc, Some("l")), Some(0));
-            assert!(streams.end(ssrc));
+            assert_eq!(encoding(&mut streams, &described, ssrc, Some("l")), Some(0));
+            assert!(streams.on_goodbye(ssrc));
         }
         assert_eq!(streams.former.len(), MAX_FORMER);
-        assert_eq!(encoding(&mut streams, &announced, 99, None), Some(0));
-        assert_eq!(encoding(&mut streams, &announced, 0, None), None);
+        assert_eq!(encoding(&mut streams, &described, 99, None), Some(0));
+        assert_eq!(encoding(&mut streams, &described, 0, None), None);
     }
 
     #[test]
     fn streams_that_ended_without_a_word_make_room() {
-        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        let (mut streams, described) = (Streams::default(), rids(&["l", "h"]));
         let is_taken = |streams: &mut Streams, ssrc: u32, name: &str| {
-            let taken = encoding(streams, &announced, ssrc, Some(name)).is_some();
+            let taken = encoding(streams, &described, ssrc, Some(name)).is_some();
             if let Some(stream) = streams.present.iter_mut().find(|s| s.ssrc == ssrc) {
-                stream.rate.received(Instant::now(), 1000, true, false);
+                stream.rate.on_packet(Instant::now(), 1000, true, false);
             }
             taken
         };
@@ -301,7 +307,7 @@ mod tests {
         assert!(fill(&mut streams));
         assert!(!is_taken(&mut streams, 8, "l"), "all are being sent");
         for stream in &mut streams.present {
-            stream.rate = Rate::default();
+            stream.rate = StreamRate::default();
         }
         assert!(is_taken(&mut streams, 8, "l") && !streams.knows(3));
         assert!(is_taken(&mut streams, 9, "h") && !streams.knows(0));
@@ -316,42 +322,42 @@ mod tests {
         for (ssrc, name) in [(5, "l"), (6, "m"), (7, "h")] {
             assert!(encoding(&mut streams, &before, ssrc, Some(name)).is_some());
         }
-        assert!(streams.end(7));
+        assert!(streams.on_goodbye(7));
         let now = rids(&["h", "l"]);
-        streams.renegotiated(&before, &now, &[]);
+        streams.renegotiate(&before, &now, &[]);
         assert_eq!(encoding(&mut streams, &now, 5, None), Some(1));
         assert_eq!(encoding(&mut streams, &now, 6, None), None, "no more");
         assert_eq!(encoding(&mut streams, &now, 7, None), Some(0));
-        streams.renegotiated(&now, &now, &[5]);
-        assert!(streams.end(7) || streams.knows(5));
+        streams.renegotiate(&now, &now, &[5]);
+        assert!(streams.on_goodbye(7) || streams.knows(5));
         assert_eq!(encoding(&mut streams, &now, 7, None), None, "not named");
     }
 
     #[test]
     fn a_keyframe_that_was_wanted_before_is_asked_for_at_once() {
-        let (mut streams, announced) = (Streams::default(), rids(&["l", "h"]));
+        let (mut streams, described) = (Streams::default(), rids(&["l", "h"]));
         let now = Instant::now();
-        streams.need_keyframes(now, false);
+        streams.keyframe_requested(now, false);
         assert_eq!(streams.poll_timeout(), None, "of whom?");
-        assert_eq!(encoding(&mut streams, &announced, 6, Some("l")), Some(0));
+        assert_eq!(encoding(&mut streams, &described, 6, Some("l")), Some(0));
         assert!(streams.poll_timeout().is_some_and(|due| due >= now));
         let later = Instant::now();
         let stream = streams.present.first_mut().unwrap();
-        assert!(stream.keyframe.ask(later), "it is due");
-        stream.keyframe.begins(0);
-        assert_eq!(encoding(&mut streams, &announced, 7, Some("h")), Some(1));
+        assert!(stream.keyframe.is_due(later), "it is due");
+        stream.keyframe.on_keyframe(0);
+        assert_eq!(encoding(&mut streams, &described, 7, Some("h")), Some(1));
         assert_eq!(streams.poll_timeout(), None, "wanted once");
     }
 
     #[test]
     fn a_stream_that_begins_with_a_keyframe_is_not_asked_for_one() {
-        let (mut streams, announced) = (Streams::default(), Announced::default());
-        streams.need_keyframes(Instant::now(), true);
-        assert_eq!(encoding(&mut streams, &announced, 6, None), Some(0));
+        let (mut streams, described) = (Streams::default(), StreamDescription::default());
+        streams.keyframe_requested(Instant::now(), true);
+        assert_eq!(encoding(&mut streams, &described, 6, None), Some(0));
         let stream = streams.present.first_mut().unwrap();
-        stream.keyframe.begins(0);
+        stream.keyframe.on_keyframe(0);
         assert_eq!(streams.poll_timeout(), None);
-        streams.need_keyframes(Instant::now(), true);
+        streams.keyframe_requested(Instant::now(), true);
         assert!(streams.poll_timeout().is_some());
     }
 }

@@ -1,0 +1,89 @@
+//! Header extensions that travel with the media: what one peer sends with a packet is sent on to the
+//! others, under the ids that each of them has agreed on.
+
+use rivero_plugin_api::{Extension, ExtensionKind, Extensions};
+use rivero_rtp::{ExtensionBlock, ExtensionMap, HeaderExtension, RtpHeader};
+
+/// Those extensions, on both sides of the module boundary.
+const FORWARDED: [(u8, HeaderExtension); 7] = [
+    (ExtensionKind::AUDIO_LEVEL, HeaderExtension::AudioLevel),
+    (
+        ExtensionKind::VIDEO_ORIENTATION,
+        HeaderExtension::VideoOrientation,
+    ),
+    (
+        ExtensionKind::DEPENDENCY_DESCRIPTOR,
+        HeaderExtension::DependencyDescriptor,
+    ),
+    (
+        ExtensionKind::ABSOLUTE_CAPTURE_TIME,
+        HeaderExtension::AbsCaptureTime,
+    ),
+    (ExtensionKind::PLAYOUT_DELAY, HeaderExtension::PlayoutDelay),
+    (ExtensionKind::COLOR_SPACE, HeaderExtension::ColorSpace),
+    (
+        ExtensionKind::VIDEO_CONTENT_TYPE,
+        HeaderExtension::VideoContentType,
+    ),
+];
+
+fn extension_of(kind: u8) -> Option<HeaderExtension> {
+    FORWARDED
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map(|(_, extension)| *extension)
+}
+
+fn kind_of(extension: HeaderExtension) -> Option<u8> {
+    FORWARDED
+        .iter()
+        .find(|(_, known)| *known == extension)
+        .map(|(kind, _)| *kind)
+}
+
+/// Where in a received packet the extensions lie that are sent on.
+#[inline]
+pub(crate) fn forwarded(map: &ExtensionMap, header: &RtpHeader, packet: &[u8]) -> Extensions {
+    let mut extensions = Extensions::default();
+    let start = packet.as_ptr().addr();
+    for (id, data) in header.extensions(packet) {
+        if let Some(kind) = map.extension(id).and_then(kind_of) {
+            extensions.push(Extension {
+                kind,
+                length: u8::try_from(data.len()).unwrap_or(0),
+                // The elements borrow from the packet, so the difference of addresses is an offset.
+                offset: u16::try_from(data.as_ptr().addr() - start).unwrap_or(0),
+            });
+        }
+    }
+    extensions
+}
+
+/// Bytes that the extensions of a packet take under the ids of `target`, about: each has a byte in
+/// front, and all of them fill words of four bytes (RFC 8285 §4.2).
+#[inline]
+pub(crate) fn length(extensions: &Extensions, target: &ExtensionMap) -> usize {
+    let passed = extensions.iter().filter(|extension| {
+        extension_of(extension.kind).is_some_and(|extension| target.id(extension).is_some())
+    });
+    let length: usize = passed.map(|one| 1 + usize::from(one.length)).sum();
+    length.next_multiple_of(4)
+}
+
+/// Adds the extensions of a packet whose `bytes` are these, under the ids of `target`.
+#[inline]
+pub(crate) fn copy(
+    extensions: &Extensions,
+    bytes: &[u8],
+    target: &ExtensionMap,
+    block: &mut ExtensionBlock,
+) {
+    for extension in extensions.iter() {
+        let start = usize::from(extension.offset);
+        let data = bytes.get(start..start + usize::from(extension.length));
+        let id = extension_of(extension.kind).and_then(|extension| target.id(extension));
+        if let (Some(id), Some(data)) = (id, data) {
+            block.push(id, data);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What one peer sends of one kind of media.
+
+mod encodings;
+mod keyframe;
+mod outlet;
+mod rate;
+mod requests;
+mod stream;
+mod streams;
+mod timeline;
+
+use std::{sync::Arc, time::Instant};
+
+use rivero_plugin_api::{Bytes, Encoding, MediaKind, Packet, Rtp};
+use rivero_rtp::{
+    ExtensionMap, HeaderExtension, RtpHeader,
+    codec::{PayloadInfo, VideoCodec},
+    remb::RembEstimator,
+    rtcp::SenderInfo,
+    rtx,
+};
+
+use crate::{clock::Now, extensions, pads::Deliver};
+use outlet::Outlet;
+use stream::Stream;
+use streams::Streams;
+
+pub use encodings::{Encodings, StreamDescription};
+pub use stream::{StreamCounters, StreamSnapshot};
+pub(crate) use timeline::SenderClock;
+
+/// A format that the peer may send.
+#[derive(Debug, Clone)]
+pub struct ReceivedFormat {
+    /// The peer's number for it.
+    pub payload_type: u8,
+    /// The server's number for it, the same for all peers.
+    pub format: u32,
+    /// Timestamp units a second.
+    pub clock_rate: u32,
+    /// `None` for audio and for video that cannot be looked into.
+    pub codec: Option<VideoCodec>,
+    /// The peer takes generic NACKs.
+    pub nack: bool,
+    /// The peer takes picture loss indications.
+    pub pli: bool,
+    /// The peer takes full intra requests.
+    pub fir: bool,
+    /// The peer takes bitrate estimates.
+    pub remb: bool,
+    /// Of its retransmissions (RFC 4588), where they have one.
+    pub rtx_payload_type: Option<u8>,
+    /// The peer takes transport-wide feedback.
+    pub transport_cc: bool,
+}
+
+/// What was negotiated about what the peer sends.
+pub struct ReceiverConfig {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What the peer may send.
+    pub formats: Vec<ReceivedFormat>,
+    /// Header extensions under the peer's ids.
+    pub extensions: ExtensionMap,
+    /// The streams that will come.
+    pub streams: StreamDescription,
+    /// Estimates the path from the peer, where it wants to be told.
+    pub estimator: RembEstimator,
+}
+
+/// The receiving side of a track: puts the packets of the peer's streams in order of arrival into the
+/// pad, each with its layer and its time, and asks the peer for what is missing.
+pub struct Receiver {
+    outlet: Outlet,
+    kind: MediaKind,
+    formats: Vec<ReceivedFormat>,
+    extensions: ExtensionMap,
+    described: StreamDescription,
+    streams: Streams,
+    estimator: RembEstimator,
+    /// Of the latest full intra request (RFC 5104 §4.3.1.1).
+    fir_command: u8,
+    /// Memory for the numbers of lost packets.
+    lost: Vec<u16>,
+    /// The pad does not know yet of an encoding that began.
+    encoding_began: bool,
+    /// The present negotiation lets the peer send.
+    enabled: bool,
+}
+
+impl Receiver {
+    /// A receiver whose packets go into `pad`.
+    #[must_use]
+    pub fn new(pad: Arc<dyn Deliver>, config: ReceiverConfig) -> Self {
+        Self {
+            outlet: Outlet::new(pad),
+            kind: config.kind,
+            formats: config.formats,
+            extensions: config.extensions,
+            described: config.streams,
+            streams: Streams::default(),
+            estimator: config.estimator,
+            fir_command: 0,
+            lost: Vec::new(),
+            encoding_began: false,
+            enabled: true,
+        }
+    }
+
+    /// Goes on as a later negotiation has it. `named` are the SSRCs that the peer's description
+    /// names, if it does: its other streams have ended.
+    pub(crate) fn renegotiate(&mut self, later: Self, named: &[u32]) {
+        // What was received is of the formats before.
+        self.outlet.flush();
+        self.formats = later.formats;
+        self.extensions = later.extensions;
+        let before = std::mem::replace(&mut self.described, later.described);
+        self.streams.renegotiate(&before, &self.described, named);
+        self.enabled = true;
+        let is_kept = |current: u32| self.formats.iter().any(|format| format.format == current);
+        if self
+            .outlet
+            .format()
+            .is_some_and(|current| !is_kept(current))
+        {
+            self.outlet.end_format();
+        }
+    }
+
+    /// The peer may not send any more, until a later negotiation. Streams and numbers are kept: its
+    /// SRTP keys stay the same, and it goes on where it was.
+    pub(crate) fn pause(&mut self) {
+        self.outlet.flush();
+        self.enabled = false;
+        self.outlet.end_format();
+    }
+
+    /// Whether a stream was received before.
+    #[inline]
+    pub(crate) fn knows(&self, ssrc: u32) -> bool {
+        self.streams.knows(ssrc)
+    }
+
+    /// Whether a payload type is one of this track's.
+    pub(crate) fn accepts(&self, payload_type: u8) -> bool {
+        self.formats.iter().any(|format| {
+            format.payload_type == payload_type || format.rtx_payload_type == Some(payload_type)
+        })
+    }
+
+    /// Whether the peer numbers its packets over all streams, and takes feedback about them.
+    pub(crate) fn wants_transport_feedback(&self) -> bool {
+        let is_numbered = self
+            .extensions
+            .id(HeaderExtension::TransportSequence)
+            .is_some();
+        is_numbered && self.formats.iter().any(|format| format.transport_cc)
+    }
+
+    /// The transport-wide sequence number of a packet.
+    #[inline]
+    pub(crate) fn transport_sequence(&self, header: &RtpHeader, packet: &[u8]) -> Option<u16> {
+        let elements = header.extensions(packet);
+        let value = self
+            .extensions
+            .find(HeaderExtension::TransportSequence, elements)?;
+        value.first_chunk().copied().map(u16::from_be_bytes)
+    }
+
+    /// Takes a plain RTP packet. A retransmission (RFC 4588) becomes the packet that it repeats.
+    #[inline]
+    pub(crate) fn on_rtp(
+        &mut self,
+        now: Now,
+        header: &RtpHeader,
+        packet: &mut [u8],
+        clock: &SenderClock,
+    ) {
+        let is_repair =
+            |format: &&ReceivedFormat| format.rtx_payload_type == Some(header.payload_type);
+        self.estimator.received(packet.len());
+        let Some(payload_type) = self.formats.iter().find(is_repair).map(|f| f.payload_type) else {
+            self.on_media(now, header, packet, clock, false);
+            return;
+        };
+        let repaired = self
+            .streams
+            .repaired(&self.described, &self.extensions, header, packet);
+        let Some(ssrc) = repaired else { return };
+        let Some(start) = rtx::restore(packet, header, payload_type, ssrc) else {
+            return;
+        };
+        let packet = packet.get(start..).unwrap_or_default();
+        if let Ok(header) = RtpHeader::parse(packet) {
+            self.on_media(now, &header, packet, clock, true);
+        }
+    }
+
+    fn on_media(
+        &mut self,
+        now: Now,
+        header: &RtpHeader,
+        packet: &[u8],
+        clock: &SenderClock,
+        repaired: bool,
+    ) {
+        let Ok(payload) = header.payload_range(packet) else {
+            return;
+        };
+        if !self.enabled {
+            return;
+        }
+        let of_type = |format: &&ReceivedFormat| format.payload_type == header.payload_type;
+        let Some(format) = self.formats.iter().find(of_type) else {
+            return;
+        };
+        let stream = self.streams.of_packet(
+            now.instant,
+            &self.described,
+            &self.extensions,
+            header,
+            packet,
+            format.clock_rate,
+        );
+        let Some(stream) = stream else { return };
+        stream.set_clock_rate(format.clock_rate);
+        if !stream.on_packet(now.instant, header, payload.len(), repaired, format.nack) {
+            return;
+        }
+        let content = packet.get(payload.clone()).unwrap_or_default();
+        let info = inspect(format.codec, content);
+        self.encoding_began |= !stream.rate.is_active(now.instant);
+        let numbers = stream.on_content(now.instant, header, packet.len(), info);
+        let Some(numbers) = numbers else { return };
+        let presentation_time = stream
+            .timeline
+            .presentation(now.pipeline, header.timestamp, clock);
+        let (layer, layer_sync) = stream.layer(format.codec, header.timestamp, info);
+        let packet = Packet {
+            bytes: Bytes::copy_from(packet),
+            format: format.format,
+            origin: self.outlet.origin(),
+            kind: self.kind,
+            flags: flags(PayloadInfo { layer_sync, ..info }),
+            layer,
+            presentation_time,
+            ingress_time: now.pipeline,
+            duration: 0,
+            rtp: Rtp {
+                timestamp: header.timestamp,
+                ssrc: stream.forwarded_ssrc,
+                sequence: numbers.sequence,
+                marker: header.marker,
+                payload_offset: u16::try_from(payload.start).unwrap_or(u16::MAX),
+                padding: u8::try_from(packet.len() - payload.end).unwrap_or(0),
+                extensions: extensions::forwarded(&self.extensions, header, packet),
+            },
+        };
+        self.outlet.add(now.instant, packet);
+    }
+
+    /// Pushes what was received to the pad. Once for all packets that were read together, so that
+    /// each consumer is woken once.
+    #[inline]
+    pub(crate) fn deliver(&mut self) {
+        self.outlet.flush();
+    }
+
+    /// Whether an encoding began to come since the last call, which the pad should know at once: a
+    /// viewer may be waiting for it.
+    #[inline]
+    pub(crate) fn take_encoding_began(&mut self) -> bool {
+        self.described.count() > 1 && std::mem::take(&mut self.encoding_began)
+    }
+
+    /// Measures what the encodings take, and tells the pad. Called regularly: it ends an interval.
+    pub(crate) fn measure(&mut self, now: Instant) {
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.rate.measure(now));
+        if self.formats.iter().any(|format| format.codec.is_some()) {
+            self.publish_encodings(now);
+        }
+    }
+
+    /// Tells the pad which encodings there are.
+    pub(crate) fn publish_encodings(&mut self, now: Instant) {
+        let encoding = |number: usize| {
+            let of_encoding = |stream: &&Stream| usize::from(stream.encoding) == number;
+            let rate = self
+                .streams
+                .iter()
+                .rfind(of_encoding)
+                .map(|stream| &stream.rate);
+            Encoding {
+                rid: self.described.rid(number).to_owned(),
+                bitrate: rate.map_or(0, |rate| rate.between_keyframes(now)),
+                frame_rate: rate.map_or(0.0, |rate| rate.frames_per_second()),
+                spatial_layers: 1,
+                temporal_layers: rate.map_or(1, |rate| rate.layers.max(1)),
+                ..Encoding::default()
+            }
+        };
+        let encodings: Vec<Encoding> = (0..self.described.count()).map(encoding).collect();
+        self.outlet.set_encodings(&encodings);
+    }
+
+    /// A sender report about one of the streams.
+    pub(crate) fn on_sender_report(&mut self, now: Instant, ssrc: u32, info: &SenderInfo) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc) {
+            stream.statistics.sender_report(now, info);
+            stream
+                .timeline
+                .on_sender_report(info.ntp, info.rtp_timestamp);
+        }
+    }
+
+    /// The peer says that a stream ended (RFC 3550 §6.6); `true` when it was one of these.
+    pub(crate) fn on_goodbye(&mut self, ssrc: u32) -> bool {
+        self.streams.on_goodbye(ssrc)
+    }
+
+    /// Counters of the streams that there are.
+    pub(crate) fn snapshot(&self, now: Instant) -> impl Iterator<Item = StreamSnapshot> {
+        let current = self
+            .formats
+            .iter()
+            .find(|format| Some(format.format) == self.outlet.format());
+        let payload_type = current.map_or(0, |format| format.payload_type);
+        self.streams.iter().map(move |stream| StreamSnapshot {
+            ssrc: stream.ssrc,
+            rid: self.described.rid(usize::from(stream.encoding)).to_owned(),
+            payload_type,
+            packets: stream.statistics.packets(),
+            bytes: stream.statistics.payload_bytes(),
+            jitter: stream.statistics.jitter_duration(),
+            lost: stream.statistics.cumulative_lost(),
+            fraction_lost: stream.statistics.fraction_lost(),
+            bitrate: stream.rate.bits_per_second(now),
+            frame_rate: stream.rate.frames_per_second(),
+            temporal_layers: stream.rate.layers,
+            counters: stream.counters,
+        })
+    }
+}
+
+#[inline]
+fn inspect(codec: Option<VideoCodec>, payload: &[u8]) -> PayloadInfo {
+    match codec {
+        Some(codec) => codec.inspect(payload),
+        // Every packet is a place to begin.
+        None => PayloadInfo {
+            keyframe_start: true,
+            ..PayloadInfo::default()
+        },
+    }
+}
+
+#[inline]
+fn flags(info: PayloadInfo) -> u8 {
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    flag(info.keyframe_start, Packet::KEYFRAME)
+        | flag(info.layer_sync, Packet::LAYER_SYNC)
+        | flag(info.discardable, Packet::DISCARDABLE)
+}

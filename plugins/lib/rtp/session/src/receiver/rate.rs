@@ -1,0 +1,154 @@
+//! How much a received stream sends.
+
+use std::time::{Duration, Instant};
+
+/// A stream that is silent for this long is not being sent. The longest pause of one that is: a screen
+/// that does not change is still shown once a second by browsers.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// Weight of the latest measurement in a stream's bitrate: with one each half second, a change is seen
+/// after a second, and a single keyframe does not look like one.
+const WEIGHT: f64 = 0.5;
+/// A shorter interval measures the frames in it rather than the rate.
+const SHORTEST_INTERVAL: f64 = 0.2;
+
+/// Bitrate, frame rate and layers of one stream, measured in intervals.
+#[derive(Debug, Default)]
+pub(super) struct StreamRate {
+    bytes: usize,
+    /// Of them, those of keyframes.
+    keyframe_bytes: usize,
+    frames: u32,
+    since: Option<Instant>,
+    latest: Option<Instant>,
+    bits_per_second: f64,
+    /// Without keyframes, 0 before there was anything else.
+    between_keyframes: f64,
+    frames_per_second: f64,
+    /// Temporal layers seen.
+    pub(super) layers: u8,
+}
+
+impl StreamRate {
+    #[inline]
+    pub(super) fn on_packet(
+        &mut self,
+        now: Instant,
+        length: usize,
+        ends_frame: bool,
+        of_keyframe: bool,
+    ) {
+        self.since.get_or_insert(now);
+        self.latest = Some(now);
+        self.bytes += length;
+        if of_keyframe {
+            self.keyframe_bytes += length;
+        }
+        self.frames += u32::from(ends_frame);
+    }
+
+    /// Whether something came lately.
+    pub(super) fn is_active(&self, now: Instant) -> bool {
+        self.latest
+            .is_some_and(|latest| now.saturating_duration_since(latest) < SILENCE)
+    }
+
+    /// Ends an interval of measurement.
+    pub(super) fn measure(&mut self, now: Instant) {
+        let Some(since) = self.since else { return };
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
+        if seconds < SHORTEST_INTERVAL {
+            return;
+        }
+        let smooth = |known: f64, measured: f64| {
+            if known == 0.0 {
+                measured
+            } else {
+                known + WEIGHT * (measured - known)
+            }
+        };
+        #[allow(clippy::cast_precision_loss)]
+        let rate = |bytes: usize| bytes as f64 * 8.0 / seconds;
+        self.bits_per_second = smooth(self.bits_per_second, rate(self.bytes));
+        let others = self.bytes - self.keyframe_bytes;
+        if others > 0 || self.keyframe_bytes == 0 {
+            self.between_keyframes = smooth(self.between_keyframes, rate(others));
+        }
+        let frames = f64::from(self.frames) / seconds;
+        self.frames_per_second = smooth(self.frames_per_second, frames);
+        (self.bytes, self.keyframe_bytes, self.frames) = (0, 0, 0);
+        self.since = Some(now);
+        if !self.is_active(now) {
+            *self = Self {
+                layers: self.layers,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Bit/s, 0 for a stream that is not being sent, at least 1 for one that is.
+    pub(super) fn bits_per_second(&self, now: Instant) -> u64 {
+        self.while_active(now, self.bits_per_second)
+    }
+
+    /// The same without keyframes, for choosing between streams: a choice may cause a keyframe,
+    /// which must not count against it. Of a stream that has nothing else, with them.
+    pub(super) fn between_keyframes(&self, now: Instant) -> u64 {
+        let has_others = self.between_keyframes > 0.0;
+        self.while_active(
+            now,
+            if has_others {
+                self.between_keyframes
+            } else {
+                self.bits_per_second
+            },
+        )
+    }
+
+    fn while_active(&self, now: Instant, bits_per_second: f64) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let measured = bits_per_second as u64;
+        if self.is_active(now) {
+            measured.max(1)
+        } else {
+            0
+        }
+    }
+
+    pub(super) fn frames_per_second(&self) -> f64 {
+        self.frames_per_second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyframes_do_not_count_where_streams_are_compared() {
+        let (mut rate, begin) = (StreamRate::default(), Instant::now());
+        let half = Duration::from_millis(500);
+        for interval in 1..=4u32 {
+            let now = begin + half * interval;
+            let is_screen = interval != 2;
+            // 20 kbit/s, once a keyframe of 200 kB.
+            rate.on_packet(
+                now - half,
+                if is_screen { 1250 } else { 200_000 },
+                true,
+                !is_screen,
+            );
+            rate.measure(now);
+            let compared = rate.between_keyframes(now);
+            assert_eq!(compared, 20_000, "interval {interval}");
+        }
+        assert!(rate.bits_per_second(begin + half * 4) > 100_000);
+        let mut pictures = StreamRate::default();
+        pictures.on_packet(begin, 50_000, true, true);
+        pictures.measure(begin + half);
+        assert_eq!(
+            pictures.between_keyframes(begin + half),
+            800_000,
+            "keyframes alone"
+        );
+    }
+}

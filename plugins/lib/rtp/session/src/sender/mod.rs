@@ -1,0 +1,412 @@
+//! What one peer is sent of one kind of media.
+
+mod config;
+mod padding;
+mod repair;
+mod retransmit;
+mod source_limit;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use rivero_congestion::CongestionController;
+use rivero_plugin_api::{Packet, Upstream};
+use rivero_rtp::{
+    ExtensionBlock, OutgoingHeader, ntp,
+    picture::{MAX_FRONT, PictureNumbers},
+    rewriter::{Rewritten, StreamRewriter},
+    rtcp::{CompoundBuilder, ReportBlock},
+    sender::SenderStatistics,
+};
+
+use crate::{clock::Now, extensions, pads::Feed, protect::Protect};
+use config::{Epoch, Negotiated};
+use repair::Repair;
+use source_limit::SourceLimit;
+
+pub use config::{Retransmissions, SenderConfig, SentFormat};
+pub use source_limit::SendBounds;
+
+/// The sending side of a track: one continuous stream for one peer out of whatever feeds it.
+pub struct Sender {
+    feed: Arc<dyn Feed>,
+    ssrc: u32,
+    cname: Arc<str>,
+    epoch: Epoch,
+    negotiated: Negotiated,
+    rewriter: StreamRewriter,
+    pictures: PictureNumbers,
+    repair: Repair,
+    statistics: SenderStatistics,
+    limit: SourceLimit,
+    /// What the peer asked for.
+    feedback: FeedbackCounters,
+    sending: CurrentEncoding,
+}
+
+/// How a stream is sent at present.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct CurrentEncoding {
+    /// Of the latest packet.
+    pub payload_type: u8,
+    /// Number of the source's encoding.
+    pub encoding: u8,
+    /// The highest one that was sent between the latest reports.
+    pub temporal_layer: u8,
+    /// The highest one since the latest report.
+    latest_temporal_layer: u8,
+}
+
+/// Feedback that the peer sent about a stream.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct FeedbackCounters {
+    /// Generic NACK messages (RFC 4585 §6.2.1).
+    pub nack: u64,
+    /// Picture loss indications (RFC 4585 §6.3.1).
+    pub pli: u64,
+    /// Full intra requests (RFC 5104 §4.3.1).
+    pub fir: u64,
+    /// The latest estimate (REMB), bit/s, 0 before the first.
+    pub remb: u64,
+    /// Packets sent again because the peer asked for them.
+    pub retransmitted: u64,
+}
+
+/// A packet on its way out, but for its payload.
+struct OutgoingPacket<'a> {
+    ssrc: u32,
+    payload_type: u8,
+    numbers: Rewritten,
+    /// The transport-wide sequence number.
+    transport_sequence: Option<u16>,
+    /// What goes in front of the payload: the original number of a retransmission (RFC 4588 §4).
+    prefix: &'a [u8],
+    /// What replaces the beginning of the payload: picture numbers that go on.
+    front: &'a [u8],
+    /// Bytes of padding behind the payload.
+    padding: u8,
+}
+
+impl Sender {
+    /// A sender of what `feed` gets.
+    #[must_use]
+    pub fn new(feed: Arc<dyn Feed>, config: SenderConfig) -> Self {
+        let clock_rate = config
+            .formats
+            .first()
+            .map_or(90_000, |format| format.clock_rate);
+        Self {
+            feed,
+            ssrc: config.ssrc,
+            cname: config.cname,
+            epoch: Epoch::new(config.epoch),
+            negotiated: Negotiated::new(&config.formats, config.extensions),
+            rewriter: StreamRewriter::new(clock_rate, config.sequence, config.timestamp),
+            pictures: PictureNumbers::default(),
+            repair: Repair::new(config.retransmissions),
+            statistics: SenderStatistics::new(clock_rate),
+            limit: SourceLimit::new(config.bounds, config.described_limit),
+            feedback: FeedbackCounters::default(),
+            sending: CurrentEncoding::default(),
+        }
+    }
+
+    /// Goes on as a later negotiation has it, with the numbers it has reached: the keys are the
+    /// same, so none may be used for two packets.
+    pub(crate) fn renegotiate(&mut self, later: Self) {
+        if self.negotiated.formats != later.negotiated.formats
+            || self.negotiated.extensions != later.negotiated.extensions
+        {
+            // What was sent before would be written differently now, under the same number.
+            self.rewriter.begin_section();
+        }
+        if !self.negotiated.enabled {
+            // What paused goes on with whatever comes first, as after a switch.
+            self.rewriter.forget_source();
+            self.pictures.forget_source();
+        }
+        self.negotiated = later.negotiated;
+        self.limit.renegotiate(&later.limit);
+        self.repair.renegotiate(&later.repair);
+    }
+
+    /// Nothing may be sent any more, until a later negotiation.
+    pub(crate) fn pause(&mut self) {
+        self.negotiated.enabled = false;
+        self.stop();
+    }
+
+    /// The peer can be sent media from now on: lets the source begin, with a keyframe that does not
+    /// come too early.
+    pub(crate) fn start(&self) {
+        if !self.negotiated.enabled {
+            return;
+        }
+        let formats = self.negotiated.formats.iter();
+        let accepted: Vec<u32> = formats.map(|format| format.format).collect();
+        self.feed.set_accepted(&accepted);
+    }
+
+    /// Nothing can be sent any more.
+    pub(crate) fn stop(&self) {
+        self.feed.set_accepted(&[]);
+    }
+
+    /// Changes the bounds of what the source is asked for.
+    pub(crate) fn set_bounds(&mut self, bounds: SendBounds) {
+        self.limit.set_bounds(bounds);
+    }
+
+    /// Bit/s of the next better encoding that the source has and that this peer may be sent.
+    pub(crate) fn next_bitrate(&self) -> Option<u64> {
+        let next = self.feed.next_bitrate();
+        next.filter(|next| *next <= self.limit.upper_bound())
+    }
+
+    /// Whether the peer reports when packets arrive.
+    pub(crate) fn gets_transport_feedback(&self) -> bool {
+        self.negotiated.transport_id.is_some()
+    }
+
+    #[inline]
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    pub(crate) fn cname(&self) -> &str {
+        &self.cname
+    }
+
+    pub(crate) fn statistics(&self) -> &SenderStatistics {
+        &self.statistics
+    }
+
+    /// What the peer asked for.
+    pub(crate) fn feedback(&self) -> &FeedbackCounters {
+        &self.feedback
+    }
+
+    /// How the stream is sent now.
+    pub(crate) fn sending(&self) -> CurrentEncoding {
+        self.sending
+    }
+
+    /// A message to what feeds this stream.
+    pub(crate) fn upstream(&self, message: Upstream) {
+        self.feed.upstream(message);
+    }
+
+    /// Appends a packet as this peer is to get it, with so many bytes of padding; `false` when it has
+    /// no place in the peer's stream.
+    #[inline]
+    pub(crate) fn write_packet<P: Protect>(
+        &mut self,
+        now: Now,
+        protect: &mut P,
+        mut congestion: Option<&mut CongestionController>,
+        packet: &Packet,
+        padding: u8,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(format) = self.negotiated.format_of(packet) else {
+            self.on_skipped(packet);
+            return false;
+        };
+        self.rewriter.set_clock_rate(format.clock_rate);
+        let (source, rtp, payload) = (source_of(packet), &packet.rtp, packet.payload());
+        if format.codec.is_some() && self.rewriter.has_paused(now.instant) {
+            self.resume(packet);
+        }
+        let mut front = [0; MAX_FRONT];
+        let replaced = match format.codec {
+            Some(codec) => self.pictures.rewrite(source, codec, payload, &mut front),
+            None => Some(0),
+        };
+        let Some(replaced) = replaced else {
+            self.rewriter.skipped(rtp.sequence);
+            return false;
+        };
+        let numbers = self
+            .rewriter
+            .rewrite(now.instant, source, rtp.sequence, rtp.timestamp);
+        let Some(numbers) = numbers else { return false };
+        let outgoing = OutgoingPacket {
+            ssrc: self.ssrc,
+            payload_type: format.payload_type,
+            numbers,
+            transport_sequence: self.next_transport_sequence(&mut congestion),
+            prefix: &[],
+            front: front.get(..replaced).unwrap_or_default(),
+            padding,
+        };
+        if let Some(number) = outgoing.transport_sequence {
+            // Kept for a retransmission under the same number, which has to be the same to the bit.
+            self.rewriter.set_mark(numbers.sequence, number);
+        }
+        if !self.protect(now.instant, protect, congestion, packet, &outgoing, out) {
+            return false;
+        }
+        let at = now.instant_of(packet.presentation_time);
+        self.statistics.set_clock_rate(format.clock_rate);
+        self.statistics.sent(at, numbers.timestamp, payload.len());
+        self.sending.payload_type = format.payload_type;
+        self.sending.encoding = packet.layer.encoding;
+        let temporal = &mut self.sending.latest_temporal_layer;
+        *temporal = packet.layer.temporal.max(*temporal);
+        self.repair.on_sent(payload.len());
+        if packet.is_keyframe() {
+            let number = self.rewriter.extended(numbers.sequence);
+            self.repair.on_keyframe(number);
+        }
+        true
+    }
+
+    /// Pictures come again after a long pause. A keyframe goes on from what was sent; the rest of
+    /// something else was lost on the way here, and must not look as if it followed.
+    fn resume(&mut self, packet: &Packet) {
+        if packet.is_keyframe() {
+            self.pictures.forget_source();
+        } else {
+            self.rewriter.leave_gap();
+        }
+    }
+
+    #[inline]
+    fn next_transport_sequence(
+        &self,
+        congestion: &mut Option<&mut CongestionController>,
+    ) -> Option<u16> {
+        self.negotiated.transport_id?;
+        congestion
+            .as_deref_mut()
+            .map(CongestionController::next_sequence_number)
+    }
+
+    #[inline]
+    fn protect<P: Protect>(
+        &self,
+        now: Instant,
+        protect: &mut P,
+        congestion: Option<&mut CongestionController>,
+        packet: &Packet,
+        outgoing: &OutgoingPacket<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (rtp, negotiated) = (&packet.rtp, &self.negotiated);
+        let mut block = ExtensionBlock::default();
+        extensions::copy(
+            &rtp.extensions,
+            &packet.bytes,
+            &negotiated.extensions,
+            &mut block,
+        );
+        if let Some(id) = negotiated.send_time_id {
+            // Of the arrival here: the time of sending would differ when the packet is sent again.
+            let since = u64::try_from(packet.ingress_time).unwrap_or(0);
+            block.push(id, &ntp::abs_send_time_of(self.epoch.nanoseconds + since));
+        }
+        if let (Some(id), Some(number)) = (negotiated.transport_id, outgoing.transport_sequence) {
+            block.push(id, &number.to_be_bytes());
+        }
+        let header = OutgoingHeader {
+            marker: rtp.marker,
+            payload_type: outgoing.payload_type,
+            sequence: outgoing.numbers.sequence,
+            timestamp: outgoing.numbers.timestamp,
+            ssrc: outgoing.ssrc,
+            extensions: &block,
+            padding: outgoing.padding,
+        };
+        let rest = packet.payload().get(outgoing.front.len()..);
+        let payload = [outgoing.prefix, outgoing.front, rest.unwrap_or_default()];
+        let Ok(length) = protect.protect_rtp(&header, &payload, out) else {
+            return false;
+        };
+        // Not before it is protected: a number that never went out would be reported as lost.
+        if let Some(congestion) = congestion.filter(|_| outgoing.transport_sequence.is_some()) {
+            congestion.on_sent(now, length);
+        }
+        true
+    }
+
+    /// A packet of the burst that this peer is not to get: the numbers close up behind it.
+    #[inline]
+    pub(crate) fn on_skipped(&mut self, packet: &Packet) {
+        let source = source_of(packet);
+        if self.rewriter.source() != Some(source) {
+            return;
+        }
+        self.rewriter.skipped(packet.rtp.sequence);
+        if let Some(codec) = self
+            .negotiated
+            .format_of(packet)
+            .and_then(|format| format.codec)
+        {
+            self.pictures.skipped(source, codec, packet.payload());
+        }
+    }
+
+    /// A report of the peer about this stream.
+    pub(crate) fn on_report_block(&mut self, now: Instant, block: &ReportBlock) {
+        self.statistics.receiver_report(now, block);
+        if block.fraction_lost > 0 {
+            let fraction = f32::from(block.fraction_lost) / 256.0;
+            self.feed.upstream(Upstream::Loss { fraction });
+        }
+    }
+
+    /// The peer tells its estimate of the path (REMB), bit/s. Gives the loss that it last reported.
+    pub(crate) fn on_receiver_estimate(&mut self, bits_per_second: u64) -> u8 {
+        self.feedback.remb = bits_per_second;
+        let remote = self.statistics.remote();
+        remote.map_or(0, |block| block.fraction_lost)
+    }
+
+    /// The peer needs a keyframe, as a picture loss indication or a full intra request says.
+    pub(crate) fn keyframe_requested(&mut self, full_intra: bool) {
+        if full_intra {
+            self.feedback.fir += 1;
+        } else {
+            self.feedback.pli += 1;
+        }
+        self.feed.upstream(Upstream::KeyframeRequest);
+    }
+
+    /// Tells the source what the path to the peer carries, bit/s, `u64::MAX` when nothing limits it,
+    /// if that has changed by more than a little.
+    pub(crate) fn limit_source(&mut self, bits_per_second: u64) {
+        if let Some(bits_per_second) = self.limit.update(bits_per_second) {
+            self.feed
+                .upstream(Upstream::BandwidthEstimate { bits_per_second });
+        }
+    }
+
+    /// Adds a sender report once something was sent (RFC 3550 §6.4.1).
+    pub(crate) fn report(
+        &mut self,
+        now: Now,
+        blocks: &[ReportBlock],
+        compound: &mut CompoundBuilder,
+    ) -> bool {
+        self.sending.temporal_layer = std::mem::take(&mut self.sending.latest_temporal_layer);
+        let Some(info) = self.statistics.report(now.instant, self.wall_clock(now)) else {
+            return false;
+        };
+        compound
+            .sender_report(self.ssrc, &info, blocks)
+            .cname(self.ssrc, &self.cname);
+        true
+    }
+
+    fn wall_clock(&self, now: Now) -> SystemTime {
+        self.epoch.wall + Duration::from_nanos(u64::try_from(now.pipeline).unwrap_or(0))
+    }
+}
+
+/// Names a stream of a source: a switch to another one is a switch of sections.
+#[inline]
+fn source_of(packet: &Packet) -> u64 {
+    u64::from(packet.origin) << 32 | u64::from(packet.rtp.ssrc)
+}

@@ -1,0 +1,204 @@
+//! Packets that go out once more: because the peer misses them (RFC 4585 §6.2.1), or to find out
+//! whether the path carries more.
+
+use std::time::{Duration, Instant};
+
+use rivero_congestion::CongestionController;
+use rivero_plugin_api::{Packet, Upstream};
+use rivero_rtp::{picture::MAX_FRONT, rewriter::Rewritten, rtcp::LostSequences};
+
+use super::{OutgoingPacket, Sender, repair::longest_age};
+use crate::{clock::Now, protect::Protect};
+
+/// Retransmissions that one request may cause: more do not fit into one round trip of any path that
+/// has lost as many.
+const MAX_RETRANSMISSIONS: usize = 100;
+/// Latest packets that probes repeat: recent ones, so that one which the peer misses is of use to it,
+/// and several, so that a probe has packets of usual sizes.
+const PROBE_PACKETS: u16 = 16;
+
+impl Sender {
+    /// The packets that the peer misses, with the numbers they had, as far as they are still to be had
+    /// and may be sent again now. A peer that misses pictures too old for that, after its network was
+    /// away say, gets a keyframe instead. `waited`: how long packets may have waited here before they
+    /// were sent.
+    pub(crate) fn on_nack(
+        &mut self,
+        now: Now,
+        lost: LostSequences<'_>,
+        waited: Duration,
+    ) -> Vec<(u16, Packet)> {
+        self.feedback.nack += 1;
+        let round_trip = self.statistics.round_trip().unwrap_or_default();
+        let longest =
+            i64::try_from((longest_age(round_trip) + waited).as_nanos()).unwrap_or(i64::MAX);
+        let is_old = |packet: &Packet| now.pipeline - packet.ingress_time > longest;
+        let mut found = Vec::new();
+        for sent in lost.take(MAX_RETRANSMISSIONS) {
+            let packet = self.sent_as(sent);
+            let is_gone = packet
+                .as_ref()
+                .map_or_else(|| self.rewriter.is_forgotten(sent), is_old);
+            if is_gone && self.needs_keyframe_instead(now.instant, sent) {
+                // What is missing after it would be of no use without that keyframe, either.
+                return Vec::new();
+            }
+            let Some(packet) = packet.filter(|_| !is_gone) else {
+                continue;
+            };
+            let length = packet.payload().len();
+            if self
+                .repair
+                .may_repeat(now.instant, sent, length, round_trip)
+            {
+                found.push((sent, packet));
+            }
+        }
+        found
+    }
+
+    /// Whether the peer, which will not get what was sent under this number, needs a keyframe;
+    /// asks for it.
+    fn needs_keyframe_instead(&mut self, now: Instant, sent: u16) -> bool {
+        let number = self.rewriter.extended(sent);
+        let mut formats = self.negotiated.formats.iter();
+        let is_video = formats.any(|format| format.codec.is_some());
+        let is_needed = is_video && self.repair.keyframe.is_needed(number);
+        if is_needed && self.repair.keyframe.is_due(now) {
+            self.feed.upstream(Upstream::KeyframeRequest);
+        }
+        is_needed
+    }
+
+    /// The packet that went out under a number. What came before a switch has
+    /// other timestamps, and is of no use any more.
+    fn sent_as(&self, sequence: u16) -> Option<Packet> {
+        let (source, original) = self.rewriter.origin(sequence)?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the lower half is the SSRC"
+        )]
+        self.feed.history(source as u32, original)
+    }
+
+    /// Appends a packet again, which the peer misses: in the stream of retransmissions, or under
+    /// the number it had, and then the same to the bit.
+    pub(crate) fn write_retransmission<P: Protect>(
+        &mut self,
+        now: Instant,
+        protect: &mut P,
+        congestion: Option<&mut CongestionController>,
+        sequence: u16,
+        packet: &Packet,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let written = self.write_again(now, protect, congestion, sequence, packet, out);
+        self.feedback.retransmitted += u64::from(written);
+        written
+    }
+
+    /// Whether what is sent has a stream of retransmissions, which probes need: under its own number
+    /// a packet's feedback would mean nothing.
+    pub(crate) fn can_probe(&self) -> bool {
+        let sent = self.sending.payload_type;
+        let mut formats = self.negotiated.formats.iter();
+        let format = formats.find(|format| format.payload_type == sent);
+        self.repair.stream.is_some()
+            && format.is_some_and(|format| format.rtx_payload_type.is_some())
+    }
+
+    /// Appends one of the latest packets again, to see whether the path carries
+    /// more; `turn` chooses which. Nothing without a stream of retransmissions.
+    pub(crate) fn write_probe<P: Protect>(
+        &mut self,
+        now: Instant,
+        protect: &mut P,
+        congestion: &mut CongestionController,
+        turn: u16,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if !self.can_probe() {
+            return false;
+        }
+        let sequence = self.rewriter.latest().wrapping_sub(turn % PROBE_PACKETS);
+        let Some(packet) = self.sent_as(sequence) else {
+            return false;
+        };
+        self.write_again(now, protect, Some(congestion), sequence, &packet, out)
+    }
+
+    /// Bytes that went out once more, as retransmissions or in probes.
+    pub(crate) fn repeated_bytes(&self) -> u64 {
+        self.repair.repeated_bytes
+    }
+
+    fn write_again<P: Protect>(
+        &mut self,
+        now: Instant,
+        protect: &mut P,
+        mut congestion: Option<&mut CongestionController>,
+        sequence: u16,
+        packet: &Packet,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(format) = self.negotiated.format_of(packet) else {
+            return false;
+        };
+        let mut front = [0; MAX_FRONT];
+        let replaced = match format.codec {
+            Some(codec) => self
+                .pictures
+                .rewrite_again(codec, packet.payload(), &mut front),
+            None => Some(0),
+        };
+        let Some(replaced) = replaced else {
+            return false;
+        };
+        let numbers = Rewritten {
+            sequence,
+            timestamp: self.rewriter.timestamp(packet.rtp.timestamp),
+        };
+        let original = sequence.to_be_bytes();
+        let mut outgoing = match self.repair.stream_for(&format) {
+            Some((stream, payload_type)) => OutgoingPacket {
+                ssrc: stream.ssrc,
+                payload_type,
+                numbers: Rewritten {
+                    sequence: stream.next_sequence(),
+                    ..numbers
+                },
+                transport_sequence: None,
+                prefix: &original,
+                front: &[],
+                padding: 0,
+            },
+            None => OutgoingPacket {
+                ssrc: self.ssrc,
+                payload_type: format.payload_type,
+                numbers,
+                transport_sequence: None,
+                prefix: &[],
+                front: &[],
+                padding: 0,
+            },
+        };
+        outgoing.front = front.get(..replaced).unwrap_or_default();
+        let under_its_number = outgoing.prefix.is_empty();
+        outgoing.transport_sequence = match (self.negotiated.transport_id, &mut congestion) {
+            (Some(_), Some(congestion)) if under_its_number => {
+                // The same number again, so that the packet is the same to the bit.
+                let number = self.rewriter.mark(sequence);
+                congestion.on_repeated(number);
+                Some(number)
+            }
+            (Some(_), Some(congestion)) => Some(congestion.next_sequence_number()),
+            _ => None,
+        };
+        // Under its old number it is not counted again.
+        let congestion = congestion.filter(|_| !under_its_number);
+        let begin = out.len();
+        let written = self.protect(now, protect, congestion, packet, &outgoing, out);
+        self.repair.repeated_bytes += (out.len() - begin) as u64;
+        written
+    }
+}

@@ -1,0 +1,333 @@
+//! The connection of an endpoint with one peer, on its shard's thread: ICE and DTLS by a [`Peer`], media
+//! by an RTP [`Session`], data channels by SCTP. It joins the three and does nothing of its own: what
+//! arrives goes to whom it is for, and what they have to send leaves along the peer's path.
+
+mod clock;
+mod data;
+#[cfg(test)]
+mod fault;
+mod name;
+mod protect;
+mod receive;
+mod servers;
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use rivero_plugin_api::{MediaKind, Packet, Upstream};
+use rivero_rtp_session::{SendBounds, Session, SessionEvent, SessionSnapshot, Track};
+
+use crate::{
+    data::{ChannelSnapshot, DataEvent, DataTrack},
+    dscp::Mark,
+    peer::{IceCredentials, Path, Peer, PeerError, PeerEvent, Transmit, TurnServer},
+    shard::Outgoing,
+};
+#[cfg(test)]
+pub(crate) use fault::Fault;
+use name::LinkName;
+
+/// Learns what happens to a link. Called on the shard's thread: must not block.
+pub(crate) trait LinkObserver: Send + Sync {
+    /// Something of ICE, DTLS or data channels.
+    fn peer_event(&self, event: PeerEvent);
+    /// RTP or RTCP comes from the peer, or has ceased to.
+    fn media_active(&self, active: bool);
+    /// Something of the data channels, messages excepted.
+    fn data_event(&self, event: DataEvent);
+    /// The link is lost: something in it panicked, or its shard failed. Nothing follows.
+    fn failed(&self, text: &str);
+}
+
+/// A peer with its media and data channels.
+pub(crate) struct Link {
+    peer: Peer,
+    session: Session,
+    data: Option<DataTrack>,
+    name: LinkName,
+    mark: Mark,
+    observer: Arc<dyn LinkObserver>,
+    /// What the observer has not been told yet.
+    events: VecDeque<PeerEvent>,
+    /// TURN servers to which there is no connection yet.
+    new_servers: Vec<(u8, TurnServer)>,
+    /// The earliest time that the worker has been asked for.
+    timer: Option<Instant>,
+    /// Media can be protected and sent, data channels be opened.
+    connected: bool,
+    /// Where it panics.
+    #[cfg(test)]
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Counters of a link for `getStats`.
+#[derive(Debug, Default)]
+pub(crate) struct LinkSnapshot {
+    pub(crate) session: SessionSnapshot,
+    pub(crate) channels: Vec<ChannelSnapshot>,
+    /// Channels ever opened and closed; `None` without data channels.
+    pub(crate) channel_totals: Option<(u64, u64)>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        peer: Peer,
+        observer: Arc<dyn LinkObserver>,
+        tracks: Vec<Track>,
+        feedback_ssrc: u32,
+        mark: Mark,
+    ) -> Self {
+        let name = LinkName::new(peer.credentials().ufrag.clone());
+        let mut session = Session::new(clock::pipeline_clock(), feedback_ssrc);
+        session.set_tracks(Instant::now(), tracks);
+        Self {
+            peer,
+            session,
+            data: None,
+            name,
+            mark,
+            observer,
+            events: VecDeque::new(),
+            new_servers: Vec::new(),
+            timer: None,
+            connected: false,
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    /// What the IP headers of all its packets carry.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Our ICE user fragment, or the whole user name where several links share that.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Names this link by the user names of the peer's requests (RFC 8445 §7.2.2), because
+    /// another one has the same fragment.
+    pub(crate) fn name_with(&mut self, remote_fragment: &str) {
+        let own = &self.peer.credentials().ufrag;
+        self.name = LinkName::new(format!("{own}:{remote_fragment}"));
+    }
+
+    /// Begins an ICE restart with new credentials of ours.
+    pub(crate) fn restart_ice(
+        &mut self,
+        now: Instant,
+        credentials: IceCredentials,
+    ) -> Result<(), PeerError> {
+        let name = credentials.ufrag.clone();
+        self.peer.restart_ice(now, credentials)?;
+        self.name.change(name);
+        Ok(())
+    }
+
+    /// The former name, once after it has changed.
+    pub(crate) fn take_former_name(&mut self) -> Option<String> {
+        self.name.take_former()
+    }
+
+    pub(crate) fn observer(&self) -> &Arc<dyn LinkObserver> {
+        &self.observer
+    }
+
+    pub(crate) fn peer(&mut self) -> &mut Peer {
+        &mut self.peer
+    }
+
+    #[inline]
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.peer.path()
+    }
+
+    /// The tracks of a negotiation. Those that were there before go on with their streams and
+    /// numbers; those that are not mentioned pause.
+    pub(crate) fn set_tracks(&mut self, now: Instant, tracks: Vec<Track>) {
+        self.session.set_tracks(now, tracks);
+    }
+
+    /// Takes tracks away that go on elsewhere: their pads are closed when it returns.
+    pub(crate) fn remove_tracks(&mut self, kinds: &[MediaKind]) {
+        if kinds.contains(&MediaKind::Data) {
+            self.remove_data();
+        }
+        self.session.remove_tracks(kinds);
+    }
+
+    /// Pushes received media to its consumers.
+    #[inline]
+    pub(crate) fn deliver(&mut self) {
+        #[cfg(test)]
+        self.trip(Fault::Deliver);
+        self.session.deliver();
+    }
+
+    /// Sends the selected packets of a burst; `true` when there is more to send, see
+    /// [`poll_transmit`](Self::poll_transmit).
+    pub(crate) fn forward(
+        &mut self,
+        now: Instant,
+        track: u8,
+        packets: &[Packet],
+        selection: u64,
+        mut outgoing: Outgoing<'_>,
+    ) -> bool {
+        #[cfg(test)]
+        outgoing.add(|buffer| self.spoil(buffer));
+        if track == Track::number(MediaKind::Data) {
+            self.forward_messages(now, packets, selection);
+            // Messages leave as SCTP decides.
+            return true;
+        }
+        let (session, peer) = (&mut self.session, &mut self.peer);
+        session.forward(now, track, packets, selection, peer, &mut outgoing)
+    }
+
+    /// A consumer of what this peer sends on a track needs a keyframe.
+    pub(crate) fn keyframe_requested(&mut self, now: Instant, track: u8) {
+        self.session.keyframe_requested(now, track, &mut self.peer);
+    }
+
+    /// What the consumers of what this peer sends can take, bit/s; `u64::MAX`
+    /// when nothing limits them.
+    pub(crate) fn set_viewers_limit(&mut self, now: Instant, bits_per_second: u64) {
+        self.session
+            .set_viewers_limit(now, bits_per_second, &mut self.peer);
+    }
+
+    /// Bounds of what is asked of the source on behalf of this peer.
+    pub(crate) fn set_send_bounds(&mut self, bounds: SendBounds) {
+        self.session.set_send_bounds(bounds);
+    }
+
+    /// A message to what feeds the video that this peer gets.
+    pub(crate) fn ask_video_source(&mut self, message: Upstream) {
+        self.session.ask_video_source(message);
+    }
+
+    /// Does what is due.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        #[cfg(test)]
+        self.trip(Fault::Timeout);
+        if self.peer.poll_timeout().is_some_and(|due| due <= now) {
+            self.peer.handle_timeout(now);
+        }
+        if let Some(data) = &mut self.data {
+            data.transport.handle_timeout(now);
+        }
+        // After the peer: without consent nothing is to be sent, and it may have expired just now.
+        self.session.on_timeout(now, &mut self.peer);
+        self.report_session_events();
+    }
+
+    /// The next time that [`on_timeout`](Self::on_timeout) has something to do, if it
+    /// is earlier than the one the worker waits for.
+    pub(crate) fn earlier_timer(&mut self) -> Option<Instant> {
+        // Of a peer that is connected only its consent and refreshes are looked after.
+        let peer = self.peer.poll_timeout().map(|due| match self.connected {
+            true => clock::pipeline_clock().coarse(due),
+            false => due,
+        });
+        let data = self.data.as_ref();
+        let data = data.and_then(|data| data.transport.poll_timeout());
+        let due = [peer, data, self.session.poll_timeout()];
+        let due = due.into_iter().flatten().min()?;
+        if self.timer.is_some_and(|timer| timer <= due) {
+            return None;
+        }
+        self.timer = Some(due);
+        Some(due)
+    }
+
+    /// The worker's timer for `due` fired; `false` when an earlier one took its place.
+    pub(crate) fn timer_fired(&mut self, due: Instant) -> bool {
+        let current = self.timer == Some(due);
+        if current {
+            self.timer = None;
+        }
+        current
+    }
+
+    /// The next datagram to send.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        #[cfg(test)]
+        self.trip(Fault::Transmit);
+        loop {
+            if let Some(transmit) = self.peer.poll_transmit() {
+                return Some(transmit);
+            }
+            if let Some(datagram) = self.session.poll_transmit() {
+                // Without a path there is no consent to send (RFC 7675 §5.1): it is lost.
+                let transmit = self.peer.path().map(|path| Transmit::new(path, datagram));
+                // A relay that is not ready yet would drop it, and so does the peer.
+                match transmit.and_then(|transmit| self.peer.carry(transmit)) {
+                    Some(transmit) => return Some(transmit),
+                    None => continue,
+                }
+            }
+            self.take_peer_events();
+            // One at a time: the peer keeps only a few.
+            self.send_data(Instant::now())?;
+        }
+    }
+
+    /// Acts on what happened to the peer, and keeps it for the observer.
+    fn take_peer_events(&mut self) {
+        while let Some(event) = self.peer.poll_event() {
+            match event {
+                PeerEvent::ApplicationData(packet) => {
+                    if let Some(data) = &mut self.data {
+                        data.transport.handle(Instant::now(), packet);
+                    }
+                    continue;
+                }
+                PeerEvent::Connected { .. } => self.set_connected(true),
+                PeerEvent::Closed => self.set_connected(false),
+                _ => {}
+            }
+            self.events.push_back(event);
+        }
+    }
+
+    /// Tells the observer what happened. Not while the link is in the middle of something: an observer
+    /// that panics has then spoilt nothing.
+    pub(crate) fn report(&mut self) {
+        #[cfg(test)]
+        self.trip(Fault::Report);
+        self.take_peer_events();
+        while let Some(event) = self.events.pop_front() {
+            self.observer.peer_event(event);
+        }
+        self.report_data_events();
+    }
+
+    fn report_session_events(&mut self) {
+        while let Some(SessionEvent::MediaActive(active)) = self.session.poll_event() {
+            self.observer.media_active(active);
+        }
+    }
+
+    fn set_connected(&mut self, connected: bool) {
+        let now = Instant::now();
+        self.connected = connected;
+        self.set_data_connected(now);
+        self.session.set_connected(now, connected);
+    }
+
+    /// Says good-bye.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.peer.close(now);
+        self.session.close();
+    }
+
+    pub(crate) fn snapshot(&self, now: Instant) -> LinkSnapshot {
+        let data = self.data.as_ref().map(|data| &data.transport);
+        LinkSnapshot {
+            session: self.session.snapshot(now),
+            channels: data.map(|data| data.snapshots()).unwrap_or_default(),
+            channel_totals: data.map(|data| data.totals()),
+        }
+    }
+}
