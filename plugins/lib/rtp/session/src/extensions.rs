@@ -27,6 +27,7 @@ const FORWARDED: [(u8, HeaderExtension); 7] = [
     ),
 ];
 
+#[inline]
 fn extension_of(kind: u8) -> Option<HeaderExtension> {
     FORWARDED
         .iter()
@@ -34,6 +35,7 @@ fn extension_of(kind: u8) -> Option<HeaderExtension> {
         .map(|(_, extension)| *extension)
 }
 
+#[inline]
 fn kind_of(extension: HeaderExtension) -> Option<u8> {
     FORWARDED
         .iter()

@@ -25,6 +25,7 @@ pub struct StreamDescription {
 
 impl StreamDescription {
     /// Number of encodings.
+    #[inline]
     pub(super) fn count(&self) -> usize {
         match &self.encodings {
             Encodings::One => 1,

@@ -125,6 +125,7 @@ impl Streams {
     }
 
     /// Whether a stream is being received, or is what repairs one.
+    #[inline]
     pub(super) fn knows(&self, ssrc: u32) -> bool {
         let is_known = |stream: &Stream| stream.ssrc == ssrc || stream.rtx_ssrc == Some(ssrc);
         self.present.iter().any(is_known)

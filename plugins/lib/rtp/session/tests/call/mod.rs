@@ -220,6 +220,17 @@ impl Call {
         session.keyframe_requested(now, track, &mut Plain);
     }
 
+    /// What a side films takes no more than this from now on, bit/s.
+    pub(crate) fn set_best(&mut self, side: usize, bits_per_second: u64) {
+        self.sides[side].cameras[place(MediaKind::Video)].set_best(bits_per_second);
+    }
+
+    /// A side has a better encoding of what it films.
+    pub(crate) fn offer_better(&self, side: usize, bits_per_second: u64) {
+        self.feeder(side, MediaKind::Video)
+            .offer_better(bits_per_second);
+    }
+
     /// What a side's pad got, and when.
     pub(crate) fn received(&self, side: usize, kind: MediaKind) -> Vec<(Duration, Packet)> {
         self.sides[side].pads[place(kind)].packets()

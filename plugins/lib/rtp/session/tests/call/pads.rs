@@ -68,11 +68,17 @@ pub(crate) struct Feeder {
     accepted: Mutex<Vec<u32>>,
     packets: Mutex<Vec<Packet>>,
     messages: Mutex<Vec<Upstream>>,
+    better: Mutex<Option<u64>>,
 }
 
 impl Feeder {
     pub(crate) fn packets(&self) -> Vec<Packet> {
         self.packets.lock().unwrap().clone()
+    }
+
+    /// The source has a better encoding, of so many bit/s.
+    pub(crate) fn offer_better(&self, bits_per_second: u64) {
+        *self.better.lock().unwrap() = Some(bits_per_second);
     }
 
     pub(crate) fn messages(&self) -> Vec<Upstream> {
@@ -96,7 +102,7 @@ impl Feed for Feeder {
     }
 
     fn next_bitrate(&self) -> Option<u64> {
-        None
+        *self.better.lock().unwrap()
     }
 }
 
@@ -135,6 +141,11 @@ impl Camera {
             frames: 0,
             sequence: 0,
         }
+    }
+
+    /// It gives no more than this from now on, bit/s.
+    pub(crate) fn set_best(&mut self, bits_per_second: u64) {
+        (self.best, self.bitrate) = (bits_per_second, bits_per_second);
     }
 
     /// The packets of a frame, if it is time for one.
