@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rivero_codec::Codec;
 use rivero_plugin_api::{
     Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
     Packet, Result, SinkHandler, SinkPad, Upstream, host,
@@ -17,7 +18,6 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{self, RecorderEndpointEvents, RecorderEndpointParams, UriEndpointState},
-    codec::Codec,
     intake::Command,
     kinds::PerKind,
     output::{Failure, Target},
@@ -26,6 +26,7 @@ use crate::{
     sample::Frame,
     settings::Settings,
     stats,
+    track::kind_of,
     writer::{Listener, Writer},
 };
 
@@ -244,7 +245,7 @@ impl Shared {
         // Sound that is in such a codec already stays as it is, whatever its rate and channels.
         let any = codecs
             .iter()
-            .filter(|codec| codec.kind() == MediaKind::Audio);
+            .filter(|codec| codec.is_audio());
         let any = any.map(|codec| frames_of(*codec, 0, 0));
         codecs
             .iter()
@@ -344,14 +345,15 @@ impl Shared {
 
     /// What comes in another format from now on is converted.
     fn settle(&self, codec: Codec, clock_rate: u32, channels: u8) {
-        let format = match codec.kind() {
+        let kind = kind_of(codec);
+        let format = match kind {
             MediaKind::Audio => frames_of(codec, clock_rate, channels),
             _ => preferred(codec),
         };
-        if let Some(place) = lock(&self.settled).of_mut(codec.kind()) {
+        if let Some(place) = lock(&self.settled).of_mut(kind) {
             *place = Some(format.clone());
         }
-        let pad = self.pad(codec.kind()).filter(|_| self.takes.load(Relaxed));
+        let pad = self.pad(kind).filter(|_| self.takes.load(Relaxed));
         if let (Some(pad), Some(host)) = (pad, host()) {
             pad.set_accepted(&[host.format_id(&format)]);
         }
@@ -417,7 +419,7 @@ fn now() -> i64 {
 
 /// What is asked for where a conversion has the choice.
 fn preferred(codec: Codec) -> Format {
-    let (clock_rate, channels) = codec.rate();
+    let (clock_rate, channels) = codec.default_rate();
     frames_of(codec, clock_rate, channels)
 }
 

@@ -2,14 +2,11 @@
 
 use std::io;
 
+use rivero_codec::{Codec, Track};
 use rivero_plugin_api::MediaKind;
 
 use super::{Container, Output, track_index};
-use crate::{
-    codec::{Codec, Track},
-    kinds::PerKind,
-    sample::Sample,
-};
+use crate::{kinds::PerKind, sample::Sample, track::kind_of};
 
 const AUDIO: u8 = 8;
 const VIDEO: u8 = 9;
@@ -71,8 +68,8 @@ impl Container for Flv {
                 Codec::H264 => (VIDEO, vec![AVC_KEYFRAME, 0, 0, 0, 0]),
                 _ => (AUDIO, vec![AAC, 0]),
             };
-            body.extend_from_slice(&track.private);
-            let time = self.latest.of(track.kind()).copied().unwrap_or_default();
+            body.extend_from_slice(&track.configuration);
+            let time = self.latest.of(kind_of(track.codec)).copied().unwrap_or_default();
             output.append(&tag(kind, time, &body))?;
         }
         Ok(true)
