@@ -5,7 +5,6 @@
 //! [`Cut`].
 
 mod aac;
-mod annex_b;
 mod av1;
 mod depacketiser;
 mod h264;
@@ -22,6 +21,7 @@ mod tests;
 
 pub use depacketiser::{Depacketiser, Frame, Received};
 pub use packetiser::{CutPacket, Packetiser, Packets};
+pub(crate) use units::aggregated;
 
 /// Puts the payloads of one frame together.
 trait Assemble: Send {
@@ -49,7 +49,7 @@ struct Assembled {
 
 /// A payload that does not follow its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Damaged;
+pub(crate) struct Damaged;
 
 /// Cuts frames into payloads.
 trait Cut: Send {

@@ -1,5 +1,7 @@
 //! VP8 (RFC 7741).
 
+use rivero_codec::vp8::is_keyframe;
+
 use super::packetiser::even_pieces;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp8::Descriptor;
@@ -23,11 +25,8 @@ impl Assemble for Assembler {
 
     fn finish(&mut self) -> Result<Option<Assembled>, Damaged> {
         let data = std::mem::take(&mut self.frame);
-        let Some(first) = data.first() else {
-            return Ok(None);
-        };
-        Ok(Some(Assembled {
-            keyframe: first & 1 == 0,
+        Ok((!data.is_empty()).then(|| Assembled {
+            keyframe: is_keyframe(&data),
             data,
             offset: 0,
         }))
@@ -57,6 +56,6 @@ impl Cut for Cutter {
             packets.write(&[0x80 | start, 0x80, high, low]);
             packets.write(piece);
         }
-        frame.first().is_some_and(|first| first & 1 == 0)
+        is_keyframe(frame)
     }
 }

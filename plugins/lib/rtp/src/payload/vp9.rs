@@ -1,5 +1,7 @@
 //! VP9 (RFC 9628).
 
+use rivero_codec::vp9::is_keyframe;
+
 use super::packetiser::even_pieces;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp9::Descriptor;
@@ -72,16 +74,4 @@ impl Cut for Cutter {
         }
         keyframe
     }
-}
-
-/// From the uncompressed header (VP9 bitstream specification §6.2).
-fn is_keyframe(frame: &[u8]) -> bool {
-    let Some(&first) = frame.first() else {
-        return false;
-    };
-    // Profile 3 has one reserved bit more in front of these.
-    let shift = u8::from(first & 0x30 == 0x30);
-    let shown_again = first & (0x08 >> shift) != 0;
-    let not_key = first & (0x04 >> shift) != 0;
-    first >> 6 == 2 && !shown_again && !not_key
 }
