@@ -1,12 +1,12 @@
 //! `HttpPostEndpoint`: the control side.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rivero_gst::outlet::Outlet;
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
+use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result, supervise::lock};
 
 use crate::{
     api::{self, HttpPostEndpointParams},
@@ -24,11 +24,7 @@ pub(crate) struct HttpPost {
 
 impl HttpPost {
     fn close(&self) {
-        let lease = self
-            .lease
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let lease = lock(&self.lease).take();
         self.desk.close();
         // The last one ends the server, which the upload needs until its end.
         drop(lease);

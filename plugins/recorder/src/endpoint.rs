@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use rivero_codec::Codec;
 use rivero_plugin_api::{
     Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
-    Packet, Result, SinkHandler, SinkPad, Upstream, host,
+    Packet, Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
 };
 use rivero_uri::{Access, UriEndpoint as Base, UriState};
 use serde_json::{Map, Value};
@@ -70,10 +70,6 @@ enum Phase {
     New,
     Recording(Arc<Writer>),
     Over(Arc<Writer>),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Element for Recorder {
@@ -243,9 +239,7 @@ impl Shared {
         }
         let codecs = self.profile.codecs(kind);
         // Sound that is in such a codec already stays as it is, whatever its rate and channels.
-        let any = codecs
-            .iter()
-            .filter(|codec| codec.is_audio());
+        let any = codecs.iter().filter(|codec| codec.is_audio());
         let any = any.map(|codec| frames_of(*codec, 0, 0));
         codecs
             .iter()

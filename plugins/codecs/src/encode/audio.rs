@@ -1,10 +1,10 @@
 //! Samples into frames.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_gst::{caps, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 
 use super::encoder::Encoder;
@@ -62,7 +62,7 @@ impl AudioEncode {
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Encoder>> {
-        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.encoder)
     }
 
     /// Rate and channels that the encoder gets: those of the target, unless settings say otherwise.
@@ -111,7 +111,7 @@ impl AudioEncode {
 
 impl Converter for AudioEncode {
     fn packets(&self, packets: &[Packet]) {
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = lock(&self.samples);
         for packet in packets {
             if self.passage.is_stopped() {
                 return;

@@ -1,11 +1,11 @@
 //! Pictures into frames.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_gst::gst::prelude::*;
 use rivero_gst::{caps, chain::Chain, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 
 use super::encoder::Encoder;
@@ -85,7 +85,7 @@ impl VideoEncode {
     }
 
     fn control(&self) -> std::sync::MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.control)
     }
 
     fn force_keyframe(&self) {
@@ -250,7 +250,7 @@ impl VideoEncode {
 
 impl Converter for VideoEncode {
     fn packets(&self, packets: &[Packet]) {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = lock(&self.stream);
         for packet in packets {
             if self.passage.is_stopped() {
                 return;
