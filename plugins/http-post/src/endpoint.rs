@@ -6,7 +6,7 @@ use std::{
 };
 
 use rivero_gst::outlet::Outlet;
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result, supervise::lock};
+use rivero_plugin_api::{Element, ElementContext, Result, supervise::lock};
 
 use crate::{
     api::{self, HttpPostEndpointParams},
@@ -54,14 +54,7 @@ impl api::HttpEndpoint for HttpPost {
 impl api::HttpPostEndpoint for HttpPost {
     fn create(context: ElementContext, params: HttpPostEndpointParams) -> Result<Self> {
         rivero_gst::init()?;
-        let outlet = |kind| -> Result<Outlet> {
-            let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
-            Ok(Outlet {
-                kind,
-                pad: Arc::new(pad),
-            })
-        };
-        let outlets = vec![outlet(MediaKind::Audio)?, outlet(MediaKind::Video)?];
+        let outlets = Outlet::of_element(&context)?;
         let seconds = u64::try_from(params.disconnection_timeout).unwrap_or(0);
         let desk = Arc::new(Desk::new(
             context,
