@@ -10,6 +10,7 @@ mod depacketiser;
 mod h264;
 mod h265;
 mod packetiser;
+mod picture_id;
 mod sampled;
 mod single;
 mod units;

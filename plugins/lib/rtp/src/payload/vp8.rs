@@ -3,6 +3,7 @@
 use rivero_codec::vp8::is_keyframe;
 
 use super::packetiser::even_pieces;
+use super::picture_id::PictureId;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp8::Descriptor;
 
@@ -42,13 +43,12 @@ const DESCRIPTOR: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Cutter {
-    picture_id: u16,
+    picture_id: PictureId,
 }
 
 impl Cut for Cutter {
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool {
-        let [high, low] = (self.picture_id | 0x8000).to_be_bytes();
-        self.picture_id = self.picture_id.wrapping_add(1) & 0x7fff;
+        let [high, low] = self.picture_id.next();
         for (index, piece) in even_pieces(frame, limit.saturating_sub(DESCRIPTOR)).enumerate() {
             // Partitions are not told apart: only the frame's begin counts for receivers.
             let start = if index == 0 { 0x10 } else { 0 };

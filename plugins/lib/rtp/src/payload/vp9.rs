@@ -3,6 +3,7 @@
 use rivero_codec::vp9::is_keyframe;
 
 use super::packetiser::even_pieces;
+use super::picture_id::PictureId;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp9::Descriptor;
 
@@ -49,14 +50,13 @@ const DESCRIPTOR: usize = 4;
 /// structure.
 #[derive(Default)]
 pub(super) struct Cutter {
-    picture_id: u16,
+    picture_id: PictureId,
 }
 
 impl Cut for Cutter {
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool {
         let keyframe = is_keyframe(frame);
-        let [high, low] = (self.picture_id | 0x8000).to_be_bytes();
-        self.picture_id = self.picture_id.wrapping_add(1) & 0x7fff;
+        let [high, low] = self.picture_id.next();
         let pieces = even_pieces(frame, limit.saturating_sub(DESCRIPTOR));
         let last = pieces.len().saturating_sub(1);
         for (index, piece) in pieces.enumerate() {
