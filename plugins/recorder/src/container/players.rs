@@ -4,11 +4,11 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
 
 use rivero_codec::{Codec, Track};
-use rivero_plugin_api::{Format, MediaKind};
+use rivero_plugin_api::{Format, MediaKind, supervise::lock};
 
 use super::{Container, Flv, Matroska, Mp4, testing::Memory};
 use crate::{
@@ -48,6 +48,9 @@ fn fixtures() -> &'static Path {
 
 /// Frames of a codec with their times.
 fn frames(codec: Codec) -> Vec<Sample> {
+    // Tests in threads of one process use the same files.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = lock(&MAKING);
     let path = |name: &str| {
         fixtures()
             .join(format!("{}-{name}", codec.name()))
