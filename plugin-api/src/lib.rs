@@ -12,7 +12,7 @@
 //! [`Packet`]s; [`ElementContext`] raises events; [`host`] gives the clock,
 //! timers, configuration and formats. `tracing` macros log into the host.
 //! A panic in any callback is an error of that object, never of the server; threads of a module's
-//! own are started through [`supervise`].
+//! own are started through [`supervise`]. [`settings`] reads what configurations have as text.
 
 pub mod abi;
 mod answer;
@@ -23,6 +23,7 @@ mod host;
 mod log;
 mod media;
 mod pad;
+pub mod settings;
 pub mod supervise;
 
 pub use abi::{

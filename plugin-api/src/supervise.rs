@@ -77,7 +77,17 @@ pub fn panics() -> Vec<(String, u64)> {
 
 fn counts() -> MutexGuard<'static, BTreeMap<String, u64>> {
     static COUNTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
-    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&COUNTS)
+}
+
+/// Locks a mutex, even if a thread panicked while it had it.
+///
+/// That panic was contained and reported where it happened, and whoever comes next must not panic
+/// over it as well: one object's mistake would end the threads that serve all the others. So a value
+/// behind such a lock must be usable after any statement that changes it, which is no more than
+/// panics ask for anyway that unwind past a guard.
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts a thread that does one thing; a panic ends it early, and is reported under its name.
@@ -151,6 +161,18 @@ mod tests {
             let nothing: Option<u8> = contained("tests of order", || panic!("on purpose"));
             assert_eq!((nothing, panics_in("tests of order")), (None, count));
         }
+    }
+
+    #[test]
+    fn what_a_thread_left_behind_that_panicked_can_be_locked() {
+        let value = Mutex::new(1);
+        let _: Option<()> = contained("tests of locks", || {
+            *lock(&value) = 2;
+            let _guard = lock(&value);
+            panic!("on purpose");
+        });
+        assert!(value.is_poisoned());
+        assert_eq!(*lock(&value), 2);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Frames into pictures and samples.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_gst::{caps, chain::Chain, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 use serde_json::Value;
 
@@ -103,7 +103,7 @@ struct Stream {
 
 impl Converter for Decode {
     fn packets(&self, packets: &[Packet]) {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = lock(&self.stream);
         for packet in packets {
             if self.passage.is_stopped() {
                 return;
@@ -246,7 +246,7 @@ impl Decode {
     }
 
     fn turn(&self) -> std::sync::MutexGuard<'_, Option<gst::Element>> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.turn)
     }
 
     fn sample_elements(&self) -> Result<Vec<gst::Element>> {

@@ -1,11 +1,11 @@
 //! RTP packets into frames.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use rivero_plugin_api::{
     Bytes, Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Rtp, Upstream,
-    host,
+    host, supervise::lock,
 };
 use rivero_rtp::jitter::{Insertion, JitterBuffer, Patience, Released};
 use rivero_rtp::payload::{Depacketiser, Frame};
@@ -110,7 +110,7 @@ impl Converter for Running {
 
 impl Depacketise {
     fn lock(&self) -> std::sync::MutexGuard<'_, Stream> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.stream)
     }
 
     /// Lets `work` make frames, which returns whether a keyframe is needed, and gives them out.
@@ -118,7 +118,7 @@ impl Depacketise {
         self: &Arc<Self>,
         work: impl FnOnce(&mut Stream, Instant, &mut Vec<Packet>) -> bool,
     ) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&self.turn);
         let now = Instant::now();
         let mut frames = Vec::new();
         let mut stream = self.lock();

@@ -1,9 +1,10 @@
 //! Frames into RTP packets.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_plugin_api::{
     Bytes, Converter, ConverterOutput, Error, Extensions, Format, Packet, Result, Rtp, Upstream,
+    supervise::lock,
 };
 use rivero_rtp::header::FIXED_HEADER_LEN;
 use rivero_rtp::payload::{CutPacket, Packetiser, Parameters};
@@ -57,10 +58,7 @@ impl Converter for Packetise {
 impl Packetise {
     fn cut(&self, frame: &Packet) -> Vec<Packet> {
         let timestamp = self.clock.timestamp(frame.presentation_time);
-        let mut packetiser = self
-            .packetiser
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut packetiser = lock(&self.packetiser);
         let (bytes, cut) = packetiser.packetise(frame.payload(), timestamp);
         let ssrc = packetiser.ssrc();
         drop(packetiser);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rivero_gst::{
     app, caps,
@@ -12,7 +12,7 @@ use rivero_gst::{
 };
 use rivero_plugin_api::{
     Bytes, ConverterOutput, Error, Format, Layer, MediaKind, Packaging, Packet, Result, Rtp,
-    Upstream,
+    Upstream, supervise::lock,
 };
 
 use crate::{formats, picture};
@@ -144,7 +144,7 @@ impl Passage {
 
 impl Passage {
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Chain>>> {
-        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.chain)
     }
 }
 
@@ -246,7 +246,7 @@ fn needs_own_format(format: &Format) -> bool {
 
 impl Outlet {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn packet(

@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, Weak,
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -11,7 +11,7 @@ use std::{
 
 use rivero_plugin_api::{
     Error, Result,
-    supervise::{contained, lasting_thread},
+    supervise::{contained, lasting_thread, lock},
 };
 
 use crate::detector::Detector;
@@ -28,10 +28,6 @@ type Job = Box<dyn FnOnce(&mut Detector) + Send>;
 /// See the head of this file. The threads end with the last one who holds it.
 pub(crate) struct Crew {
     jobs: Sender<Job>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Crew {

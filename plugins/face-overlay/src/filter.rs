@@ -1,12 +1,14 @@
 //! `FaceOverlayFilter`: the control side, and pictures on their way.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
 use rivero_filter::{Image, Lanes, Loader, Patch, PictureFormat, Source, Treatment};
-use rivero_plugin_api::{Bytes, Element, ElementContext, Error, Packet, Result, host};
+use rivero_plugin_api::{
+    Bytes, Element, ElementContext, Error, Packet, Result, host, supervise::lock,
+};
 
 use crate::{
     api::{self, FaceOverlayFilterParams},
@@ -49,10 +51,6 @@ struct Drawing {
     overlay: Arc<Overlay>,
     format: PictureFormat,
     patches: Vec<Patch>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Element for FaceOverlay {

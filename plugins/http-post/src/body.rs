@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use hyper::body::{Body as _, Incoming};
+use rivero_plugin_api::supervise::lock;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::failure::Failure;
@@ -51,7 +52,7 @@ impl Body {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Reads and forgets the rest.

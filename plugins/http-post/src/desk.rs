@@ -1,7 +1,7 @@
 //! Where requests come to an endpoint.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -11,7 +11,10 @@ use hyper::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, EXPECT, HeaderValue, SET_COOKIE},
 };
 use rivero_gst::outlet::Outlet;
-use rivero_plugin_api::{ElementContext, supervise::contain_future};
+use rivero_plugin_api::{
+    ElementContext,
+    supervise::{contain_future, lock},
+};
 use tokio::{
     sync::{oneshot, watch},
     time::sleep,
@@ -84,7 +87,7 @@ impl Desk {
     }
 
     fn pads(&self) -> MutexGuard<'_, Vec<Outlet>> {
-        self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.outlets)
     }
 
     pub(crate) fn outlets(&self) -> Vec<Outlet> {

@@ -1,12 +1,12 @@
 //! `HttpPostEndpoint`: the control side.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rivero_gst::outlet::Outlet;
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
+use rivero_plugin_api::{Element, ElementContext, Result, supervise::lock};
 
 use crate::{
     api::{self, HttpPostEndpointParams},
@@ -24,11 +24,7 @@ pub(crate) struct HttpPost {
 
 impl HttpPost {
     fn close(&self) {
-        let lease = self
-            .lease
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let lease = lock(&self.lease).take();
         self.desk.close();
         // The last one ends the server, which the upload needs until its end.
         drop(lease);
@@ -58,14 +54,7 @@ impl api::HttpEndpoint for HttpPost {
 impl api::HttpPostEndpoint for HttpPost {
     fn create(context: ElementContext, params: HttpPostEndpointParams) -> Result<Self> {
         rivero_gst::init()?;
-        let outlet = |kind| -> Result<Outlet> {
-            let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
-            Ok(Outlet {
-                kind,
-                pad: Arc::new(pad),
-            })
-        };
-        let outlets = vec![outlet(MediaKind::Audio)?, outlet(MediaKind::Video)?];
+        let outlets = Outlet::of_element(&context)?;
         let seconds = u64::try_from(params.disconnection_timeout).unwrap_or(0);
         let desk = Arc::new(Desk::new(
             context,

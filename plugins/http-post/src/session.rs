@@ -1,10 +1,11 @@
 //! Who may upload, and when a session is over.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
+use rivero_plugin_api::supervise::lock;
 use uuid::Uuid;
 
 /// The session's cookie.
@@ -59,7 +60,7 @@ impl<L: Listener> Session<L> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// A request that shall be carried out. Clients without cookies are taken:

@@ -1,7 +1,7 @@
 //! `HttpEndpoint` and `HttpPostEndpoint` in the configuration.
 
-use rivero_plugin_api::{Result, host};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use rivero_plugin_api::{Result, host, settings::NumberOrText};
+use serde::{Deserialize, Deserializer};
 
 /// Where uploads are taken. Numbers may be text, as INI files have them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -76,25 +76,10 @@ impl UploadSettings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u64),
-    Text(String),
-}
-
 fn number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<u64>, D::Error> {
-    match NumberOrText::deserialize(deserializer)? {
-        NumberOrText::Number(number) => Ok(Some(number)),
-        NumberOrText::Text(text) if text.trim().is_empty() => Ok(None),
-        NumberOrText::Text(text) => text
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(|_| D::Error::custom(format!("{text:?} is no whole number"))),
-    }
+    NumberOrText::deserialize(deserializer)?.number_if_any("whole number")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     thread,
@@ -13,7 +13,7 @@ use std::{
 use rivero_gst::{bus::Report, gst, gst::prelude::*, outlet::Outlet, playback::Notice};
 use rivero_plugin_api::{
     ElementContext, Error, Result,
-    supervise::{self, contain},
+    supervise::{self, contain, lock},
 };
 use rivero_proxy::Names;
 use rivero_uri::{UriEndpoint as Base, UriState};
@@ -79,10 +79,6 @@ pub(crate) struct Current {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     /// Those in it that mean nothing to clients.
     names: Option<Names>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deck {

@@ -1,12 +1,12 @@
 //! `PlayerEndpoint`: the control side.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rivero_gst::{gst, gst::prelude::*, outlet::Outlet};
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Result};
+use rivero_plugin_api::{Element, ElementContext, Result, supervise::lock};
 use rivero_uri::{Access, UriEndpoint as Base, UriState, redact, redact_properties};
 
 use crate::{
@@ -30,10 +30,6 @@ pub(crate) struct Player {
     /// What the deck is made of, with the first `play`.
     parts: Mutex<Option<Spec>>,
     deck: Mutex<Option<Arc<Deck>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Element for Player {
@@ -80,14 +76,7 @@ impl api::PlayerEndpoint for Player {
             u32::try_from(params.network_cache).unwrap_or(0),
             Settings::load()?.ports(),
         );
-        let outlet = |kind| -> Result<Outlet> {
-            let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
-            Ok(Outlet {
-                kind,
-                pad: Arc::new(pad),
-            })
-        };
-        let outlets = vec![outlet(MediaKind::Audio)?, outlet(MediaKind::Video)?];
+        let outlets = Outlet::of_element(&context)?;
         let parts = Spec {
             base: base.clone(),
             encoded: params.use_encoded_media,

@@ -6,14 +6,14 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use rivero_gst::{gst, gst_app};
-use rivero_plugin_api::supervise::{contain, thread};
+use rivero_plugin_api::supervise::{contain, lock, thread};
 use rivero_uri::Policy;
 use tokio::{
     sync::{Notify, oneshot},
@@ -48,7 +48,7 @@ struct Wishes {
 
 impl Wishes {
     fn place(&self) -> MutexGuard<'_, Option<u64>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.place)
     }
 }
 

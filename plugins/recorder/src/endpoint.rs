@@ -2,22 +2,22 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use rivero_codec::Codec;
 use rivero_plugin_api::{
     Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
-    Packet, Result, SinkHandler, SinkPad, Upstream, host,
+    Packet, Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
 };
 use rivero_uri::{Access, UriEndpoint as Base, UriState};
 use serde_json::{Map, Value};
 
 use crate::{
     api::{self, RecorderEndpointEvents, RecorderEndpointParams, UriEndpointState},
-    codec::Codec,
     intake::Command,
     kinds::PerKind,
     output::{Failure, Target},
@@ -26,6 +26,7 @@ use crate::{
     sample::Frame,
     settings::Settings,
     stats,
+    track::kind_of,
     writer::{Listener, Writer},
 };
 
@@ -69,10 +70,6 @@ enum Phase {
     New,
     Recording(Arc<Writer>),
     Over(Arc<Writer>),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Element for Recorder {
@@ -242,9 +239,7 @@ impl Shared {
         }
         let codecs = self.profile.codecs(kind);
         // Sound that is in such a codec already stays as it is, whatever its rate and channels.
-        let any = codecs
-            .iter()
-            .filter(|codec| codec.kind() == MediaKind::Audio);
+        let any = codecs.iter().filter(|codec| codec.is_audio());
         let any = any.map(|codec| frames_of(*codec, 0, 0));
         codecs
             .iter()
@@ -344,14 +339,15 @@ impl Shared {
 
     /// What comes in another format from now on is converted.
     fn settle(&self, codec: Codec, clock_rate: u32, channels: u8) {
-        let format = match codec.kind() {
+        let kind = kind_of(codec);
+        let format = match kind {
             MediaKind::Audio => frames_of(codec, clock_rate, channels),
             _ => preferred(codec),
         };
-        if let Some(place) = lock(&self.settled).of_mut(codec.kind()) {
+        if let Some(place) = lock(&self.settled).of_mut(kind) {
             *place = Some(format.clone());
         }
-        let pad = self.pad(codec.kind()).filter(|_| self.takes.load(Relaxed));
+        let pad = self.pad(kind).filter(|_| self.takes.load(Relaxed));
         if let (Some(pad), Some(host)) = (pad, host()) {
             pad.set_accepted(&[host.format_id(&format)]);
         }
@@ -417,7 +413,7 @@ fn now() -> i64 {
 
 /// What is asked for where a conversion has the choice.
 fn preferred(codec: Codec) -> Format {
-    let (clock_rate, channels) = codec.rate();
+    let (clock_rate, channels) = codec.default_rate();
     frames_of(codec, clock_rate, channels)
 }
 

@@ -2,11 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
-use rivero_plugin_api::MediaKind;
+use rivero_plugin_api::{MediaKind, supervise::lock};
 use tokio::{sync::Notify, time::timeout};
 
 use crate::sample::Frame;
@@ -52,7 +52,7 @@ pub(crate) struct Intake {
 
 impl Intake {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Queues media that came `at`, ns on the pipeline's clock; never blocks.

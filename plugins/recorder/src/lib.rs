@@ -2,10 +2,9 @@
 //!
 //! `endpoint` answers the client and takes packets from its pads into an
 //! `intake`. A `writer`, one task for each recording, feeds them to a
-//! `recording`: the `timeline` gives every frame its place, `codec` reads what
-//! has to be known of it, a `container` makes bytes of it, an `output` takes them.
+//! `recording`: the `timeline` gives every frame its place, `track` reads what
+//! has to be known of it (with `rivero-codec`), a `container` makes bytes of it, an `output` takes them.
 
-mod codec;
 mod container;
 mod endpoint;
 mod intake;
@@ -17,6 +16,7 @@ mod sample;
 mod settings;
 mod stats;
 mod timeline;
+mod track;
 mod writer;
 
 mod api {

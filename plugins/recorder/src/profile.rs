@@ -1,10 +1,10 @@
 //! The profiles: which container, with which media.
 
+use rivero_codec::Codec;
 use rivero_plugin_api::MediaKind;
 
 use crate::{
     api::MediaProfileSpecType,
-    codec::Codec,
     container::{Container, Flv, JpegStream, Matroska, Mp4},
     kinds::PerKind,
 };

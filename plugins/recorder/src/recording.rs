@@ -2,15 +2,16 @@
 
 use std::io;
 
+use rivero_codec::{Codec, Track};
 use rivero_plugin_api::{Format, MediaKind, Packaging};
 
 use crate::{
-    codec::{Codec, Track},
     container::{Container, Output},
     kinds::PerKind,
     profile::Profile,
     sample::{Frame, Sample},
     timeline::{Gaps, Placed, Timeline},
+    track::{container_form, track_of},
 };
 
 const MS: i64 = 1_000_000;
@@ -163,7 +164,7 @@ impl Recording {
             return track.duration(&frame.data);
         }
         let format = (self.formats)(frame.format);
-        let track = format.and_then(|format| Track::of(&format, &frame.data));
+        let track = format.and_then(|format| track_of(&format, &frame.data));
         track.map_or(0, |track| track.duration(&frame.data))
     }
 
@@ -256,7 +257,7 @@ impl Recording {
         let Some(format) = (self.formats)(frame.format) else {
             return Ok(());
         };
-        let Some(track) = Track::of(&format, &frame.data) else {
+        let Some(track) = track_of(&format, &frame.data) else {
             return Ok(());
         };
         lane.track = Some(track.clone());
@@ -297,7 +298,7 @@ impl Recording {
             self.notices.push(Notice::WantsKeyframe);
             return Ok(());
         };
-        let data = track.repack(&frame.data);
+        let data = container_form(track, &frame.data);
         if data.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! `RecorderEndpoint` in the configuration.
 
-use rivero_plugin_api::{Result, host};
+use rivero_plugin_api::{Result, host, settings::NumberOrText};
 use serde::{Deserialize, Deserializer};
 
 use crate::timeline::Gaps;
@@ -12,10 +12,10 @@ pub(crate) struct Settings {
     /// `GapsFixMethod`
     pub(crate) gaps_fix: String,
     /// Seconds between keyframes that are asked for; Rivero's own.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "seconds")]
     pub(crate) keyframe_interval: u32,
     /// Seconds of each file of `KURENTO_SPLIT_RECORDER`; Rivero's own.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "seconds")]
     pub(crate) split_duration: u32,
 }
 
@@ -56,22 +56,10 @@ impl Settings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u32),
-    Text(String),
-}
-
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u32, D::Error> {
-    let value = match NumberOrText::deserialize(deserializer)? {
-        NumberOrText::Number(number) => number,
-        NumberOrText::Text(text) => text
-            .trim()
-            .parse()
-            .map_err(|_| serde::de::Error::custom(format!("{text:?} is no number of seconds")))?,
-    };
-    Ok(value.max(1))
+/// Seconds, at least one: an interval of none would ask for keyframes, or begin a file, with every frame.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u32, D::Error> {
+    let seconds: u32 = NumberOrText::deserialize(deserializer)?.number("number of seconds")?;
+    Ok(seconds.max(1))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod progress;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use rivero_plugin_api::{
     Error, Result,
-    supervise::{contain, contain_future, contained, count},
+    supervise::{contain, contain_future, contained, count, lock},
 };
 use rivero_uri::Policy;
 use tokio::{
@@ -332,7 +332,7 @@ impl Threads {
             Target::File { .. } => (&FILES, "recorder"),
             Target::Upload { .. } => (&UPLOADS, "recorder-upload"),
         };
-        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(current);
         if let Some(threads) = current.upgrade() {
             return Ok(threads);
         }

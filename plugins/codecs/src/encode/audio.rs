@@ -1,13 +1,13 @@
 //! Samples into frames.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_gst::{caps, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 
-use super::encoder::Encoder;
+use super::{encode_each, encoder::Encoder};
 use crate::decode::filter;
 use crate::formats::PerFormat;
 use crate::passage::Passage;
@@ -41,10 +41,7 @@ impl AudioEncode {
     }
 
     fn elements(&self) -> Result<Vec<gst::Element>> {
-        let encoder = Encoder::new(&self.target)?;
-        for (name, value) in &self.settings.options {
-            element::set(&encoder.element, name, value);
-        }
+        let encoder = Encoder::new(&self.target, &self.settings)?;
         if let Some(bitrate) = self.settings.audio_bitrate() {
             encoder.set_bitrate(bitrate);
         }
@@ -62,7 +59,7 @@ impl AudioEncode {
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Encoder>> {
-        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.encoder)
     }
 
     /// Rate and channels that the encoder gets: those of the target, unless settings say otherwise.
@@ -111,17 +108,11 @@ impl AudioEncode {
 
 impl Converter for AudioEncode {
     fn packets(&self, packets: &[Packet]) {
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        for packet in packets {
-            if self.passage.is_stopped() {
-                return;
-            }
-            if let Err(error) = self.encode(&mut samples, packet) {
-                self.passage.end_chain();
-                samples.forget();
-                self.passage.fail(error);
-            }
-        }
+        let mut samples = lock(&self.samples);
+        encode_each(packets, &self.passage, |packet| {
+            self.encode(&mut samples, packet)
+                .inspect_err(|_| samples.forget())
+        });
     }
 
     /// A target holds for what follows; there is nothing to begin anew in audio.

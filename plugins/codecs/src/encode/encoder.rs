@@ -3,6 +3,8 @@
 use rivero_gst::{element, gst};
 use rivero_plugin_api::{Error, Format, Result};
 
+use crate::settings::Settings;
+
 /// Bytes of a slice where a unit must fit into a packet (H.264, packetization-mode 0).
 const SLICE: &str = "1100";
 
@@ -50,11 +52,12 @@ enum Kind {
 }
 
 impl Encoder {
-    /// The first installed one, set for live media of `target`.
+    /// The first installed one, set for live media of `target`, and then as the settings say: these
+    /// have the last word.
     ///
     /// # Errors
     /// None is installed.
-    pub(super) fn new(target: &Format) -> Result<Self> {
+    pub(super) fn new(target: &Format, settings: &Settings) -> Result<Self> {
         let names = encoders(&target.encoding);
         let element = element::make_first(names)?;
         let encoder = Self {
@@ -62,6 +65,9 @@ impl Encoder {
             element,
         };
         encoder.configure(target)?;
+        for (name, value) in &settings.options {
+            element::set(&encoder.element, name, value);
+        }
         Ok(encoder)
     }
 

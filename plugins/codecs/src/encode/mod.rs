@@ -4,11 +4,12 @@ mod audio;
 mod encoder;
 mod video;
 
-use rivero_plugin_api::{Converter, ConverterOutput, Result};
+use rivero_plugin_api::{Converter, ConverterOutput, Packet, Result};
 use serde_json::Value;
 
 use crate::conversions::is_pictures;
 use crate::formats;
+use crate::passage::Passage;
 use crate::settings::Settings;
 
 /// An encoder. That its plugin is installed shows at once.
@@ -28,5 +29,23 @@ pub(crate) fn create(
         Ok(Box::new(audio::AudioEncode::new(
             output, target, settings, sink,
         )?))
+    }
+}
+
+/// Hands packets to `encode` until the conversion is stopped. One that fails ends the chain, which may
+/// be in any state then: `encode` forgets what it told that chain, and the next packet makes a new one.
+fn encode_each(
+    packets: &[Packet],
+    passage: &Passage,
+    mut encode: impl FnMut(&Packet) -> Result<()>,
+) {
+    for packet in packets {
+        if passage.is_stopped() {
+            return;
+        }
+        if let Err(error) = encode(packet) {
+            passage.end_chain();
+            passage.fail(error);
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Pictures into frames.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rivero_gst::gst::prelude::*;
 use rivero_gst::{caps, chain::Chain, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 
-use super::encoder::Encoder;
+use super::{encode_each, encoder::Encoder};
 use crate::decode::filter;
 use crate::formats::PerFormat;
 use crate::passage::Passage;
@@ -74,10 +74,7 @@ impl VideoEncode {
     }
 
     fn encoder(&self) -> Result<Encoder> {
-        let encoder = Encoder::new(&self.target)?;
-        for (name, value) in &self.settings.options {
-            element::set(&encoder.element, name, value);
-        }
+        let encoder = Encoder::new(&self.target, &self.settings)?;
         let mut control = self.control();
         encoder.set_bitrate(control.bitrate);
         control.encoder = Some(encoder.clone());
@@ -85,7 +82,7 @@ impl VideoEncode {
     }
 
     fn control(&self) -> std::sync::MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.control)
     }
 
     fn force_keyframe(&self) {
@@ -250,17 +247,11 @@ impl VideoEncode {
 
 impl Converter for VideoEncode {
     fn packets(&self, packets: &[Packet]) {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        for packet in packets {
-            if self.passage.is_stopped() {
-                return;
-            }
-            if let Err(error) = self.encode(&mut stream, packet) {
-                self.passage.end_chain();
-                stream.picture.forget();
-                self.passage.fail(error);
-            }
-        }
+        let mut stream = lock(&self.stream);
+        encode_each(packets, &self.passage, |packet| {
+            self.encode(&mut stream, packet)
+                .inspect_err(|_| stream.picture.forget())
+        });
     }
 
     fn upstream(&self, message: Upstream) {

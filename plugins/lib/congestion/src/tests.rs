@@ -121,6 +121,16 @@ fn conditions() -> Conditions {
     }
 }
 
+/// Losses in %, and up to so many ms of delay that varies.
+fn radio(loss: f64, jitter: f64) -> Conditions {
+    Conditions {
+        loss,
+        jitter,
+        ..conditions()
+    }
+}
+
+/// kbit/s.
 fn narrow(rate: f64) -> Conditions {
     Conditions {
         rate,
@@ -133,10 +143,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn a_wide_path_shows_no_limit() {
     for jitter in [0.0, 10.0] {
-        let mut path = Path::new(Conditions {
-            jitter,
-            ..conditions()
-        });
+        let mut path = Path::new(radio(0.0, jitter));
         path.run(20 * SECOND, 0, |_| 1_500_000);
         assert_eq!(path.congestion.estimate(), None, "jitter {jitter}");
     }
@@ -146,10 +153,8 @@ fn a_wide_path_shows_no_limit() {
 fn random_losses_do_not_bring_the_estimate_down() {
     for (loss, jitter) in [(1.0, 0.0), (5.0, 30.0), (10.0, 0.0), (10.0, 100.0)] {
         let mut path = Path::new(Conditions {
-            loss,
-            jitter,
             reorder: 5.0,
-            ..conditions()
+            ..radio(loss, jitter)
         });
         path.run(30 * SECOND, 0, |_| 500_000);
         assert!(
@@ -194,11 +199,7 @@ fn a_flow_that_follows_uses_most_of_the_path() {
 #[test]
 fn jitter_does_not_starve_a_flow_that_follows() {
     for jitter in [10.0, 30.0, 100.0] {
-        let mut path = Path::new(Conditions {
-            jitter,
-            loss: 2.0,
-            ..conditions()
-        });
+        let mut path = Path::new(radio(2.0, jitter));
         path.run(60 * SECOND, 0, |estimate| {
             estimate.unwrap_or(1_000_000).min(1_000_000)
         });
@@ -210,30 +211,46 @@ fn jitter_does_not_starve_a_flow_that_follows() {
     }
 }
 
-#[test]
-fn probes_find_a_widened_path_within_three_seconds() {
-    let layer = |estimate: Option<u64>| match estimate {
-        Some(estimate) if estimate < 1_200_000 => 150_000,
+/// bit/s that a sender wishes for whose better encoding takes 1.5 Mbit/s.
+const WISH: u64 = 1_800_000;
+/// The better encoding is not sent below this estimate, bit/s.
+const BETTER_FITS: u64 = 1_200_000;
+
+/// Sends the lesser encoding where the estimate says that the better one does not fit.
+fn best_that_fits(estimate: Option<u64>) -> u64 {
+    match estimate {
+        Some(estimate) if estimate < BETTER_FITS => 150_000,
         _ => 1_500_000,
-    };
+    }
+}
+
+/// A path of 300 kbit/s that was found to be narrow for `duration`, by a sender that would like to
+/// send its better encoding.
+fn known_to_be_narrow(duration: Duration, can_probe: bool) -> Path {
     let mut path = Path::new(narrow(300.0));
-    path.run(15 * SECOND, 1_800_000, layer);
+    path.can_probe = can_probe;
+    path.run(duration, WISH, best_that_fits);
+    path
+}
+
+/// The path becomes wide, and is known to be after `duration`.
+fn is_found_to_be_wide(mut path: Path, duration: Duration) {
     assert!(path.estimate() < 450_000, "{}", path.estimate());
     path.direction.set(conditions());
-    path.run(4 * SECOND, 1_800_000, layer);
+    path.run(duration, WISH, best_that_fits);
     assert!(path.estimate() > 1_700_000, "{}", path.estimate());
 }
 
 #[test]
+fn probes_find_a_widened_path_within_four_seconds() {
+    is_found_to_be_wide(known_to_be_narrow(15 * SECOND, true), 4 * SECOND);
+}
+
+#[test]
 fn probes_do_not_overrate_a_narrow_path() {
-    let mut path = Path::new(narrow(300.0));
-    let layer = |estimate: Option<u64>| match estimate {
-        Some(estimate) if estimate < 1_200_000 => 150_000,
-        _ => 1_500_000,
-    };
-    path.run(5 * SECOND, 1_800_000, layer);
+    let mut path = known_to_be_narrow(5 * SECOND, true);
     for _ in 0..30 {
-        path.run(SECOND, 1_800_000, layer);
+        path.run(SECOND, WISH, best_that_fits);
         assert!(path.estimate() < 450_000, "{}", path.estimate());
     }
 }
@@ -241,44 +258,25 @@ fn probes_do_not_overrate_a_narrow_path() {
 /// Growth of 8 % a second.
 #[test]
 fn a_widened_path_is_found_without_probes_too() {
-    let layer = |estimate: Option<u64>| match estimate {
-        Some(estimate) if estimate < 1_200_000 => 150_000,
-        _ => 1_500_000,
-    };
-    let mut path = Path::new(narrow(300.0));
-    path.can_probe = false;
-    path.run(5 * SECOND, 1_800_000, layer);
-    assert!(path.estimate() < 450_000, "{}", path.estimate());
-    path.direction.set(conditions());
-    path.run(45 * SECOND, 1_800_000, layer);
-    assert!(path.estimate() > 1_700_000, "{}", path.estimate());
+    is_found_to_be_wide(known_to_be_narrow(5 * SECOND, false), 45 * SECOND);
 }
 
 #[test]
 fn a_narrow_path_is_seldom_tried_without_probes() {
-    let layer = |estimate: Option<u64>| match estimate {
-        Some(estimate) if estimate < 1_200_000 => 150_000,
-        _ => 1_500_000,
-    };
-    let mut path = Path::new(narrow(300.0));
-    path.can_probe = false;
-    path.run(5 * SECOND, 1_800_000, layer);
+    let mut path = known_to_be_narrow(5 * SECOND, false);
     let mut overrated = 0;
     for _ in 0..1200 {
-        path.run(SECOND / 10, 1_800_000, layer);
-        overrated += u32::from(path.estimate() >= 1_200_000);
+        path.run(SECOND / 10, WISH, best_that_fits);
+        overrated += u32::from(path.estimate() >= BETTER_FITS);
     }
     assert!((1..60).contains(&overrated), "{overrated} of 1200");
 }
 
 #[test]
-fn darkness_is_no_judgement() {
+fn an_outage_says_nothing_about_the_path() {
     let mut path = Path::new(narrow(2000.0));
     path.run(10 * SECOND, 0, |_| 500_000);
-    path.direction.set(Conditions {
-        loss: 100.0,
-        ..conditions()
-    });
+    path.direction.set(radio(100.0, 0.0));
     path.run(10 * SECOND, 0, |_| 500_000);
     path.direction.set(narrow(2000.0));
     path.run(3 * SECOND, 0, |_| 500_000);
@@ -289,11 +287,9 @@ fn darkness_is_no_judgement() {
 fn jitter_and_losses_are_no_overflow() {
     for (loss, jitter) in [(2.0, 30.0), (5.0, 100.0), (10.0, 0.0), (10.0, 100.0)] {
         let mut path = Path::new(Conditions {
-            loss,
-            jitter,
             reorder: 10.0,
             reorder_delay: 30.0,
-            ..conditions()
+            ..radio(loss, jitter)
         });
         let mut times = 0;
         for _ in 0..600 {

@@ -1,8 +1,11 @@
 //! Loads images one after the other on a thread that lives as long as there is one to load.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use rivero_plugin_api::{Error, Result, supervise};
+use rivero_plugin_api::{
+    Error, Result,
+    supervise::{self, lock},
+};
 use tokio::sync::watch;
 
 use crate::{Image, LoadError, Source};
@@ -67,7 +70,7 @@ impl Loader {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn run(&self) {

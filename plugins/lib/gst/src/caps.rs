@@ -3,9 +3,8 @@
 //! Only what a packet carries by itself: encoded frames and raw media. RTP stays outside.
 
 use gstreamer as gst;
+use rivero_codec::hex;
 use rivero_plugin_api::{Format, Packaging};
-
-use crate::hex;
 
 /// The parameter of a format that holds what a decoder needs beside the frames, in hexadecimal:
 /// AudioSpecificConfig of AAC (ISO/IEC 14496-3), the three headers of Vorbis with Xiph lacing

@@ -4,12 +4,12 @@
 //! decoded picture comes out before the push returns, and a chain costs no thread. That holds as
 //! long as no element of the row has threads of its own that hold media back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
-use rivero_plugin_api::supervise::contained;
+use rivero_plugin_api::supervise::{contained, lock};
 
 use crate::{Error, StreamError, bus, pipeline::Pipeline};
 
@@ -44,10 +44,7 @@ impl Chain {
         let reported = failure.clone();
         let pipeline = Pipeline::new(move |report| match report {
             bus::Report::Error(error) => {
-                reported
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(error);
+                lock(&reported).get_or_insert(error);
             }
             bus::Report::Warning(warning) => tracing::debug!(%warning, "in a conversion"),
             _ => {}
@@ -131,7 +128,7 @@ impl Chain {
     }
 
     fn take_failure(&self) -> Option<Error> {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = lock(&self.failure);
         failure.take().map(Error::Stream)
     }
 }
@@ -160,7 +157,7 @@ fn output_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
     let pad = pad("output", gst::PadDirection::Sink)?
         .chain_function(move |_, _, buffer| {
             let (caps, running) = {
-                let stream = current.lock().unwrap_or_else(PoisonError::into_inner);
+                let stream = lock(&current);
                 (stream.caps.clone(), stream.running(&buffer))
             };
             let caps = caps.ok_or(gst::FlowError::NotNegotiated)?;
@@ -169,7 +166,7 @@ fn output_pad(output: Arc<impl ChainOutput>) -> Result<gst::Pad, Error> {
                 .ok_or(gst::FlowError::Error)
         })
         .event_function(move |_, _, event| {
-            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stream = lock(&stream);
             match event.view() {
                 gst::EventView::Caps(event) => stream.caps = Some(event.caps_owned()),
                 gst::EventView::Segment(event) => {

@@ -23,7 +23,6 @@ pub mod chain;
 pub mod element;
 mod error;
 mod factories;
-pub mod hex;
 mod log;
 pub mod outlet;
 pub mod picture;

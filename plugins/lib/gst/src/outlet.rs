@@ -5,7 +5,8 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer_app::{self as gst_app, gst_base, prelude::*};
 use rivero_plugin_api::{
-    Format, Layer, MediaKind, Packaging, Packet, Rtp, SourcePad, host, supervise::contained,
+    DEFAULT_DESCRIPTION, ElementContext, Format, Layer, MediaKind, Packaging, Packet, Result, Rtp,
+    SourcePad, host, supervise::contained,
 };
 
 use crate::{app, buffer, caps, picture};
@@ -39,6 +40,24 @@ struct Known {
 }
 
 impl Outlet {
+    /// The outlets of an element that plays: one of sound and one of pictures, into its default source
+    /// pads, whatever the media will have.
+    ///
+    /// # Errors
+    /// The element has such pads already.
+    pub fn of_element(context: &ElementContext) -> Result<Vec<Self>> {
+        [MediaKind::Audio, MediaKind::Video]
+            .into_iter()
+            .map(|kind| {
+                let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
+                Ok(Self {
+                    kind,
+                    pad: Arc::new(pad),
+                })
+            })
+            .collect()
+    }
+
     /// The element that a track ends in. It waits for each buffer's time on the
     /// pipeline's clock. `flows` is called with every packet.
     pub fn element(self, flows: impl Fn() + Send + 'static) -> gst_app::AppSink {

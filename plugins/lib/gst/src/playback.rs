@@ -2,13 +2,13 @@
 //! flows into a pad.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use rivero_plugin_api::MediaKind;
+use rivero_plugin_api::{MediaKind, supervise::lock};
 
 use crate::{Error, bus::Report, element, factories, outlet::Outlet, pipeline::Pipeline, track};
 
@@ -214,7 +214,7 @@ impl Tracks {
     }
 
     fn found(&self) -> std::sync::MutexGuard<'_, Vec<Track>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.found)
     }
 
     fn outlet(&self, kind: MediaKind) -> Option<&Outlet> {

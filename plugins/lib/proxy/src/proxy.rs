@@ -3,12 +3,12 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rivero_http::{Connection, Dialer, Stream};
-use rivero_plugin_api::supervise;
+use rivero_plugin_api::supervise::{self, lock};
 use rivero_uri::Refusal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
@@ -147,7 +147,7 @@ impl Proxy {
 
     /// Why the latest connection failed, if it did: more than the source knows.
     pub fn failure(&self) -> Option<String> {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = lock(&self.failure);
         failure.clone()
     }
 
@@ -247,7 +247,7 @@ impl Proxying {
 
     /// Keeps a failure for whoever asks, before the source notices that its connection ends.
     fn note<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
-        let mut place = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&self.failure);
         *place = result.as_ref().err().map(ToString::to_string);
         result
     }

@@ -50,6 +50,13 @@ impl<'a> Cursor<'a> {
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
+
+    /// A number of 7 bits a byte (AV1 specification §4.10.5).
+    pub(crate) fn leb128(&mut self) -> Option<usize> {
+        let (value, length) = rivero_codec::leb128::read(self.rest)?;
+        self.take(length)?;
+        Some(value)
+    }
 }
 
 #[cfg(test)]

@@ -2,38 +2,35 @@
 
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::key_derivation::{KeyPurpose, MasterKey};
+use super::cipher::{KeyPurposes, PerProtocol, Protect, RtpPacket};
+use super::key_derivation::MasterKey;
 use super::{RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SRTCP_INDEX_LEN, SrtpError, SrtpProfile};
 
 /// Length of the authentication tag.
 const TAG_LEN: usize = 16;
 const SALT_LEN: usize = 12;
 
-/// Keys of one direction; RTP and RTCP have their own.
-pub(super) struct AeadCipher {
-    rtp: Half,
-    rtcp: Half,
-}
+/// The keys of one direction.
+pub(super) struct AeadCipher(PerProtocol<SessionKeys>);
 
-struct Half {
+struct SessionKeys {
     key: LessSafeKey,
     salt: [u8; SALT_LEN],
 }
 
-impl Half {
-    fn new(
+impl SessionKeys {
+    fn derive(
         profile: SrtpProfile,
         master: &MasterKey,
-        encryption: KeyPurpose,
-        salt: KeyPurpose,
+        purposes: KeyPurposes,
     ) -> Result<Self, SrtpError> {
         let provider = rtc_crypto::default_provider().map_err(|_| SrtpError::Key)?;
         let algorithm = match profile {
             SrtpProfile::AeadAes256Gcm => &AES_256_GCM,
             _ => &AES_128_GCM,
         };
-        let key = master.derive(provider.crypto(), encryption, profile.key_len())?;
-        let salt = master.derive(provider.crypto(), salt, SALT_LEN)?;
+        let key = master.derive(provider.crypto(), purposes.encryption, profile.key_len())?;
+        let salt = master.derive(provider.crypto(), purposes.salt, SALT_LEN)?;
         Ok(Self {
             key: LessSafeKey::new(UnboundKey::new(algorithm, &key).map_err(|_| SrtpError::Key)?),
             salt: salt.try_into().map_err(|_| SrtpError::Key)?,
@@ -52,121 +49,6 @@ impl Half {
         }
         Nonce::assume_unique_for_key(nonce)
     }
-}
-
-impl AeadCipher {
-    pub(super) fn new(profile: SrtpProfile, master: &MasterKey) -> Result<Self, SrtpError> {
-        use KeyPurpose::{RtcpEncryption, RtcpSalt, RtpEncryption, RtpSalt};
-        Ok(Self {
-            rtp: Half::new(profile, master, RtpEncryption, RtpSalt)?,
-            rtcp: Half::new(profile, master, RtcpEncryption, RtcpSalt)?,
-        })
-    }
-
-    /// Seals the packet that begins at `start` of `out` and appends the tag.
-    #[inline]
-    pub(super) fn seal_rtp(
-        &self,
-        ssrc: u32,
-        index: u64,
-        header_len: usize,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SrtpError> {
-        let packet = out.get_mut(start..).ok_or(SrtpError::TooShort)?;
-        let (header, payload) = packet
-            .split_at_mut_checked(header_len)
-            .ok_or(SrtpError::TooShort)?;
-        let tag = self
-            .rtp
-            .key
-            .seal_in_place_separate_tag(self.rtp.nonce(ssrc, index), Aad::from(&*header), payload)
-            .map_err(|_| SrtpError::Key)?;
-        out.extend_from_slice(tag.as_ref());
-        Ok(())
-    }
-
-    /// Opens `packet` in place and returns the length of the plain packet.
-    #[inline]
-    pub(super) fn open_rtp(
-        &self,
-        ssrc: u32,
-        index: u64,
-        header_len: usize,
-        packet: &mut [u8],
-    ) -> Result<usize, SrtpError> {
-        let (header, sealed) = packet
-            .split_at_mut_checked(header_len)
-            .ok_or(SrtpError::TooShort)?;
-        if sealed.len() < TAG_LEN {
-            return Err(SrtpError::TooShort);
-        }
-        let plain = self
-            .rtp
-            .key
-            .open_in_place(self.rtp.nonce(ssrc, index), Aad::from(&*header), sealed)
-            .map_err(|_| SrtpError::Authentication)?;
-        Ok(header_len + plain.len())
-    }
-
-    /// Seals the RTCP packet that begins at `start` of `out`; appends tag and index.
-    pub(super) fn seal_rtcp(
-        &self,
-        ssrc: u32,
-        index: u32,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SrtpError> {
-        let word = (SRTCP_ENCRYPTED | index).to_be_bytes();
-        let packet = out.get_mut(start..).ok_or(SrtpError::TooShort)?;
-        let (clear, body) = packet
-            .split_first_chunk_mut::<RTCP_CLEAR_LEN>()
-            .ok_or(SrtpError::TooShort)?;
-        let tag = self
-            .rtcp
-            .key
-            .seal_in_place_separate_tag(
-                self.rtcp.nonce(ssrc, u64::from(index)),
-                Aad::from(associated_data(*clear, word)),
-                body,
-            )
-            .map_err(|_| SrtpError::Key)?;
-        out.extend_from_slice(tag.as_ref());
-        out.extend_from_slice(&word);
-        Ok(())
-    }
-
-    /// Opens the SRTCP `packet` in place and returns the length of the plain packet.
-    pub(super) fn open_rtcp(
-        &self,
-        ssrc: u32,
-        word: u32,
-        packet: &mut [u8],
-    ) -> Result<usize, SrtpError> {
-        let nonce = self.rtcp.nonce(ssrc, u64::from(word & !SRTCP_ENCRYPTED));
-        let sealed_len = packet
-            .len()
-            .checked_sub(SRTCP_INDEX_LEN)
-            .filter(|len| *len >= RTCP_CLEAR_LEN + TAG_LEN)
-            .ok_or(SrtpError::TooShort)?;
-        let (packet, _) = packet.split_at_mut(sealed_len);
-        if word & SRTCP_ENCRYPTED == 0 {
-            return self.verify_clear_rtcp(nonce, word, packet);
-        }
-        let (clear, sealed) = packet
-            .split_first_chunk_mut::<RTCP_CLEAR_LEN>()
-            .ok_or(SrtpError::TooShort)?;
-        let plain = self
-            .rtcp
-            .key
-            .open_in_place(
-                nonce,
-                Aad::from(associated_data(*clear, word.to_be_bytes())),
-                sealed,
-            )
-            .map_err(|_| SrtpError::Authentication)?;
-        Ok(RTCP_CLEAR_LEN + plain.len())
-    }
 
     /// An SRTCP packet without the encryption flag is authenticated only. RFC 7714 §9.3.
     fn verify_clear_rtcp(
@@ -179,14 +61,108 @@ impl AeadCipher {
         let (plain, tag) = packet.split_at_mut(plain_len);
         let mut associated = plain.to_vec();
         associated.extend_from_slice(&word.to_be_bytes());
-        self.rtcp
-            .key
+        self.key
             .open_in_place(nonce, Aad::from(&associated), tag)
             .map_err(|_| SrtpError::Authentication)?;
         Ok(plain_len)
     }
 }
 
+impl AeadCipher {
+    pub(super) fn new(profile: SrtpProfile, master: &MasterKey) -> Result<Self, SrtpError> {
+        PerProtocol::derive(|purposes| SessionKeys::derive(profile, master, purposes)).map(Self)
+    }
+}
+
+impl Protect for AeadCipher {
+    #[inline]
+    fn seal_rtp(&self, which: RtpPacket, start: usize, out: &mut Vec<u8>) -> Result<(), SrtpError> {
+        let keys = &self.0.rtp;
+        let packet = out.get_mut(start..).ok_or(SrtpError::TooShort)?;
+        let (header, payload) = packet
+            .split_at_mut_checked(which.header_len)
+            .ok_or(SrtpError::TooShort)?;
+        let nonce = keys.nonce(which.ssrc, which.index);
+        let tag = keys
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(&*header), payload)
+            .map_err(|_| SrtpError::Key)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    #[inline]
+    fn open_rtp(&self, which: RtpPacket, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let keys = &self.0.rtp;
+        let (header, sealed) = packet
+            .split_at_mut_checked(which.header_len)
+            .ok_or(SrtpError::TooShort)?;
+        if sealed.len() < TAG_LEN {
+            return Err(SrtpError::TooShort);
+        }
+        let nonce = keys.nonce(which.ssrc, which.index);
+        let plain = keys
+            .key
+            .open_in_place(nonce, Aad::from(&*header), sealed)
+            .map_err(|_| SrtpError::Authentication)?;
+        Ok(which.header_len + plain.len())
+    }
+
+    fn seal_rtcp(
+        &self,
+        ssrc: u32,
+        index: u32,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SrtpError> {
+        let keys = &self.0.rtcp;
+        let word = (SRTCP_ENCRYPTED | index).to_be_bytes();
+        let packet = out.get_mut(start..).ok_or(SrtpError::TooShort)?;
+        let (clear, body) = packet
+            .split_first_chunk_mut::<RTCP_CLEAR_LEN>()
+            .ok_or(SrtpError::TooShort)?;
+        let associated = associated_data(*clear, word);
+        let nonce = keys.nonce(ssrc, u64::from(index));
+        let tag = keys
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(associated), body)
+            .map_err(|_| SrtpError::Key)?;
+        out.extend_from_slice(tag.as_ref());
+        out.extend_from_slice(&word);
+        Ok(())
+    }
+
+    /// It is the last of the packet. RFC 7714 §9.2.
+    fn rtcp_index_word(&self, packet: &[u8]) -> Option<u32> {
+        packet.last_chunk().copied().map(u32::from_be_bytes)
+    }
+
+    fn open_rtcp(&self, ssrc: u32, word: u32, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let keys = &self.0.rtcp;
+        let nonce = keys.nonce(ssrc, u64::from(word & !SRTCP_ENCRYPTED));
+        let sealed_len = packet
+            .len()
+            .checked_sub(SRTCP_INDEX_LEN)
+            .filter(|len| *len >= RTCP_CLEAR_LEN + TAG_LEN)
+            .ok_or(SrtpError::TooShort)?;
+        let (packet, _) = packet.split_at_mut(sealed_len);
+        if word & SRTCP_ENCRYPTED == 0 {
+            return keys.verify_clear_rtcp(nonce, word, packet);
+        }
+        let (clear, sealed) = packet
+            .split_first_chunk_mut::<RTCP_CLEAR_LEN>()
+            .ok_or(SrtpError::TooShort)?;
+        let associated = associated_data(*clear, word.to_be_bytes());
+        let plain = keys
+            .key
+            .open_in_place(nonce, Aad::from(associated), sealed)
+            .map_err(|_| SrtpError::Authentication)?;
+        Ok(RTCP_CLEAR_LEN + plain.len())
+    }
+}
+
+/// What the tag of an encrypted SRTCP packet covers besides: its readable part and the word with flag and
+/// index. RFC 7714 §9.2.
 fn associated_data(clear: [u8; RTCP_CLEAR_LEN], word: [u8; SRTCP_INDEX_LEN]) -> [u8; 12] {
     let [a, b, c, d, e, f, g, h] = clear;
     let [w, x, y, z] = word;
@@ -206,17 +182,17 @@ mod tests {
 
     /// A cipher with the session key and salt of RFC 7714 §16, which are not derived.
     fn cipher() -> AeadCipher {
-        let half = || {
+        let keys = || {
             let key: Vec<u8> = (0..16).collect();
-            Half {
+            SessionKeys {
                 key: LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).unwrap()),
                 salt: hex("517569642070726f2071756f").try_into().unwrap(),
             }
         };
-        AeadCipher {
-            rtp: half(),
-            rtcp: half(),
-        }
+        AeadCipher(PerProtocol {
+            rtp: keys(),
+            rtcp: keys(),
+        })
     }
 
     /// RFC 7714 §16.1.1.
@@ -231,14 +207,15 @@ mod tests {
              be633bd5 0d294e6f 42a5f47a 51c7d19b 36de3adf 8833 899d7f27 beb16a91
              52cf765e e4390cce",
         );
+        let which = RtpPacket {
+            ssrc: 0x5501_a0b2,
+            index: 0xf17b,
+            header_len: 12,
+        };
         let mut packet = plain.clone();
-        cipher()
-            .seal_rtp(0x5501_a0b2, 0xf17b, 12, 0, &mut packet)
-            .unwrap();
+        cipher().seal_rtp(which, 0, &mut packet).unwrap();
         assert_eq!(packet, sealed);
-        let len = cipher()
-            .open_rtp(0x5501_a0b2, 0xf17b, 12, &mut packet)
-            .unwrap();
+        let len = cipher().open_rtp(which, &mut packet).unwrap();
         assert_eq!(packet[..len], plain);
     }
 
@@ -249,10 +226,10 @@ mod tests {
         let word = 7u32;
         let mut associated = plain.to_vec();
         associated.extend_from_slice(&word.to_be_bytes());
-        let tag = cipher
-            .rtcp
+        let keys = &cipher.0.rtcp;
+        let tag = keys
             .key
-            .seal_in_place_separate_tag(cipher.rtcp.nonce(5, 7), Aad::from(&associated), &mut [])
+            .seal_in_place_separate_tag(keys.nonce(5, 7), Aad::from(&associated), &mut [])
             .unwrap();
         let mut packet = plain.to_vec();
         packet.extend_from_slice(tag.as_ref());

@@ -6,8 +6,9 @@ use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
+use super::cipher::{KeyPurposes, PerProtocol, Protect, RtpPacket};
 use super::index::rollover_counter;
-use super::key_derivation::{KeyPurpose, MasterKey};
+use super::key_derivation::MasterKey;
 use super::{RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SRTCP_INDEX_LEN, SrtpError};
 
 /// Length of the truncated authentication tag.
@@ -16,13 +17,10 @@ const KEY_LEN: usize = 16;
 const AUTHENTICATION_KEY_LEN: usize = 20;
 const SALT_LEN: usize = 14;
 
-/// Keys of one direction; RTP and RTCP have their own.
-pub(super) struct CounterModeCipher {
-    rtp: Half,
-    rtcp: Half,
-}
+/// The keys of one direction.
+pub(super) struct CounterModeCipher(PerProtocol<SessionKeys>);
 
-struct Half {
+struct SessionKeys {
     cipher: Aes128,
     /// Keyed once; every packet starts from a copy.
     authentication: Hmac<Sha1>,
@@ -30,17 +28,15 @@ struct Half {
     salt: u128,
 }
 
-impl Half {
-    fn new(
-        master: &MasterKey,
-        [encryption, authentication, salt]: [KeyPurpose; 3],
-    ) -> Result<Self, SrtpError> {
+impl SessionKeys {
+    fn derive(master: &MasterKey, purposes: KeyPurposes) -> Result<Self, SrtpError> {
         let provider = rtc_crypto::default_provider().map_err(|_| SrtpError::Key)?;
         let crypto = provider.crypto();
-        let key = master.derive(crypto, encryption, KEY_LEN)?;
-        let authentication = master.derive(crypto, authentication, AUTHENTICATION_KEY_LEN)?;
+        let key = master.derive(crypto, purposes.encryption, KEY_LEN)?;
+        let authentication =
+            master.derive(crypto, purposes.authentication, AUTHENTICATION_KEY_LEN)?;
         let salt = master
-            .derive(crypto, salt, SALT_LEN)?
+            .derive(crypto, purposes.salt, SALT_LEN)?
             .iter()
             .fold(0u128, |salt, byte| salt << 8 | u128::from(*byte));
         Ok(Self {
@@ -60,6 +56,12 @@ impl Half {
             ctr::cipher::StreamCipherCoreWrapper::from_core(core);
         keystream.apply_keystream(data);
         Ok(())
+    }
+
+    fn apply_to_payload(&self, which: RtpPacket, packet: &mut [u8]) -> Result<(), SrtpError> {
+        let payload = packet.get_mut(which.header_len..);
+        let payload = payload.ok_or(SrtpError::TooShort)?;
+        self.apply_keystream(which.ssrc, which.index, payload)
     }
 
     fn tag(&self, parts: [&[u8]; 2]) -> [u8; TAG_LEN] {
@@ -92,76 +94,50 @@ impl Half {
 
 impl CounterModeCipher {
     pub(super) fn new(master: &MasterKey) -> Result<Self, SrtpError> {
-        use KeyPurpose::{
-            RtcpAuthentication, RtcpEncryption, RtcpSalt, RtpAuthentication, RtpEncryption, RtpSalt,
-        };
-        Ok(Self {
-            rtp: Half::new(master, [RtpEncryption, RtpAuthentication, RtpSalt])?,
-            rtcp: Half::new(master, [RtcpEncryption, RtcpAuthentication, RtcpSalt])?,
-        })
+        PerProtocol::derive(|purposes| SessionKeys::derive(master, purposes)).map(Self)
     }
+}
 
-    /// Encrypts the packet that begins at `start` of `out` and appends the tag.
-    pub(super) fn seal_rtp(
-        &self,
-        ssrc: u32,
-        index: u64,
-        header_len: usize,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SrtpError> {
+impl Protect for CounterModeCipher {
+    fn seal_rtp(&self, which: RtpPacket, start: usize, out: &mut Vec<u8>) -> Result<(), SrtpError> {
+        let keys = &self.0.rtp;
         let packet = out.get_mut(start..).ok_or(SrtpError::TooShort)?;
-        let payload = packet.get_mut(header_len..).ok_or(SrtpError::TooShort)?;
-        self.rtp.apply_keystream(ssrc, index, payload)?;
-        let tag = self
-            .rtp
-            .tag([packet, &rollover_counter(index).to_be_bytes()]);
+        keys.apply_to_payload(which, packet)?;
+        // The tag covers what was encrypted, and the part of the index that is not sent. RFC 3711 §4.2.
+        let tag = keys.tag([packet, &rollover_counter(which.index).to_be_bytes()]);
         out.extend_from_slice(&tag);
         Ok(())
     }
 
-    /// Opens `packet` in place and returns the length of the plain packet.
-    pub(super) fn open_rtp(
-        &self,
-        ssrc: u32,
-        index: u64,
-        header_len: usize,
-        packet: &mut [u8],
-    ) -> Result<usize, SrtpError> {
-        let plain_len = packet
-            .len()
-            .checked_sub(TAG_LEN)
-            .filter(|len| *len >= header_len)
-            .ok_or(SrtpError::TooShort)?;
-        let (packet, tag) = packet.split_at_mut(plain_len);
-        self.rtp
-            .verify([packet, &rollover_counter(index).to_be_bytes()], tag)?;
-        let payload = packet.get_mut(header_len..).ok_or(SrtpError::TooShort)?;
-        self.rtp.apply_keystream(ssrc, index, payload)?;
-        Ok(plain_len)
+    fn open_rtp(&self, which: RtpPacket, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let keys = &self.0.rtp;
+        let (packet, tag) = split_tag(packet, which.header_len)?;
+        keys.verify([packet, &rollover_counter(which.index).to_be_bytes()], tag)?;
+        keys.apply_to_payload(which, packet)?;
+        Ok(packet.len())
     }
 
-    /// Encrypts the RTCP packet that begins at `start` of `out`; appends index and tag.
-    pub(super) fn seal_rtcp(
+    fn seal_rtcp(
         &self,
         ssrc: u32,
         index: u32,
         start: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), SrtpError> {
+        let keys = &self.0.rtcp;
         let body = out
             .get_mut(start + RTCP_CLEAR_LEN..)
             .ok_or(SrtpError::TooShort)?;
-        self.rtcp.apply_keystream(ssrc, u64::from(index), body)?;
+        keys.apply_keystream(ssrc, u64::from(index), body)?;
         out.extend_from_slice(&(SRTCP_ENCRYPTED | index).to_be_bytes());
         let packet = out.get(start..).ok_or(SrtpError::TooShort)?;
-        let tag = self.rtcp.tag([packet, &[]]);
+        let tag = keys.tag([packet, &[]]);
         out.extend_from_slice(&tag);
         Ok(())
     }
 
-    /// The word with flag and index of an SRTCP packet.
-    pub(super) fn rtcp_index_word(packet: &[u8]) -> Option<u32> {
+    /// It stands before the tag. RFC 3711 §3.4.
+    fn rtcp_index_word(&self, packet: &[u8]) -> Option<u32> {
         let end = packet.len().checked_sub(TAG_LEN)?;
         packet
             .get(..end)?
@@ -170,28 +146,28 @@ impl CounterModeCipher {
             .map(u32::from_be_bytes)
     }
 
-    /// Opens the SRTCP `packet` in place and returns the length of the plain packet.
-    pub(super) fn open_rtcp(
-        &self,
-        ssrc: u32,
-        word: u32,
-        packet: &mut [u8],
-    ) -> Result<usize, SrtpError> {
-        let authenticated_len = packet
-            .len()
-            .checked_sub(TAG_LEN)
-            .filter(|len| *len >= RTCP_CLEAR_LEN + SRTCP_INDEX_LEN)
-            .ok_or(SrtpError::TooShort)?;
-        let (packet, tag) = packet.split_at_mut(authenticated_len);
-        self.rtcp.verify([packet, &[]], tag)?;
-        let plain_len = authenticated_len - SRTCP_INDEX_LEN;
+    fn open_rtcp(&self, ssrc: u32, word: u32, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let keys = &self.0.rtcp;
+        let (packet, tag) = split_tag(packet, RTCP_CLEAR_LEN + SRTCP_INDEX_LEN)?;
+        keys.verify([packet, &[]], tag)?;
+        let plain_len = packet.len() - SRTCP_INDEX_LEN;
         if word & SRTCP_ENCRYPTED != 0 {
             let index = u64::from(word & !SRTCP_ENCRYPTED);
             let body = packet
                 .get_mut(RTCP_CLEAR_LEN..plain_len)
                 .ok_or(SrtpError::TooShort)?;
-            self.rtcp.apply_keystream(ssrc, index, body)?;
+            keys.apply_keystream(ssrc, index, body)?;
         }
         Ok(plain_len)
     }
+}
+
+/// A packet of at least `shortest` bytes, and the tag behind it.
+fn split_tag(packet: &mut [u8], shortest: usize) -> Result<(&mut [u8], &mut [u8]), SrtpError> {
+    let authenticated = packet
+        .len()
+        .checked_sub(TAG_LEN)
+        .filter(|len| *len >= shortest)
+        .ok_or(SrtpError::TooShort)?;
+    Ok(packet.split_at_mut(authenticated))
 }

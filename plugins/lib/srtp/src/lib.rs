@@ -10,6 +10,7 @@
 //! `rtc-srtp` in both directions.
 
 mod aead;
+mod cipher;
 mod counter_mode;
 mod index;
 mod key_derivation;
@@ -57,22 +58,4 @@ pub enum SrtpError {
     /// The keying material has the wrong length or the cipher is not available.
     #[error("SRTP keying material is unusable")]
     Key,
-}
-
-/// Keys and cipher of one direction.
-enum Cipher {
-    Aead(Box<aead::AeadCipher>),
-    CounterMode(Box<counter_mode::CounterModeCipher>),
-}
-
-impl Cipher {
-    fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
-        match profile {
-            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {
-                aead::AeadCipher::new(profile, key).map(|cipher| Self::Aead(Box::new(cipher)))
-            }
-            SrtpProfile::Aes128CmHmacSha1_80 => counter_mode::CounterModeCipher::new(key)
-                .map(|cipher| Self::CounterMode(Box::new(cipher))),
-        }
-    }
 }

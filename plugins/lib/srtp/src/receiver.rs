@@ -2,11 +2,11 @@
 
 use rivero_rtp::RtpHeader;
 
-use super::counter_mode::CounterModeCipher;
+use super::cipher::{Cipher, Protect, RtpPacket};
 use super::index::PacketIndex;
 use super::key_derivation::MasterKey;
 use super::sources::Sources;
-use super::{Cipher, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
+use super::{SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
 
 /// Opens what one peer sends.
 pub struct SrtpReceiver {
@@ -44,11 +44,13 @@ impl SrtpReceiver {
         let index = highest.estimate(header.sequence);
         let index = index.ok_or(SrtpError::TooOld)?;
         self.streams.check(place, index)?;
-        let header_len = usize::from(header.header_len);
-        let len = match &mut self.cipher {
-            Cipher::Aead(cipher) => cipher.open_rtp(ssrc, index, header_len, packet)?,
-            Cipher::CounterMode(cipher) => cipher.open_rtp(ssrc, index, header_len, packet)?,
+        let which = RtpPacket {
+            ssrc,
+            index,
+            header_len: usize::from(header.header_len),
         };
+        let len = self.cipher.open_rtp(which, packet)?;
+        // Only now: a forged packet must not move the window (RFC 3711 §3.3).
         self.streams.accept(ssrc, place, index);
         Ok(len)
     }
@@ -65,19 +67,13 @@ impl SrtpReceiver {
             .and_then(|bytes| bytes.first_chunk().copied())
             .map(u32::from_be_bytes)
             .ok_or(SrtpError::TooShort)?;
-        let word = match &self.cipher {
-            Cipher::Aead(_) => packet.last_chunk().copied().map(u32::from_be_bytes),
-            Cipher::CounterMode(_) => CounterModeCipher::rtcp_index_word(packet),
-        }
-        .ok_or(SrtpError::TooShort)?;
+        let word = self.cipher.rtcp_index_word(packet);
+        let word = word.ok_or(SrtpError::TooShort)?;
         let index = u64::from(word & !SRTCP_ENCRYPTED);
 
         let place = self.reports.place(ssrc);
         self.reports.check(place, index)?;
-        let len = match &mut self.cipher {
-            Cipher::Aead(cipher) => cipher.open_rtcp(ssrc, word, packet)?,
-            Cipher::CounterMode(cipher) => cipher.open_rtcp(ssrc, word, packet)?,
-        };
+        let len = self.cipher.open_rtcp(ssrc, word, packet)?;
         self.reports.accept(ssrc, place, index);
         Ok(len)
     }

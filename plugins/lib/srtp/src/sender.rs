@@ -3,9 +3,10 @@
 use rivero_rtp::OutgoingHeader;
 use smallvec::SmallVec;
 
+use super::cipher::{Cipher, Protect, RtpPacket};
 use super::index::PacketIndex;
 use super::key_derivation::MasterKey;
-use super::{Cipher, RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
+use super::{RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
 
 /// Streams that we send to one peer.
 const MAX_STREAMS: usize = 128;
@@ -69,22 +70,17 @@ impl SrtpSender {
         let length = length + usize::from(header.padding);
         out.reserve(header.encoded_len() + length + MAX_TRAILER);
         header.write_to(out);
-        let header_len = out.len() - start;
+        let which = RtpPacket {
+            ssrc: header.ssrc,
+            index,
+            header_len: out.len() - start,
+        };
         for part in payload {
             out.extend_from_slice(part);
         }
         header.write_padding(out);
-        let sealed = match &mut self.cipher {
-            Cipher::Aead(cipher) => cipher.seal_rtp(header.ssrc, index, header_len, start, out),
-            Cipher::CounterMode(cipher) => {
-                cipher.seal_rtp(header.ssrc, index, header_len, start, out)
-            }
-        };
-        if let Err(error) = sealed {
-            out.truncate(start);
-            return Err(error);
-        }
-        Ok(out.len() - start)
+        let sealed = self.cipher.seal_rtp(which, start, out);
+        appended(sealed, start, out)
     }
 
     fn next_index(&mut self, ssrc: u32, sequence: u16) -> Result<u64, SrtpError> {
@@ -125,14 +121,21 @@ impl SrtpSender {
         self.report_index = index;
         let start = out.len();
         out.extend_from_slice(plain);
-        let sealed = match &mut self.cipher {
-            Cipher::Aead(cipher) => cipher.seal_rtcp(ssrc, index, start, out),
-            Cipher::CounterMode(cipher) => cipher.seal_rtcp(ssrc, index, start, out),
-        };
-        if let Err(error) = sealed {
-            out.truncate(start);
-            return Err(error);
-        }
-        Ok(out.len() - start)
+        let sealed = self.cipher.seal_rtcp(ssrc, index, start, out);
+        appended(sealed, start, out)
     }
+}
+
+/// How many bytes there are from `start` on; none, and no plain ones, if they could not be sealed.
+#[inline]
+fn appended(
+    sealed: Result<(), SrtpError>,
+    start: usize,
+    out: &mut Vec<u8>,
+) -> Result<usize, SrtpError> {
+    if let Err(error) = sealed {
+        out.truncate(start);
+        return Err(error);
+    }
+    Ok(out.len() - start)
 }

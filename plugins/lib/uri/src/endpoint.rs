@@ -1,8 +1,8 @@
 //! What all endpoints with a URI have in common.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use rivero_plugin_api::{ElementContext, Result, host};
+use rivero_plugin_api::{ElementContext, Result, host, supervise::lock};
 use serde::Serialize;
 use serde_json::json;
 
@@ -69,13 +69,13 @@ impl UriEndpoint {
 
     /// What the endpoint does.
     pub fn state(&self) -> UriState {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.state)
     }
 
     /// Changes the state and raises `UriEndpointStateChanged`; `false` when it
     /// is the state already.
     pub fn enter(&self, state: UriState) -> bool {
-        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.state);
         if std::mem::replace(&mut *current, state) == state {
             return false;
         }

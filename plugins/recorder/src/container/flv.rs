@@ -1,34 +1,25 @@
-//! FLV (Adobe Flash Video File Format Specification 10.1, annex E): H.264 and AAC.
+//! FLV files: where tags go and what time they have. What is in them is `rivero-flv`'s.
 
 use std::io;
 
+use rivero_codec::{Codec, Track};
+use rivero_flv::{
+    FLAGS_OFFSET, TAG_HEADER_LENGTH, TagType, audio, file_header, flags, script, tag, video,
+};
 use rivero_plugin_api::MediaKind;
 
 use super::{Container, Output, track_index};
-use crate::{
-    codec::{Codec, Track},
-    kinds::PerKind,
-    sample::Sample,
-};
-
-const AUDIO: u8 = 8;
-const VIDEO: u8 = 9;
-const SCRIPT: u8 = 18;
-/// AAC, 44 kHz, 16 bits, stereo: what the format prescribes for any AAC.
-const AAC: u8 = 0xaf;
-const AVC_KEYFRAME: u8 = 0x17;
-const AVC_DELTA: u8 = 0x27;
-/// Offset of the flags that tell which media there are.
-const FLAGS_AT: u64 = 4;
+use crate::{kinds::PerKind, sample::Sample, track::kind_of};
 
 /// An FLV file.
 #[derive(Default)]
 pub(crate) struct Flv {
     tracks: Vec<Track>,
+    /// Where the file begins in its output, once it has begun.
     begins: Option<u64>,
     /// Where the value of `duration` stands.
-    duration: u64,
-    /// ms, of each kind for itself: one may be behind the other.
+    duration_at: u64,
+    /// Timestamp of the latest tag, ms, of each kind for itself: one may be behind the other.
     latest: PerKind<u32>,
 }
 
@@ -39,19 +30,22 @@ impl Flv {
 
     fn flags(&self) -> u8 {
         let has = |kind| track_index(&self.tracks, kind).is_some();
-        u8::from(has(MediaKind::Audio)) << 2 | u8::from(has(MediaKind::Video))
+        flags(has(MediaKind::Audio), has(MediaKind::Video))
     }
 
     fn begin(&mut self, output: &mut dyn Output) -> io::Result<()> {
         let begins = output.length();
-        // Players take the flags at their word: both, where they cannot be changed later.
-        let flags = if output.can_patch() { self.flags() } else { 5 };
-        let mut bytes = b"FLV\x01".to_vec();
-        bytes.push(flags);
-        bytes.extend([0, 0, 0, 9, 0, 0, 0, 0]);
-        let (script, duration) = metadata();
-        self.duration = begins + bytes.len() as u64 + 11 + duration as u64;
-        bytes.extend(tag(SCRIPT, 0, &script));
+        // An upload promises both kinds: its flags cannot be changed when the other track joins.
+        let flags = if output.can_patch() {
+            self.flags()
+        } else {
+            flags(true, true)
+        };
+        let mut bytes = file_header(flags).to_vec();
+        let metadata = script::Metadata::new();
+        let duration_at = bytes.len() + TAG_HEADER_LENGTH + metadata.duration_offset;
+        self.duration_at = begins + duration_at as u64;
+        bytes.extend(tag(TagType::Script, 0, &metadata.body));
         output.append(&bytes)?;
         self.begins = Some(begins);
         Ok(())
@@ -64,15 +58,21 @@ impl Container for Flv {
         self.tracks = tracks.to_vec();
         match self.begins {
             None => self.begin(output)?,
-            Some(begins) => output.patch(begins + FLAGS_AT, &[self.flags()])?,
+            Some(begins) => output.patch(begins + FLAGS_OFFSET, &[self.flags()])?,
         }
         for track in self.tracks.iter().skip(known) {
-            let (kind, mut body) = match track.codec {
-                Codec::H264 => (VIDEO, vec![AVC_KEYFRAME, 0, 0, 0, 0]),
-                _ => (AUDIO, vec![AAC, 0]),
+            let (kind, body) = match track.codec {
+                Codec::H264 => (
+                    TagType::Video,
+                    video::avc_sequence_header(&track.configuration),
+                ),
+                _ => (
+                    TagType::Audio,
+                    audio::aac_sequence_header(&track.configuration),
+                ),
             };
-            body.extend_from_slice(&track.private);
-            let time = self.latest.of(track.kind()).copied().unwrap_or_default();
+            let latest = self.latest.of(kind_of(track.codec));
+            let time = latest.copied().unwrap_or_default();
             output.append(&tag(kind, time, &body))?;
         }
         Ok(true)
@@ -85,51 +85,42 @@ impl Container for Flv {
             let Some(latest) = latest.of_mut(sample.kind) else {
                 continue;
             };
+            // A picture that is shown before one of the chunk before is decoded behind it all the same.
             *latest = decoding_time.max(*latest);
-            let mut body = match sample.kind {
+            let (kind, body) = match sample.kind {
                 MediaKind::Video => {
-                    let kind = if sample.keyframe {
-                        AVC_KEYFRAME
-                    } else {
-                        AVC_DELTA
-                    };
-                    let presented = i64::from(milliseconds(sample.time));
-                    let offset = i32::try_from(presented - i64::from(*latest)).unwrap_or_default();
-                    let [_, a, b, c] = offset.to_be_bytes();
-                    vec![kind, 1, a, b, c]
+                    let shown = i64::from(milliseconds(sample.time));
+                    let offset = i32::try_from(shown - i64::from(*latest)).unwrap_or_default();
+                    let body = video::avc_frame(sample.keyframe, offset, &sample.data);
+                    (TagType::Video, body)
                 }
-                _ => vec![AAC, 1],
-            };
-            body.extend_from_slice(&sample.data);
-            let kind = if sample.kind == MediaKind::Video {
-                VIDEO
-            } else {
-                AUDIO
+                _ => (TagType::Audio, audio::aac_frame(&sample.data)),
             };
             bytes.extend(tag(kind, *latest, &body));
         }
         output.append(&bytes)?;
+        // Nothing counts of a chunk that could not be written.
         self.latest = latest;
-        output.patch(
-            self.duration,
-            &(f64::from(latest.audio.max(latest.video)) / 1000.0).to_be_bytes(),
-        )
+        // With every chunk, so that what a killed server leaves says its length.
+        let seconds = f64::from(latest.audio.max(latest.video)) / 1000.0;
+        output.patch(self.duration_at, &script::number(seconds))
     }
 
     fn finish(&mut self, end: i64, output: &mut dyn Output) -> io::Result<()> {
         match self.begins {
-            Some(_) => output.patch(self.duration, &(end as f64 / 1e9).to_be_bytes()),
+            Some(_) => output.patch(self.duration_at, &script::number(end as f64 / 1e9)),
             None => Ok(()),
         }
     }
 }
 
+/// A time in ns, to the nearest ms.
 fn milliseconds(time: i64) -> u32 {
     u32::try_from((time + 500_000) / 1_000_000).unwrap_or_default()
 }
 
 /// Samples by the time at which they are decoded: video in its own order, at
-/// its sorted presentation times.
+/// its sorted presentation times. Sound and pictures are interleaved by it.
 fn in_decoding_order(chunk: &[Sample]) -> Vec<(&Sample, u32)> {
     let of = |kind| chunk.iter().filter(move |sample| sample.kind == kind);
     let mut times: Vec<u32> = of(MediaKind::Video)
@@ -139,41 +130,7 @@ fn in_decoding_order(chunk: &[Sample]) -> Vec<(&Sample, u32)> {
     let video = of(MediaKind::Video).zip(times);
     let audio = of(MediaKind::Audio).map(|sample| (sample, milliseconds(sample.time)));
     let mut all: Vec<_> = video.chain(audio).collect();
+    // A stable sort: pictures of equal times keep their order.
     all.sort_by_key(|(_, time)| *time);
     all
-}
-
-/// A tag and its size behind it.
-fn tag(kind: u8, time: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).unwrap_or_default();
-    let [_, length @ ..] = length.to_be_bytes();
-    let [highest, time @ ..] = time.to_be_bytes();
-    let mut bytes = vec![kind];
-    bytes.extend(length);
-    bytes.extend(time);
-    bytes.push(highest);
-    bytes.extend([0, 0, 0]);
-    bytes.extend_from_slice(body);
-    let size = u32::try_from(bytes.len()).unwrap_or_default();
-    bytes.extend(size.to_be_bytes());
-    bytes
-}
-
-/// `onMetaData` with a duration, and where in it the number stands.
-fn metadata() -> (Vec<u8>, usize) {
-    const STRING: u8 = 2;
-    const ARRAY: u8 = 8;
-    let name = |bytes: &mut Vec<u8>, name: &str| {
-        bytes.extend(u16::try_from(name.len()).unwrap_or_default().to_be_bytes());
-        bytes.extend_from_slice(name.as_bytes());
-    };
-    let mut bytes = vec![STRING];
-    name(&mut bytes, "onMetaData");
-    bytes.extend([ARRAY, 0, 0, 0, 1]);
-    name(&mut bytes, "duration");
-    bytes.push(0); // a number
-    let at = bytes.len();
-    bytes.extend(0f64.to_be_bytes());
-    bytes.extend([0, 0, 9]); // end of the array
-    (bytes, at)
 }

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use rivero_codec::Track;
+
 use super::{Container, Output};
-use crate::{codec::Track, sample::Sample};
+use crate::sample::Sample;
 
 /// JPEG pictures without anything around them.
 pub(crate) struct JpegStream;

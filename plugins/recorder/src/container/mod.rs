@@ -7,9 +7,10 @@ mod mp4;
 
 use std::io;
 
+use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
-use crate::{codec::Track, sample::Sample};
+use crate::{sample::Sample, track::kind_of};
 
 pub(crate) use flv::Flv;
 pub(crate) use jpeg::JpegStream;
@@ -51,7 +52,7 @@ pub(crate) trait Container: Send {
 
 /// The place of a kind's track among all.
 fn track_index(tracks: &[Track], kind: MediaKind) -> Option<usize> {
-    tracks.iter().position(|track| track.kind() == kind)
+    tracks.iter().position(|track| kind_of(track.codec) == kind)
 }
 
 #[cfg(test)]

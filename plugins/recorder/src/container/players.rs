@@ -4,15 +4,16 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
 
-use rivero_plugin_api::{Format, MediaKind};
+use rivero_codec::{Codec, Track};
+use rivero_plugin_api::{Format, MediaKind, supervise::lock};
 
 use super::{Container, Flv, Matroska, Mp4, testing::Memory};
 use crate::{
-    codec::{Codec, Track},
     sample::Sample,
+    track::{container_form, track_of},
 };
 
 const MS: i64 = 1_000_000;
@@ -47,6 +48,9 @@ fn fixtures() -> &'static Path {
 
 /// Frames of a codec with their times.
 fn frames(codec: Codec) -> Vec<Sample> {
+    // Tests in threads of one process use the same files.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = lock(&MAKING);
     let path = |name: &str| {
         fixtures()
             .join(format!("{}-{name}", codec.name()))
@@ -221,8 +225,8 @@ fn adts_frames(file: &[u8]) -> Vec<Sample> {
 }
 
 fn track(codec: Codec, first: &[u8]) -> Track {
-    let (rate, channels) = codec.rate();
-    Track::of(&Format::rtp(codec.name(), rate, channels), first).unwrap()
+    let (rate, channels) = codec.default_rate();
+    track_of(&Format::rtp(codec.name(), rate, channels), first).unwrap()
 }
 
 /// The samples of a fixture as they are written, half a second at a time.
@@ -252,7 +256,7 @@ fn record(mut container: Box<dyn Container>, codecs: &[Codec]) -> Vec<Vec<u8>> {
         let frames = frames(*codec);
         let track = track(*codec, &frames[0].data);
         samples.extend(frames.into_iter().map(|mut sample| {
-            sample.data = track.repack(&sample.data);
+            sample.data = container_form(&track, &sample.data);
             sample
         }));
         tracks.push(track);
@@ -335,7 +339,7 @@ fn every_state_plays(container: Box<dyn Container>, extension: &str, codecs: &[C
     for (half, state) in unfinished.iter().enumerate().skip(3).step_by(2) {
         plays(state, &format!("killed-{half}-{name}"), codecs);
     }
-    if codecs.iter().any(|codec| codec.kind() == MediaKind::Video) {
+    if codecs.iter().any(|codec| !codec.is_audio()) {
         let path = fixtures().join(&name).display().to_string();
         let count = run(
             "ffprobe",
@@ -437,7 +441,7 @@ fn long_one_plays(
     let mut samples = Vec::new();
     for (track, (_, of_track)) in tracks.iter().zip(fixture) {
         samples.extend(of_track.iter().cloned().map(|mut sample| {
-            sample.data = track.repack(&sample.data);
+            sample.data = container_form(track, &sample.data);
             sample
         }));
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     api::MediaProfileSpecType as Name,
     container::testing::{Memory, elements},
+    track::kind_of,
 };
 
 const VP8: u32 = 1;
@@ -290,7 +291,7 @@ fn block_times(file: &[u8], tracks: &[Track], kind: MediaKind) -> Vec<i64> {
     };
     let track = tracks
         .iter()
-        .position(|track| track.kind() == kind)
+        .position(|track| kind_of(track.codec) == kind)
         .unwrap();
     let (mut cluster, mut times) = (0, Vec::new());
     for element in elements::of_matroska(file) {

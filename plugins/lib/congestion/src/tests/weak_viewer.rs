@@ -68,7 +68,7 @@ struct Viewer {
     camera: Camera,
     choice: usize,
     video_limit: u64,
-    told: u64,
+    followed: u64,
     counts: Counts,
     chance: u64,
     next_nack: Duration,
@@ -108,7 +108,7 @@ impl Viewer {
             choice: camera.candidates().len() - 1,
             camera,
             video_limit: u64::MAX,
-            told: u64::MAX,
+            followed: u64::MAX,
             counts: Counts::default(),
             chance: 1,
             next_nack: Duration::ZERO,
@@ -234,7 +234,7 @@ impl Viewer {
             self.release();
             self.probe();
             self.arrive();
-            self.hear();
+            self.on_reports();
         }
         self.counts
     }
@@ -279,7 +279,7 @@ impl Viewer {
         }
     }
 
-    fn hear(&mut self) {
+    fn on_reports(&mut self) {
         let now = self.at();
         while let Some(entry) = self.back.first_entry().filter(|e| e.key().0 <= self.now) {
             match entry.remove() {
@@ -326,12 +326,12 @@ impl Viewer {
             .get_or_insert_default()
             .set_estimate(now, estimate, self.congestion.overflows());
         self.video_limit = estimate.saturating_sub(sound + self.again_rate.min(estimate / 5));
-        if self.told.abs_diff(self.video_limit) > self.told.min(self.video_limit) / 30 {
-            self.told = self.video_limit;
-            self.choice = self.camera.choose(self.told as f64, self.choice);
+        if self.followed.abs_diff(self.video_limit) > self.followed.min(self.video_limit) / 30 {
+            self.followed = self.video_limit;
+            self.choice = self.camera.choose(self.followed as f64, self.choice);
             // The camera of a single encoding is asked for what its least layer makes of it.
             if let Camera::Layers { rate, most } = &mut self.camera {
-                *rate = most.min(self.told as f64 / 0.4);
+                *rate = most.min(self.followed as f64 / 0.4);
             }
         }
         let candidates = self.camera.candidates();

@@ -1,9 +1,8 @@
 //! AV1 payloads (RTP payload format for AV1, version 1.0, §4.4).
 
-use crate::cursor::Cursor;
+use rivero_codec::av1::{HAS_EXTENSION, SEQUENCE_HEADER, obu_type};
 
-/// OBU type of a sequence header (AV1 specification §6.2.2).
-const SEQUENCE_HEADER: u8 = 1;
+use crate::cursor::Cursor;
 
 /// Whether a decoder can begin with this packet: it is the first of a coded video sequence, or its
 /// first unit is a sequence header.
@@ -19,7 +18,9 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
         return false;
     }
     let begins_sequence = aggregation & 0x08 != 0;
-    begins_sequence || first_unit_type(aggregation, cursor) == Some(SEQUENCE_HEADER)
+    begins_sequence
+        || first_unit_header(aggregation, &mut cursor)
+            .is_some_and(|header| obu_type(header) == SEQUENCE_HEADER)
 }
 
 /// Temporal and spatial layer of the first unit that begins in this packet; `None` where none
@@ -33,32 +34,22 @@ pub fn layers(payload: &[u8]) -> Option<(u8, u8)> {
     if aggregation & 0x80 != 0 {
         return None;
     }
-    if (aggregation >> 4) & 3 != 1 {
-        skip_leb128(&mut cursor)?;
-    }
-    let header = cursor.u8()?;
-    if header & 0x04 == 0 {
+    let header = first_unit_header(aggregation, &mut cursor)?;
+    if header & HAS_EXTENSION == 0 {
         return None;
     }
     let extension = cursor.u8()?;
     Some((extension >> 5, (extension >> 3) & 3))
 }
 
-fn first_unit_type(aggregation: u8, mut cursor: Cursor<'_>) -> Option<u8> {
+/// The first byte of the unit at the front; `cursor` is behind the aggregation header.
+#[inline]
+fn first_unit_header(aggregation: u8, cursor: &mut Cursor<'_>) -> Option<u8> {
     // With a count of one, the only unit has no length in front.
     if (aggregation >> 4) & 3 != 1 {
-        skip_leb128(&mut cursor)?;
+        cursor.leb128()?;
     }
-    cursor.u8().map(|header| (header >> 3) & 0x0f)
-}
-
-fn skip_leb128(cursor: &mut Cursor<'_>) -> Option<()> {
-    for _ in 0..8 {
-        if cursor.u8()? & 0x80 == 0 {
-            return Some(());
-        }
-    }
-    None
+    cursor.u8()
 }
 
 #[cfg(test)]

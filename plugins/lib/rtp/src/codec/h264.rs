@@ -1,10 +1,10 @@
 //! H.264 payloads (RFC 6184 §5).
 
-use crate::cursor::Cursor;
+use rivero_codec::h264::{begins_keyframe, unit_type};
 
-/// NAL unit types (ITU-T H.264 table 7-1, RFC 6184 table 1).
-const IDR_SLICE: u8 = 5;
-const SEQUENCE_PARAMETER_SET: u8 = 7;
+use super::any_aggregated;
+
+/// Types of units that packets have and bitstreams do not (RFC 6184 table 1).
 const STAP_A: u8 = 24;
 const STAP_B: u8 = 25;
 const FU_A: u8 = 28;
@@ -15,18 +15,20 @@ const FU_B: u8 = 29;
 #[inline]
 #[must_use]
 pub fn is_keyframe_start(payload: &[u8]) -> bool {
-    let mut cursor = Cursor::new(payload);
-    let Some(first) = cursor.u8() else {
+    let Some((first, rest)) = payload.split_first() else {
         return false;
     };
-    match first & 0x1f {
-        FU_A | FU_B => cursor
-            .u8()
-            .is_some_and(|header| header & 0x80 != 0 && begins_keyframe(header)),
-        STAP_A => aggregate_begins_keyframe(cursor),
+    let unit_begins = |header: u8| begins_keyframe(unit_type(header));
+    match unit_type(*first) {
+        FU_A | FU_B => rest
+            .first()
+            .is_some_and(|header| header & 0x80 != 0 && unit_begins(*header)),
+        STAP_A => any_aggregated(rest, unit_begins),
         // A decoding order number stands before the units.
-        STAP_B => cursor.u16().is_some() && aggregate_begins_keyframe(cursor),
-        _ => begins_keyframe(first),
+        STAP_B => rest
+            .get(2..)
+            .is_some_and(|units| any_aggregated(units, unit_begins)),
+        kind => begins_keyframe(kind),
     }
 }
 
@@ -35,30 +37,15 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
 #[inline]
 #[must_use]
 pub fn is_discardable(payload: &[u8]) -> bool {
-    // The indicator of a fragment repeats the slice's.
+    // The indicator of a fragment repeats the slice's. An IDR slice is always referred to.
     let is_slice = |kind: u8| (1..=2).contains(&kind);
     match payload {
-        [first, header, ..] if matches!(first & 0x1f, FU_A | FU_B) => {
-            first & 0x60 == 0 && is_slice(header & 0x1f)
+        [first, header, ..] if matches!(unit_type(*first), FU_A | FU_B) => {
+            first & 0x60 == 0 && is_slice(unit_type(*header))
         }
-        [first, ..] => first & 0x60 == 0 && is_slice(first & 0x1f),
+        [first, ..] => first & 0x60 == 0 && is_slice(unit_type(*first)),
         [] => false,
     }
-}
-
-fn begins_keyframe(unit_header: u8) -> bool {
-    matches!(unit_header & 0x1f, IDR_SLICE | SEQUENCE_PARAMETER_SET)
-}
-
-fn aggregate_begins_keyframe(mut cursor: Cursor<'_>) -> bool {
-    while let Some(len) = cursor.u16() {
-        match cursor.take(usize::from(len)) {
-            Some([header, ..]) if begins_keyframe(*header) => return true,
-            Some(_) => {}
-            None => return false,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! H.265 payloads (RFC 7798 §4.4).
 
-use crate::cursor::Cursor;
+use rivero_codec::h265::{begins_keyframe, unit_type};
 
-/// NAL unit types (ITU-T H.265 table 7-1, RFC 7798 §4.4).
-const FIRST_RANDOM_ACCESS: u8 = 16;
-const LAST_RANDOM_ACCESS: u8 = 23;
-const VIDEO_PARAMETER_SET: u8 = 32;
-const SEQUENCE_PARAMETER_SET: u8 = 33;
+use super::any_aggregated;
+
+/// Types of units that packets have and bitstreams do not (RFC 7798 §4.4).
 const AGGREGATION: u8 = 48;
 const FRAGMENTATION: u8 = 49;
 
@@ -15,39 +13,16 @@ const FRAGMENTATION: u8 = 49;
 #[inline]
 #[must_use]
 pub fn is_keyframe_start(payload: &[u8]) -> bool {
-    let mut cursor = Cursor::new(payload);
-    let Some([first, _]) = cursor.take(2) else {
+    let [first, _, rest @ ..] = payload else {
         return false;
     };
     match unit_type(*first) {
-        FRAGMENTATION => cursor
-            .u8()
+        FRAGMENTATION => rest
+            .first()
             .is_some_and(|header| header & 0x80 != 0 && begins_keyframe(header & 0x3f)),
-        AGGREGATION => aggregate_begins_keyframe(cursor),
+        AGGREGATION => any_aggregated(rest, |header| begins_keyframe(unit_type(header))),
         kind => begins_keyframe(kind),
     }
-}
-
-fn unit_type(first: u8) -> u8 {
-    (first >> 1) & 0x3f
-}
-
-fn begins_keyframe(kind: u8) -> bool {
-    matches!(
-        kind,
-        FIRST_RANDOM_ACCESS..=LAST_RANDOM_ACCESS | VIDEO_PARAMETER_SET | SEQUENCE_PARAMETER_SET
-    )
-}
-
-fn aggregate_begins_keyframe(mut cursor: Cursor<'_>) -> bool {
-    while let Some(len) = cursor.u16() {
-        match cursor.take(usize::from(len)) {
-            Some([first, ..]) if begins_keyframe(unit_type(*first)) => return true,
-            Some(_) => {}
-            None => return false,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

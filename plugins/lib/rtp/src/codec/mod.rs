@@ -9,6 +9,8 @@ pub mod h265;
 pub mod vp8;
 pub mod vp9;
 
+use crate::payload::aggregated;
+
 /// The video codecs with a payload format that is understood here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VideoCodec {
@@ -103,6 +105,15 @@ impl VideoCodec {
             }
         }
     }
+}
+
+/// Whether the first byte of any NAL unit in an aggregation packet, up to one that is cut off, is as
+/// wanted. `units`: what follows the packet's own header.
+#[inline]
+fn any_aggregated(units: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    aggregated(units)
+        .map_while(Result::ok)
+        .any(|unit| unit.first().is_some_and(|header| wanted(*header)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The VP8 payload descriptor (RFC 7741 §4.2).
 
+use rivero_codec::vp8::is_keyframe;
+
 use crate::cursor::Cursor;
 
 /// A parsed VP8 payload descriptor.
@@ -67,7 +69,7 @@ impl Descriptor {
     pub fn is_keyframe_start(&self, payload: &[u8]) -> bool {
         self.partition_start
             && self.partition == 0
-            && payload.get(self.len).is_some_and(|first| first & 1 == 0)
+            && payload.get(self.len..).is_some_and(is_keyframe)
     }
 }
 

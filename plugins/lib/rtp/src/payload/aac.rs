@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
+use rivero_codec::aac::SAMPLES_PER_FRAME;
+
 use super::packetiser::even_pieces;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::cursor::Cursor;
 
-/// Samples of an access unit; AAC-LC has no other size here.
-const SAMPLES: u32 = 1024;
 /// What 13 bits can say.
 const LARGEST: usize = 0x1fff;
 
@@ -38,7 +38,7 @@ impl Assembler {
         self.frames.push_back(Assembled {
             data,
             keyframe: true,
-            offset: index * SAMPLES,
+            offset: index * SAMPLES_PER_FRAME,
         });
     }
 }

@@ -1,24 +1,13 @@
 //! AV1 (RTP payload format for AV1, version 1.0).
 
+use rivero_codec::av1::{HAS_SIZE, Obu, SEQUENCE_HEADER, TEMPORAL_DELIMITER, obus};
+use rivero_codec::leb128;
+
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::cursor::Cursor;
 
-/// OBU types (AV1 specification §6.2.2).
-const SEQUENCE_HEADER: u8 = 1;
-const TEMPORAL_DELIMITER: u8 = 2;
-const TILE_LIST: u8 = 8;
-const PADDING: u8 = 15;
-
 /// A temporal delimiter without content, with its size.
 const DELIMITER: [u8; 2] = [TEMPORAL_DELIMITER << 3 | HAS_SIZE, 0];
-
-/// Bits of an OBU header.
-const HAS_EXTENSION: u8 = 0x04;
-const HAS_SIZE: u8 = 0x02;
-
-fn kind(header: u8) -> u8 {
-    (header >> 3) & 0x0f
-}
 
 /// A temporal unit in the low-overhead format: each OBU has its size.
 #[derive(Default)]
@@ -44,35 +33,24 @@ impl Assembler {
         self.obu(&obu)
     }
 
-    fn obu(&mut self, obu: &[u8]) -> Result<(), Damaged> {
-        let (header, content) = split(obu).ok_or(Damaged)?;
-        let first = *header.first().ok_or(Damaged)?;
-        if kind(first) == TEMPORAL_DELIMITER {
+    /// Appends a whole OBU, which is an element or several fragments. It may have a size though
+    /// senders are asked to leave it out (§5); what follows it then belongs to nothing.
+    fn obu(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
+        let obu = Obu::parse(bytes).ok_or(Damaged)?;
+        let first = *obu.header.first().ok_or(Damaged)?;
+        if obu.obu_type() == TEMPORAL_DELIMITER {
             return Ok(());
         }
-        self.keyframe |= kind(first) == SEQUENCE_HEADER;
+        self.keyframe |= obu.obu_type() == SEQUENCE_HEADER;
         if self.unit.is_empty() {
             self.unit.extend_from_slice(&DELIMITER);
         }
         self.unit.push(first | HAS_SIZE);
-        self.unit.extend(header.get(1));
-        write_leb128(&mut self.unit, content.len());
-        self.unit.extend_from_slice(content);
+        self.unit.extend(obu.header.get(1));
+        leb128::write(&mut self.unit, obu.payload.len());
+        self.unit.extend_from_slice(obu.payload);
         Ok(())
     }
-}
-
-/// Header (one or two bytes) and content of an OBU that fills `obu`.
-fn split(obu: &[u8]) -> Option<(&[u8], &[u8])> {
-    let first = *obu.first()?;
-    let header = if first & HAS_EXTENSION != 0 { 2 } else { 1 };
-    let (header, rest) = obu.split_at_checked(header)?;
-    if first & HAS_SIZE == 0 {
-        return Some((header, rest));
-    }
-    let mut cursor = Cursor::new(rest);
-    let size = leb128(&mut cursor)?;
-    Some((header, cursor.take(size)?))
 }
 
 impl Assemble for Assembler {
@@ -92,7 +70,7 @@ impl Assemble for Assembler {
             let element = if index == count {
                 cursor.take(cursor.rest().len())
             } else {
-                leb128(&mut cursor).and_then(|length| cursor.take(length))
+                cursor.leb128().and_then(|length| cursor.take(length))
             };
             let element = element.ok_or(Damaged)?;
             let last = cursor.rest().is_empty();
@@ -128,20 +106,18 @@ const OVERHEAD: usize = 1 + 2;
 
 impl Cut for Cutter {
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool {
-        let obus = obus(frame);
-        let keyframe = obus.iter().any(|(header, _)| {
-            header
-                .first()
-                .is_some_and(|first| kind(*first) == SEQUENCE_HEADER)
-        });
+        let keyframe = obus(frame).any(|obu| obu.obu_type() == SEQUENCE_HEADER);
         let mut packet = Packet::default();
         let mut begins_sequence = keyframe;
-        for (header, content) in obus {
-            let mut obu = Vec::with_capacity(header.len() + content.len());
-            obu.extend(header.iter().take(1).map(|first| first & !HAS_SIZE));
-            obu.extend(header.get(1));
-            obu.extend_from_slice(content);
-            let mut rest = obu.as_slice();
+        for Obu {
+            header, payload, ..
+        } in obus(frame).filter(|obu| !obu.is_dispensable())
+        {
+            let mut element = Vec::with_capacity(header.len() + payload.len());
+            element.extend(header.iter().take(1).map(|first| first & !HAS_SIZE));
+            element.extend(header.get(1));
+            element.extend_from_slice(payload);
+            let mut rest = element.as_slice();
             while !rest.is_empty() {
                 let room = limit.saturating_sub(packet.size() + OVERHEAD);
                 if room < 8 && packet.size() > 0 {
@@ -185,51 +161,10 @@ impl Packet {
             | bit(std::mem::take(begins_sequence), 0x08)]);
         for element in self.elements.drain(..) {
             let mut length = Vec::with_capacity(2);
-            write_leb128(&mut length, element.len());
+            leb128::write(&mut length, element.len());
             packets.write(&length);
             packets.write(&element);
         }
         self.continues = goes_on;
-    }
-}
-
-/// Header and content of the OBUs that travel.
-fn obus(unit: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut rest = unit;
-    let mut obus = Vec::new();
-    while let Some((header, content)) = split(rest) {
-        let end = content.as_ptr().addr() + content.len() - rest.as_ptr().addr();
-        let Some(after) = rest.get(end..) else { break };
-        rest = after;
-        let kind = header.first().map_or(0, |first| kind(*first));
-        if !matches!(kind, TEMPORAL_DELIMITER | TILE_LIST | PADDING) {
-            obus.push((header, content));
-        }
-    }
-    obus
-}
-
-/// A length (AV1 specification §4.10.5).
-fn leb128(cursor: &mut Cursor<'_>) -> Option<usize> {
-    let mut value = 0;
-    for shift in 0..8 {
-        let byte = cursor.u8()?;
-        value |= u64::from(byte & 0x7f) << (shift * 7);
-        if byte & 0x80 == 0 {
-            return usize::try_from(value).ok();
-        }
-    }
-    None
-}
-
-fn write_leb128(out: &mut Vec<u8>, mut value: usize) {
-    loop {
-        let low = u8::try_from(value & 0x7f).unwrap_or(0);
-        value >>= 7;
-        if value == 0 {
-            out.push(low);
-            return;
-        }
-        out.push(low | 0x80);
     }
 }

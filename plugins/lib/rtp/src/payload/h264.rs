@@ -1,22 +1,17 @@
 //! H.264 (RFC 6184): single units, STAP-A and FU-A.
 
-use super::units::{self, AccessUnit, Aggregation};
-use super::{Assemble, Assembled, Cut, Damaged, Packets, annex_b};
+use rivero_codec::annex_b;
+use rivero_codec::h264::{
+    IDR_SLICE, PICTURE_PARAMETER_SET, SEQUENCE_PARAMETER_SET, SLICE, SUPPLEMENTAL, begins_keyframe,
+    is_dispensable, unit_type as kind,
+};
 
-/// NAL unit types (ITU-T H.264 table 7-1, RFC 6184 table 1).
-const SLICE: u8 = 1;
-const IDR_SLICE: u8 = 5;
-const SUPPLEMENTAL: u8 = 6;
-const SEQUENCE_PARAMETER_SET: u8 = 7;
-const PICTURE_PARAMETER_SET: u8 = 8;
-const ACCESS_UNIT_DELIMITER: u8 = 9;
-const FILLER: u8 = 12;
+use super::units::{self, AccessUnit, Aggregation};
+use super::{Assemble, Assembled, Cut, Damaged, Packets};
+
+/// Types of units that packets have and bitstreams do not (RFC 6184 table 1).
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
-
-fn kind(header: u8) -> u8 {
-    header & 0x1f
-}
 
 /// An access unit as a byte stream, with the parameter sets before each keyframe.
 #[derive(Default)]
@@ -129,10 +124,10 @@ impl Cut for Cutter {
                 continue;
             };
             let kind = kind(header);
-            if matches!(kind, ACCESS_UNIT_DELIMITER | FILLER) {
+            if is_dispensable(kind) {
                 continue;
             }
-            keyframe |= matches!(kind, IDR_SLICE | SEQUENCE_PARAMETER_SET);
+            keyframe |= begins_keyframe(kind);
             if !self.non_interleaved || !small.has_room(unit, limit) {
                 small.flush(packets, Self::aggregation_header);
             }

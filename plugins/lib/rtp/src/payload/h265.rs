@@ -1,25 +1,18 @@
 //! H.265 (RFC 7798): single units, aggregation packets and fragmentation units, without decoding
 //! order numbers.
 
-use std::ops::RangeInclusive;
+use rivero_codec::annex_b;
+use rivero_codec::h265::{
+    LAST_SLICE, PICTURE_PARAMETER_SET, RANDOM_ACCESS, SEQUENCE_PARAMETER_SET, VIDEO_PARAMETER_SET,
+    is_dispensable, unit_type as kind,
+};
 
 use super::units::{self, AccessUnit, Aggregation};
-use super::{Assemble, Assembled, Cut, Damaged, Packets, annex_b};
+use super::{Assemble, Assembled, Cut, Damaged, Packets};
 
-/// NAL unit types (ITU-T H.265 table 7-1, RFC 7798 §4.4).
-const RANDOM_ACCESS: RangeInclusive<u8> = 16..=23;
-const LAST_PICTURE: u8 = 31;
-const VIDEO_PARAMETER_SET: u8 = 32;
-const SEQUENCE_PARAMETER_SET: u8 = 33;
-const PICTURE_PARAMETER_SET: u8 = 34;
-const ACCESS_UNIT_DELIMITER: u8 = 35;
-const FILLER: u8 = 38;
+/// Types of units that packets have and bitstreams do not (RFC 7798 §4.4).
 const AGGREGATION: u8 = 48;
 const FRAGMENTATION: u8 = 49;
-
-fn kind(first: u8) -> u8 {
-    (first >> 1) & 0x3f
-}
 
 /// An access unit as a byte stream, with the parameter sets before each keyframe.
 #[derive(Default)]
@@ -50,7 +43,7 @@ impl Assembler {
 
 /// Whether a unit of this type can be the first of a picture. A slice says so in its first bit.
 fn begins_picture(kind: u8, first: u8) -> bool {
-    kind > LAST_PICTURE || first & 0x80 != 0
+    kind > LAST_SLICE || first & 0x80 != 0
 }
 
 impl Assemble for Assembler {
@@ -84,7 +77,7 @@ impl Assemble for Assembler {
         if self.0.is_open() {
             return Err(Damaged);
         }
-        if !self.0.has(0..=LAST_PICTURE) {
+        if !self.0.has(0..=LAST_SLICE) {
             // Parameter sets alone belong to the next picture and were kept for it.
             self.abandon();
             return Ok(None);
@@ -122,7 +115,7 @@ impl Cut for Cutter {
                 continue;
             };
             let kind = kind(first);
-            if matches!(kind, ACCESS_UNIT_DELIMITER | FILLER) {
+            if is_dispensable(kind) {
                 continue;
             }
             keyframe |= RANDOM_ACCESS.contains(&kind);

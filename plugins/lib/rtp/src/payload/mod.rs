@@ -5,12 +5,12 @@
 //! [`Cut`].
 
 mod aac;
-mod annex_b;
 mod av1;
 mod depacketiser;
 mod h264;
 mod h265;
 mod packetiser;
+mod picture_id;
 mod sampled;
 mod single;
 mod units;
@@ -22,6 +22,7 @@ mod tests;
 
 pub use depacketiser::{Depacketiser, Frame, Received};
 pub use packetiser::{CutPacket, Packetiser, Packets};
+pub(crate) use units::aggregated;
 
 /// Puts the payloads of one frame together.
 trait Assemble: Send {
@@ -49,7 +50,7 @@ struct Assembled {
 
 /// A payload that does not follow its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Damaged;
+pub(crate) struct Damaged;
 
 /// Cuts frames into payloads.
 trait Cut: Send {

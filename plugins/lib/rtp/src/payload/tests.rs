@@ -45,7 +45,8 @@ fn send(encoding: &str, frames: &[Vec<u8>]) -> Vec<Sent> {
     let mut packetiser = Packetiser::new(encoding, parameters(encoding), 7, 65_530, 96).unwrap();
     let mut sent = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
-        let timestamp = u32::MAX - 3000 + 3000 * u32::try_from(index).unwrap();
+        // Timestamps wrap with the third frame.
+        let timestamp = (u32::MAX - 3000).wrapping_add(3000 * u32::try_from(index).unwrap());
         let (bytes, packets) = packetiser.packetise(frame, timestamp);
         for packet in packets {
             assert!(

@@ -3,8 +3,10 @@
 
 use std::ops::RangeInclusive;
 
+use rivero_codec::annex_b;
+
 use super::packetiser::even_pieces;
-use super::{Damaged, Packets, annex_b};
+use super::{Damaged, Packets};
 use crate::cursor::Cursor;
 
 /// Parameter sets that are kept of a stream, which has one or two of each kind as a rule.
@@ -109,8 +111,10 @@ impl AccessUnit {
     }
 }
 
-/// The units of a packet that has several, each behind its length.
-pub(super) fn aggregated(units: &[u8]) -> impl Iterator<Item = Result<&[u8], Damaged>> {
+/// The units of a packet that has several, each behind its length; an error ends them where one is
+/// cut off.
+#[inline]
+pub(crate) fn aggregated(units: &[u8]) -> impl Iterator<Item = Result<&[u8], Damaged>> {
     let mut cursor = Cursor::new(units);
     std::iter::from_fn(move || {
         (!cursor.rest().is_empty()).then(|| {

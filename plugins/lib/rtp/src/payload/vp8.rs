@@ -1,6 +1,9 @@
 //! VP8 (RFC 7741).
 
+use rivero_codec::vp8::is_keyframe;
+
 use super::packetiser::even_pieces;
+use super::picture_id::PictureId;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp8::Descriptor;
 
@@ -23,11 +26,8 @@ impl Assemble for Assembler {
 
     fn finish(&mut self) -> Result<Option<Assembled>, Damaged> {
         let data = std::mem::take(&mut self.frame);
-        let Some(first) = data.first() else {
-            return Ok(None);
-        };
-        Ok(Some(Assembled {
-            keyframe: first & 1 == 0,
+        Ok((!data.is_empty()).then(|| Assembled {
+            keyframe: is_keyframe(&data),
             data,
             offset: 0,
         }))
@@ -43,13 +43,12 @@ const DESCRIPTOR: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Cutter {
-    picture_id: u16,
+    picture_id: PictureId,
 }
 
 impl Cut for Cutter {
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool {
-        let [high, low] = (self.picture_id | 0x8000).to_be_bytes();
-        self.picture_id = self.picture_id.wrapping_add(1) & 0x7fff;
+        let [high, low] = self.picture_id.next();
         for (index, piece) in even_pieces(frame, limit.saturating_sub(DESCRIPTOR)).enumerate() {
             // Partitions are not told apart: only the frame's begin counts for receivers.
             let start = if index == 0 { 0x10 } else { 0 };
@@ -57,6 +56,6 @@ impl Cut for Cutter {
             packets.write(&[0x80 | start, 0x80, high, low]);
             packets.write(piece);
         }
-        frame.first().is_some_and(|first| first & 1 == 0)
+        is_keyframe(frame)
     }
 }

@@ -1,6 +1,9 @@
 //! VP9 (RFC 9628).
 
+use rivero_codec::vp9::is_keyframe;
+
 use super::packetiser::even_pieces;
+use super::picture_id::PictureId;
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 use crate::codec::vp9::Descriptor;
 
@@ -47,14 +50,13 @@ const DESCRIPTOR: usize = 4;
 /// structure.
 #[derive(Default)]
 pub(super) struct Cutter {
-    picture_id: u16,
+    picture_id: PictureId,
 }
 
 impl Cut for Cutter {
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool {
         let keyframe = is_keyframe(frame);
-        let [high, low] = (self.picture_id | 0x8000).to_be_bytes();
-        self.picture_id = self.picture_id.wrapping_add(1) & 0x7fff;
+        let [high, low] = self.picture_id.next();
         let pieces = even_pieces(frame, limit.saturating_sub(DESCRIPTOR));
         let last = pieces.len().saturating_sub(1);
         for (index, piece) in pieces.enumerate() {
@@ -72,16 +74,4 @@ impl Cut for Cutter {
         }
         keyframe
     }
-}
-
-/// From the uncompressed header (VP9 bitstream specification §6.2).
-fn is_keyframe(frame: &[u8]) -> bool {
-    let Some(&first) = frame.first() else {
-        return false;
-    };
-    // Profile 3 has one reserved bit more in front of these.
-    let shift = u8::from(first & 0x30 == 0x30);
-    let shown_again = first & (0x08 >> shift) != 0;
-    let not_key = first & (0x04 >> shift) != 0;
-    first >> 6 == 2 && !shown_again && !not_key
 }

@@ -1,9 +1,10 @@
 //! Clusters: the samples of a moment.
 
+use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
 use super::{super::track_index, ebml::Ebml};
-use crate::{codec::Track, sample::Sample};
+use crate::sample::Sample;
 
 const CLUSTER: u32 = 0x1f43_b675;
 const TIMESTAMP: u32 = 0xe7;

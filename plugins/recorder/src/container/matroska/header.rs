@@ -1,10 +1,11 @@
 //! What stands before and behind the clusters.
 
+use rivero_codec::{Codec, Shape, Track};
+
 use super::{
     Cue,
     ebml::{Ebml, size_of_width},
 };
-use crate::codec::{Codec, Shape, Track};
 
 const SEEK_HEAD_LENGTH: usize = 128;
 /// Two tracks with their configuration, and room for larger ones.
@@ -125,11 +126,11 @@ fn entry(track: &Track, number: u64) -> Ebml {
         .uint(0x9c, 0) // FlagLacing
         .string(0x22_b59c, "und") // Language
         .string(0x86, codec_id(track.codec));
-    let private = private(track);
+    let private = codec_private(track);
     let entry = if private.is_empty() {
         entry
     } else {
-        entry.binary(0x63a2, &private)
+        entry.binary(0x63a2, private) // CodecPrivate
     };
     match track.shape {
         Shape::Video { width, height } => {
@@ -166,10 +167,12 @@ fn codec_id(codec: Codec) -> &'static str {
     }
 }
 
-fn private(track: &Track) -> Vec<u8> {
+/// What a decoder is set up with. The mapping of VP9 has other fields than `vpcC`, none of which a
+/// player needs.
+fn codec_private(track: &Track) -> &[u8] {
     match track.codec {
-        Codec::Vp9 => Vec::new(),
-        _ => track.private.clone(),
+        Codec::Vp9 => &[],
+        _ => &track.configuration,
     }
 }
 

@@ -14,11 +14,12 @@ mod header;
 
 use std::io;
 
+use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
 use self::{cluster::Cluster, ebml::size_of_width, header::Places};
 use super::{Container, Output};
-use crate::{codec::Track, sample::Sample};
+use crate::{sample::Sample, track::kind_of};
 
 /// Sound alone is indexed this often, ms.
 const CUE_DISTANCE: i64 = 2000;
@@ -64,7 +65,7 @@ impl Matroska {
             let has_video = self
                 .tracks
                 .iter()
-                .any(|track| track.kind() == MediaKind::Video);
+                .any(|track| kind_of(track.codec) == MediaKind::Video);
             let is_due = !has_video && cluster.time - latest >= CUE_DISTANCE;
             is_due.then_some((0, cluster.time))
         });

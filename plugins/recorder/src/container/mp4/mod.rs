@@ -18,6 +18,7 @@ mod table;
 
 use std::io;
 
+use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
 use self::{
@@ -25,7 +26,7 @@ use self::{
     table::{Table, Timed},
 };
 use super::{Container, Output};
-use crate::{codec::Track, sample::Sample};
+use crate::{sample::Sample, track::kind_of};
 
 /// Room for the empty movie with two tracks.
 const MOVIE_LENGTH: usize = 4096;
@@ -93,7 +94,7 @@ impl Container for Mp4 {
         for (index, table) in self.tables.iter().enumerate() {
             let samples: Vec<&Sample> = chunk
                 .iter()
-                .filter(|sample| sample.kind == table.track.kind())
+                .filter(|sample| sample.kind == kind_of(table.track.codec))
                 .collect();
             if !samples.is_empty() {
                 runs.push(FragmentTrack::new(index, table, samples));

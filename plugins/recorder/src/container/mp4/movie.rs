@@ -1,11 +1,12 @@
 //! The `moov` box: empty, before fragments, and as the index of a whole file.
 
+use rivero_codec::Shape;
+
 use super::{
     boxes::Boxes,
     sample_entry,
     table::{Run, Table},
 };
-use crate::codec::Shape;
 
 /// Ticks a second of the movie as a whole.
 const TIMESCALE: u64 = 1000;

@@ -1,8 +1,9 @@
 //! How samples are encoded: entries of the sample description (ISO/IEC
 //! 14496-12 §8.5.2 and the bindings of each codec).
 
+use rivero_codec::{Codec, Shape, Track};
+
 use super::boxes::Boxes;
-use crate::codec::{Codec, Shape, Track};
 
 /// The `stsd` box of a track.
 pub(super) fn description(track: &Track) -> Boxes {
@@ -35,7 +36,7 @@ fn video(track: &Track, width: u16, height: u16) -> Boxes {
         .zeros(32) // compressorname
         .u16(24) // depth
         .u16(0xffff)
-        .child(configuration, Boxes::new().bytes(&track.private));
+        .child(configuration, Boxes::new().bytes(&track.configuration));
     Boxes::new().child(kind, content)
 }
 
@@ -52,7 +53,7 @@ fn audio(track: &Track, rate: u32, channels: u8) -> Boxes {
         Codec::Opus => Boxes::new().child(b"Opus", content.child(b"dOps", opus(channels))),
         _ => Boxes::new().child(
             b"mp4a",
-            content.full(b"esds", 0, 0, descriptors(&track.private)),
+            content.full(b"esds", 0, 0, descriptors(&track.configuration)),
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! What the index has to say of a track's samples: collected while fragments
 //! are written, in a few bytes a sample.
 
-use crate::codec::{Shape, Track};
+use rivero_codec::{Shape, Track};
 
 /// A run of equal values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Codec;
+    use rivero_codec::Codec;
 
     const MS: i64 = 1_000_000;
 
@@ -166,7 +166,7 @@ mod tests {
                 width: 320,
                 height: 240,
             },
-            private: Vec::new(),
+            configuration: Vec::new(),
         })
     }
 

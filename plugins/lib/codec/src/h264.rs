@@ -1,54 +1,99 @@
-//! H.264: size and `avcC` from the parameter sets (ITU-T H.264 §7.3.2,
+//! H.264: keyframes, and their size and `avcC`, from the parameter sets (ITU-T H.264 §7.3.2,
 //! ISO/IEC 14496-15 §5.3.3).
 
-use super::{Shape, annex_b, bits::Bits};
+use crate::{Shape, annex_b, bits::BitReader, crop::Crop};
 
-const SEQUENCE_PARAMETER_SET: u8 = 7;
-const PICTURE_PARAMETER_SET: u8 = 8;
-const ACCESS_UNIT_DELIMITER: u8 = 9;
-const FILLER: u8 = 12;
+// NAL unit types (ITU-T H.264 table 7-1).
 
-fn unit_type(unit: &[u8]) -> u8 {
-    unit.first().map_or(0, |first| first & 0x1f)
+/// A slice of a picture that is no IDR picture.
+pub const SLICE: u8 = 1;
+/// A slice of an IDR picture: decoders begin there.
+pub const IDR_SLICE: u8 = 5;
+/// Supplemental enhancement information.
+pub const SUPPLEMENTAL: u8 = 6;
+/// A sequence parameter set.
+pub const SEQUENCE_PARAMETER_SET: u8 = 7;
+/// A picture parameter set.
+pub const PICTURE_PARAMETER_SET: u8 = 8;
+/// An access unit delimiter.
+pub const ACCESS_UNIT_DELIMITER: u8 = 9;
+/// Filler data.
+pub const FILLER: u8 = 12;
+
+/// The type that the first byte of a unit says.
+#[inline]
+#[must_use]
+pub fn unit_type(header: u8) -> u8 {
+    header & 0x1f
 }
 
-/// Parameter sets stay in the samples too: they may change in mid-stream.
-pub(super) fn is_needed(unit: &[u8]) -> bool {
-    !matches!(unit_type(unit), ACCESS_UNIT_DELIMITER | FILLER)
+fn type_of(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |header| unit_type(*header))
 }
 
-/// Size and `avcC` of a keyframe with its parameter sets.
-pub(super) fn describe(frame: &[u8]) -> Option<(Shape, Vec<u8>)> {
-    let of_type = |wanted| annex_b::units(frame).filter(move |unit| unit_type(unit) == wanted);
+/// Whether a unit of this type stands at the beginning of a keyframe: a slice of an IDR picture, or a
+/// sequence parameter set, which encoders write before each of them.
+#[inline]
+#[must_use]
+pub fn begins_keyframe(unit_type: u8) -> bool {
+    matches!(unit_type, IDR_SLICE | SEQUENCE_PARAMETER_SET)
+}
+
+/// Whether nothing is lost without a unit of this type where frames are kept apart anyway, as in RTP
+/// packets and in files.
+#[inline]
+#[must_use]
+pub fn is_dispensable(unit_type: u8) -> bool {
+    matches!(unit_type, ACCESS_UNIT_DELIMITER | FILLER)
+}
+
+/// A byte stream in the form of containers. Parameter sets stay in the samples besides: they may
+/// change in mid-stream, while the `avcC` of a file cannot.
+#[must_use]
+pub fn length_prefixed(frame: &[u8]) -> Vec<u8> {
+    annex_b::length_prefixed(frame, |unit| !is_dispensable(type_of(unit)))
+}
+
+/// Size of a keyframe with its parameter sets, and its `avcC` with all of them
+/// (AVCDecoderConfigurationRecord, units behind lengths of four bytes). `None` where a sequence
+/// parameter set is missing or damaged, or the picture larger than containers can say.
+#[must_use]
+pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
+    let of_type =
+        |wanted| annex_b::units_or_bare(keyframe).filter(move |unit| type_of(unit) == wanted);
     let first = of_type(SEQUENCE_PARAMETER_SET).next()?;
-    let parameters = Parameters::parse(&annex_b::raw_payload(first.get(1..)?))?;
+    let payload = annex_b::without_emulation_prevention(first.get(1..)?);
+    let parameters = Parameters::parse(&payload)?;
     let (sequence, picture) = (
         distinct(of_type(SEQUENCE_PARAMETER_SET)),
         distinct(of_type(PICTURE_PARAMETER_SET)),
     );
-    let mut private = vec![
-        1,
+    let mut record = vec![
+        1, // configurationVersion
         parameters.profile,
         parameters.constraints,
         parameters.level,
-        0xff,
+        0xff, // reserved bits, lengthSizeMinusOne 3
     ];
-    private.push(0xe0 | u8::try_from(sequence.len()).ok()?);
-    append_sets(&mut private, &sequence)?;
-    private.push(u8::try_from(picture.len()).ok()?);
-    append_sets(&mut private, &picture)?;
+    // Three reserved bits, then the count.
+    record.push(0xe0 | u8::try_from(sequence.len()).ok()?);
+    append_sets(&mut record, &sequence)?;
+    record.push(u8::try_from(picture.len()).ok()?);
+    append_sets(&mut record, &picture)?;
     if parameters.is_high() {
-        let depth = [parameters.luma_depth, parameters.chroma_depth];
-        private.extend([
+        // Reserved bits around chroma_format and the depths; no extensions of parameter sets.
+        record.extend([
             0xfc | parameters.chroma_format,
-            0xf8 | depth[0],
-            0xf8 | depth[1],
+            0xf8 | parameters.luma_depth,
+            0xf8 | parameters.chroma_depth,
             0,
         ]);
     }
-    Some((parameters.size()?, private))
+    Some((parameters.size()?, record))
 }
 
+/// Units that differ, among the first 31: as many as the five bits of the count of sequence parameter
+/// sets can say.
 fn distinct<'a>(units: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     let mut found: Vec<&[u8]> = Vec::new();
     for unit in units.take(31) {
@@ -59,10 +104,11 @@ fn distinct<'a>(units: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     found
 }
 
-fn append_sets(private: &mut Vec<u8>, sets: &[&[u8]]) -> Option<()> {
+/// Each set behind 16 bits of length; `None` for one that is longer than these can say.
+fn append_sets(record: &mut Vec<u8>, sets: &[&[u8]]) -> Option<()> {
     for set in sets {
-        private.extend(u16::try_from(set.len()).ok()?.to_be_bytes());
-        private.extend_from_slice(set);
+        record.extend(u16::try_from(set.len()).ok()?.to_be_bytes());
+        record.extend_from_slice(set);
     }
     Some(())
 }
@@ -73,19 +119,22 @@ struct Parameters {
     constraints: u8,
     level: u8,
     chroma_format: u8,
+    /// Bits of a sample, less 8.
     luma_depth: u8,
+    /// Bits of a sample, less 8.
     chroma_depth: u8,
+    /// Columns, and rows of macroblocks; of pairs of them where pictures may be fields.
     macroblocks: (u32, u32),
-    /// Left, right, top, bottom, in units of the chroma format.
-    crop: [u32; 4],
+    crop: Crop,
+    /// Pictures are frames, never fields.
     frame_only: bool,
 }
 
 impl Parameters {
     /// `data`: raw payload behind the NAL unit's header (§7.3.2.1.1).
     fn parse(data: &[u8]) -> Option<Self> {
-        let mut bits = Bits::new(data);
-        let byte = |bits: &mut Bits<'_>| bits.read(8).and_then(|byte| u8::try_from(byte).ok());
+        let mut bits = BitReader::new(data);
+        let byte = |bits: &mut BitReader<'_>| bits.read(8).and_then(|byte| u8::try_from(byte).ok());
         let (profile, constraints, level) = (byte(&mut bits)?, byte(&mut bits)?, byte(&mut bits)?);
         bits.exp_golomb()?; // seq_parameter_set_id
         let mut parameters = Self {
@@ -96,7 +145,7 @@ impl Parameters {
             luma_depth: 0,
             chroma_depth: 0,
             macroblocks: (0, 0),
-            crop: [0; 4],
+            crop: Crop::default(),
             frame_only: true,
         };
         if parameters.is_high() {
@@ -115,14 +164,12 @@ impl Parameters {
             bits.flag()?; // mb_adaptive_frame_field_flag
         }
         bits.flag()?; // direct_8x8_inference_flag
-        if bits.flag()? {
-            for edge in &mut parameters.crop {
-                *edge = bits.exp_golomb()?;
-            }
-        }
+        parameters.crop = Crop::parse(&mut bits)?;
         Some(parameters)
     }
 
+    /// Whether the profile has chroma format and depths in its parameter sets (§7.3.2.1.1), and so in
+    /// `avcC`.
     fn is_high(&self) -> bool {
         matches!(
             self.profile,
@@ -130,14 +177,14 @@ impl Parameters {
         )
     }
 
-    fn parse_high(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+    fn parse_high(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
         self.chroma_format = u8::try_from(bits.exp_golomb()?)
             .ok()
             .filter(|format| *format <= 3)?;
         if self.chroma_format == 3 {
             bits.flag()?; // separate_colour_plane_flag
         }
-        let depth = |bits: &mut Bits<'_>| {
+        let depth = |bits: &mut BitReader<'_>| {
             u8::try_from(bits.exp_golomb()?)
                 .ok()
                 .filter(|depth| *depth <= 6)
@@ -156,21 +203,16 @@ impl Parameters {
     }
 
     fn size(&self) -> Option<Shape> {
-        let (unit_x, unit_y) = match self.chroma_format {
-            1 => (2, 2),
-            2 => (2, 1),
-            _ => (1, 1),
-        };
         let fields = if self.frame_only { 1 } else { 2 };
-        let [left, right, top, bottom] = self.crop.map(u64::from);
         let (columns, rows) = (u64::from(self.macroblocks.0), u64::from(self.macroblocks.1));
-        let width = (columns * 16).checked_sub((left + right) * unit_x)?;
-        let height = (rows * 16 * fields).checked_sub((top + bottom) * unit_y * fields)?;
-        Shape::picture(width, height)
+        // A macroblock has 16 by 16 pixels.
+        self.crop
+            .apply(columns * 16, rows * 16 * fields, self.chroma_format, fields)
     }
 }
 
-fn skip_order_count(bits: &mut Bits<'_>) -> Option<()> {
+/// `pic_order_cnt_type` and what depends on it.
+fn skip_order_count(bits: &mut BitReader<'_>) -> Option<()> {
     match bits.exp_golomb()? {
         0 => {
             bits.exp_golomb()?; // log2_max_pic_order_cnt_lsb_minus4
@@ -179,6 +221,7 @@ fn skip_order_count(bits: &mut Bits<'_>) -> Option<()> {
             bits.flag()?; // delta_pic_order_always_zero_flag
             bits.signed_exp_golomb()?; // offset_for_non_ref_pic
             bits.signed_exp_golomb()?; // offset_for_top_to_bottom_field
+            // num_ref_frames_in_pic_order_cnt_cycle is 255 at most; a hostile one would say more.
             for _ in 0..bits.exp_golomb()?.min(255) {
                 bits.signed_exp_golomb()?;
             }
@@ -188,7 +231,8 @@ fn skip_order_count(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
+/// `scaling_list()` (§7.3.2.1.1.1): a list ends early where the next scale is 0.
+fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Option<()> {
     let (mut last, mut next) = (8i64, 8i64);
     for _ in 0..size {
         if next != 0 {
@@ -227,7 +271,7 @@ pub(crate) mod tests {
 
     #[test]
     fn size_and_configuration_come_from_the_parameter_sets() {
-        let (shape, private) = describe(&keyframe()).unwrap();
+        let (shape, record) = describe(&keyframe()).unwrap();
         assert_eq!(
             shape,
             Shape::Video {
@@ -235,8 +279,8 @@ pub(crate) mod tests {
                 height: 240
             }
         );
-        assert_eq!(private.get(..6).unwrap(), [1, 0x42, 0xc0, 0x0d, 0xff, 0xe1]);
-        assert!(private.ends_with(&[1, 0, 4, 0x68, 0xce, 0x0f, 0xc8]));
+        assert_eq!(record.get(..6).unwrap(), [1, 0x42, 0xc0, 0x0d, 0xff, 0xe1]);
+        assert!(record.ends_with(&[1, 0, 4, 0x68, 0xce, 0x0f, 0xc8]));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Codec configurations as text, for the parameters of a format.
+//! Decoder configurations as text, for the parameters of a format.
 
 use std::fmt::Write;
 
 /// Two lower-case digits a byte.
+#[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -12,7 +13,8 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes, or `None` if `text` has anything but pairs of digits.
+/// The bytes, or `None` if `text` has anything but pairs of digits. Letter case does not matter.
+#[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()

@@ -1,11 +1,22 @@
-//! VP8: size from a keyframe's header (RFC 6386 §9.1).
+//! VP8: keyframes, and their size, from a frame's header (RFC 6386 §9.1).
 
-use super::Shape;
+use crate::Shape;
 
-/// The size that a keyframe has.
-pub(super) fn size(frame: &[u8]) -> Option<Shape> {
+/// Whether a frame is a keyframe: the lowest bit of its first byte is clear. That byte is enough, as
+/// the first packet of a frame has it; an empty slice is none.
+#[inline]
+#[must_use]
+pub fn is_keyframe(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| first & 1 == 0)
+}
+
+/// The size of a keyframe, in pixels before scaling; `None` for other frames, and without the start
+/// code of a keyframe.
+#[must_use]
+pub fn size(frame: &[u8]) -> Option<Shape> {
+    // Three bytes of frame tag, the start code, then 14 bits for each side below 2 bits of scaling.
     let [
-        tag,
+        _,
         _,
         _,
         0x9d,
@@ -20,10 +31,9 @@ pub(super) fn size(frame: &[u8]) -> Option<Shape> {
     else {
         return None;
     };
-    let is_keyframe = tag & 1 == 0;
     let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
     let shape = Shape::picture(side(width_low, width_high), side(height_low, height_high));
-    shape.filter(|_| is_keyframe)
+    shape.filter(|_| is_keyframe(frame))
 }
 
 #[cfg(test)]

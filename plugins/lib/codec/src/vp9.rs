@@ -1,0 +1,140 @@
+//! VP9: keyframes, and their size and `vpcC`, from the uncompressed header (VP9 bitstream
+//! specification §6.2; VP codec ISO media file format binding §3).
+
+use crate::{Shape, bits::BitReader};
+
+const FRAME_MARKER: u32 = 2;
+const SYNC_CODE: u32 = 0x49_83_42;
+/// `color_space` of RGB, which has no subsampling and the full range.
+const RGB: u32 = 7;
+/// Colour primaries, transfer and matrix of `vpcC` where nothing is said of them (ISO/IEC 23001-8).
+const UNSPECIFIED: u8 = 2;
+
+/// Whether a frame is a keyframe. Its first byte is enough; a frame that shows an earlier one again
+/// is none.
+#[must_use]
+pub fn is_keyframe(frame: &[u8]) -> bool {
+    keyframe_profile(&mut BitReader::new(frame)).is_some()
+}
+
+/// Reads the header up to `frame_type`: the profile of a keyframe, `None` for any other frame.
+fn keyframe_profile(bits: &mut BitReader<'_>) -> Option<u32> {
+    if bits.read(2)? != FRAME_MARKER {
+        return None;
+    }
+    // The low bit stands in front of the high one.
+    let profile = bits.read(1)? | bits.read(1)? << 1;
+    if profile == 3 {
+        bits.skip(1)?; // reserved_zero
+    }
+    let (shows_existing, is_delta) = (bits.flag()?, bits.flag()?);
+    (!shows_existing && !is_delta).then_some(profile)
+}
+
+/// Size of a keyframe, and the content of `vpcC` with its version and flags; `None` for other
+/// frames.
+#[must_use]
+pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
+    let mut bits = BitReader::new(keyframe);
+    let profile = keyframe_profile(&mut bits)?;
+    bits.skip(2)?; // show_frame, error_resilient_mode
+    if bits.read(24)? != SYNC_CODE {
+        return None;
+    }
+    let (depth, subsampling, full_range) = colour(&mut bits, profile)?;
+    let (width, height) = (bits.read(16)? + 1, bits.read(16)? + 1);
+    let shape = Shape::picture(width, height)?;
+    let depth_and_more = depth << 4 | subsampling << 1 | u8::from(full_range);
+    let profile = u8::try_from(profile).ok()?;
+    let record = vec![
+        1, // version
+        0,
+        0,
+        0, // flags
+        profile,
+        level(width, height),
+        depth_and_more,
+        UNSPECIFIED,
+        UNSPECIFIED,
+        UNSPECIFIED,
+        0,
+        0, // no bytes of initialisation
+    ];
+    Some((shape, record))
+}
+
+/// Bits of a sample, chroma subsampling as in `vpcC`, and whether the range is full
+/// (`color_config()`).
+fn colour(bits: &mut BitReader<'_>, profile: u32) -> Option<(u8, u8, bool)> {
+    let depth = match profile >= 2 {
+        true if bits.flag()? => 12,
+        true => 10,
+        false => 8,
+    };
+    // Profiles 1 and 3 say their subsampling; the others have 4:2:0.
+    if bits.read(3)? == RGB {
+        if profile & 1 == 1 {
+            bits.skip(1)?;
+        }
+        return Some((depth, 3, true));
+    }
+    let full_range = bits.flag()?;
+    let subsampling = if profile & 1 == 1 {
+        let x = bits.flag()?;
+        bits.skip(2)?;
+        if x { 2 } else { 3 }
+    } else {
+        1
+    };
+    Some((depth, subsampling, full_range))
+}
+
+/// The lowest level (times ten) whose picture is large enough. The stream does not say its level, and
+/// its rate is not known at the first frame.
+fn level(width: u32, height: u32) -> u8 {
+    const PICTURES: [(u64, u8); 7] = [
+        (36_864, 10),
+        (122_880, 20),
+        (245_760, 21),
+        (552_960, 30),
+        (983_040, 31),
+        (2_228_224, 40),
+        (8_912_896, 50),
+    ];
+    let size = u64::from(width) * u64::from(height);
+    let level = PICTURES.iter().find(|(largest, _)| size <= *largest);
+    level.map_or(60, |(_, level)| *level)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Marker 10, profile 0, shown keyframe; sync code; BT.601, limited range; 320x240.
+    pub(crate) const KEYFRAME: [u8; 10] = [0x82, 0x49, 0x83, 0x42, 0x20, 0x13, 0xf0, 0x0e, 0xf0, 0];
+
+    #[test]
+    fn a_keyframe_tells_its_size() {
+        let (shape, record) = describe(&KEYFRAME).unwrap();
+        assert_eq!(
+            shape,
+            Shape::Video {
+                width: 320,
+                height: 240
+            }
+        );
+        assert_eq!(record, [1, 0, 0, 0, 0, 20, 0x82, 2, 2, 2, 0, 0]);
+    }
+
+    #[test]
+    fn the_first_byte_tells_keyframes() {
+        assert!(is_keyframe(&[0x82]), "profile 0");
+        assert!(is_keyframe(&[0b1011_0000]), "profile 3");
+        assert!(!is_keyframe(&[0b1011_0010]), "profile 3, not a keyframe");
+        assert!(!is_keyframe(&[0b1011_0100]), "profile 3, shown again");
+        assert!(!is_keyframe(&[0x86]), "not a keyframe");
+        assert!(!is_keyframe(&[0x88]), "shown again");
+        assert!(!is_keyframe(&[0x42]), "no frame");
+        assert!(!is_keyframe(&[]));
+    }
+}

@@ -1,0 +1,78 @@
+//! Tracks of a file out of what the host knows: its formats and its bytes, which
+//! `rivero-codec` knows nothing of.
+
+use rivero_codec::{AudioParameters, Codec, ContainerForm, Track, hex};
+use rivero_plugin_api::{Bytes, Format, MediaKind};
+
+/// The kind of media that a codec is of.
+pub(crate) fn kind_of(codec: Codec) -> MediaKind {
+    if codec.is_audio() {
+        MediaKind::Audio
+    } else {
+        MediaKind::Video
+    }
+}
+
+/// Reads what is to be known of a track from its first frame, for video a
+/// keyframe. `None` when that frame is not what the format says.
+pub(crate) fn track_of(format: &Format, frame: &[u8]) -> Option<Track> {
+    let codec = Codec::from_name(&format.encoding)?;
+    // AudioSpecificConfig, in hexadecimal as all parameters of formats are text.
+    let configuration = format.parameters.iter().find(|(name, _)| name == "config");
+    let configuration = configuration.and_then(|(_, text)| hex::decode(text));
+    let audio = AudioParameters {
+        rate: format.clock_rate,
+        channels: format.channels,
+        configuration: configuration.as_deref(),
+    };
+    Track::of(codec, audio, frame)
+}
+
+/// A frame as the containers here have it. It shares the memory of `frame`
+/// where nothing but its ends is left out.
+pub(crate) fn container_form(track: &Track, frame: &Bytes) -> Bytes {
+    match track.container_form(frame) {
+        ContainerForm::Part(range) => frame.slice(range),
+        ContainerForm::Copy(bytes) => bytes.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rivero_codec::Shape;
+
+    #[test]
+    fn the_configuration_of_aac_is_a_parameter_of_its_format() {
+        let format = Format::rtp("AAC", 48_000, 2).with("config", "1210");
+        let track = track_of(&format, &[]).unwrap();
+        let sound = Shape::Audio {
+            rate: 44_100,
+            channels: 2,
+        };
+        assert_eq!(
+            (track.shape, track.configuration),
+            (sound, vec![0x12, 0x10])
+        );
+    }
+
+    #[test]
+    fn one_that_is_not_hexadecimal_is_replaced() {
+        for format in [
+            Format::rtp("AAC", 0, 0),
+            Format::rtp("AAC", 0, 0).with("config", "xyz"),
+        ] {
+            let track = track_of(&format, &[]).unwrap();
+            assert_eq!(track.configuration, [0x11, 0x90]);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_stays_as_it_is_keeps_its_memory() {
+        let track = track_of(&Format::rtp("OPUS", 48_000, 2), &[0xfc]).unwrap();
+        let frame = Bytes::copy_from(&[0xfc, 1, 2]);
+        let stored = container_form(&track, &frame);
+        assert_eq!(stored.as_ptr(), frame.as_ptr());
+        assert_eq!(stored[..], [0xfc, 1, 2]);
+    }
+}
