@@ -128,7 +128,6 @@ impl Server {
                 Some((_, certificate)) => certificate.names(),
                 None => Arc::default(),
             },
-            ..Access::default()
         });
         let certificate = options
             .secure
