@@ -7,7 +7,6 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod lifecycle;
-pub mod media;
 pub mod modules;
 pub mod observe;
 pub mod protocol;

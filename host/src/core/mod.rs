@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rivero_idl::Model;
+use rivero_media::Plane;
 use serde_json::{Map, Value};
 
 pub use execution::Execution;
@@ -38,7 +39,6 @@ use crate::accounts::{Accounts, Limits};
 use crate::error::CallError;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
-use crate::media::Plane;
 use crate::observe::{figures, metrics::Metrics};
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
@@ -225,7 +225,7 @@ fn metrics(
     Metrics::new(vec![
         Box::new(move || figures::of_registry(&registry)),
         Box::new(figures::of_process),
-        Box::new(move || plane.metrics()),
+        Box::new(move || figures::of_media(&plane.figures())),
         Box::new(move || factories.metrics()),
     ])
 }

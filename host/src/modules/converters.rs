@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use rivero_media::{ConverterSettings, Converters};
 use rivero_plugin_api::{
     Conversion, Error,
     abi::traits::{Converter, ConverterOutput},
 };
+use serde_json::{Map, Value};
 
 use super::{catalogue::Provider, services::Services};
-use crate::media::Converters;
 
 /// Conversions of one file are bounded: planning looks at all of them.
 pub(super) const LIMIT: usize = 1024;
@@ -56,7 +57,7 @@ impl Converters for ModuleConverters {
         &self,
         conversion: usize,
         formats: (u32, u32),
-        settings: &serde_json::Value,
+        settings: &ConverterSettings,
         sink: ConverterOutput,
     ) -> Result<Converter, Error> {
         let unknown = || Error::unexpected("there is no such conversion");
@@ -72,12 +73,35 @@ impl Converters for ModuleConverters {
                 *number,
                 input,
                 output,
-                settings.to_string().as_str().into(),
+                in_json(settings).to_string().as_str().into(),
                 sink,
             )
             .into_result()
             .map_err(Error::from)
     }
+}
+
+/// Settings as they cross the boundary: an object of what is asked for, and nothing else.
+fn in_json(settings: &ConverterSettings) -> Value {
+    let ConverterSettings {
+        width,
+        height,
+        channels,
+        sample_rate,
+        frame_rate,
+        bitrate,
+    } = *settings;
+    let all = [
+        ("width", width.map(Value::from)),
+        ("height", height.map(Value::from)),
+        ("channels", channels.map(Value::from)),
+        ("sample_rate", sample_rate.map(Value::from)),
+        ("frame_rate", frame_rate.map(Value::from)),
+        ("bitrate", bitrate.map(Value::from)),
+    ];
+    let given = all.into_iter();
+    let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect::<Map<_, _>>())
 }
 
 /// The list that a loaded module gives.
@@ -125,6 +149,19 @@ mod tests {
     use rivero_plugin_api::Packaging::{Frame, Raw};
 
     use super::*;
+
+    #[test]
+    fn settings_hold_what_is_asked_for_and_nothing_else() {
+        assert_eq!(in_json(&ConverterSettings::default()).to_string(), "{}");
+        let settings = ConverterSettings {
+            channels: Some(2),
+            frame_rate: Some(12.5),
+            bitrate: Some(600_000),
+            ..ConverterSettings::default()
+        };
+        let expected = serde_json::json!({"channels": 2, "frame_rate": 12.5, "bitrate": 600_000});
+        assert_eq!(in_json(&settings), expected);
+    }
 
     #[test]
     fn a_module_has_to_export_what_its_manifest_promises() {

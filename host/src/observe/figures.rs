@@ -1,5 +1,6 @@
 //! What the server measures of itself as a whole.
 
+use rivero_media::{ConversionFigures, Figures};
 use rivero_plugin_api::supervise;
 
 use super::logging;
@@ -24,6 +25,63 @@ pub fn of_registry(registry: &Registry) -> Vec<Family> {
             registry.session_count(),
         ),
     ]
+}
+
+/// Of the media plane; conversions have no series before the first one.
+#[must_use]
+pub fn of_media(figures: &Figures) -> Vec<Family> {
+    let conversions = |name, kind, help: &'static str, value: fn(&ConversionFigures) -> f64| {
+        let mut family = Family::new(name, kind, help);
+        for figures in &figures.conversions {
+            let ends = [
+                ("input", figures.input.as_str().into()),
+                ("output", figures.output.as_str().into()),
+            ];
+            // The two names differ.
+            let labels = Labels::new(ends).unwrap_or_default();
+            family.add(labels, value(figures));
+        }
+        family
+    };
+    let counter = |name, help, value| conversions(name, Kind::Counter, help, value);
+    vec![
+        conversions(
+            "conversions",
+            Kind::Gauge,
+            "Conversions that run now.",
+            |figures| signed(figures.running),
+        ),
+        counter(
+            "conversions_started_total",
+            "Conversions started.",
+            |figures| count(figures.started),
+        ),
+        counter(
+            "conversions_failed_total",
+            "Conversions that failed.",
+            |figures| count(figures.failed),
+        ),
+        counter(
+            "conversion_packets_total",
+            "Packets to be converted.",
+            |figures| count(figures.packets),
+        ),
+        counter(
+            "conversion_packets_dropped_total",
+            "Packets left out because a converter fell behind.",
+            |figures| count(figures.packets_dropped),
+        ),
+        Family::of(
+            "frames_left_out_total",
+            Kind::Counter,
+            "Frames of a shared encoding that weak viewers were not sent.",
+            count(figures.frames_left_out),
+        ),
+    ]
+}
+
+fn signed(value: i64) -> f64 {
+    count(value.unsigned_abs()).copysign(if value < 0 { -1.0 } else { 1.0 })
 }
 
 /// Of the process and its log.
@@ -55,4 +113,33 @@ pub fn of_process() -> Vec<Family> {
             count(logging::suppressed_lines()),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::Metrics;
+
+    #[test]
+    fn conversions_are_told_apart_by_what_goes_in_and_what_comes_out() {
+        let nothing = of_media(&Figures::default());
+        let series = |families: &[Family]| families.iter().flat_map(Family::series).count();
+        assert_eq!(series(&nothing), 1, "frames left out");
+        let figures = Figures {
+            conversions: vec![ConversionFigures {
+                input: "VP8 Frame".into(),
+                output: "I420 Raw".into(),
+                running: 2,
+                ..ConversionFigures::default()
+            }],
+            frames_left_out: 3,
+        };
+        let page = Metrics::new(vec![Box::new(move || of_media(&figures))]).page();
+        for line in [
+            "rivero_conversions{input=\"VP8 Frame\",output=\"I420 Raw\"} 2\n",
+            "rivero_frames_left_out_total 3\n",
+        ] {
+            assert!(page.contains(line), "{page}");
+        }
+    }
 }

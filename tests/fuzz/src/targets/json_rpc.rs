@@ -10,7 +10,6 @@ use rivero::{
     accounts::{Claim, Resource},
     core::{self, Core, factories::Factories},
     error::CallError,
-    media::Plane,
     modules::{Installed, Instance, ObjectContext},
     protocol::{
         methods::{Begun, Methods, Peer, Reply},
@@ -18,6 +17,7 @@ use rivero::{
     },
 };
 use rivero_idl::Model;
+use rivero_media::Plane;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -47,7 +47,7 @@ impl Bench {
 
     fn pipeline(&self) -> Arc<Object> {
         let class = self.model.class("MediaPipeline").unwrap().clone();
-        let graph = crate::media::Graph::new(&crate::media::Plane::start().unwrap());
+        let graph = rivero_media::Graph::new(&rivero_media::Plane::start().unwrap());
         let body = crate::registry::Body::Pipeline { graph };
         let account = crate::accounts::Account::alone();
         let allotment = crate::registry::Allotment::claim(&account, true).unwrap();
