@@ -6,9 +6,9 @@ use rivero_idl::{Class, Operation};
 use rivero_media::{Graph, Node};
 use serde_json::{Map, Value};
 
-use super::convert::{Converted, Incoming, Place};
 use super::media_element::encoder_rates;
 use super::{Core, Execution};
+use crate::convert::{Converted, Incoming, Place};
 use crate::error::CallError;
 use crate::events::Emitter;
 use crate::lifecycle::UnderWay;

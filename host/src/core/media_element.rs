@@ -6,10 +6,10 @@ use rivero_idl::{ComplexType, Type};
 use rivero_media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
 use serde_json::{Map, Value, json};
 
-use super::convert::{Converted, outgoing};
 use super::invoke::in_time;
 use super::media_object::details;
 use super::{Core, Execution, dot};
+use crate::convert::{Converted, outgoing};
 use crate::error::CallError;
 use crate::registry::{Body, Object, Settings};
 

@@ -5,23 +5,22 @@
 //! consumer, for example). Operations of modules run on the [`call_pool`]. Calls on one object
 //! start in the order of their arrival.
 
-pub mod aliases;
 pub mod aside;
 pub mod call_pool;
 mod collector;
-pub mod convert;
 mod create;
 mod destroy;
 mod dot;
 mod execution;
 pub mod factories;
+mod figures;
 pub mod heap;
 mod invoke;
 mod media_element;
 mod media_object;
+mod old_operations;
 mod resources;
 mod server_manager;
-pub mod usage;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -36,10 +35,11 @@ use serde_json::{Map, Value};
 pub use execution::Execution;
 
 use crate::accounts::{Accounts, Limits};
+use crate::aliases;
 use crate::error::CallError;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
-use crate::observe::{figures, metrics::Metrics};
+use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;

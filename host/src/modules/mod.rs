@@ -6,6 +6,7 @@
 //! clear line, and the server carries on.
 
 mod catalogue;
+mod conversions;
 mod converters;
 mod discovery;
 mod element;

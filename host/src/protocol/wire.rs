@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::meter::Meter;
-use super::outbox::Outbox;
 use crate::accounts::{Claim, Limits};
+use crate::registry::Outbox;
 
 /// Bytes of payload in one frame at most; longer messages are sent in fragments. Java's client
 /// takes frames of 1,000,000 bytes. A connection keeps the room that its largest frame took.

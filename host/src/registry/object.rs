@@ -11,8 +11,8 @@ use rivero_media::{Graph, MediaKind, Node};
 
 use super::holds::Holders;
 use super::labels::Labels;
+use super::subscriptions::Subscriptions;
 use crate::accounts::{Account, Claim, Exhausted, Resource};
-use crate::events::Subscriptions;
 use crate::modules::Instance;
 
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);

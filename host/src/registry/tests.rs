@@ -1,6 +1,5 @@
 use super::*;
 use crate::accounts::{Accounts, Bounds, Limits, Resource};
-use crate::protocol::outbox::Outbox;
 use rivero_idl::Model;
 use rivero_media::Plane;
 use std::collections::BTreeSet;

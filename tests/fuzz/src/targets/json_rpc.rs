@@ -11,10 +11,8 @@ use rivero::{
     core::{self, Core, factories::Factories},
     error::CallError,
     modules::{Installed, Instance, ObjectContext},
-    protocol::{
-        methods::{Begun, Methods, Peer, Reply},
-        outbox::Outbox,
-    },
+    protocol::methods::{Begun, Methods, Peer, Reply},
+    registry::Outbox,
 };
 use rivero_idl::Model;
 use rivero_media::Plane;

@@ -306,7 +306,7 @@ fn wrong_kind(slot: Slot<'_>, kind: &str) -> CallError {
 }
 
 fn text(value: Value) -> Option<String> {
-    crate::protocol::request::as_text(value)
+    crate::jsonrpc::request::as_text(value)
 }
 
 /// Any number but 0 is true, null is false.

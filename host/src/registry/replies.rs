@@ -10,19 +10,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::outbox::Outbox;
-use crate::accounts::{Account, Claim, Resource};
-use crate::registry::Session;
+use super::session::Session;
+use crate::accounts::{Account, Claim, KeptReplies, REPLY_GRANULE, REPLY_LIFETIME, Resource};
 
-/// How long a reply can be repeated.
-const LIFETIME: Duration = Duration::from_secs(20);
-/// A session stands once for all its replies of so long in the order of its account.
-const GRANULE: Duration = Duration::from_secs(1);
 /// What a reply takes beside its text and its id.
 const OVERHEAD: u64 = 160;
 
@@ -145,7 +140,7 @@ impl Replies {
 
     /// Whether the session is to be put into the order of its account again.
     fn is_to_be_listed(&mut self, now: Instant) -> bool {
-        let is_new = |at: Instant| now.saturating_duration_since(at) >= GRANULE;
+        let is_new = |at: Instant| now.saturating_duration_since(at) >= REPLY_GRANULE;
         let due = !self.order.is_empty() && self.listed.is_none_or(is_new);
         if due {
             self.listed = Some(now);
@@ -155,7 +150,7 @@ impl Replies {
 
     /// Drops what is too old, and the room that it took.
     fn expire(&mut self, now: Instant) {
-        if let Some(past) = now.checked_sub(LIFETIME) {
+        if let Some(past) = now.checked_sub(REPLY_LIFETIME) {
             self.drop_until(past);
         }
     }
@@ -210,22 +205,18 @@ fn cost(id: &str, entry: &Entry) -> u64 {
     OVERHEAD + (id.len() + reply) as u64
 }
 
-/// The sessions of an account in the order of their replies, the oldest first.
-#[derive(Debug, Default)]
-pub struct ReplyOrder(Mutex<VecDeque<(Instant, Weak<Session>)>>);
-
-impl ReplyOrder {
-    /// Keeps a reply of a session, in the place of older ones if need be; returns who else waits
+impl Session {
+    /// Keeps a reply, in the place of older ones of the account if need be; returns who else waits
     /// for it. Only of a session that is known something is kept.
-    pub fn finish(
-        &self,
-        session: &Arc<Session>,
+    pub fn finish_reply(
+        self: &Arc<Self>,
         id: &Arc<str>,
         reply: &Utf8Bytes,
         now: Instant,
     ) -> Waiting {
-        let mut replies = session.replies().lock();
-        if !session.is_known() {
+        let order = self.account().replies();
+        let mut replies = self.replies().lock();
+        if !self.is_known() {
             return replies.forget(id);
         }
         let waiting = loop {
@@ -234,50 +225,36 @@ impl ReplyOrder {
             }
             // It may be a reply of the same session that makes room.
             drop(replies);
-            let oldest = self.0.lock().pop_front();
-            if let Some((at, Some(session))) =
-                oldest.as_ref().map(|(at, session)| (at, session.upgrade()))
-            {
-                session.replies().lock().drop_until(*at + GRANULE);
-            }
-            replies = session.replies().lock();
-            if oldest.is_none() {
+            let made_room = order.drop_oldest();
+            replies = self.replies().lock();
+            if !made_room {
                 break replies.forget(id);
             }
         };
         let listed = replies.is_to_be_listed(now);
         drop(replies);
         if listed {
-            self.0.lock().push_back((now, Arc::downgrade(session)));
+            let weak: Weak<Session> = Arc::downgrade(self);
+            order.add(now, weak);
         }
         waiting
     }
+}
 
-    /// Drops the replies that nobody may ask for any more; whether some are left.
-    pub fn expire(&self, now: Instant) -> bool {
-        loop {
-            let mut order = self.0.lock();
-            match order.front() {
-                None => {
-                    *order = VecDeque::new();
-                    return false;
-                }
-                Some((at, _)) if now.saturating_duration_since(*at) < LIFETIME + GRANULE => {
-                    return true;
-                }
-                Some(_) => {}
-            }
-            let oldest = order.pop_front();
-            drop(order);
-            if let Some(session) = oldest.and_then(|(_, session)| session.upgrade()) {
-                session.replies().lock().expire(now);
-            }
-        }
+impl KeptReplies for Session {
+    fn drop_until(&self, past: Instant) {
+        self.replies().lock().drop_until(past);
+    }
+
+    fn expire(&self, now: Instant) {
+        self.replies().lock().expire(now);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::accounts::{Accounts, Bounds, Limits};
 
@@ -286,10 +263,7 @@ mod tests {
     }
 
     fn finish(session: &Arc<Session>, id: &str, reply: &str, now: Instant) -> Vec<Arc<Outbox>> {
-        session
-            .account()
-            .replies()
-            .finish(session, &id.into(), &reply.into(), now)
+        session.finish_reply(&id.into(), &reply.into(), now)
     }
 
     fn look_up(session: &Session, id: &str, now: Instant) -> Known {
@@ -306,7 +280,7 @@ mod tests {
         finish(&session, "7", "reply", start);
         let later = start + Duration::from_secs(19);
         assert_eq!(look_up(&session, "7", later), Known::Reply("reply".into()));
-        assert_eq!(look_up(&session, "7", start + LIFETIME), Known::No);
+        assert_eq!(look_up(&session, "7", start + REPLY_LIFETIME), Known::No);
         assert_eq!(account.usage(Resource::ReplyBytes), 0);
     }
 
@@ -351,8 +325,12 @@ mod tests {
             assert!(matches!(look_up(session, "7", now), Known::Reply(_)));
         }
         assert_eq!(look_up(&sessions[0], "7", start), Known::No);
-        assert!(account.replies().expire(start + LIFETIME));
-        assert!(!account.replies().expire(start + LIFETIME + GRANULE * 2));
+        assert!(account.replies().expire(start + REPLY_LIFETIME));
+        assert!(
+            !account
+                .replies()
+                .expire(start + REPLY_LIFETIME + REPLY_GRANULE * 2)
+        );
         assert_eq!(account.usage(Resource::ReplyBytes), 0);
     }
 

@@ -3,14 +3,13 @@
 use rivero_media::{ConversionFigures, Figures};
 use rivero_plugin_api::supervise;
 
-use super::logging;
-use super::metrics::{Family, Kind, Labels, count};
-use crate::core::usage;
+use crate::observe::metrics::{Family, Kind, Labels, count};
+use crate::observe::{logging, usage};
 use crate::registry::Registry;
 
 /// Of the objects.
 #[must_use]
-pub fn of_registry(registry: &Registry) -> Vec<Family> {
+pub(super) fn of_registry(registry: &Registry) -> Vec<Family> {
     let gauge = |name, help, value: usize| Family::of(name, Kind::Gauge, help, count(value as u64));
     vec![
         gauge(
@@ -29,7 +28,7 @@ pub fn of_registry(registry: &Registry) -> Vec<Family> {
 
 /// Of the media plane; conversions have no series before the first one.
 #[must_use]
-pub fn of_media(figures: &Figures) -> Vec<Family> {
+pub(super) fn of_media(figures: &Figures) -> Vec<Family> {
     let conversions = |name, kind, help: &'static str, value: fn(&ConversionFigures) -> f64| {
         let mut family = Family::new(name, kind, help);
         for figures in &figures.conversions {
@@ -86,7 +85,7 @@ fn signed(value: i64) -> f64 {
 
 /// Of the process and its log.
 #[must_use]
-pub fn of_process() -> Vec<Family> {
+pub(super) fn of_process() -> Vec<Family> {
     let resident = count(usage::memory_kib()) * 1024.0;
     let cpu = usage::cpu_time().as_secs_f64();
     let counter = |name, help, value| Family::of(name, Kind::Counter, help, value);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::id::unique_id;
+use super::session::Session;
 use crate::accounts::{Claim, Exhausted, Resource};
-use crate::registry::Session;
-use crate::registry::id::unique_id;
 
 /// Which sessions want which events of an object.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What waits to be sent on one connection: replies and events in their order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -9,7 +9,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::accounts::{Account, Claim, Resource};
+use crate::accounts::{Account, Claim, Resource, Unread};
 
 /// Bytes that every connection may leave unread without counting for its account: the replies to
 /// a few requests of a client that reads.
@@ -42,10 +42,6 @@ struct Queue {
     claim: Claim,
 }
 
-/// The outboxes of an account, by serial number.
-#[derive(Debug, Default)]
-pub struct Outboxes(Mutex<HashMap<u64, Weak<Outbox>>>);
-
 impl Outbox {
     /// The outbox of a connection of `account`.
     #[must_use]
@@ -62,9 +58,8 @@ impl Outbox {
             }),
             waker: AtomicWaker::new(),
         });
-        let mut all = account.outboxes().0.lock();
-        all.insert(outbox.serial, Arc::downgrade(&outbox));
-        drop(all);
+        let weak: Weak<Outbox> = Arc::downgrade(&outbox);
+        account.unread().enter(outbox.serial, weak);
         outbox
     }
 
@@ -94,7 +89,7 @@ impl Outbox {
             if bytes as u64 > limit && queue.bytes > 0 {
                 queue.close();
                 drop(queue);
-                self.tell_unread("mediaServer.limits.connection.unreadBytes is reached");
+                self.log_unread("mediaServer.limits.connection.unreadBytes is reached");
                 return false;
             }
             match queue.claim.resize(bytes.saturating_sub(FREE) as u64) {
@@ -110,11 +105,10 @@ impl Outbox {
                 }
                 Err(exhausted) => {
                     drop(queue);
-                    let heaviest = self.account.outboxes().heaviest();
+                    let heaviest = self.account.unread().heaviest();
                     // Without any it is this one, at its first message.
-                    let closed = heaviest.as_deref().unwrap_or(self);
-                    closed.close();
-                    closed.tell_unread(&exhausted.to_string());
+                    let heaviest = heaviest.as_deref().unwrap_or(self);
+                    heaviest.give_up(&exhausted.to_string());
                 }
             }
         }
@@ -166,7 +160,7 @@ impl Outbox {
         self.waker.register(waker);
     }
 
-    fn tell_unread(&self, reason: &str) {
+    fn log_unread(&self, reason: &str) {
         self.waker.wake();
         static CLOSED: AtomicU64 = AtomicU64::new(0);
         let closed = CLOSED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -183,19 +177,18 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.account.outboxes().0.lock().remove(&self.serial);
+        self.account.unread().remove(self.serial);
     }
 }
 
-impl Outboxes {
-    /// The one with most unread.
-    fn heaviest(&self) -> Option<Arc<Outbox>> {
-        let all: Vec<_> = self.0.lock().values().filter_map(Weak::upgrade).collect();
-        let heaviest = all
-            .into_iter()
-            .max_by_key(|outbox| outbox.queue.lock().claim.amount())?;
-        let claims = heaviest.queue.lock().claim.amount() > 0;
-        claims.then_some(heaviest)
+impl Unread for Outbox {
+    fn claimed(&self) -> u64 {
+        self.queue.lock().claim.amount()
+    }
+
+    fn give_up(&self, reason: &str) {
+        self.close();
+        self.log_unread(reason);
     }
 }
 

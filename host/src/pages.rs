@@ -10,7 +10,7 @@ use crate::protocol::methods::Methods;
 
 /// The pages of a port with the WebSocket.
 #[must_use]
-pub fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
+pub(crate) fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
     let router = Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"));
     let router = with_health(router, methods);
     match on_loopback {
@@ -27,7 +27,7 @@ pub fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
 
 /// The pages of the management port.
 #[must_use]
-pub fn management(methods: &Arc<Methods>) -> Router {
+pub(crate) fn management(methods: &Arc<Methods>) -> Router {
     let router = Router::new(|_| {
         let pages = "There are /health and /metrics here\n";
         Page::text(StatusCode::NOT_FOUND, pages)

@@ -9,7 +9,7 @@ mod operations;
 mod table;
 
 pub use fields::add_old_fields;
-pub(super) use operations::old_operation;
+pub(crate) use operations::{OldOperation, old_operation};
 
 use rivero_idl::Class;
 use serde_json::{Map, Value};

@@ -1,18 +1,14 @@
-//! Calls of operations by their names of generation 6.
+//! What operations mean that are called by their names of generation 6.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use rivero_idl::Class;
 use serde_json::{Map, Value};
 
 use super::table::{Form, Meaning, OPERATIONS, OperationAlias, Target};
-use crate::core::invoke::in_time;
-use crate::core::{Core, Execution};
-use crate::registry::{Object, Session};
 
 /// What a name that `class` does not declare means as an old one.
-pub(in crate::core) fn old_operation(class: &Class, name: &str) -> Option<OldOperation> {
+pub(crate) fn old_operation(class: &Class, name: &str) -> Option<OldOperation> {
     let alias = OPERATIONS
         .iter()
         .find(|alias| alias.old == name && class.is_a(alias.class))?;
@@ -24,48 +20,19 @@ pub(in crate::core) fn old_operation(class: &Class, name: &str) -> Option<OldOpe
 
 /// An operation known by its old name only.
 #[derive(Clone, Copy)]
-pub(in crate::core) struct OldOperation(&'static OperationAlias);
+pub(crate) struct OldOperation(&'static OperationAlias);
 
-/// A call under the name of today.
-type Step = (&'static str, Option<Value>);
-
-impl Core {
-    /// Calls what an old operation means.
-    ///
-    /// Errors are those of the operations of today, and name their parameters.
-    pub(in crate::core) fn invoke_old(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        object: &Arc<Object>,
-        operation: OldOperation,
-        params: Option<Value>,
-    ) -> Execution<Value> {
-        let steps = operation.steps(params);
-        if let [(name, params)] = steps.as_slice() {
-            return self.invoke(session, object, (*name).to_owned(), params.clone());
-        }
-        let (core, session, object) = (self.clone(), session.clone(), object.clone());
-        Execution::pending(in_time(
-            self.options.call_timeout,
-            operation.0.old.into(),
-            async move {
-                let mut answer = Value::Null;
-                for (name, params) in steps {
-                    let step = core.invoke(&session, &object, name.to_owned(), params);
-                    answer = step.wait().await?;
-                    // Setters answer null and are all carried out; getters until one has a value.
-                    if answer.as_str().is_some_and(|text| !text.is_empty()) {
-                        break;
-                    }
-                }
-                Ok(answer)
-            },
-        ))
-    }
-}
+/// A call under the name of today, and its parameters.
+pub(crate) type Step = (&'static str, Option<Value>);
 
 impl OldOperation {
-    fn steps(self, params: Option<Value>) -> Vec<Step> {
+    /// Its old name.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.old
+    }
+
+    /// What is called in its place. Getters until one has a value; setters all.
+    pub(crate) fn steps(self, params: Option<Value>) -> Vec<Step> {
         match &self.0.meaning {
             Meaning::Read(getters) => getters.iter().map(|getter| (*getter, None)).collect(),
             Meaning::Write { given, targets } => {

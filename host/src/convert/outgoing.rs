@@ -6,7 +6,7 @@ use rivero_idl::{ComplexType, Event, Model, QualifiedName, Register, Type};
 use serde_json::{Map, Value};
 
 use super::incoming::as_single;
-use crate::core::aliases::add_old_fields;
+use crate::aliases::add_old_fields;
 
 /// A value that does not fit its declared type: the module has a defect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
