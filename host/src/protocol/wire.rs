@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{FutureExt, Sink, Stream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -31,7 +31,8 @@ const READ_BUFFER: usize = 8 << 10;
 const WRITE_BUFFER: usize = 16 << 10;
 /// Requests handled before their replies are flushed, when more have already arrived.
 const BATCH: usize = 32;
-/// How long a closing connection may take to say goodbye.
+/// How long a closing connection may take to say goodbye: a client that does not follow, or sends
+/// on, must not keep its place.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A WebSocket and the queue that it sends from.
@@ -109,6 +110,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Sends what waits, closes with `code`, and waits a moment for the client to follow.
+    ///
+    /// In the order of RFC 6455 section 7.1.1: the server, which is to close first, ends its
+    /// direction, then reads until the client has ended the other one. A client waits for the
+    /// first of that after its own close frame, so without it both would wait until the end of
+    /// [`LINGER`].
     pub(crate) async fn close(mut self, code: CloseCode, reason: Cow<'static, str>) {
         let reason = Utf8Bytes::from(&*reason);
         let goodbye = async {
@@ -119,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             let _ = socket.close(Some(CloseFrame { code, reason })).await;
             // Reading on keeps the close frame from being lost in a reset.
             let stream = socket.get_mut().stream_mut();
+            let _ = stream.shutdown().await;
             let mut scratch = vec![0; 16 << 10];
             while stream
                 .read(&mut scratch)
