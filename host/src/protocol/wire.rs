@@ -363,6 +363,22 @@ fn split(text: &str, size: usize) -> Vec<std::ops::Range<usize>> {
 mod tests {
     use super::*;
 
+    /// A client waits for the server to end its direction, then ends the other one.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_follows_is_not_waited_for() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let wire = Wire::new(server, Vec::new(), Outbox::detached()).await;
+        let begun = Instant::now();
+        let closing = tokio::spawn(wire.close(CloseCode::Protocol, "no".into()));
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        drop(client);
+        closing.await.unwrap();
+        assert!(begun.elapsed() < LINGER, "{:?}", begun.elapsed());
+        // FIN and close, four bytes, 1002 (RFC 6455 sections 5.5.1 and 7.4.1), the reason.
+        assert_eq!(received, b"\x88\x04\x03\xeano");
+    }
+
     #[test]
     fn fragments_end_between_characters() {
         for text in ["", "abcdefgh", "äöüß€€€€", "😀😀😀"] {
