@@ -1,15 +1,18 @@
 //! Rivero, a plugin-host media server that speaks the Kurento protocol
 
 pub mod accounts;
+pub mod aliases;
 pub mod config;
+pub mod convert;
 pub mod core;
 pub mod error;
 pub mod events;
 pub mod http;
+pub mod jsonrpc;
 pub mod lifecycle;
-pub mod media;
 pub mod modules;
 pub mod observe;
+mod pages;
 pub mod protocol;
 pub mod registry;
 pub mod regular_file;

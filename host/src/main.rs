@@ -11,7 +11,7 @@ use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
 use rivero::lifecycle::Event;
 use rivero::modules::{Modules, probe_files};
-use rivero::observe::{log_files::Files, logging, standard_error};
+use rivero::observe::{log_files::Files, logging, standard_error, usage};
 use rivero::server::Server;
 use rivero::signals;
 use rivero::startup::{self, Prepared, discover};
@@ -208,7 +208,7 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     if let Some(threads) = threads {
         // More than the processors gain nothing as long as none blocks. The server does not on
         // these threads; what modules do when their pads hear of a change, must not.
-        runtime.worker_threads(threads.min(core::usage::cpu_count()));
+        runtime.worker_threads(threads.min(usage::cpu_count()));
     }
     runtime.build()
 }

@@ -17,7 +17,7 @@ use crate::http::Site;
 use crate::http::access::Policy;
 use crate::http::site::Access;
 use crate::lifecycle::{Event, Phase};
-use crate::observe::pages;
+use crate::pages;
 use crate::protocol::connection::{Farewell, Service};
 use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;

@@ -11,6 +11,7 @@ mod common;
 use common::{Bench, Client, Toys};
 use rivero::accounts::{Bounds, Limits, Resource};
 use rivero::core;
+use rivero::observe::usage;
 use serde_json::{Value, json};
 
 const MANAGER: &str = "manager_ServerManager";
@@ -36,7 +37,7 @@ async fn assert_refused(client: &mut Client, method: &str, params: Value, settin
 async fn messages_of_too_many_values_are_not_parsed() {
     let bench = bench(|_| {}).await;
     let mut client = bench.client().await;
-    let before = core::usage::memory_kib();
+    let before = usage::memory_kib();
     for values in [r#"{"":0},"#, "0,", "[],", "[[]],", "\"\","] {
         let many = values.repeat(6_000_000 / values.len());
         let text =
@@ -53,7 +54,7 @@ async fn messages_of_too_many_values_are_not_parsed() {
             "{message}"
         );
     }
-    let grown = core::usage::memory_kib().saturating_sub(before) >> 10;
+    let grown = usage::memory_kib().saturating_sub(before) >> 10;
     assert!(grown < 150, "{grown} MiB");
     // One long text is one value.
     let long = "x".repeat(6_000_000);

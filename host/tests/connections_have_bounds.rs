@@ -11,6 +11,7 @@ use common::{Bench, Client, Toys};
 use futures_util::{SinkExt, StreamExt};
 use rivero::accounts::{Bounds, Limits, Resource};
 use rivero::core;
+use rivero::observe::usage;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -151,7 +152,7 @@ async fn large_messages_leave_no_room_taken() {
     );
     let mut message = announced(text.len() as u64);
     message.extend(text.into_bytes());
-    let before = core::usage::memory_kib();
+    let before = usage::memory_kib();
     for client in &mut clients {
         client.socket.get_mut().write_all(&message).await.unwrap();
         assert_eq!(client.receive().await["result"]["value"], "pong");
@@ -159,7 +160,7 @@ async fn large_messages_leave_no_room_taken() {
         client.result("ping", json!({})).await;
     }
     rivero_plugin_api::abi::heap::give_back();
-    let grown = core::usage::memory_kib().saturating_sub(before) >> 10;
+    let grown = usage::memory_kib().saturating_sub(before) >> 10;
     assert!(
         grown < 40,
         "{grown} MiB with ten connections that had sent 8 MB each"

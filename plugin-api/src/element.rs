@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::{
     Error, MediaKind, Result,
-    abi::{module, traits},
-    host::{TimerId, host},
+    abi::{module, timer::timer, traits},
+    host::host,
     pad::{SinkGroupHandle, SinkHandler, SinkPad, SourceHandler, SourcePad},
+    timer::TimerId,
 };
 
 /// The hooks that an element may implement beside the methods of its class.
@@ -121,8 +122,10 @@ impl ElementContext {
         delay: Duration,
         action: impl FnOnce() + Send + 'static,
     ) -> Option<TimerId> {
-        let timer = module::timer(action, Some(self.clone()));
-        Some(host()?.start_timer(delay, timer))
+        let host = host()?;
+        let owner = self.clone();
+        let on_panic = move |message: &str| owner.panicked("a timer", message);
+        Some(host.start_timer(delay, timer(action, on_panic)))
     }
 
     /// Class name of a living object of the same pipeline.

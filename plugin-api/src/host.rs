@@ -1,16 +1,13 @@
 //! Services of the host.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use abi_stable::std_types::ROption;
 use serde::de::DeserializeOwned;
 
 use crate::{
     BytesMut, Error, Format, Result,
-    abi::{module, traits, types::AbiFormat},
+    abi::{traits, types::AbiFormat},
 };
 
 static HOST: OnceLock<Host> = OnceLock::new();
@@ -18,10 +15,6 @@ static HOST: OnceLock<Host> = OnceLock::new();
 /// The server that loaded this module.
 #[derive(Clone)]
 pub struct Host(Arc<traits::Host>);
-
-/// A running timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimerId(u64);
 
 /// The host. Outside of a server (a unit test) there is none.
 pub fn host() -> Option<&'static Host> {
@@ -31,6 +24,10 @@ pub fn host() -> Option<&'static Host> {
 impl Host {
     pub(crate) fn install(host: traits::Host) -> &'static Host {
         HOST.get_or_init(|| Host(Arc::new(host)))
+    }
+
+    pub(crate) fn services(&self) -> &traits::Host {
+        &self.0
     }
 
     /// The clock of all pipelines: ns, monotonic, the same in every module.
@@ -69,23 +66,6 @@ impl Host {
             ROption::RSome(format) => Some(format.into()),
             ROption::RNone => None,
         }
-    }
-
-    /// Runs `action` once after `delay` on a thread of the host; it must not block. What belongs to
-    /// an object is better started by [`ElementContext::after`](crate::ElementContext::after): of
-    /// a panic in it that object hears.
-    pub fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> TimerId {
-        self.start_timer(delay, module::timer(action, None))
-    }
-
-    pub(crate) fn start_timer(&self, delay: Duration, timer: traits::Timer) -> TimerId {
-        let nanoseconds = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        TimerId(self.0.start_timer(nanoseconds, timer))
-    }
-
-    /// Stops a timer; too late is no error.
-    pub fn cancel(&self, timer: TimerId) {
-        self.0.cancel_timer(timer.0);
     }
 
     /// Adds to a counter of `/metrics`. `labels`: JSON object of strings.

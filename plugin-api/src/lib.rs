@@ -25,6 +25,7 @@ mod media;
 mod pad;
 pub mod settings;
 pub mod supervise;
+mod timer;
 
 pub use abi::{
     bytes::{Bytes, BytesMut},
@@ -37,11 +38,12 @@ pub use error::{Error, Result};
 pub use export::{
     Conversion, Converter, ConverterFactory, ConverterOutput, CreateConverter, Module,
 };
-pub use host::{Host, TimerId, host};
+pub use host::{Host, host};
 pub use media::{Encoding, Format, Packaging, Upstream};
 pub use pad::{
     DEFAULT_DESCRIPTION, SinkGroup, SinkGroupHandle, SinkHandler, SinkPad, SourceHandler, SourcePad,
 };
+pub use timer::TimerId;
 
 #[doc(hidden)]
 pub use serde_json;

@@ -20,13 +20,14 @@ use rivero_plugin_api::abi::{
     bytes::BytesMut,
     module::{self, Started},
     packet::Packet,
+    timer,
     traits::{self, *},
     types::{AbiError, AbiFormat, AbiUpstream},
 };
 use rivero_plugin_api::{
     Class, Conversion, Converter, ConverterFactory, ConverterOutput, Element, ElementContext,
     MediaKind, Module, Object, Packaging, Result, SinkGroup, SinkHandler, SinkSelection,
-    SourceHandler, Upstream,
+    SourceHandler, Upstream, supervise,
 };
 use serde_json::{Map, Value};
 
@@ -397,7 +398,10 @@ fn a_panic_in_a_group_or_a_timer_is_logged() {
     let group = module::sink_group(Handler);
     group.push_batch(RSlice::EMPTY, RSlice::EMPTY);
     assert!(is_logged("told to, in a group"));
-    let timer = module::timer(|| panic!("told to, by a timer"), None);
+    let timer = timer::timer(
+        || panic!("told to, by a timer"),
+        |text| supervise::report("a timer", text),
+    );
     timer.fire();
     assert!(is_logged("told to, by a timer"));
     timer.fire();

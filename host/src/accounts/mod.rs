@@ -7,6 +7,7 @@
 //!
 //! A claim takes no lock, and two or three atomic additions.
 
+mod belongings;
 mod events;
 mod key;
 mod ledger;
@@ -20,10 +21,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::protocol::outbox::Outboxes;
-use crate::protocol::replies::ReplyOrder;
-use crate::registry::Newcomers;
-
+pub use belongings::{KeptReplies, Newcomers, ReplyOrder, Unread, UnreadMessages};
+pub(crate) use belongings::{REPLY_GRANULE, REPLY_LIFETIME};
 pub use events::EventCount;
 pub(crate) use events::OnItsWay;
 pub(crate) use key::AccountId;
@@ -49,7 +48,7 @@ pub struct Account {
     used: Counters,
     events: EventCount,
     replies: ReplyOrder,
-    outboxes: Outboxes,
+    unread: UnreadMessages,
     newcomers: Newcomers,
     turns: Arc<Semaphore>,
     arrivals: Semaphore,
@@ -94,7 +93,7 @@ impl Accounts {
             used: Counters::default(),
             events: EventCount::default(),
             replies: ReplyOrder::default(),
-            outboxes: Outboxes::default(),
+            unread: UnreadMessages::default(),
             newcomers: Newcomers::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
             arrivals: Semaphore::new(ARRIVALS),
@@ -150,8 +149,8 @@ impl Account {
 
     /// What waits on its connections.
     #[must_use]
-    pub fn outboxes(&self) -> &Outboxes {
-        &self.outboxes
+    pub fn unread(&self) -> &UnreadMessages {
+        &self.unread
     }
 
     /// Its sessions that are not known yet.

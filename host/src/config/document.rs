@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::protocol::json::without_comments;
+use crate::jsonrpc::json::without_comments;
 use crate::regular_file;
 
 /// Bytes of a file at most.

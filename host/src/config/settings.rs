@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rivero_media::SharedEncoding;
 use serde_json::Value;
 
 use crate::accounts::Limits;
 use crate::http::host::{HostPattern, OriginPattern};
-use crate::media::SharedEncoding;
 use crate::protocol::registrar::Address;
 use crate::registry;
 

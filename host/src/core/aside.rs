@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::usage::cpu_count;
 use crate::error::CallError;
+use crate::observe::usage::cpu_count;
 
 /// Runs large pieces of work, a few at a time: one for two processors, so that those who ask for
 /// much wait for each other and nobody else waits for them.

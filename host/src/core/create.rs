@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use rivero_idl::{Class, Operation};
+use rivero_media::{Graph, Node};
 use serde_json::{Map, Value};
 
-use super::convert::{Converted, Incoming, Place};
 use super::media_element::encoder_rates;
 use super::{Core, Execution};
+use crate::convert::{Converted, Incoming, Place};
 use crate::error::CallError;
 use crate::events::Emitter;
 use crate::lifecycle::UnderWay;
-use crate::media::{Graph, Node};
 use crate::modules::ObjectContext;
 use crate::registry::id::object_id;
 use crate::registry::{Allotment, Body, Object, Session};

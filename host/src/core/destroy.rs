@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rivero_media::Graph;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Core, Execution, MANY};
-use crate::media::Graph;
 use crate::modules::Released;
 use crate::registry::{Body, Object, Session};
 
@@ -120,7 +120,7 @@ impl Core {
                 drop(telling);
             };
             match graph_of(object) {
-                Some(graph) => graph.tell_after(news),
+                Some(graph) => graph.after_deliveries(news),
                 None => news(),
             }
         }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::media::{Connection, MediaKind, Way};
+use rivero_media::{Connection, MediaKind, Way};
+
 use crate::registry::Object;
 
 /// What a graph shows beside elements, links, conversions and kinds of media.

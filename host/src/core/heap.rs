@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rivero_plugin_api::abi::heap;
 
 use super::Core;
+use crate::observe::usage;
 
 /// How often it is looked at what happened.
 const TICK: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ const LARGEST_KEPT: u32 = 8 << 20;
 /// message of 32 MB would stay in one.
 pub fn share_arenas() {
     heap::keep_at_most(LARGEST_KEPT);
-    let count = super::usage::cpu_count().saturating_mul(2).clamp(4, 64);
+    let count = usage::cpu_count().saturating_mul(2).clamp(4, 64);
     heap::share_arenas(u8::try_from(count).unwrap_or(u8::MAX));
 }
 

@@ -7,10 +7,10 @@ use rivero_idl::Operation;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::aliases::old_operation;
-use super::convert::{Converted, Incoming, Place, outgoing};
 use super::media_object::media_object;
 use super::{Core, Execution};
+use crate::aliases::old_operation;
+use crate::convert::{Converted, Incoming, Place, outgoing};
 use crate::error::CallError;
 use crate::modules::Instance;
 use crate::registry::{Body, Object, Session};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use rivero_idl::{ComplexType, Type};
+use rivero_media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
 use serde_json::{Map, Value, json};
 
-use super::convert::{Converted, outgoing};
 use super::invoke::in_time;
 use super::media_object::details;
 use super::{Core, Execution, dot};
+use crate::convert::{Converted, outgoing};
 use crate::error::CallError;
-use crate::media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
 use crate::registry::{Body, Object, Settings};
 
 /// What the types `VideoCodec` and `AudioCodec` call media that is not encoded.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Core;
-use super::convert::Converted;
 use super::dot::{self, Details};
+use crate::convert::Converted;
 use crate::error::CallError;
 use crate::events::tag;
 use crate::registry::{Body, Object};

@@ -5,23 +5,22 @@
 //! consumer, for example). Operations of modules run on the [`call_pool`]. Calls on one object
 //! start in the order of their arrival.
 
-pub mod aliases;
 pub mod aside;
 pub mod call_pool;
 mod collector;
-pub mod convert;
 mod create;
 mod destroy;
 mod dot;
 mod execution;
 pub mod factories;
+mod figures;
 pub mod heap;
 mod invoke;
 mod media_element;
 mod media_object;
+mod old_operations;
 mod resources;
 mod server_manager;
-pub mod usage;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -30,16 +29,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rivero_idl::Model;
+use rivero_media::Plane;
 use serde_json::{Map, Value};
 
 pub use execution::Execution;
 
 use crate::accounts::{Accounts, Limits};
+use crate::aliases;
 use crate::error::CallError;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
-use crate::media::Plane;
-use crate::observe::{figures, metrics::Metrics};
+use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
@@ -225,7 +225,7 @@ fn metrics(
     Metrics::new(vec![
         Box::new(move || figures::of_registry(&registry)),
         Box::new(figures::of_process),
-        Box::new(move || plane.metrics()),
+        Box::new(move || figures::of_media(&plane.figures())),
         Box::new(move || factories.metrics()),
     ])
 }

@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
-use super::{Core, usage};
+use super::Core;
 use crate::error::CallError;
 use crate::lifecycle::Event;
+use crate::observe::usage;
 
 /// How long a look at the process counts; it costs a system call per open file.
 const VALIDITY: Duration = Duration::from_millis(100);

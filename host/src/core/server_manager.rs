@@ -6,10 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use rivero_idl::Descriptor;
 use serde_json::{Value, json};
 
-use super::convert::Converted;
-use super::{Core, Execution, usage};
+use super::{Core, Execution};
+use crate::convert::Converted;
 use crate::error::CallError;
 use crate::observe::civil_time::CivilTime;
+use crate::observe::usage;
 
 /// The protocol level that clients check.
 const PROTOCOL_VERSION: &str = "7.3.0";

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use rivero_media::{Connection, MediaKind, NodeEvent, NodeObserver};
 use serde_json::{Map, Value, json};
 
 use super::Events;
-use crate::media::{Connection, MediaKind, NodeEvent, NodeObserver};
 use crate::modules::ObjectEvents;
 use crate::registry::{Object, Registry};
 

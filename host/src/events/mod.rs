@@ -1,14 +1,13 @@
-//! Events: who subscribed to what, and how an event becomes a message.
+//! Events: how what happens to an object becomes a message to those who
+//! [subscribed](crate::registry::Subscriptions).
 //!
 //! A session gets each event of an object once, however often it subscribed, in the order in
 //! which the events were raised.
 
 mod delivery;
 mod emitter;
-mod subscriptions;
 
 pub use emitter::Emitter;
-pub use subscriptions::Subscriptions;
 
 use std::io;
 use std::sync::Arc;
@@ -20,10 +19,10 @@ use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::accounts::{Account, OnItsWay, Resource};
-use crate::core::aliases::{old_event_data, old_event_names};
-use crate::core::convert;
-use crate::protocol::json::weight;
-use crate::protocol::response;
+use crate::aliases::{old_event_data, old_event_names};
+use crate::convert;
+use crate::jsonrpc::json::weight;
+use crate::jsonrpc::response;
 use crate::registry::{Object, Tags};
 use delivery::Delivery;
 

@@ -10,7 +10,7 @@ use rivero_idl::{Descriptor, Model, Setting};
 use rivero_plugin_api::abi::traits::Module;
 
 use super::{
-    Discovery, Installed, Refused, converters, discovery,
+    Discovery, Installed, Refused, conversions, discovery,
     discovery::Manifest,
     loader::{self, LoadError, PrivateCopy},
     probe::{Identity, Passed, Probes},
@@ -97,9 +97,9 @@ impl Provider {
 
     /// The module, if it converts what its manifest says.
     fn compare(&self, module: Module) -> Result<Loaded, LoadError> {
-        let exported = converters::exported(&module.conversions())
+        let exported = conversions::exported(&module.conversions())
             .map_err(|error| LoadError::Conversions(error.message))?;
-        let conversions = converters::compare(&self.manifest.conversions, &exported)
+        let conversions = conversions::compare(&self.manifest.conversions, &exported)
             .map_err(LoadError::Conversions)?;
         Ok(Loaded {
             module: Arc::new(module),
@@ -176,8 +176,8 @@ impl Catalogue {
         descriptors: &mut Vec<Descriptor>,
     ) -> Result<(), String> {
         let count = manifest.conversions.len();
-        if count > converters::LIMIT {
-            let limit = converters::LIMIT;
+        if count > conversions::LIMIT {
+            let limit = conversions::LIMIT;
             return Err(format!("it lists {count} conversions, more than {limit}"));
         }
         let mut all = descriptors.clone();

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use rivero_media::{ConverterSettings, Converters};
 use rivero_plugin_api::{
     Conversion, Error,
     abi::traits::{Converter, ConverterOutput},
 };
+use serde_json::{Map, Value};
 
 use super::{catalogue::Provider, services::Services};
-use crate::media::Converters;
-
-/// Conversions of one file are bounded: planning looks at all of them.
-pub(super) const LIMIT: usize = 1024;
 
 /// The converters of all modules; one of them is loaded when it is first needed.
 pub(super) struct ModuleConverters {
@@ -56,7 +54,7 @@ impl Converters for ModuleConverters {
         &self,
         conversion: usize,
         formats: (u32, u32),
-        settings: &serde_json::Value,
+        settings: &ConverterSettings,
         sink: ConverterOutput,
     ) -> Result<Converter, Error> {
         let unknown = || Error::unexpected("there is no such conversion");
@@ -72,7 +70,7 @@ impl Converters for ModuleConverters {
                 *number,
                 input,
                 output,
-                settings.to_string().as_str().into(),
+                in_json(settings).to_string().as_str().into(),
                 sink,
             )
             .into_result()
@@ -80,67 +78,43 @@ impl Converters for ModuleConverters {
     }
 }
 
-/// The list that a loaded module gives.
-pub(super) fn exported(list: &str) -> Result<Vec<Conversion>, Error> {
-    serde_json::from_str(list).map_err(|error| {
-        Error::unexpected(format!(
-            "the module's list of conversions is malformed: {error}"
-        ))
-    })
-}
-
-/// Where in the list of a loaded module the conversions of its manifest are, which names nothing
-/// that the module does not do; what it does beyond that can never be used.
-pub(super) fn compare(
-    manifest: &[Conversion],
-    exported: &[Conversion],
-) -> Result<Vec<u32>, String> {
-    let in_words = |conversion: &Conversion| {
-        let ((from, as_input), (to, as_output)) = (&conversion.input, &conversion.output);
-        let cost = conversion.cost;
-        format!("{from} {as_input:?} to {to} {as_output:?} at cost {cost}")
-    };
-    let number = |own: &Conversion| {
-        let position = exported.iter().position(|known| known == own);
-        let number = position.and_then(|position| u32::try_from(position).ok());
-        number.ok_or_else(|| {
-            let missing = in_words(own);
-            format!(
-                "its manifest names the conversion {missing}, which it does not export: build.rs and export_module! have to say the same"
-            )
-        })
-    };
-    let numbers: Vec<u32> = manifest.iter().map(number).collect::<Result<_, _>>()?;
-    for hidden in exported.iter().filter(|own| !manifest.contains(own)) {
-        let hidden = in_words(hidden);
-        tracing::warn!(
-            "a module exports the conversion {hidden}, which its manifest lacks: it is not used"
-        );
-    }
-    Ok(numbers)
+/// Settings as they cross the boundary: an object of what is asked for, and nothing else.
+fn in_json(settings: &ConverterSettings) -> Value {
+    let ConverterSettings {
+        width,
+        height,
+        channels,
+        sample_rate,
+        frame_rate,
+        bitrate,
+    } = *settings;
+    let all = [
+        ("width", width.map(Value::from)),
+        ("height", height.map(Value::from)),
+        ("channels", channels.map(Value::from)),
+        ("sample_rate", sample_rate.map(Value::from)),
+        ("frame_rate", frame_rate.map(Value::from)),
+        ("bitrate", bitrate.map(Value::from)),
+    ];
+    let given = all.into_iter();
+    let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect::<Map<_, _>>())
 }
 
 #[cfg(test)]
 mod tests {
-    use rivero_plugin_api::Packaging::{Frame, Raw};
-
     use super::*;
 
     #[test]
-    fn a_module_has_to_export_what_its_manifest_promises() {
-        let conversion = |cost| Conversion {
-            input: ("VP8".to_owned(), Frame),
-            output: ("I420".to_owned(), Raw),
-            cost,
+    fn settings_hold_what_is_asked_for_and_nothing_else() {
+        assert_eq!(in_json(&ConverterSettings::default()).to_string(), "{}");
+        let settings = ConverterSettings {
+            channels: Some(2),
+            frame_rate: Some(12.5),
+            bitrate: Some(600_000),
+            ..ConverterSettings::default()
         };
-        let text = serde_json::to_string(&[conversion(5), conversion(6)]).unwrap();
-        let both = exported(&text).unwrap();
-        assert_eq!(compare(&[conversion(6)], &both), Ok(vec![1]));
-        let refused = compare(&[conversion(7)], &both).unwrap_err();
-        assert!(
-            refused.contains("VP8 Frame to I420 Raw at cost 7"),
-            "{refused}"
-        );
-        assert!(exported("no list").is_err());
+        let expected = serde_json::json!({"channels": 2, "frame_rate": 12.5, "bitrate": 600_000});
+        assert_eq!(in_json(&settings), expected);
     }
 }

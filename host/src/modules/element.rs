@@ -6,6 +6,7 @@ use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RResult, RStr, RString},
 };
+use rivero_media::Node;
 use rivero_plugin_api::{
     Error, MediaKind,
     abi::{
@@ -21,7 +22,6 @@ use rivero_plugin_api::{
 use serde_json::Value;
 
 use super::{ObjectEvents, pads};
-use crate::media::Node;
 
 /// An object's connection to the server: events, pads, look-up.
 struct Connection {

@@ -6,6 +6,7 @@ use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RBox, RResult, RString},
 };
+use rivero_media::{MediaKind, Node};
 use rivero_plugin_api::{
     Error,
     abi::{
@@ -17,10 +18,7 @@ use rivero_plugin_api::{
 use serde_json::{Map, Value};
 
 use super::{Instance, ObjectContext, ObjectEvents, Released, Reply, element};
-use crate::{
-    error::CallError,
-    media::{MediaKind, Node},
-};
+use crate::error::CallError;
 
 /// Makes an object of a loaded module.
 pub(super) fn create(

@@ -6,6 +6,7 @@
 //! clear line, and the server carries on.
 
 mod catalogue;
+mod conversions;
 mod converters;
 mod discovery;
 mod element;
@@ -20,16 +21,13 @@ mod services;
 use std::{path::PathBuf, sync::Arc};
 
 use rivero_idl::{Class, Model, Setting};
+use rivero_media::{Converters, MediaKind, Node, Plane};
 use serde_json::{Map, Value};
 
 pub use discovery::inspect;
 pub use probe::probe_files;
 
-use crate::{
-    error::CallError,
-    media::{Converters, MediaKind, Node, Plane},
-    observe::metrics::Family,
-};
+use crate::{error::CallError, observe::metrics::Family};
 use catalogue::Catalogue;
 use converters::ModuleConverters;
 use services::Services;

@@ -6,6 +6,7 @@ use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RSlice},
 };
+use rivero_media::{Node, Sink, Source};
 use rivero_plugin_api::{
     Encoding, Error, MediaKind, Packet,
     abi::{
@@ -17,8 +18,6 @@ use rivero_plugin_api::{
     },
     supervise,
 };
-
-use crate::media::{Node, Sink, Source};
 
 /// Where a pad is.
 struct Place {

@@ -7,6 +7,7 @@ use abi_stable::{
     std_types::{RArc, ROption, RStr, RString},
 };
 use rivero_idl::Model;
+use rivero_media::{Plane, RecentFormats, Timers};
 use rivero_plugin_api::{
     BytesMut,
     abi::{
@@ -18,10 +19,7 @@ use rivero_plugin_api::{
 use serde_json::Value;
 
 use super::{Discovery, metrics::Metrics};
-use crate::{
-    media::{Plane, RecentFormats, Timers},
-    observe::metrics::{Family, Kind},
-};
+use crate::observe::metrics::{Family, Kind};
 
 /// Shared by all modules of a server.
 pub(super) struct Services {

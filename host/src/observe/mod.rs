@@ -1,7 +1,7 @@
-//! How operators look into the server: its log, and pages for health checks and metrics.
+//! How operators look into the server: its log, and what is measured. Nothing here knows what the
+//! server does; whoever does gives its figures.
 
 pub mod civil_time;
-pub mod figures;
 mod log;
 pub mod log_files;
 mod log_limit;
@@ -9,5 +9,5 @@ mod log_line;
 mod log_queue;
 pub mod logging;
 pub mod metrics;
-pub mod pages;
 pub mod standard_error;
+pub mod usage;

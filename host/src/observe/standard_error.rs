@@ -12,6 +12,9 @@ use rustix::io::Errno;
 
 use super::log::Destination;
 
+/// Of the thread that writes the last words.
+const NAME: &str = "last-words";
+
 /// The file descriptor 2.
 #[derive(Debug)]
 pub(super) struct StandardError;
@@ -49,7 +52,7 @@ fn wait_until_writable(file: BorrowedFd<'_>) -> io::Result<()> {
 /// nobody may be reading.
 pub fn say(text: String, patience: Duration) {
     let (done, is_done) = mpsc::channel::<()>();
-    let writer = thread::Builder::new().spawn(move || {
+    let writer = thread::Builder::new().name(NAME.to_owned()).spawn(move || {
         let _ = StandardError.write_all(text.as_bytes());
         drop(done);
     });

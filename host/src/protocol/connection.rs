@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::methods::{Begun, LARGE, Methods, Peer, Reply};
-use super::outbox::Outbox;
 use super::sockets::{Place, Sockets};
 use super::wire::{End, Received, Wire};
 use crate::accounts::Account;
 use crate::http::{self, Site, handshake};
+use crate::registry::Outbox;
 
 /// A reply that takes longer than this is overtaken by those to later requests.
 const IN_ORDER: Duration = Duration::from_millis(20);

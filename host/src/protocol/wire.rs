@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{FutureExt, Sink, Stream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::meter::Meter;
-use super::outbox::Outbox;
 use crate::accounts::{Claim, Limits};
+use crate::registry::Outbox;
 
 /// Bytes of payload in one frame at most; longer messages are sent in fragments. Java's client
 /// takes frames of 1,000,000 bytes. A connection keeps the room that its largest frame took.
@@ -31,7 +31,8 @@ const READ_BUFFER: usize = 8 << 10;
 const WRITE_BUFFER: usize = 16 << 10;
 /// Requests handled before their replies are flushed, when more have already arrived.
 const BATCH: usize = 32;
-/// How long a closing connection may take to say goodbye.
+/// How long a closing connection may take to say goodbye: a client that does not follow, or sends
+/// on, must not keep its place.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A WebSocket and the queue that it sends from.
@@ -109,6 +110,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Sends what waits, closes with `code`, and waits a moment for the client to follow.
+    ///
+    /// In the order of RFC 6455 section 7.1.1: the server, which is to close first, ends its
+    /// direction, then reads until the client has ended the other one. A client waits for the
+    /// first of that after its own close frame, so without it both would wait until the end of
+    /// [`LINGER`].
     pub(crate) async fn close(mut self, code: CloseCode, reason: Cow<'static, str>) {
         let reason = Utf8Bytes::from(&*reason);
         let goodbye = async {
@@ -119,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             let _ = socket.close(Some(CloseFrame { code, reason })).await;
             // Reading on keeps the close frame from being lost in a reset.
             let stream = socket.get_mut().stream_mut();
+            let _ = stream.shutdown().await;
             let mut scratch = vec![0; 16 << 10];
             while stream
                 .read(&mut scratch)
@@ -355,6 +362,22 @@ fn split(text: &str, size: usize) -> Vec<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A client waits for the server to end its direction, then ends the other one.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_follows_is_not_waited_for() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let wire = Wire::new(server, Vec::new(), Outbox::detached()).await;
+        let begun = Instant::now();
+        let closing = tokio::spawn(wire.close(CloseCode::Protocol, "no".into()));
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        drop(client);
+        closing.await.unwrap();
+        assert!(begun.elapsed() < LINGER, "{:?}", begun.elapsed());
+        // FIN and close, four bytes, 1002 (RFC 6455 sections 5.5.1 and 7.4.1), the reason.
+        assert_eq!(received, b"\x88\x04\x03\xeano");
+    }
 
     #[test]
     fn fragments_end_between_characters() {

@@ -2,7 +2,9 @@
 //!
 //! Objects form a tree (pipeline, its elements and hubs, a hub's ports). A session that uses an
 //! object holds it and its parents; whoever holds a parent holds its new children ([`holds`]). An
-//! object that no session holds is destroyed.
+//! object that no session holds is destroyed. Which sessions want events of an object is with the
+//! object ([`Subscriptions`]); what becomes of an event is the business of `events`, which
+//! knows the registry and is not known to it.
 //!
 //! Looking an object up takes a read lock for the time of a hash look-up. Changes of the tree
 //! and of the holds take one lock, the *graph lock*, for pure bookkeeping: no module is called
@@ -13,8 +15,11 @@ mod holds;
 pub mod id;
 mod labels;
 mod object;
+mod outbox;
+mod replies;
 mod session;
 mod sharded;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +29,10 @@ use parking_lot::Mutex;
 
 pub use labels::{Labels, Tags};
 pub use object::{Allotment, Body, Object, Settings};
-pub use session::{Newcomers, Session};
+pub use outbox::Outbox;
+pub use replies::{Known, Replies};
+pub use session::Session;
+pub use subscriptions::Subscriptions;
 
 use crate::accounts::{Account, Exhausted};
 use crate::error::CallError;
@@ -63,7 +71,9 @@ impl Registry {
     pub fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
         match self.known_session(id) {
             Some(session) => session,
-            None => account.newcomers().session(id, account),
+            None => account
+                .newcomers()
+                .find_or_make(id, || Session::new(id.clone(), account)),
         }
     }
 

@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rivero_idl::Class;
+use rivero_media::{Graph, MediaKind, Node};
 
 use super::holds::Holders;
 use super::labels::Labels;
+use super::subscriptions::Subscriptions;
 use crate::accounts::{Account, Claim, Exhausted, Resource};
-use crate::events::Subscriptions;
-use crate::media::{Graph, MediaKind, Node};
 use crate::modules::Instance;
 
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);

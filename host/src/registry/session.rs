@@ -12,9 +12,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::holds::Held;
 use super::object::Object;
+use super::outbox::Outbox;
+use super::replies::Replies;
 use crate::accounts::{Account, Claim, Exhausted, Resource};
-use crate::protocol::outbox::Outbox;
-use crate::protocol::replies::Replies;
 
 /// Events kept for a session without connection; the oldest are dropped first.
 const MAX_BACKLOG: usize = 1_000;
@@ -185,43 +185,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.account.newcomers().forget_dropped(&self.id);
-    }
-}
-
-/// The sessions of an account that clients have named and nobody knows yet: two connections that
-/// begin to use an id at the same time mean the same session.
-#[derive(Debug, Default)]
-pub struct Newcomers(Mutex<HashMap<Arc<str>, Weak<Session>>>);
-
-impl Newcomers {
-    /// The session with this id, made if there is none.
-    pub(super) fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
-        let mut all = self.0.lock();
-        if let Some(session) = all.get(id).and_then(Weak::upgrade) {
-            return session;
-        }
-        let session = Session::new(id.clone(), account);
-        all.insert(id.clone(), Arc::downgrade(&session));
-        session
-    }
-
-    /// The session with this id is known from now on.
-    pub(super) fn forget(&self, id: &str) {
-        self.0.lock().remove(id);
-    }
-
-    /// A session with this id has gone, perhaps not the one that the id means now.
-    fn forget_dropped(&self, id: &str) {
-        let mut all = self.0.lock();
-        if all
-            .get(id)
-            .is_some_and(|session| session.strong_count() == 0)
-        {
-            all.remove(id);
-        }
-        if all.is_empty() {
-            *all = HashMap::new();
-        }
     }
 }
 

@@ -1,20 +1,19 @@
 use super::*;
 use crate::accounts::{Accounts, Bounds, Limits, Resource};
-use crate::media::Plane;
-use crate::protocol::outbox::Outbox;
 use rivero_idl::Model;
+use rivero_media::Plane;
 use std::collections::BTreeSet;
 
 struct Bench {
     registry: Registry,
     model: Model,
-    graph: Arc<crate::media::Graph>,
+    graph: Arc<rivero_media::Graph>,
     account: Arc<Account>,
 }
 
 impl Bench {
     fn new() -> Bench {
-        let graph = crate::media::Graph::new(&Plane::start().unwrap());
+        let graph = rivero_media::Graph::new(&Plane::start().unwrap());
         Bench {
             registry: Registry::default(),
             model: Model::standard().unwrap(),

@@ -10,11 +10,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rivero_media::Plane;
 use tokio_rustls::rustls;
 
 use crate::config::{self, CommandLine, Configuration, Readers};
 use crate::core;
-use crate::media::Plane;
 use crate::modules::{Discovery, Modules};
 use crate::protocol::tls;
 use crate::server;

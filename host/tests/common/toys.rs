@@ -7,10 +7,10 @@ use std::sync::{Arc, mpsc};
 use parking_lot::Mutex;
 use rivero::core::factories::Factories;
 use rivero::error::CallError;
-use rivero::media::{MediaKind, Node};
 use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Released, Reply};
 use rivero::observe::metrics::Family;
 use rivero_idl::{Class, ComplexType, Model, Type};
+use rivero_media::{MediaKind, Node};
 use serde_json::{Map, Value, json};
 
 /// What a scripted operation does with its parameters.

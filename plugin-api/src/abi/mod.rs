@@ -15,6 +15,7 @@ pub mod heap;
 pub mod module;
 pub mod packet;
 pub mod section;
+pub mod timer;
 pub mod traits;
 pub mod types;
 

@@ -1,11 +1,9 @@
 //! The module's side of the boundary: safe traits behind ABI objects.
 
-use std::sync::{Mutex, PoisonError};
-
 use abi_stable::{
     prefix_type::WithMetadata,
     sabi_trait::TD_Opaque,
-    std_types::{RArc, RBox, RResult, RSlice, RStr, RString, RVec},
+    std_types::{RArc, RResult, RSlice, RStr, RString, RVec},
 };
 use serde_json::Value;
 
@@ -310,28 +308,6 @@ pub fn sink_group(group: impl SinkGroup) -> traits::SinkGroup {
         }
     }
     AbiSinkGroup_TO::from_ptr(RArc::new(Adapter(Contained::new(group))), TD_Opaque)
-}
-
-/// A timer's action as the host calls it, at most once. `owner` hears of a panic, if it is known.
-pub fn timer(
-    action: impl FnOnce() + Send + 'static,
-    owner: Option<ElementContext>,
-) -> traits::Timer {
-    struct Adapter<F>(Mutex<Option<Contained<F>>>, Option<ElementContext>);
-    impl<F: FnOnce() + Send> AbiTimer for Adapter<F> {
-        fn fire(&self) {
-            let action = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(action) = action.and_then(Contained::into_inner) else {
-                return;
-            };
-            match &self.1 {
-                Some(owner) => contained(owner, "a timer", action),
-                None => log_panic("a timer", action),
-            }
-        }
-    }
-    let adapter = Adapter(Mutex::new(Some(Contained::new(action))), owner);
-    AbiTimer_TO::from_ptr(RBox::new(adapter), TD_Opaque)
 }
 
 fn contained(context: &ElementContext, place: &str, body: impl FnOnce()) {

@@ -16,17 +16,15 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::json::{self, Extent, weight};
-use super::outbox::Outbox;
-use super::replies::Known;
-use super::request::{self, Params, Request};
-use super::response::{self, Answer};
 use crate::accounts::{Account, Claim, Resource};
 use crate::core::{Core, Execution};
 use crate::error::CallError;
+use crate::jsonrpc::json::{self, Extent, weight};
+use crate::jsonrpc::request::{self, Params, Request};
+use crate::jsonrpc::response::{self, Answer};
 use crate::lifecycle::Phase;
-use crate::registry::Session;
 use crate::registry::id::unique_id;
+use crate::registry::{Known, Outbox, Session};
 
 /// Texts and answers of more bytes than this are parsed and written beside the runtime: that takes
 /// longer than other clients should wait.
@@ -99,8 +97,8 @@ impl Ticket {
     /// Keeps the reply, and sends it to the other connections that have asked for it.
     fn finish(mut self, reply: &Utf8Bytes) {
         self.finished = true;
-        let order = self.session.account().replies();
-        for other in order.finish(&self.session, &self.id, reply, Instant::now()) {
+        let waiting = self.session.finish_reply(&self.id, reply, Instant::now());
+        for other in waiting {
             other.push(reply.clone());
         }
     }

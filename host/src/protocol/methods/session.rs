@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Arguments, Methods};
 use crate::core::Execution;
 use crate::error::CallError;
-use crate::protocol::response::Answer;
+use crate::jsonrpc::response::Answer;
 use crate::registry::Session;
 
 impl Methods {

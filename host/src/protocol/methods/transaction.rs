@@ -11,9 +11,9 @@ use super::{Arguments, Methods};
 use crate::accounts::{Claim, Resource};
 use crate::core::Execution;
 use crate::error::CallError;
-use crate::protocol::json::weight;
-use crate::protocol::request::Request;
-use crate::protocol::response::{Answer, error_value};
+use crate::jsonrpc::json::weight;
+use crate::jsonrpc::request::Request;
+use crate::jsonrpc::response::{Answer, error_value};
 use crate::registry::Session;
 
 /// Bytes that references may add to the parameters of one transaction.

@@ -10,14 +10,12 @@ use rivero::{
     accounts::{Claim, Resource},
     core::{self, Core, factories::Factories},
     error::CallError,
-    media::Plane,
     modules::{Installed, Instance, ObjectContext},
-    protocol::{
-        methods::{Begun, Methods, Peer, Reply},
-        outbox::Outbox,
-    },
+    protocol::methods::{Begun, Methods, Peer, Reply},
+    registry::Outbox,
 };
 use rivero_idl::Model;
+use rivero_media::Plane;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -1,0 +1,237 @@
+//! A running conversion in the graph.
+
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use abi_stable::{sabi_trait::TD_Opaque, std_types::RArc};
+use rivero_plugin_api::{
+    Error, Format, Packaging,
+    abi::traits::{AbiConverterOutput_TO, AbiSinkHandler_TO, AbiSourceHandler_TO, ConverterOutput},
+};
+
+use super::{
+    bitrate::{EncoderBitrate, SharedRates},
+    output::{Downstream, Intake, IntakeHandler, Output, OutputHandle},
+    route::Step,
+    runner::{Recipe, Runner},
+};
+use crate::{
+    connection::{Connection, PadKey},
+    converters::{ConverterSettings, Converters},
+    flow::{Direction, Unobserved},
+    latency::Measuring,
+    link::Link,
+    plane::Plane,
+    sink::Sink,
+    source::Source,
+};
+
+/// Hears of conversions that cannot begin or go on, and finds other ways: the graph.
+pub(crate) trait FailureObserver: Send + Sync {
+    /// The last step of `path`, at this source pad of this element, failed.
+    fn conversion_failed(&self, element: &Arc<str>, key: &PadKey, path: &[Step], error: &Error);
+}
+
+/// The source pad whose media is converted.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) failures: Weak<dyn FailureObserver>,
+    pub(crate) element: Arc<str>,
+    pub(crate) key: PadKey,
+    pub(crate) rates: Arc<SharedRates>,
+    pub(crate) measuring: Arc<Measuring>,
+}
+
+/// One conversion: a consumer of what feeds it, a source for what comes after it.
+pub(crate) struct Stage {
+    /// Its own consumption of what feeds it.
+    pub(crate) link: Arc<Link>,
+    pub(crate) input: Arc<Sink>,
+    pub(crate) output: Arc<Source>,
+    pub(crate) step: Step,
+    runner: Arc<Runner>,
+}
+
+impl Stage {
+    /// A conversion that starts with the first media. `path`: all steps up to this one.
+    pub(crate) fn new(
+        plane: &Arc<Plane>,
+        converters: Arc<dyn Converters>,
+        place: &Place,
+        path: &[Step],
+    ) -> Option<Self> {
+        let step = path.last()?.clone();
+        let kind = place.key.kind;
+        let counters = plane
+            .conversions()
+            .counters(converters.conversions().get(step.conversion)?);
+        let format = plane.formats().get(step.output.number())?;
+        let stamps_format = format.packaging == Packaging::Rtp;
+        let output = |runner: &Weak<Runner>| {
+            Arc::new(Output {
+                runner: runner.clone(),
+                input: OnceLock::new(),
+                source: OnceLock::new(),
+                format: step.output.number(),
+                stamps_format,
+                order: Mutex::default(),
+            })
+        };
+        let mut handle = None;
+        let bitrate = step
+            .encodes
+            .then(|| EncoderBitrate::new(kind, place.rates.clone(), step.bitrate));
+        let runner = Runner::new(
+            plane,
+            kind,
+            bitrate,
+            counters,
+            on_failure(place, path),
+            |runner| {
+                let output = handle.insert(output(runner)).clone();
+                Recipe {
+                    converters,
+                    settings: settings(&format, &step),
+                    step: step.clone(),
+                    sink: converter_output(output),
+                }
+            },
+        );
+        let output = handle?;
+        let (input, intake) = input(plane, &place.key, &runner);
+        let _ = intake.sink.set(Arc::downgrade(&input));
+        let source = source(plane, place, &runner, &input, &step);
+        let _ = output.input.set(Arc::downgrade(&input));
+        let _ = output.source.set(Arc::downgrade(&source));
+        Some(Self {
+            link: Arc::new(Link::new(own_connection(place, source.id()))),
+            input,
+            output: source,
+            step,
+            runner,
+        })
+    }
+
+    /// The element's encoder bitrates changed.
+    pub(crate) fn retarget(&self) {
+        self.runner.retarget();
+    }
+
+    /// The last consumer went. What is to be done is done on a worker.
+    pub(crate) fn stop(&self) {
+        self.runner.stop();
+    }
+}
+
+fn on_failure(place: &Place, path: &[Step]) -> super::runner::OnFailure {
+    let (place, path) = (place.clone(), path.to_vec());
+    Box::new(move |error: Error| {
+        if let Some(graph) = place.failures.upgrade() {
+            graph.conversion_failed(&place.element, &place.key, &path, &error);
+        }
+    })
+}
+
+fn converter_output(output: Arc<Output>) -> ConverterOutput {
+    AbiConverterOutput_TO::from_ptr(RArc::new(OutputHandle(output)), TD_Opaque)
+}
+
+fn input(plane: &Plane, key: &PadKey, runner: &Arc<Runner>) -> (Arc<Sink>, Arc<Intake>) {
+    let intake = Arc::new(Intake {
+        runner: runner.clone(),
+        sink: OnceLock::new(),
+    });
+    let handler = RArc::new(IntakeHandler(intake.clone()));
+    let handler = AbiSinkHandler_TO::from_ptr(handler, TD_Opaque);
+    let flow = plane
+        .flow()
+        .open(key.clone(), Direction::In, Arc::new(Unobserved));
+    (Arc::new(Sink::new(handler, None, 0, flow)), intake)
+}
+
+fn source(
+    plane: &Arc<Plane>,
+    place: &Place,
+    runner: &Arc<Runner>,
+    input: &Arc<Sink>,
+    step: &Step,
+) -> Arc<Source> {
+    let key = &place.key;
+    let downstream = Downstream {
+        runner: runner.clone(),
+        input: input.clone(),
+        encodes: step.encodes,
+    };
+    let handler = AbiSourceHandler_TO::from_ptr(RArc::new(downstream), TD_Opaque);
+    let flow = plane
+        .flow()
+        .open(key.clone(), Direction::Out, Arc::new(Unobserved));
+    let source = Source::converted(plane, key.kind, handler, flow).measuring(&place.measuring);
+    source.set_format(Some(step.output.clone()), plane);
+    Arc::new(source)
+}
+
+/// The link by which a stage consumes: it belongs to no connection of a client.
+fn own_connection(place: &Place, number: u32) -> Connection {
+    Connection {
+        source: place.element.clone(),
+        sink: format!("conversion {number}").into(),
+        kind: place.key.kind,
+        source_description: place.key.description.clone(),
+        sink_description: place.key.description.clone(),
+    }
+}
+
+/// What the output's format and the consumer's element ask for.
+fn settings(format: &Format, step: &Step) -> ConverterSettings {
+    let pixels = |name: &str| {
+        let given = format.parameters.iter().find(|(known, _)| known == name);
+        given.and_then(|(_, value)| value.parse::<u32>().ok())
+    };
+    let is_sound = format.channels > 0;
+    let rate =
+        |(numerator, denominator): (u32, u32)| f64::from(numerator) / f64::from(denominator.max(1));
+    ConverterSettings {
+        width: pixels("width"),
+        height: pixels("height"),
+        channels: is_sound.then_some(format.channels),
+        sample_rate: (is_sound && format.clock_rate > 0).then_some(format.clock_rate),
+        frame_rate: step.frame_rate.map(rate),
+        bitrate: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Formats;
+
+    #[test]
+    fn settings_hold_what_is_asked_for_and_nothing_else() {
+        let formats = Formats::default();
+        let format = formats.hold(Format::rtp("VP8", 90_000, 0)).unwrap();
+        let step = Step {
+            conversion: 0,
+            input: format.clone(),
+            output: format,
+            frame_rate: Some((30_000, 1001)),
+            bitrate: None,
+            transcodes: true,
+            encodes: true,
+        };
+        let video = Format::rtp("VP8", 90_000, 0);
+        let rate = ConverterSettings {
+            frame_rate: Some(30_000.0 / 1001.0),
+            ..ConverterSettings::default()
+        };
+        assert_eq!(settings(&video, &step), rate);
+        let raw = video.with("width", "640").with("height", "480");
+        let size = ConverterSettings {
+            width: Some(640),
+            height: Some(480),
+            ..rate
+        };
+        assert_eq!(settings(&raw, &step), size);
+        let audio = settings(&Format::rtp("OPUS", 48_000, 2), &step);
+        assert_eq!((audio.sample_rate, audio.channels), (Some(48_000), Some(2)));
+    }
+}

@@ -1,0 +1,119 @@
+//! What all pipelines of a server share.
+
+use std::{
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
+};
+
+use crate::{
+    conversion_counters::{ConversionFigures, Ledger},
+    converters::Converters,
+    demand::SharedEncoding,
+    flow::FlowMonitor,
+    format::Formats,
+    thinning,
+    timers::Timers,
+    workers::Workers,
+};
+
+/// Clock, formats and threads of the media plane.
+pub struct Plane {
+    formats: Formats,
+    timers: Timers,
+    flow: FlowMonitor,
+    epoch: Instant,
+    pads: AtomicU32,
+    converters: OnceLock<Weak<dyn Converters>>,
+    workers: Workers,
+    conversions: Ledger,
+    shared_encoding: OnceLock<SharedEncoding>,
+}
+
+/// What the media plane has counted since the server started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// By kind of conversion; empty before the first one.
+    pub conversions: Vec<ConversionFigures>,
+    /// Frames of shared encodings that weak viewers were not sent.
+    pub frames_left_out: u64,
+}
+
+impl Plane {
+    /// Starts the two threads of the plane: timers and flow watch.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start() -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            formats: Formats::default(),
+            timers: Timers::start("media-timers")?,
+            flow: FlowMonitor::start()?,
+            epoch: Instant::now(),
+            pads: AtomicU32::new(0),
+            converters: OnceLock::new(),
+            workers: Workers::default(),
+            conversions: Ledger::default(),
+            shared_encoding: OnceLock::new(),
+        }))
+    }
+
+    /// The clock of all pipelines, ns since the server started, monotonic.
+    pub fn now(&self) -> i64 {
+        i64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// The formats met so far.
+    pub fn formats(&self) -> &Formats {
+        &self.formats
+    }
+
+    /// Names what converts media from now on; only the first call counts. The caller
+    /// keeps it alive.
+    pub fn set_converters(&self, converters: &Arc<dyn Converters>) {
+        let _ = self.converters.set(Arc::downgrade(converters));
+    }
+
+    pub(crate) fn converters(&self) -> Option<Arc<dyn Converters>> {
+        self.converters.get()?.upgrade()
+    }
+
+    /// Sets who decides about an encoding that is shared; only the first call counts.
+    pub fn set_shared_encoding(&self, rule: SharedEncoding) {
+        let _ = self.shared_encoding.set(rule);
+    }
+
+    pub(crate) fn shared_encoding(&self) -> SharedEncoding {
+        self.shared_encoding.get().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    pub(crate) fn conversions(&self) -> &Ledger {
+        &self.conversions
+    }
+
+    /// What the media plane has counted.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            conversions: self.conversions.figures(),
+            frames_left_out: thinning::frames_left_out(),
+        }
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    pub(crate) fn flow(&self) -> &FlowMonitor {
+        &self.flow
+    }
+
+    pub(crate) fn next_pad(&self) -> u32 {
+        self.pads.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

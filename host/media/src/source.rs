@@ -1,0 +1,340 @@
+//! The host's side of a source pad: the media path begins here.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use rivero_plugin_api::{
+    Encoding, MediaKind, Packet, Upstream,
+    abi::{traits::SourceHandler, types::AbiUpstream},
+};
+
+use crate::{
+    cursor::Burst,
+    demand::Demand,
+    depth::Depth,
+    fanout::{FanOut, Member},
+    flow::Flow,
+    format::{CurrentFormat, FormatUse},
+    history::{self, History},
+    keyframe::{Requests, Verdict},
+    latency::Measuring,
+    link::{Hop, Link},
+    plane::Plane,
+};
+
+/// What the paths to all consumers carry is looked at this long after one of them has changed, for
+/// all changes of that time together: many weak viewers report theirs many times a second.
+const COLLECTION: Duration = Duration::from_millis(20);
+/// So many consumers are looked at at once when one of them comes or goes, which is before what is
+/// encoded for them begins; of more the estimates are collected, so that a thousand joins are not a
+/// thousand looks at a thousand consumers.
+const FEW: usize = 16;
+/// Packets that are pushed at once: a [selection](crate::cursor::Selection) has one bit for each.
+const BURST: usize = 64;
+
+/// Where packets of an element leave it.
+pub struct Source {
+    id: u32,
+    kind: MediaKind,
+    plane: Weak<Plane>,
+    handler: SourceHandler,
+    flow: Arc<Flow>,
+    format: CurrentFormat,
+    fan_out: ArcSwap<FanOut>,
+    history: History,
+    keyframes: Mutex<Requests>,
+    demand: Demand,
+    /// What comes out of a conversion has one encoding, whatever the original has.
+    is_converted: bool,
+    measuring: Arc<Measuring>,
+}
+
+impl Source {
+    pub(crate) fn new(
+        plane: &Arc<Plane>,
+        kind: MediaKind,
+        handler: SourceHandler,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            id: plane.next_pad(),
+            kind,
+            plane: Arc::downgrade(plane),
+            handler,
+            flow,
+            format: CurrentFormat::default(),
+            fan_out: ArcSwap::default(),
+            history: History::default(),
+            keyframes: Mutex::default(),
+            demand: Demand::new(plane.shared_encoding()),
+            is_converted: false,
+            measuring: Arc::default(),
+        }
+    }
+
+    /// What comes out of a conversion.
+    pub(crate) fn converted(
+        plane: &Arc<Plane>,
+        kind: MediaKind,
+        handler: SourceHandler,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            is_converted: true,
+            ..Self::new(plane, kind, handler, flow)
+        }
+    }
+
+    /// Has it measure the age of media while its pipeline wants that.
+    pub(crate) fn measuring(mut self, measuring: &Arc<Measuring>) -> Self {
+        self.measuring = measuring.clone();
+        self
+    }
+
+    pub(crate) fn is_converted(&self) -> bool {
+        self.is_converted
+    }
+
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.kind
+    }
+
+    /// Unique in the process; packets carry it as their origin.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Hands a burst to all consumers. Never blocks. One producer at a time.
+    pub fn push(self: &Arc<Self>, packets: &[Packet]) {
+        let Some(_depth) = Depth::enter() else { return };
+        for packets in packets.chunks(BURST) {
+            let mut burst = Burst::new(packets);
+            if self.measuring.is_on()
+                && let Some(plane) = self.plane.upgrade()
+            {
+                burst = burst.measured(plane.now());
+            }
+            self.flow.on_packets(packets.len() as u64);
+            let fan_out = self.fan_out.load();
+            if self.history.is_on()
+                && let Some(plane) = self.plane.upgrade()
+            {
+                let now = plane.now();
+                // Here, on the producer's thread, so that no live packet overtakes what a consumer
+                // is shown; and before this burst is stored, which it gets as everybody does.
+                if fan_out.take_joined() {
+                    fan_out.catch_up(|encoding| self.history.since_keyframe(encoding, now));
+                }
+                // Before the push: a consumer may ask for a packet again as soon as it misses it.
+                self.history.store(packets, now);
+            }
+            if fan_out.push(&burst) {
+                self.repeat_keyframe_request();
+            }
+        }
+    }
+
+    /// Whether a consumer that joins now will be shown something at once.
+    pub(crate) fn has_recent_keyframe(&self, encoding: u8) -> bool {
+        let plane = self.plane.upgrade();
+        plane.is_some_and(|plane| self.history.has_keyframe(encoding, plane.now()))
+    }
+
+    /// Some consumer waits for a keyframe: asks again when a request was lost.
+    fn repeat_keyframe_request(self: &Arc<Self>) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        if self.keyframes().overdue(plane.now()) {
+            self.request_keyframe();
+        }
+    }
+
+    /// Asks the producer for a keyframe, soon and not too often.
+    pub fn request_keyframe(self: &Arc<Self>) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        // In a statement of its own: the lock is let go before the producer's module is called.
+        let verdict = self.keyframes().on_request(plane.now());
+        match verdict {
+            Verdict::Now => self.send_upstream(Upstream::KeyframeRequest),
+            Verdict::Pending => {}
+            Verdict::Later(delay) => {
+                let source = Arc::downgrade(self);
+                plane.timers().after(delay, move || {
+                    if let Some(source) = source.upgrade() {
+                        source.send_keyframe_request();
+                    }
+                });
+            }
+        }
+    }
+
+    fn send_keyframe_request(&self) {
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        self.keyframes().on_sent(plane.now());
+        self.send_upstream(Upstream::KeyframeRequest);
+    }
+
+    fn keyframes(&self) -> MutexGuard<'_, Requests> {
+        self.keyframes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message to the producer.
+    pub(crate) fn send_upstream(&self, message: Upstream) {
+        self.handler.upstream(AbiUpstream::from(message));
+    }
+
+    /// A consumer's path carries another amount. Where there are several encodings or layers it
+    /// alone gets another one of them, at once; else all share what there is, and the weakest
+    /// decides, soon, what is sent, or the best, and the others get some of its frames.
+    pub(crate) fn on_estimate(self: &Arc<Self>, link: &Link, estimate: u64) {
+        if self.select_layer(link, estimate) {
+            self.request_keyframe();
+        }
+        self.collect_estimates();
+    }
+
+    fn collect_estimates(self: &Arc<Self>) {
+        if !self.demand.schedule() {
+            return;
+        }
+        let Some(plane) = self.plane.upgrade() else {
+            return;
+        };
+        let source = Arc::downgrade(self);
+        plane.timers().after(COLLECTION, move || {
+            if let Some(source) = source.upgrade() {
+                source.demand.begin();
+                source.apply_estimates();
+            }
+        });
+    }
+
+    /// Other consumers are there, now `count`.
+    pub(crate) fn on_consumers(self: &Arc<Self>, count: usize) {
+        if count <= FEW {
+            self.apply_estimates();
+        } else {
+            self.collect_estimates();
+        }
+    }
+
+    fn apply_estimates(self: &Arc<Self>) {
+        self.select_layers(&self.encodings());
+        self.send_estimate();
+    }
+
+    /// Has the producer send what the paths carry.
+    fn send_estimate(&self) {
+        let fan_out = self.fan_out.load();
+        if let Some(best) = self.demand.best(fan_out.members().map(Member::estimate)) {
+            for member in fan_out.members().filter(|member| member.estimate() < best) {
+                member.link().thin();
+            }
+        }
+        let paths = fan_out.members().map(Member::path);
+        if let Some(bits_per_second) = self.demand.update(paths) {
+            self.send_upstream(Upstream::BandwidthEstimate { bits_per_second });
+        }
+    }
+
+    fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
+        let fan_out = self.fan_out.load();
+        let mut switches = false;
+        for member in fan_out.members() {
+            switches |= member.link().choose(encodings, member.estimate());
+        }
+        if switches {
+            self.request_keyframe();
+        }
+    }
+
+    /// Chooses an encoding for one consumer; `true` when it is to change.
+    pub(crate) fn select_layer(&self, link: &Link, estimate: u64) -> bool {
+        link.choose(&self.demand.encodings(), estimate)
+    }
+
+    /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.
+    pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
+        self.demand.next_bitrate(link.choice(), estimate)
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub(crate) fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    pub(crate) fn handler(&self) -> &SourceHandler {
+        &self.handler
+    }
+
+    pub(crate) fn format(&self) -> u32 {
+        self.format.number()
+    }
+
+    /// What keeps the number of the present format valid.
+    pub(crate) fn format_use(&self) -> Option<Arc<FormatUse>> {
+        self.format.usage()
+    }
+
+    /// This pad on the route of a link.
+    pub(crate) fn hop(&self) -> Hop {
+        Hop {
+            pad: self.id,
+            format: self.format(),
+        }
+    }
+
+    /// `true` when it is a change.
+    pub(crate) fn set_format(&self, format: Option<Arc<FormatUse>>, plane: &Plane) -> bool {
+        let number = format.as_deref().map_or(0, FormatUse::number);
+        let keeps = plane
+            .formats()
+            .get(number)
+            .is_some_and(|format| history::keeps(format.packaging));
+        // Sound is not asked for again, and begins without a keyframe.
+        self.history.set_on(keeps && self.kind == MediaKind::Video);
+        if !keeps {
+            self.history.clear();
+        }
+        self.format.set(format)
+    }
+
+    /// What the producer sends has changed.
+    pub fn set_encodings(self: &Arc<Self>, encodings: Vec<Encoding>) {
+        self.demand.encodings().clone_from(&encodings);
+        self.select_layers(&encodings);
+    }
+
+    /// The encodings that the producer announced.
+    pub fn encodings(&self) -> Vec<Encoding> {
+        self.demand.encodings().clone()
+    }
+
+    /// A copy of the consumers, to be changed and [installed](Self::set_consumers).
+    pub(crate) fn consumers(&self) -> FanOut {
+        FanOut::clone(&self.fan_out.load())
+    }
+
+    /// How many consumers there are.
+    pub(crate) fn consumer_count(&self) -> usize {
+        self.fan_out.load().len()
+    }
+
+    /// Installs new consumers; gives the number of the former ones.
+    pub(crate) fn set_consumers(&self, consumers: FanOut) -> usize {
+        self.fan_out.swap(Arc::new(consumers)).len()
+    }
+}
