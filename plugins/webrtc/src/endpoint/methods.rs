@@ -25,7 +25,7 @@ use crate::{
     },
     certificates,
     data::ChannelOptions,
-    dscp::Mark,
+    dscp,
     peer::KeyType,
     settings::{self, BaseRtpSettings, WebRtcSettings},
     shard::Shards,
@@ -44,7 +44,7 @@ impl WebRtcEndpoint for Endpoint {
         let shards = Shards::obtain(base.port_range())?;
         Ok(Self(Arc::new(Shared {
             certificate: certificates::obtain(key_type, &webrtc)?,
-            mark: Mark::of(params.qos_dscp, webrtc.qos_dscp),
+            mark: dscp::mark(params.qos_dscp, webrtc.qos_dscp),
             shard: shards.assign()?,
             _shards: shards,
             properties: Mutex::new(Properties::from_configuration()),

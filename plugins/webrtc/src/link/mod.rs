@@ -13,12 +13,12 @@ mod servers;
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+use rivero_net::Mark;
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use rivero_rtp_session::{SendBounds, Session, SessionEvent, SessionSnapshot, Track};
 
 use crate::{
     data::{ChannelSnapshot, DataEvent, DataTrack},
-    dscp::Mark,
     peer::{IceCredentials, Path, Peer, PeerError, PeerEvent, Transmit, TurnServer},
     shard::Outgoing,
 };
@@ -175,7 +175,7 @@ impl Link {
         mut outgoing: Outgoing<'_>,
     ) -> bool {
         #[cfg(test)]
-        outgoing.add(|buffer| self.spoil(buffer));
+        rivero_rtp_session::Datagrams::add(&mut outgoing, |buffer| self.spoil(buffer));
         if track == Track::number(MediaKind::Data) {
             self.forward_messages(now, packets, selection);
             // Messages leave as SCTP decides.

@@ -10,19 +10,13 @@ use std::{
 };
 
 use mio::{Interest, Registry};
+use rivero_net::{
+    Encryption, Framing, LengthPrefix, Mark, MediaSocket, Stream, Token, length_prefixed,
+};
 use slab::Slab;
 
-use super::{
-    outgoing::Framing,
-    socket::MediaSocket,
-    stream::{Cut, Stream},
-    tls::Tls,
-    token::Token,
-};
-use crate::{
-    dscp::Mark,
-    peer::{ACTIVE_PORT, Carrier, Path, TurnServer, TurnTransport},
-};
+use super::{framing::turn_message, tls::Tls};
+use crate::peer::{ACTIVE_PORT, Carrier, Path, TurnServer, TurnTransport};
 
 /// Below are the tokens of the shard's own sockets.
 pub(super) const FIRST_KEY: usize = 16;
@@ -124,7 +118,7 @@ impl Links {
         ports: Option<&RangeInclusive<u16>>,
         mark: Mark,
     ) -> io::Result<()> {
-        let connect = |tls| Stream::connect(None, server.address, Cut::Turn, tls, mark);
+        let connect = |tls| Stream::connect(None, server.address, turn_message, tls, mark);
         let wire = match server.transport {
             TurnTransport::Udp => {
                 let v6 = server.address.is_ipv6();
@@ -132,7 +126,10 @@ impl Links {
                 Wire::Datagrams(socket?)
             }
             TurnTransport::Tcp => Wire::Stream(connect(None)?),
-            TurnTransport::Tls => Wire::Stream(connect(Some(Tls::new(&server.host)?))?),
+            TurnTransport::Tls => {
+                let tls: Box<dyn Encryption> = Box::new(Tls::new(&server.host)?);
+                Wire::Stream(connect(Some(tls))?)
+            }
         };
         let former = self.of_server.get(&(token, number)).copied();
         if let Some((key, link)) = former.and_then(|key| Some((key, self.take(key)?))) {
@@ -242,7 +239,7 @@ impl Links {
         }
         self.resting.insert((token, path), now + REST);
         let local = Some(path.local.ip());
-        let stream = Stream::connect(local, path.remote, Cut::Length, None, mark);
+        let stream = Stream::connect(local, path.remote, length_prefixed, None, mark);
         let wire = stream
             .inspect_err(|error| tracing::debug!(remote = %path.remote, %error, "no connection"))
             .ok()?;
@@ -264,7 +261,7 @@ impl Links {
     ) {
         if let Some(stream) = self.stream(registry, token, path, mark) {
             let mut frame = Vec::with_capacity(bytes.len() + 2);
-            Framing::Length.wrap(&mut frame, |out| {
+            LengthPrefix.wrap(&mut frame, |out| {
                 out.extend_from_slice(bytes);
                 true
             });

@@ -1,18 +1,10 @@
 //! Shards: a thread with its sockets and the transports that it alone touches.
 
-mod coalescing;
-mod group;
+mod framing;
 mod links;
-mod listener;
-mod load;
-mod outgoing;
 mod routes;
-mod runs;
-mod socket;
 mod station;
-mod stream;
 mod tls;
-mod token;
 mod watch;
 mod worker;
 
@@ -32,21 +24,25 @@ use std::{
 };
 
 use mio::{Poll, Waker};
+pub(crate) use rivero_net::Token;
+use rivero_net::{
+    MediaSocket,
+    shard::{BurstQueue, Places, Pulse, ShardGroup},
+};
 use rivero_plugin_api::{Error, Result, SinkGroupHandle, supervise};
 
-pub(crate) use outgoing::{Outgoing, SendCounters};
+pub(crate) use framing::Framing;
 pub(crate) use tls::configuration as tls_configuration;
-pub(crate) use token::Token;
 
 use crate::link::Link;
-use group::{BurstQueue, ShardGroup};
-use socket::MediaSocket;
-use station::{Pulse, Station};
-use token::MAX_PLACES;
+use station::Station;
 use worker::Sockets;
 
 /// Something to do with a transport, on its thread.
 pub(crate) type Action = Box<dyn FnOnce(&mut Link, Instant) + Send>;
+
+/// The datagrams of a burst to one peer.
+pub(crate) type Outgoing<'a> = rivero_net::Outgoing<'a, Framing>;
 
 /// What a shard is told.
 pub(crate) enum Command {
@@ -154,41 +150,6 @@ struct Ports {
     tcp: Option<u16>,
 }
 
-/// Places for transports; a free one is used again under a new generation.
-#[derive(Default)]
-struct Places {
-    free: Vec<u32>,
-    /// The generation of who has each place.
-    taken: Vec<Option<u32>>,
-    generation: u32,
-}
-
-impl Places {
-    fn reserve(&mut self) -> Option<Token> {
-        self.generation = self.generation.wrapping_add(1);
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => {
-                let place = u32::try_from(self.taken.len()).ok();
-                let place = place.filter(|place| *place < MAX_PLACES)?;
-                self.taken.push(None);
-                place
-            }
-        };
-        *self.taken.get_mut(place as usize)? = Some(self.generation);
-        Some(Token::new(self.generation, place))
-    }
-
-    /// Only the first time: an endpoint's release and its failure may both end a transport.
-    fn free(&mut self, token: Token) {
-        let taken = self.taken.get_mut(token.place as usize);
-        let taken = taken.and_then(|taken| taken.take_if(|of| *of == token.generation));
-        if taken.is_some() {
-            self.free.push(token.place);
-        }
-    }
-}
-
 impl Shard {
     fn start(ports: Option<&RangeInclusive<u16>>) -> Result<Arc<Self>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -221,7 +182,7 @@ impl Shard {
             pulse: pulse.clone(),
             commands: Mutex::new(commands),
             waker,
-            group: SinkGroupHandle::new(ShardGroup(queue.clone())),
+            group: SinkGroupHandle::new(ShardGroup::new(queue.clone())),
             #[cfg(test)]
             queue: queue.clone(),
             v4,

@@ -1,17 +1,14 @@
 //! The thread of a shard: a worker after the other, should one fail.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
-        mpsc::Receiver,
-    },
+    sync::{Arc, mpsc::Receiver},
     thread,
     time::Instant,
 };
 
 use mio::Poll;
 use nix::sys::prctl::set_timerslack;
+use rivero_net::shard::{BurstQueue, Pulse};
 use rivero_plugin_api::{
     host,
     supervise::{BackOff, contain, contained},
@@ -20,78 +17,8 @@ use serde_json::json;
 
 use super::{
     Command,
-    group::BurstQueue,
     worker::{Sockets, Worker},
 };
-
-/// How a shard's thread is doing, as others see it. The thread alone writes all but `stuck`.
-#[derive(Default)]
-pub(super) struct Pulse {
-    /// Odd while a turn of the loop is being done, even while the thread waits.
-    beat: AtomicU64,
-    /// No worker is at work.
-    down: AtomicBool,
-    /// One turn has lasted for longer than any should, see `watch`.
-    stuck: AtomicBool,
-    /// Per cent of its time that it was busy lately.
-    load: AtomicU32,
-}
-
-impl Pulse {
-    /// A turn begins.
-    pub(super) fn turns(&self) {
-        self.step();
-    }
-
-    /// The turn is done; the thread waits for what comes next.
-    pub(super) fn rests(&self) {
-        self.step();
-    }
-
-    // One thread writes, and nothing is published by it: relaxed, without a locked instruction.
-    fn step(&self) {
-        self.beat
-            .store(self.beat.load(Relaxed).wrapping_add(1), Relaxed);
-    }
-
-    fn begin(&self) {
-        // Whatever the worker before was doing, nothing is being done now.
-        let beat = self.beat.load(Relaxed);
-        self.beat.store(beat.wrapping_add(beat & 1), Relaxed);
-    }
-
-    /// The turn that is being done.
-    pub(super) fn turn(&self) -> Option<u64> {
-        let beat = self.beat.load(Relaxed);
-        (beat & 1 == 1).then_some(beat)
-    }
-
-    pub(super) fn is_down(&self) -> bool {
-        self.down.load(Relaxed)
-    }
-
-    pub(super) fn is_stuck(&self) -> bool {
-        self.stuck.load(Relaxed)
-    }
-
-    pub(super) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Relaxed);
-    }
-
-    pub(super) fn load(&self) -> u32 {
-        self.load.load(Relaxed)
-    }
-
-    pub(super) fn set_load(&self, percent: u32) {
-        self.load.store(percent, Relaxed);
-    }
-
-    pub(super) fn set_down(&self, down: bool) {
-        if self.is_down() != down {
-            self.down.store(down, Relaxed);
-        }
-    }
-}
 
 /// What outlives the workers of a shard: its addresses are in the candidates of endpoints that
 /// have no transport yet.
@@ -133,7 +60,7 @@ impl Station {
 
     /// One worker; should it fail, its transports end with it.
     fn work(&mut self) -> Ended {
-        self.pulse.begin();
+        self.pulse.worker_begins();
         let Self {
             poll,
             sockets,

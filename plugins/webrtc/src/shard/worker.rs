@@ -15,21 +15,18 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Registry, event::Source, net::TcpListener};
+use rivero_net::{
+    BATCH, Mark, MediaSocket, ReceiveBuffers, SendCounters, Token, listener,
+    shard::{BurstQueue, Coalescing, Load, Pulse, Waiting},
+};
 use rivero_plugin_api::{Packet, SinkSelection, supervise::contained};
 
 use super::{
-    Action, Command, Outgoing, SendCounters, Token,
-    coalescing::Coalescing,
-    group::{BurstQueue, Waiting},
+    Action, Command, Framing, Outgoing,
     links::Links,
-    listener,
-    load::Load,
     routes::{self, Routes},
-    socket::{BATCH, MediaSocket, ReceiveBuffers},
-    station::Pulse,
 };
 use crate::{
-    dscp::Mark,
     link::Link,
     peer::{Carrier, Transmit},
 };
@@ -192,7 +189,7 @@ impl<'a> Worker<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            self.pulse.turns();
+            self.pulse.turn_begins();
             self.load.turn_begins(Instant::now());
             for event in &events {
                 match event.token() {
@@ -221,7 +218,7 @@ impl<'a> Worker<'a> {
                 self.pulse.set_load(percent);
                 self.coalescing.on_load(percent);
             }
-            self.pulse.rests();
+            self.pulse.turn_ends();
         }
     }
 
@@ -404,7 +401,9 @@ impl<'a> Worker<'a> {
             let outgoing = match path.carrier {
                 Carrier::Udp => {
                     let socket = sockets.udp(path.local.is_ipv6())?;
-                    Outgoing::new(socket, path, scratch, counters)
+                    let local = Some(path.local.ip());
+                    let (remote, framing) = (path.remote, Framing::Unframed);
+                    Outgoing::datagrams(socket, local, remote, framing, scratch, counters)
                 }
                 _ => {
                     Detour::of(links, registry, transport, token, path)?.outgoing(scratch, counters)

@@ -7,8 +7,10 @@
 
 use std::{net::SocketAddr, time::Instant};
 
+use rivero_net::Token;
+
 use super::{Worker, routes};
-use crate::{peer::Path, shard::Token};
+use crate::peer::Path;
 
 impl Worker<'_> {
     /// Whether the path between a shared socket and `remote` is another transport's.

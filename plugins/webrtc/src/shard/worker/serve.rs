@@ -3,17 +3,15 @@
 use std::{io, net::SocketAddr, time::Instant};
 
 use mio::Registry;
+use rivero_net::{BATCH, MediaSocket, READ, SendCounters, Stream, Token};
 
 use super::{RECEIVE_TURNS, Worker};
 use crate::{
     link,
     peer::{Carrier, Path, RelayFraming},
     shard::{
-        Outgoing, SendCounters, Token,
+        Framing, Outgoing,
         links::{self, FIRST_KEY, Link, Links, Owner, Wire},
-        outgoing::Framing,
-        socket::{BATCH, MediaSocket},
-        stream::{self, Stream},
     },
 };
 
@@ -110,7 +108,7 @@ impl Worker<'_> {
         stream: &mut Stream,
     ) -> io::Result<bool> {
         let mut chunk = std::mem::take(&mut self.chunk);
-        chunk.resize(stream::READ, 0);
+        chunk.resize(READ, 0);
         let mut more = Ok(true);
         for _ in 0..RECEIVE_TURNS {
             more = stream.turn(&mut chunk);
@@ -226,7 +224,7 @@ impl<'a> Detour<'a> {
     ) -> Option<Self> {
         if path.carrier == Carrier::Tcp {
             let stream = links.stream(registry, token, path, transport.mark())?;
-            return Some(Self::Connection(stream, Framing::Length));
+            return Some(Self::Connection(stream, Framing::LengthPrefix));
         }
         if path.carrier == Carrier::OwnUdp {
             let socket = links.own(token, path.local.is_ipv6())?;
@@ -246,12 +244,16 @@ impl<'a> Detour<'a> {
     ) -> Outgoing<'a> {
         match self {
             Self::Connection(stream, framing) => {
-                Outgoing::streamed(stream, framing, buffer, counters)
+                Outgoing::stream(stream, framing, buffer, counters)
             }
             Self::Relay(socket, server, framing) => {
-                Outgoing::relayed(socket, server, framing, buffer, counters)
+                let framing = Framing::Relay(framing);
+                Outgoing::datagrams(socket, None, server, framing, buffer, counters)
             }
-            Self::OwnSocket(socket, path) => Outgoing::new(socket, path, buffer, counters),
+            Self::OwnSocket(socket, path) => {
+                let (local, framing) = (Some(path.local.ip()), Framing::Unframed);
+                Outgoing::datagrams(socket, local, path.remote, framing, buffer, counters)
+            }
         }
     }
 }

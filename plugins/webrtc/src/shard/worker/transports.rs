@@ -1,9 +1,10 @@
 //! The transports of a shard. Whatever they do, they do contained: one that panics is lost, and
 //! nobody else.
 
+use rivero_net::Token;
 use rivero_plugin_api::supervise::{contain, contained, count};
 
-use crate::{link::Link, shard::Token};
+use crate::link::Link;
 
 /// Where the metrics count panics of transports.
 const PLACE: &str = "a WebRTC transport";

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// How long it is measured before it is said: long enough to have several frames in it.
+/// How long it is measured before it is reported: long enough to have several frames in it.
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// The share of its time that a loop does not wait.
 #[derive(Debug, Default)]
-pub(super) struct Load {
+pub struct Load {
     /// When the present window began, and how long the loop has been busy in it.
     window: Option<Instant>,
     busy: Duration,
@@ -17,14 +17,14 @@ pub(super) struct Load {
 
 impl Load {
     /// The loop begins a turn.
-    pub(super) fn turn_begins(&mut self, now: Instant) {
+    pub fn turn_begins(&mut self, now: Instant) {
         self.turn = Some(now);
         self.window.get_or_insert(now);
     }
 
     /// The loop has done all that there was to do. At the end of a window: per cent of it that it
     /// was busy.
-    pub(super) fn turn_ends(&mut self, now: Instant) -> Option<u32> {
+    pub fn turn_ends(&mut self, now: Instant) -> Option<u32> {
         if let Some(begin) = self.turn.take() {
             self.busy += now.saturating_duration_since(begin);
         }
