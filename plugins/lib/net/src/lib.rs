@@ -4,13 +4,13 @@
 //! - [`Outgoing`]: the datagrams of a burst to one peer, gathered for one call, as a
 //!   [`Session`](rivero_rtp_session::Session) of RTP writes them.
 //! - [`Stream`]: a TCP connection, cut into datagrams.
-//! - [`shard`]: the threads on which sessions live, and how bursts of media get there.
+//! - [`shard`]: the threads on which sessions live, and how bursts of media and datagrams get there.
 //!
 //! Nothing here knows ICE, TURN, DTLS or SDP: which datagram is whose, and what is put around one, is for
 //! the module to say.
 
 mod framing;
-pub mod listener;
+mod listener;
 mod mark;
 mod outgoing;
 mod padding;
@@ -23,5 +23,5 @@ pub use framing::{Framing, LengthPrefix, Unframed};
 pub use mark::Mark;
 pub use outgoing::{Outgoing, SendCounters};
 pub use socket::{BATCH, MediaSocket, ReceiveBuffers};
-pub use stream::{Delimiter, Encryption, Frame, READ, Stream, length_prefixed};
-pub use token::{MAX_PLACES, Token};
+pub use stream::{Delimiter, Encryption, Frame, Stream, length_prefixed};
+pub use token::Token;

@@ -14,7 +14,7 @@ const BACKLOG: i32 = 256;
 ///
 /// # Errors
 /// Those of the system for `wanted` where no port of the range is free, either.
-pub fn listen(
+pub(crate) fn listen(
     v6: bool,
     wanted: u16,
     ports: Option<&RangeInclusive<u16>>,

@@ -281,8 +281,9 @@ impl MediaSocket {
     }
 }
 
-/// What a device without UDP GSO leads to: EIO from its driver, EINVAL from the kernel (udp(7)). There are
-/// other reasons for them, too, so that only a success one by one shows that it was this.
+/// What Linux says when it cannot segment: EIO for a device without checksum offload, EINVAL for more or
+/// other segments than it takes. Both have further reasons, so that only a success one by one shows that
+/// it was this.
 fn may_be_segmentation(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EIO | EINVAL))
 }

@@ -17,8 +17,8 @@ const OUTBOX: usize = 256 << 10;
 /// The same before the connection is there: a few requests, since media is not sent before one of them is
 /// answered.
 const EARLY_OUTBOX: usize = 8 << 10;
-/// Room for one call to read: the longest datagram behind its length fits.
-pub const READ: usize = 64 << 10;
+/// Room for one call to read: about the longest datagram that there may be.
+pub(crate) const READ: usize = 64 << 10;
 
 /// Where the first datagram of some bytes is, and how many bytes it takes with all that is around it.
 pub type Frame = (Range<usize>, usize);
@@ -148,12 +148,17 @@ impl Stream {
         &mut self.socket
     }
 
-    /// Our address and the other side's.
+    /// Our address and the other side's, without the flow label and scope that the system adds to those of
+    /// IPv6: they are compared with addresses that never had any.
     ///
     /// # Errors
     /// Those of the system, where the connection is not there, say.
     pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.socket.local_addr()?, self.socket.peer_addr()?))
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip(), address.port());
+        Ok((
+            plain(self.socket.local_addr()?),
+            plain(self.socket.peer_addr()?),
+        ))
     }
 
     /// Sends whole datagrams, cut as the other side expects; `false` if they were lost.

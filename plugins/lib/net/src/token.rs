@@ -6,7 +6,7 @@
 pub struct Token {
     /// The use of the place that is meant.
     pub generation: u32,
-    /// Where the session is in its shard's list, less than [`MAX_PLACES`].
+    /// Where the session is in its shard's list, less than 2²⁴.
     pub place: u32,
 }
 
@@ -35,7 +35,7 @@ impl Token {
 }
 
 /// Sessions that one shard may have: what fits into 24 bits of a sink's number.
-pub const MAX_PLACES: u32 = 1 << 24;
+pub(crate) const MAX_PLACES: u32 = 1 << 24;
 
 #[cfg(test)]
 mod tests {

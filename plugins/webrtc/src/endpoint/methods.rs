@@ -28,7 +28,7 @@ use crate::{
     dscp,
     peer::KeyType,
     settings::{self, BaseRtpSettings, WebRtcSettings},
-    shard::Shards,
+    shard,
 };
 
 impl SessionEndpoint for Endpoint {}
@@ -41,7 +41,7 @@ impl WebRtcEndpoint for Endpoint {
         };
         let base: BaseRtpSettings = settings::of("BaseRtpEndpoint");
         let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
-        let shards = Shards::obtain(base.port_range())?;
+        let shards = shard::obtain(base.port_range())?;
         Ok(Self(Arc::new(Shared {
             certificate: certificates::obtain(key_type, &webrtc)?,
             mark: dscp::mark(params.qos_dscp, webrtc.qos_dscp),

@@ -11,7 +11,7 @@ use crate::peer::RelayFraming;
 pub(crate) enum Framing {
     /// Not at all: they are datagrams of UDP.
     Unframed,
-    /// Behind their lengths, in a TCP connection with the peer (RFC 6544 §3).
+    /// Behind their lengths, in a TCP connection with the peer (RFC 4571 §2).
     LengthPrefix,
     /// As a TURN server wants them.
     Relay(RelayFraming),

@@ -17,8 +17,7 @@ const LONGEST_WAIT: Duration = Duration::from_micros(750);
 /// packets of a frame. It does not wait for its sockets meanwhile: that would wake it for each
 /// packet, and rounds up to whole milliseconds.
 const NAP: Duration = Duration::from_micros(30);
-/// What takes less time to send is sent at once: a few viewers. It is about the distance of two packets of
-/// a frame, so that nothing is delayed by sending.
+/// What takes less time to send is sent at once: a few viewers.
 const QUICK: Duration = Duration::from_micros(100);
 /// Per cent of its time that a shard is busy before it is loaded …
 const LOADED: u32 = 25;
@@ -27,7 +26,7 @@ const RELIEVED: u32 = 10;
 
 /// What waits for a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueState {
+pub(super) enum QueueState {
     /// Nothing.
     Empty,
     /// All that waits are whole frames, or ends of frames.
@@ -43,7 +42,7 @@ pub enum QueueState {
 
 /// See the module's description.
 #[derive(Debug, Default)]
-pub struct Coalescing {
+pub(super) struct Coalescing {
     loaded: bool,
     /// How long sending to one sink takes, on average.
     per_sink: Duration,
@@ -63,12 +62,12 @@ struct Beginning {
 
 impl Coalescing {
     /// The shard has been busy for this many per cent of its time.
-    pub fn on_load(&mut self, percent: u32) {
+    pub(super) fn on_load(&mut self, percent: u32) {
         self.loaded = percent >= if self.loaded { RELIEVED } else { LOADED };
     }
 
     /// Sending to so many sinks took so long.
-    pub fn on_sent(&mut self, sinks: u32, took: Duration) {
+    pub(super) fn on_sent(&mut self, sinks: u32, took: Duration) {
         if sinks > 0 {
             // An eighth of what is new: a few dozen bursts until it has adapted, and one that was
             // interrupted does not matter.
@@ -77,7 +76,7 @@ impl Coalescing {
     }
 
     /// Whether what waits is sent now. Asked in each turn of the loop.
-    pub fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
+    pub(super) fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
         let QueueState::UnfinishedFrame { sinks, packets } = state else {
             self.beginning = None;
             return state == QueueState::Frames;
@@ -102,8 +101,7 @@ impl Coalescing {
     }
 
     /// How long to sleep before looking at the sockets again, if an unfinished frame waits.
-    #[must_use]
-    pub fn nap(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn nap(&self, now: Instant) -> Option<Duration> {
         let Beginning { until, look, .. } = self.beginning?;
         Some(until.min(look).saturating_duration_since(now))
     }

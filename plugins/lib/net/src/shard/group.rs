@@ -11,7 +11,7 @@ use rivero_plugin_api::{MediaKind, Packet, SinkGroup, SinkSelection, host};
 use serde_json::json;
 use smallvec::SmallVec;
 
-use super::QueueState;
+use super::coalescing::QueueState;
 
 /// Packets that may wait for a shard; further ones are lost, and counted. At 500 packets a second of one
 /// publisher this is what 30 of them send in a second: a shard that is later than that does not catch up.
@@ -27,7 +27,7 @@ const BURST: usize = u64::BITS as usize;
 
 /// What waits for a shard. Taken as a whole; the memory goes back and forth.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     packets: Vec<Packet>,
     sinks: Vec<SinkSelection>,
     /// Ends of each burst in the two lists.
@@ -43,7 +43,8 @@ struct Place {
 
 impl Waiting {
     /// The bursts in the order of their arrival.
-    pub fn bursts(&self) -> impl Iterator<Item = (&[Packet], &[SinkSelection])> {
+    #[inline]
+    pub(super) fn bursts(&self) -> impl Iterator<Item = (&[Packet], &[SinkSelection])> {
         self.places().map(|place| {
             (
                 self.packets.get(place.packets).unwrap_or_default(),
@@ -52,6 +53,7 @@ impl Waiting {
         })
     }
 
+    #[inline]
     fn places(&self) -> impl Iterator<Item = Place> {
         let starts = std::iter::once(&(0, 0)).chain(&self.bursts);
         starts.zip(&self.bursts).map(|(start, end)| Place {
@@ -63,7 +65,7 @@ impl Waiting {
     /// Makes one burst of those that follow each other and go to the same sinks: what came in
     /// parts can leave in one message for each viewer. A burst of others in between does not
     /// matter, since every sink gets its packets in their order.
-    pub fn join_bursts(&mut self) {
+    pub(super) fn join_bursts(&mut self) {
         if self.bursts.len() < 2 {
             return;
         }
@@ -144,13 +146,12 @@ impl Waiting {
     }
 
     /// How many times something is sent to a sink.
-    #[must_use]
-    pub fn sends(&self) -> u32 {
+    pub(super) fn sends(&self) -> u32 {
         u32::try_from(self.sinks.len()).unwrap_or(u32::MAX)
     }
 
     /// Forgets everything but the memory.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.packets.clear();
         self.sinks.clear();
         self.bursts.clear();
@@ -159,7 +160,7 @@ impl Waiting {
 
 /// The queue between producers and a shard.
 #[derive(Debug)]
-pub struct BurstQueue {
+pub(super) struct BurstQueue {
     shard: u64,
     waiting: Mutex<Waiting>,
     waker: Arc<Waker>,
@@ -167,8 +168,7 @@ pub struct BurstQueue {
 
 impl BurstQueue {
     /// The queue of the shard with this number, which `waker` wakes.
-    #[must_use]
-    pub fn new(shard: u64, waker: Arc<Waker>) -> Self {
+    pub(super) fn new(shard: u64, waker: Arc<Waker>) -> Self {
         Self {
             shard,
             waiting: Mutex::default(),
@@ -178,7 +178,7 @@ impl BurstQueue {
 
     /// Marks the calling thread as the shard's own, which needs no waking: it looks at the queue before it
     /// waits again.
-    pub fn enter_thread(&self) {
+    pub(super) fn enter_thread(&self) {
         HERE.set(self.shard);
     }
 
@@ -191,8 +191,7 @@ impl BurstQueue {
     }
 
     /// What there is to send.
-    #[must_use]
-    pub fn state(&self) -> QueueState {
+    pub(super) fn state(&self) -> QueueState {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.bursts.is_empty() {
             true => QueueState::Empty,
@@ -205,7 +204,7 @@ impl BurstQueue {
     }
 
     /// Exchanges what waits against an empty list.
-    pub fn take(&self, empty: &mut Waiting) {
+    pub(super) fn take(&self, empty: &mut Waiting) {
         std::mem::swap(
             &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
             empty,
@@ -215,12 +214,11 @@ impl BurstQueue {
 
 /// The queue as producers see it.
 #[derive(Debug)]
-pub struct ShardGroup(Arc<BurstQueue>);
+pub(super) struct ShardGroup(Arc<BurstQueue>);
 
 impl ShardGroup {
     /// Those who push into this queue.
-    #[must_use]
-    pub fn new(queue: Arc<BurstQueue>) -> Self {
+    pub(super) fn new(queue: Arc<BurstQueue>) -> Self {
         Self(queue)
     }
 }

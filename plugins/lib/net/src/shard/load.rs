@@ -7,7 +7,7 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 /// The share of its time that a loop does not wait.
 #[derive(Debug, Default)]
-pub struct Load {
+pub(super) struct Load {
     /// When the present window began, and how long the loop has been busy in it.
     window: Option<Instant>,
     busy: Duration,
@@ -17,14 +17,14 @@ pub struct Load {
 
 impl Load {
     /// The loop begins a turn.
-    pub fn turn_begins(&mut self, now: Instant) {
+    pub(super) fn turn_begins(&mut self, now: Instant) {
         self.turn = Some(now);
         self.window.get_or_insert(now);
     }
 
     /// The loop has done all that there was to do. At the end of a window: per cent of it that it
     /// was busy.
-    pub fn turn_ends(&mut self, now: Instant) -> Option<u32> {
+    pub(super) fn turn_ends(&mut self, now: Instant) -> Option<u32> {
         if let Some(begin) = self.turn.take() {
             self.busy += now.saturating_duration_since(begin);
         }

@@ -1,11 +1,11 @@
 //! Which places for sessions a shard has left.
 
-use crate::{MAX_PLACES, Token};
+use crate::token::{MAX_PLACES, Token};
 
 /// Places for sessions; a free one is used again under a new generation. They are given out by whoever
 /// makes a session, on any thread, before the shard knows of it.
 #[derive(Debug, Default)]
-pub struct Places {
+pub(super) struct Places {
     free: Vec<u32>,
     /// The generation of who has each place.
     taken: Vec<Option<u32>>,
@@ -14,7 +14,7 @@ pub struct Places {
 
 impl Places {
     /// A name for a new session, unless there are [`MAX_PLACES`].
-    pub fn reserve(&mut self) -> Option<Token> {
+    pub(super) fn reserve(&mut self) -> Option<Token> {
         // Names repeat after 2³² sessions: nothing is under way for so long.
         self.generation = self.generation.wrapping_add(1);
         let place = match self.free.pop() {
@@ -32,7 +32,7 @@ impl Places {
 
     /// Gives a place back. Only the first time: an endpoint's release and its failure may both end a
     /// session, and the place may be a successor's by then.
-    pub fn free(&mut self, token: Token) {
+    pub(super) fn free(&mut self, token: Token) {
         let taken = self.taken.get_mut(token.place as usize);
         let taken = taken.and_then(|taken| taken.take_if(|of| *of == token.generation));
         if taken.is_some() {

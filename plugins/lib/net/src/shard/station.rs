@@ -8,31 +8,28 @@ use std::{
 
 use mio::Poll;
 use nix::sys::prctl::set_timerslack;
-use rivero_net::shard::{BurstQueue, Pulse};
 use rivero_plugin_api::{
     host,
     supervise::{BackOff, contain, contained},
 };
 use serde_json::json;
 
-use super::{
-    Command,
-    worker::{Sockets, Worker},
-};
+use super::{BurstQueue, Command, Routing, ShardSession, Sockets, pulse::Pulse, worker::Worker};
 
-/// What outlives the workers of a shard: its addresses are in the candidates of endpoints that
-/// have no transport yet.
-pub(super) struct Station {
+/// What outlives the workers of a shard: its addresses are in what endpoints have told their peers which
+/// have no session yet.
+pub(super) struct Station<S> {
     /// As in the log and the metrics.
     pub(super) name: String,
     pub(super) poll: Poll,
     pub(super) sockets: Sockets,
-    pub(super) commands: Receiver<Command>,
+    pub(super) commands: Receiver<Command<S>>,
     pub(super) queue: Arc<BurstQueue>,
     pub(super) pulse: Arc<Pulse>,
 }
 
-/// How much longer than it should the thread may sleep, ns.
+/// How much longer than it should the thread may sleep, ns. Linux allows itself 50 µs (prctl(2),
+/// `PR_SET_TIMERSLACK`), longer than the naps of `coalescing` are.
 const TIMER_SLACK: u64 = 10_000;
 
 /// Where the metrics count panics in the end of a worker.
@@ -45,21 +42,20 @@ enum Ended {
     Failed,
 }
 
-impl Station {
+impl<S: ShardSession> Station<S> {
     /// Runs until the shard is told to stop.
-    pub(super) fn run(mut self) {
+    pub(super) fn run<R: Routing<Session = S>>(mut self) {
         self.queue.enter_thread();
-        // Naps of the worker are not to last twice as long as they should (prctl(2)). If it is
-        // refused they do.
+        // If it is refused, naps last longer than they should.
         let _ = set_timerslack(TIMER_SLACK);
         let mut back_off = BackOff::default();
-        while self.work() == Ended::Failed {
+        while self.work::<R>() == Ended::Failed {
             thread::sleep(back_off.pause(Instant::now()));
         }
     }
 
-    /// One worker; should it fail, its transports end with it.
-    fn work(&mut self) -> Ended {
+    /// One worker; should it fail, its sessions end with it.
+    fn work<R: Routing<Session = S>>(&mut self) -> Ended {
         self.pulse.worker_begins();
         let Self {
             poll,
@@ -69,7 +65,7 @@ impl Station {
             pulse,
             name,
         } = self;
-        let mut worker = Worker::new(poll, sockets, commands, queue, pulse);
+        let mut worker = Worker::<R>::new(poll, sockets, commands, queue, pulse);
         let ended = contain(|| worker.run());
         let text = match ended {
             Ok(Ok(())) => return Ended::Stopped,
