@@ -119,7 +119,7 @@ impl ShardSession for Link {
     fn report(&mut self) {
         #[cfg(test)]
         self.trip(Fault::Report);
-        self.take_peer_events();
+        self.handle_peer_events();
         while let Some(event) = self.events.pop_front() {
             self.observer.peer_event(event);
         }

@@ -188,14 +188,14 @@ impl Link {
                     None => continue,
                 }
             }
-            self.take_peer_events();
+            self.handle_peer_events();
             // One at a time: the peer keeps only a few.
             self.send_data(Instant::now())?;
         }
     }
 
     /// Acts on what happened to the peer, and keeps it for the observer.
-    fn take_peer_events(&mut self) {
+    fn handle_peer_events(&mut self) {
         while let Some(event) = self.peer.poll_event() {
             match event {
                 PeerEvent::ApplicationData(packet) => {

@@ -204,7 +204,7 @@ impl BurstQueue {
     }
 
     /// Exchanges what waits against an empty list.
-    pub(super) fn take(&self, empty: &mut Waiting) {
+    pub(super) fn exchange(&self, empty: &mut Waiting) {
         std::mem::swap(
             &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
             empty,

@@ -14,7 +14,7 @@ use crate::Token;
 /// behind) its shard calls [`deliver`](Self::deliver) if something arrived, then
 /// [`Routing::transmit`], [`report`](Self::report) and [`poll_timeout`](Self::poll_timeout).
 pub trait ShardSession: Send + 'static {
-    /// Which of the sockets that are this session's alone, see [`OwnSockets`](super::OwnSockets).
+    /// Which of the sockets that are this session's alone, see [`Network`].
     type SocketId: Copy + Debug + Eq + Hash + Send + 'static;
 
     /// Where panics of sessions count in the metrics, with its article: `a WebRTC transport`.

@@ -44,7 +44,7 @@ pub(super) struct Worker<'a, R: Routing> {
     coalescing: Coalescing,
     load: Load,
     /// Sessions that received something since they were last attended to.
-    touched: Vec<Token>,
+    pending: Vec<Token>,
 }
 
 /// Sockets, and memory for what passes them.
@@ -110,7 +110,7 @@ impl<'a, R: Routing> Worker<'a, R> {
             waiting: Waiting::default(),
             coalescing: Coalescing::default(),
             load: Load::default(),
-            touched: Vec::new(),
+            pending: Vec::new(),
         }
     }
 
@@ -177,11 +177,11 @@ impl<'a, R: Routing> Worker<'a, R> {
             contained(R::Session::END_PLACE, || {
                 self.sessions
                     .with(token, |session| session.close(Instant::now()));
-                self.settle(token);
+                self.flush(token);
             });
             self.sessions.lose(token, text.to_owned());
         }
-        contained(R::Session::END_PLACE, || self.clear_up());
+        contained(R::Session::END_PLACE, || self.drop_lost());
     }
 
     /// How long to wait for the sockets; `None`: until one has something.
@@ -201,7 +201,7 @@ impl<'a, R: Routing> Worker<'a, R> {
                 Ok(Command::Open(token, session)) => self.open(token, session),
                 Ok(Command::With(token, action)) => {
                     self.act(token, action);
-                    self.settle(token);
+                    self.flush(token);
                 }
                 Ok(Command::Close(token)) => self.close(token),
                 #[cfg(test)]
@@ -209,7 +209,7 @@ impl<'a, R: Routing> Worker<'a, R> {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
-            self.clear_up();
+            self.drop_lost();
         }
     }
 
@@ -229,13 +229,13 @@ impl<'a, R: Routing> Worker<'a, R> {
     fn open(&mut self, token: Token, mut session: Box<R::Session>) {
         self.routing.opened(token, &mut session);
         self.sessions.insert(token, session);
-        self.settle(token);
+        self.flush(token);
     }
 
     fn close(&mut self, token: Token) {
         self.sessions
             .with(token, |session| session.close(Instant::now()));
-        self.settle(token);
+        self.flush(token);
         if let Some(mut session) = self.sessions.remove(token) {
             self.forget(token, &mut session);
             contained(R::Session::END_PLACE, || drop(session));
@@ -249,7 +249,7 @@ impl<'a, R: Routing> Worker<'a, R> {
     }
 
     /// Clears up after the sessions that panicked.
-    fn clear_up(&mut self) {
+    fn drop_lost(&mut self) {
         while let Some(mut lost) = self.sessions.next_lost() {
             self.forget(lost.token, &mut lost.session);
             lost.end();
@@ -271,10 +271,10 @@ impl<'a, R: Routing> Worker<'a, R> {
                 let now = *arrived.get_or_insert_with(Instant::now);
                 let (arrival, sessions) = (Arrival { local, remote }, &mut self.sessions);
                 if let Some(token) = self.routing.on_datagram(sessions, now, arrival, data) {
-                    self.touch(token);
+                    self.mark_pending(token);
                 }
             });
-            self.attend();
+            self.process_pending();
             self.send_bursts();
             match received {
                 Ok(BATCH) => {}
@@ -291,29 +291,29 @@ impl<'a, R: Routing> Worker<'a, R> {
     }
 
     /// Has a session attended to when all that waits in a socket is read.
-    fn touch(&mut self, token: Token) {
-        if !self.touched.contains(&token) {
-            self.touched.push(token);
+    fn mark_pending(&mut self, token: Token) {
+        if !self.pending.contains(&token) {
+            self.pending.push(token);
         }
     }
 
     /// Pushes received media to its consumers and lets the sessions answer.
-    fn attend(&mut self) {
-        while let Some(token) = self.touched.pop() {
+    fn process_pending(&mut self) {
+        while let Some(token) = self.pending.pop() {
             self.sessions.with(token, R::Session::deliver);
-            self.settle(token);
+            self.flush(token);
         }
-        self.clear_up();
+        self.drop_lost();
     }
 
     /// Sends what consumers of this shard are to get.
     fn send_bursts(&mut self) {
         let now = Instant::now();
         if !self.coalescing.is_due(now, self.queue.state()) {
-            return self.attend();
+            return self.process_pending();
         }
         let mut waiting = std::mem::take(&mut self.waiting);
-        self.queue.take(&mut waiting);
+        self.queue.exchange(&mut waiting);
         waiting.join_bursts();
         for (packets, sinks) in waiting.bursts() {
             for sink in sinks {
@@ -323,7 +323,7 @@ impl<'a, R: Routing> Worker<'a, R> {
         self.coalescing.on_sent(waiting.sends(), now.elapsed());
         waiting.clear();
         self.waiting = waiting;
-        self.attend();
+        self.process_pending();
     }
 
     #[inline]
@@ -340,8 +340,8 @@ impl<'a, R: Routing> Worker<'a, R> {
         });
         // The list is not searched, this being done for each viewer of each burst: a session that is in it
         // twice is attended to twice, with nothing to do for the second time.
-        if more == Some(true) && self.touched.last() != Some(&token) {
-            self.touched.push(token);
+        if more == Some(true) && self.pending.last() != Some(&token) {
+            self.pending.push(token);
         }
     }
 
@@ -355,16 +355,16 @@ impl<'a, R: Routing> Worker<'a, R> {
             if self.sessions.timer_fired(token, due) {
                 let ran = self.sessions.with(token, |session| session.on_timeout(now));
                 if ran.is_some() {
-                    self.settle(token);
+                    self.flush(token);
                 }
             }
         }
         self.fired = fired;
-        self.clear_up();
+        self.drop_lost();
     }
 
     /// Sends what a session has to say, and notes when it wants to be called.
-    fn settle(&mut self, token: Token) {
+    fn flush(&mut self, token: Token) {
         let mut network = self.io.network(token);
         self.routing.transmit(&mut self.sessions, &mut network);
         let timer = self.sessions.with(token, |session| {

@@ -60,7 +60,7 @@ impl<R: Routing> Worker<'_, R> {
                 }
                 Err(error) => self.lose_own_socket(key, socket, &error),
             }
-            self.attend();
+            self.process_pending();
             self.send_bursts();
         }
     }
@@ -164,7 +164,7 @@ impl<R: Routing> Worker<'_, R> {
             session.on_own_datagram(now, id, arrival, data)
         });
         if answers == Some(true) {
-            self.touch(token);
+            self.mark_pending(token);
         }
     }
 
@@ -182,7 +182,7 @@ impl<R: Routing> Worker<'_, R> {
                 session.on_own_socket_lost(Instant::now(), id, &reason(error))
             });
             if answers == Some(true) {
-                self.touch(token);
+                self.mark_pending(token);
             }
         }
     }
