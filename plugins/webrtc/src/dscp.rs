@@ -1,24 +1,20 @@
-//! The mark in the IP header that routers may act on (RFC 2474), and its names in the API.
+//! The names that the API has for the mark in the IP header, which routers may act on (RFC 2474).
 
-mod mark;
-
-pub(crate) use mark::Mark;
+use rivero_net::Mark;
 
 use crate::api::DSCPValue;
 
-impl Mark {
-    /// What the client chose for an endpoint; without a choice, what the configuration says.
-    pub(crate) fn of(chosen: DSCPValue, configured: DSCPValue) -> Self {
-        let value = match chosen {
-            DSCPValue::NoValue => configured,
-            chosen => chosen,
-        };
-        Self::new(dscp(value))
-    }
+/// The mark that the client chose for an endpoint; without a choice, what the configuration says.
+pub(crate) fn mark(chosen: DSCPValue, configured: DSCPValue) -> Mark {
+    let value = match chosen {
+        DSCPValue::NoValue => configured,
+        chosen => chosen,
+    };
+    Mark::new(code_point(value))
 }
 
 /// The code point of six bits. The names for media are those of RFC 8837 §5, as Kurento reads it.
-const fn dscp(value: DSCPValue) -> u8 {
+const fn code_point(value: DSCPValue) -> u8 {
     use DSCPValue as D;
     match value {
         D::NoDscp | D::NoValue | D::AudioLow | D::VideoLow | D::DataLow | D::ChromeLow | D::Cs0 => {
@@ -55,11 +51,11 @@ mod tests {
 
     #[test]
     fn the_configuration_counts_where_the_client_chooses_nothing() {
-        let class = |chosen, configured| Mark::of(chosen, configured).traffic_class();
+        let class = |chosen, configured| mark(chosen, configured).traffic_class();
         assert_eq!(class(DSCPValue::AudioHigh, DSCPValue::Cs1), 46 << 2);
         assert_eq!(class(DSCPValue::NoValue, DSCPValue::Cs1), 8 << 2);
         assert_eq!(class(DSCPValue::NoDscp, DSCPValue::Cs1), 0);
-        assert!(Mark::of(DSCPValue::NoValue, DSCPValue::NoValue).is_none());
+        assert!(mark(DSCPValue::NoValue, DSCPValue::NoValue).is_none());
         assert_eq!(Mark::default().traffic_class(), 0);
     }
 }

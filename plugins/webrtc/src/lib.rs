@@ -4,7 +4,8 @@
 //! * [`data`]: data channels of a transport, without I/O as well.
 //! * [`link`]: a peer with its data channels and its RTP session, which is `rivero-rtp-session`'s;
 //!   driven by
-//! * [`shard`]: a thread with its sockets; endpoints are spread over one per core.
+//! * [`shard`]: a thread with its sockets, which is `rivero-net`'s; endpoints are spread over one per
+//!   core. Here is how datagrams find their links, and what connections those have of their own.
 //! * [`dscp`]: the mark of an endpoint's packets.
 //! * [`resolve`]: names of servers and candidates, on threads of their own.
 //! * [`endpoint`]: the control side: negotiation, properties, events, statistics.

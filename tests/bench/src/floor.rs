@@ -9,15 +9,10 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use rivero_net::{BATCH, Mark, MediaSocket, ReceiveBuffers};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{
-    affinity::Cores,
-    dscp::Mark,
-    error::Error,
-    socket::{BATCH, MediaSocket, ReceiveBuffers},
-    traffic::Traffic,
-};
+use crate::{affinity::Cores, error::Error, traffic::Traffic};
 
 /// Bytes of an RTP header with the extensions that a viewer is sent.
 pub(crate) const HEADER: usize = 12;

@@ -15,17 +15,11 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token};
 use rivero_bench_peer::{Certificate, KeyType};
+use rivero_net::{Mark, MediaSocket, ReceiveBuffers};
 
 use crate::{
-    dscp::Mark,
-    error::Error,
-    participant::Participant,
-    reception::Window,
-    rpc::Rpc,
-    sdp::Direction,
-    socket::{MediaSocket, ReceiveBuffers},
-    source::Source,
-    traffic::Traffic,
+    error::Error, participant::Participant, reception::Window, rpc::Rpc, sdp::Direction,
+    source::Source, traffic::Traffic,
 };
 use negotiation::Step;
 use recording::Recorded;

@@ -19,10 +19,6 @@ mod affinity;
 mod call;
 mod capture;
 mod control;
-/// With the sockets of the module under test.
-#[allow(dead_code, reason = "the load marks nothing")]
-#[path = "../../../plugins/webrtc/src/dscp/mark.rs"]
-mod dscp;
 mod error;
 mod floor;
 mod forwarding;
@@ -36,10 +32,6 @@ mod report;
 mod rpc;
 mod sdp;
 mod server;
-/// The sockets of the module under test, so that the floor makes the same calls.
-#[allow(dead_code, reason = "the module uses more of it than the load")]
-#[path = "../../../plugins/webrtc/src/shard/socket.rs"]
-mod socket;
 mod source;
 mod statistics;
 mod traffic;

@@ -25,10 +25,10 @@ use crate::{
     },
     certificates,
     data::ChannelOptions,
-    dscp::Mark,
+    dscp,
     peer::KeyType,
     settings::{self, BaseRtpSettings, WebRtcSettings},
-    shard::Shards,
+    shard,
 };
 
 impl SessionEndpoint for Endpoint {}
@@ -41,10 +41,10 @@ impl WebRtcEndpoint for Endpoint {
         };
         let base: BaseRtpSettings = settings::of("BaseRtpEndpoint");
         let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
-        let shards = Shards::obtain(base.port_range())?;
+        let shards = shard::obtain(base.port_range())?;
         Ok(Self(Arc::new(Shared {
             certificate: certificates::obtain(key_type, &webrtc)?,
-            mark: Mark::of(params.qos_dscp, webrtc.qos_dscp),
+            mark: dscp::mark(params.qos_dscp, webrtc.qos_dscp),
             shard: shards.assign()?,
             _shards: shards,
             properties: Mutex::new(Properties::from_configuration()),

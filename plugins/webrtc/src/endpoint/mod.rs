@@ -21,12 +21,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+use rivero_net::Mark;
 use rivero_plugin_api::{Element, ElementContext, MediaKind, Result};
 use serde_json::{Map, Value};
 
 use crate::{
     api::{BaseRtpEndpointEvents, WebRtcEndpointParams},
-    dscp::Mark,
     peer::Certificate,
     shard::{Shard, Shards, Token},
 };

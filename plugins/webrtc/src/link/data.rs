@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use rivero_net::shard::ShardSession;
 use rivero_plugin_api::Packet;
 
 use super::{Link, clock};

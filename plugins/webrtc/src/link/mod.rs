@@ -4,6 +4,7 @@
 
 mod clock;
 mod data;
+mod driven;
 #[cfg(test)]
 mod fault;
 mod name;
@@ -13,14 +14,13 @@ mod servers;
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use rivero_plugin_api::{MediaKind, Packet, Upstream};
+use rivero_net::Mark;
+use rivero_plugin_api::{MediaKind, Upstream};
 use rivero_rtp_session::{SendBounds, Session, SessionEvent, SessionSnapshot, Track};
 
 use crate::{
     data::{ChannelSnapshot, DataEvent, DataTrack},
-    dscp::Mark,
     peer::{IceCredentials, Path, Peer, PeerError, PeerEvent, Transmit, TurnServer},
-    shard::Outgoing,
 };
 #[cfg(test)]
 pub(crate) use fault::Fault;
@@ -50,8 +50,6 @@ pub(crate) struct Link {
     events: VecDeque<PeerEvent>,
     /// TURN servers to which there is no connection yet.
     new_servers: Vec<(u8, TurnServer)>,
-    /// The earliest time that the worker has been asked for.
-    timer: Option<Instant>,
     /// Media can be protected and sent, data channels be opened.
     connected: bool,
     /// Where it panics.
@@ -88,7 +86,6 @@ impl Link {
             observer,
             events: VecDeque::new(),
             new_servers: Vec::new(),
-            timer: None,
             connected: false,
             #[cfg(test)]
             fault: None,
@@ -129,10 +126,6 @@ impl Link {
         self.name.take_former()
     }
 
-    pub(crate) fn observer(&self) -> &Arc<dyn LinkObserver> {
-        &self.observer
-    }
-
     pub(crate) fn peer(&mut self) -> &mut Peer {
         &mut self.peer
     }
@@ -154,35 +147,6 @@ impl Link {
             self.remove_data();
         }
         self.session.remove_tracks(kinds);
-    }
-
-    /// Pushes received media to its consumers.
-    #[inline]
-    pub(crate) fn deliver(&mut self) {
-        #[cfg(test)]
-        self.trip(Fault::Deliver);
-        self.session.deliver();
-    }
-
-    /// Sends the selected packets of a burst; `true` when there is more to send, see
-    /// [`poll_transmit`](Self::poll_transmit).
-    pub(crate) fn forward(
-        &mut self,
-        now: Instant,
-        track: u8,
-        packets: &[Packet],
-        selection: u64,
-        mut outgoing: Outgoing<'_>,
-    ) -> bool {
-        #[cfg(test)]
-        outgoing.add(|buffer| self.spoil(buffer));
-        if track == Track::number(MediaKind::Data) {
-            self.forward_messages(now, packets, selection);
-            // Messages leave as SCTP decides.
-            return true;
-        }
-        let (session, peer) = (&mut self.session, &mut self.peer);
-        session.forward(now, track, packets, selection, peer, &mut outgoing)
     }
 
     /// A consumer of what this peer sends on a track needs a keyframe.
@@ -207,49 +171,6 @@ impl Link {
         self.session.ask_video_source(message);
     }
 
-    /// Does what is due.
-    pub(crate) fn on_timeout(&mut self, now: Instant) {
-        #[cfg(test)]
-        self.trip(Fault::Timeout);
-        if self.peer.poll_timeout().is_some_and(|due| due <= now) {
-            self.peer.handle_timeout(now);
-        }
-        if let Some(data) = &mut self.data {
-            data.transport.handle_timeout(now);
-        }
-        // After the peer: without consent nothing is to be sent, and it may have expired just now.
-        self.session.on_timeout(now, &mut self.peer);
-        self.report_session_events();
-    }
-
-    /// The next time that [`on_timeout`](Self::on_timeout) has something to do, if it
-    /// is earlier than the one the worker waits for.
-    pub(crate) fn earlier_timer(&mut self) -> Option<Instant> {
-        // Of a peer that is connected only its consent and refreshes are looked after.
-        let peer = self.peer.poll_timeout().map(|due| match self.connected {
-            true => clock::pipeline_clock().coarse(due),
-            false => due,
-        });
-        let data = self.data.as_ref();
-        let data = data.and_then(|data| data.transport.poll_timeout());
-        let due = [peer, data, self.session.poll_timeout()];
-        let due = due.into_iter().flatten().min()?;
-        if self.timer.is_some_and(|timer| timer <= due) {
-            return None;
-        }
-        self.timer = Some(due);
-        Some(due)
-    }
-
-    /// The worker's timer for `due` fired; `false` when an earlier one took its place.
-    pub(crate) fn timer_fired(&mut self, due: Instant) -> bool {
-        let current = self.timer == Some(due);
-        if current {
-            self.timer = None;
-        }
-        current
-    }
-
     /// The next datagram to send.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         #[cfg(test)]
@@ -267,14 +188,14 @@ impl Link {
                     None => continue,
                 }
             }
-            self.take_peer_events();
+            self.handle_peer_events();
             // One at a time: the peer keeps only a few.
             self.send_data(Instant::now())?;
         }
     }
 
     /// Acts on what happened to the peer, and keeps it for the observer.
-    fn take_peer_events(&mut self) {
+    fn handle_peer_events(&mut self) {
         while let Some(event) = self.peer.poll_event() {
             match event {
                 PeerEvent::ApplicationData(packet) => {
@@ -291,18 +212,6 @@ impl Link {
         }
     }
 
-    /// Tells the observer what happened. Not while the link is in the middle of something: an observer
-    /// that panics has then spoilt nothing.
-    pub(crate) fn report(&mut self) {
-        #[cfg(test)]
-        self.trip(Fault::Report);
-        self.take_peer_events();
-        while let Some(event) = self.events.pop_front() {
-            self.observer.peer_event(event);
-        }
-        self.report_data_events();
-    }
-
     fn report_session_events(&mut self) {
         while let Some(SessionEvent::MediaActive(active)) = self.session.poll_event() {
             self.observer.media_active(active);
@@ -314,12 +223,6 @@ impl Link {
         self.connected = connected;
         self.set_data_connected(now);
         self.session.set_connected(now, connected);
-    }
-
-    /// Says good-bye.
-    pub(crate) fn close(&mut self, now: Instant) {
-        self.peer.close(now);
-        self.session.close();
     }
 
     pub(crate) fn snapshot(&self, now: Instant) -> LinkSnapshot {

@@ -1,13 +1,9 @@
-//! The seams of an RTP session as WebRTC has them: SRTP under the keys of DTLS (RFC 5764), and bursts
-//! that leave through a shard's sockets.
+//! The protection of an RTP session as WebRTC has it: SRTP under the keys of DTLS (RFC 5764).
 
 use rivero_rtp::OutgoingHeader;
-use rivero_rtp_session::{Datagrams, Paddings, Protect};
+use rivero_rtp_session::Protect;
 
-use crate::{
-    peer::{Peer, PeerError},
-    shard::Outgoing,
-};
+use crate::peer::{Peer, PeerError};
 
 impl Protect for Peer {
     type Error = PeerError;
@@ -28,17 +24,5 @@ impl Protect for Peer {
 
     fn protect_rtcp(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, PeerError> {
         Self::protect_rtcp(self, plain, out)
-    }
-}
-
-impl Datagrams for Outgoing<'_> {
-    #[inline]
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
-        Self::add(self, write);
-    }
-
-    #[inline]
-    fn paddings(&self, lengths: &[usize]) -> Paddings {
-        Self::paddings(self, lengths)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::token::Token;
+use rivero_net::Token;
 
 /// Addresses remembered per transport.
 const ADDRESSES: usize = 64;

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use rivero_net::Encryption;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
 use rustls_pki_types::ServerName;
 
@@ -34,7 +35,7 @@ fn load() -> Result<Arc<ClientConfig>, String> {
         .map_err(|error| error.to_string())
 }
 
-/// One side of a TLS connection, between plain and encrypted bytes.
+/// Our side of a TLS connection.
 pub(super) struct Tls(ClientConnection);
 
 impl Tls {
@@ -46,10 +47,10 @@ impl Tls {
             .map(Self)
             .map_err(io::Error::other)
     }
+}
 
-    /// Encrypts `plain`, which may be empty, behind `out`. Before the handshake is through the
-    /// connection keeps it.
-    pub(super) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+impl Encryption for Tls {
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         self.0.writer().write_all(plain)?;
         while self.0.wants_write() {
             self.0.write_tls(out)?;
@@ -57,8 +58,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Decrypts what was received behind `plain`; what has to be answered goes behind `out`.
-    pub(super) fn open(
+    fn open(
         &mut self,
         mut received: &[u8],
         plain: &mut Vec<u8>,

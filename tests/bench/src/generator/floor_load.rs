@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rivero_net::{BATCH, Mark};
+
 use super::{Generator, PUBLISHER, publishing::divisor};
+
 use crate::{
-    dscp::Mark,
     error::Error,
     floor::{HEADER, TAG},
     participant,
-    socket::BATCH,
     traffic::Traffic,
 };
 

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rivero_net::{Mark, MediaSocket};
+
 use super::{Generator, PUBLISHER};
-use crate::{dscp::Mark, error::Error, socket::MediaSocket, source::Source};
+
+use crate::{error::Error, source::Source};
 
 impl Generator {
     /// Sends the packets that are due: those of one frame in one call, as far as they are due

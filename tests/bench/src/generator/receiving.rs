@@ -2,11 +2,13 @@
 
 use std::{net::IpAddr, time::Instant};
 
+use rivero_net::BATCH;
+
 use super::Generator;
+
 use crate::{
     error::Error,
     participant::{self, Arrival},
-    socket::BATCH,
     traffic::Stamp,
 };
 

@@ -1,7 +1,10 @@
 //! Real datagrams, to make hostile ones of.
 
+use rivero_net::Mark;
+
 use super::Generator;
-use crate::{dscp::Mark, hostile::Mutator, participant};
+
+use crate::{hostile::Mutator, participant};
 
 /// Datagrams that are kept at most.
 const LIMIT: usize = 4096;

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rivero_net::Mark;
 use rtc_ice::attributes::{
     control::AttrControlling, priority::PriorityAttr, use_candidate::UseCandidateAttr,
 };
@@ -23,7 +24,6 @@ use rtc_stun::{
 
 use crate::{
     data::DataEvent,
-    dscp::Mark,
     link::{Fault, Link, LinkObserver},
     peer::{
         Certificate, DtlsRole, Fingerprint, GatherConfig, IceCredentials, KeyType, Peer,

@@ -10,7 +10,7 @@ use std::{
 use rivero_plugin_api::host;
 use serde_json::json;
 
-use super::{Shard, Shards};
+use super::{Shard, ShardSession, Shards};
 
 /// Between two looks. A turn that two of them find is longer than any turn should be, even where
 /// all shards share one busy processor.
@@ -20,11 +20,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 type Turns = Vec<Option<u64>>;
 
 /// Watches the shards as long as there are any. Without a host (in a unit test) nobody does.
-pub(super) fn begin(shards: &Arc<Shards>) {
+pub(super) fn begin<S: ShardSession>(shards: &Arc<Shards<S>>) {
     watch(Arc::downgrade(shards), Turns::new());
 }
 
-fn watch(shards: Weak<Shards>, before: Turns) {
+fn watch<S: ShardSession>(shards: Weak<Shards<S>>, before: Turns) {
     let Some(host) = host() else { return };
     host.after(INTERVAL, move || {
         let Some(present) = shards.upgrade() else {
@@ -37,8 +37,8 @@ fn watch(shards: Weak<Shards>, before: Turns) {
 }
 
 /// Compares what the shards do with what they did `before`.
-pub(super) fn look(shards: &[Arc<Shard>], before: &[Option<u64>]) -> Turns {
-    let turn = |(position, shard): (usize, &Arc<Shard>)| {
+pub(super) fn look<S>(shards: &[Arc<Shard<S>>], before: &[Option<u64>]) -> Turns {
+    let turn = |(position, shard): (usize, &Arc<Shard<S>>)| {
         let turn = shard.pulse.turn();
         let is_same = turn.is_some() && before.get(position) == Some(&turn);
         shard.set_stuck(is_same && !shard.pulse.is_down());
@@ -47,7 +47,7 @@ pub(super) fn look(shards: &[Arc<Shard>], before: &[Option<u64>]) -> Turns {
     shards.iter().enumerate().map(turn).collect()
 }
 
-impl Shard {
+impl<S> Shard<S> {
     fn set_stuck(&self, stuck: bool) {
         if self.pulse.is_stuck() == stuck {
             return;

@@ -26,7 +26,8 @@ const RELIEVED: u32 = 10;
 
 /// What waits for a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum QueueState {
+pub(super) enum QueueState {
+    /// Nothing.
     Empty,
     /// All that waits are whole frames, or ends of frames.
     Frames,
@@ -41,7 +42,7 @@ pub(crate) enum QueueState {
 
 /// See the module's description.
 #[derive(Debug, Default)]
-pub(crate) struct Coalescing {
+pub(super) struct Coalescing {
     loaded: bool,
     /// How long sending to one sink takes, on average.
     per_sink: Duration,
@@ -61,19 +62,21 @@ struct Beginning {
 
 impl Coalescing {
     /// The shard has been busy for this many per cent of its time.
-    pub(crate) fn on_load(&mut self, percent: u32) {
+    pub(super) fn on_load(&mut self, percent: u32) {
         self.loaded = percent >= if self.loaded { RELIEVED } else { LOADED };
     }
 
     /// Sending to so many sinks took so long.
-    pub(crate) fn on_sent(&mut self, sinks: u32, took: Duration) {
+    pub(super) fn on_sent(&mut self, sinks: u32, took: Duration) {
         if sinks > 0 {
+            // An eighth of what is new: a few dozen bursts until it has adapted, and one that was
+            // interrupted does not matter.
             self.per_sink = (self.per_sink * 7 + took / sinks) / 8;
         }
     }
 
-    /// Whether what waits is sent now.
-    pub(crate) fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
+    /// Whether what waits is sent now. Asked in each turn of the loop.
+    pub(super) fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
         let QueueState::UnfinishedFrame { sinks, packets } = state else {
             self.beginning = None;
             return state == QueueState::Frames;
@@ -98,7 +101,7 @@ impl Coalescing {
     }
 
     /// How long to sleep before looking at the sockets again, if an unfinished frame waits.
-    pub(crate) fn nap(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn nap(&self, now: Instant) -> Option<Duration> {
         let Beginning { until, look, .. } = self.beginning?;
         Some(until.min(look).saturating_duration_since(now))
     }

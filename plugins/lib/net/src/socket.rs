@@ -15,26 +15,28 @@ use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::dscp::Mark;
+use crate::Mark;
 
-/// Receive calls take up to this many messages, each of one datagram or of several coalesced ones.
-pub(crate) const BATCH: usize = 8;
-/// Room for one coalesced datagram.
+/// Receive calls take up to this many messages, each of one datagram or of several coalesced ones (GRO).
+/// Eight buffers of 64 KiB are half a megabyte for each shard, and at high rates messages are long.
+pub const BATCH: usize = 8;
+/// Room for one message: datagrams that the kernel joined are no longer than one of UDP may be (RFC 768).
 const BUFFER: usize = 65_536;
-/// Asked of the system for each direction; it may give less.
+/// Asked of the system for each direction; it may give less. A shard that sends to hundreds of viewers is
+/// away from its socket for milliseconds, in which a publisher's keyframes must not be lost.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// One socket of a shard, bound to the unspecified address of a family.
-pub(crate) struct MediaSocket {
+/// A UDP socket, bound to the unspecified address of a family.
+pub struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
-    /// The system refused to segment for a device in use.
+    /// The system refused to segment for a device in use. Relaxed: whoever reads it late tries once more.
     whole_only: AtomicBool,
     port: u16,
 }
 
 /// Memory for received datagrams, used by all sockets of a shard in turn.
-pub(crate) struct ReceiveBuffers {
+pub struct ReceiveBuffers {
     memory: Vec<u8>,
     meta: [RecvMeta; BATCH],
 }
@@ -50,7 +52,10 @@ impl Default for ReceiveBuffers {
 
 impl MediaSocket {
     /// Binds a port, the first free one of a range where one is given.
-    pub(crate) fn bind(v6: bool, ports: Option<&RangeInclusive<u16>>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Those of the system; where no port of the range is free, one that names the settings it is from.
+    pub fn bind(v6: bool, ports: Option<&RangeInclusive<u16>>) -> io::Result<Self> {
         match ports {
             None => Self::bind_port(v6, 0),
             Some(range) => range
@@ -67,7 +72,10 @@ impl MediaSocket {
     }
 
     /// Binds one port, 0 = any.
-    pub(crate) fn bind_port(v6: bool, port: u16) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn bind_port(v6: bool, port: u16) -> io::Result<Self> {
         let (domain, address): (_, IpAddr) = if v6 {
             (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into())
         } else {
@@ -75,6 +83,7 @@ impl MediaSocket {
         };
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if v6 {
+            // IPv4 has a socket of its own, perhaps with the same port.
             socket.set_only_v6(true)?;
         }
         socket.bind(&SocketAddr::new(address, port).into())?;
@@ -92,16 +101,21 @@ impl MediaSocket {
         })
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that it is bound to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn source(&mut self) -> &mut UdpSocket {
+    /// What to register for events.
+    pub fn source(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
     /// Datagrams that one send call may carry.
-    pub(crate) fn max_segments(&self) -> usize {
+    #[must_use]
+    #[inline]
+    pub fn max_segments(&self) -> usize {
         if self.whole_only.load(Relaxed) {
             return 1;
         }
@@ -111,7 +125,11 @@ impl MediaSocket {
     /// Receives what is there, up to [`BATCH`] messages, and says how many there were: after fewer
     /// the system will tell when more arrives. `handle` gets the local and the remote address and
     /// one datagram.
-    pub(crate) fn receive(
+    ///
+    /// # Errors
+    /// Those of the system, an ICMP error of an earlier datagram, say: the next call goes on.
+    #[inline]
+    pub fn receive(
         &self,
         buffers: &mut ReceiveBuffers,
         mut handle: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
@@ -130,6 +148,7 @@ impl MediaSocket {
             Err(error) => return Err(error),
         };
         for (buffer, meta) in memory.chunks_exact_mut(BUFFER).zip(meta.iter()).take(count) {
+            // Without the address that it was sent to an answer might leave from another one.
             let Some(local) = meta.dst_ip else { continue };
             let local = SocketAddr::new(local, self.port);
             let data = buffer.get_mut(..meta.len).unwrap_or_default();
@@ -140,10 +159,10 @@ impl MediaSocket {
         Ok(count)
     }
 
-    /// Sends one datagram, or several of `segment` bytes (the last may be
-    /// shorter). A full socket buffer loses them, as the network would.
+    /// Sends one datagram, or several of `segment` bytes (the last may be shorter); `false` if the system
+    /// did not take them. A full socket buffer loses them, as the network would.
     #[inline]
-    pub(crate) fn send(
+    pub fn send(
         &self,
         local: IpAddr,
         remote: SocketAddr,
@@ -155,7 +174,8 @@ impl MediaSocket {
     }
 
     /// [`send`](Self::send) from the address that the system chooses where there is none.
-    pub(crate) fn send_from(
+    #[inline]
+    pub fn send_from(
         &self,
         local: Option<IpAddr>,
         remote: SocketAddr,
@@ -261,7 +281,9 @@ impl MediaSocket {
     }
 }
 
-/// What a device without UDP GSO leads to; there are other reasons, too.
+/// What Linux says when it cannot segment: EIO for a device without checksum offload, EINVAL for more or
+/// other segments than it takes. Both have further reasons, so that only a success one by one shows that
+/// it was this.
 fn may_be_segmentation(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EIO | EINVAL))
 }

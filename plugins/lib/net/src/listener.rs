@@ -1,16 +1,20 @@
-//! The socket of a shard that accepts TCP connections (RFC 6544).
+//! Sockets that accept TCP connections.
 
 use std::{io, net::SocketAddr, ops::RangeInclusive};
 
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Connections that may wait to be accepted.
+/// Connections that may wait to be accepted: peers of a whole room may come at once, and a shard accepts
+/// all that wait in one turn of its loop.
 const BACKLOG: i32 = 256;
 
 /// Listens on the unspecified address of a family: on `wanted`, the port of the UDP socket, if it
 /// is free, else on the first free one of a range or any.
-pub(super) fn listen(
+///
+/// # Errors
+/// Those of the system for `wanted` where no port of the range is free, either.
+pub(crate) fn listen(
     v6: bool,
     wanted: u16,
     ports: Option<&RangeInclusive<u16>>,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long it is measured before it is said: long enough to have several frames in it.
+/// How long it is measured before it is reported: long enough to have several frames in it.
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// The share of its time that a loop does not wait.

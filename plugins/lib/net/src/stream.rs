@@ -1,4 +1,4 @@
-//! A TCP connection of a transport, cut into datagrams.
+//! A TCP connection, cut into datagrams.
 
 use std::{
     io::{self, Read, Write},
@@ -9,59 +9,59 @@ use std::{
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::tls::Tls;
-use crate::dscp::Mark;
+use crate::Mark;
 
-/// Bytes that may wait for a slow other side; it loses what comes on top.
+/// Bytes that may wait for a slow other side; it loses what comes on top. At 2 Mbit/s this is a second: what
+/// is older is of no use in a call.
 const OUTBOX: usize = 256 << 10;
-/// The same before the connection is there: a few requests.
+/// The same before the connection is there: a few requests, since media is not sent before one of them is
+/// answered.
 const EARLY_OUTBOX: usize = 8 << 10;
-/// Room for one call.
-pub(super) const READ: usize = 64 << 10;
+/// Room for one call to read: about the longest datagram that there may be.
+pub(crate) const READ: usize = 64 << 10;
 
-/// How datagrams are told apart in a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// Each behind its length (RFC 4571 §2).
-    Length,
-    /// STUN messages and ChannelData, which know their lengths (RFC 8656 §12.5).
-    Turn,
+/// Where the first datagram of some bytes is, and how many bytes it takes with all that is around it.
+pub type Frame = (Range<usize>, usize);
+
+/// How datagrams are told apart in a connection: finds the first one, `None` if it is not complete yet,
+/// and an error where the other side does not speak what it should.
+pub type Delimiter = fn(&[u8]) -> io::Result<Option<Frame>>;
+
+/// A [`Delimiter`]: each datagram is behind its length in 16 bits (RFC 4571 §2).
+///
+/// # Errors
+/// Never: every length is one.
+pub fn length_prefixed(bytes: &[u8]) -> io::Result<Option<Frame>> {
+    let Some((length, _)) = bytes.split_first_chunk::<2>() else {
+        return Ok(None);
+    };
+    let end = 2 + usize::from(u16::from_be_bytes(*length));
+    Ok((bytes.len() >= end).then_some((2..end, end)))
 }
 
-impl Cut {
-    /// Where the first datagram of `bytes` is and how many bytes it takes in all; `None` if it is
-    /// not complete yet.
-    fn first(self, bytes: &[u8]) -> io::Result<Option<(Range<usize>, usize)>> {
-        let Some((&[b0, b1], rest)) = bytes.split_first_chunk::<2>() else {
-            return Ok(None);
-        };
-        let (range, taken) = match self {
-            Self::Length => {
-                let end = 2 + usize::from(u16::from_be_bytes([b0, b1]));
-                (2..end, end)
-            }
-            Self::Turn => {
-                let Some((length, _)) = rest.split_first_chunk::<2>() else {
-                    return Ok(None);
-                };
-                let length = usize::from(u16::from_be_bytes(*length));
-                let end = match b0 {
-                    0..=3 => 20 + length,
-                    0x40..=0x4f => 4 + length,
-                    _ => return Err(io::Error::other("it does not speak TURN")),
-                };
-                (0..end, end.next_multiple_of(4))
-            }
-        };
-        Ok((bytes.len() >= taken).then_some((range, taken)))
-    }
+/// One side of an encrypted connection, TLS say, between plain and encrypted bytes. It is no socket: a
+/// [`Stream`] has that.
+pub trait Encryption: Send {
+    /// Encrypts `plain` behind `out`. It may be empty: then what the handshake has to say goes out. Before
+    /// the handshake is through `plain` is kept.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()>;
+
+    /// Decrypts what was received behind `plain`; what has to be answered goes behind `out`, even with an
+    /// error.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    fn open(&mut self, received: &[u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// A connection with what waits in both directions.
-pub(crate) struct Stream {
+pub struct Stream {
     socket: TcpStream,
-    tls: Option<Box<Tls>>,
-    cut: Cut,
+    encryption: Option<Box<dyn Encryption>>,
+    delimiter: Delimiter,
     mark: Mark,
     connected: bool,
     /// Received, plain, not yet a whole datagram; `read` bytes of it are done with.
@@ -74,17 +74,21 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// A connection that somebody opened to us.
-    pub(super) fn accepted(socket: TcpStream) -> Self {
-        Self::new(socket, Cut::Length, None, Mark::default(), true)
+    /// A connection that somebody opened to us, with datagrams behind their lengths.
+    pub fn accepted(socket: TcpStream) -> Self {
+        Self::new(socket, length_prefixed, None, Mark::default(), true)
     }
 
-    /// Opens a connection from one of our addresses, or the one that the system chooses.
-    pub(super) fn connect(
+    /// Opens a connection from one of our addresses, or the one that the system chooses. What is sent before
+    /// it is there waits.
+    ///
+    /// # Errors
+    /// Those of the system which it has at once; others come from [`turn`](Self::turn).
+    pub fn connect(
         local: Option<IpAddr>,
         remote: SocketAddr,
-        cut: Cut,
-        tls: Option<Tls>,
+        delimiter: Delimiter,
+        encryption: Option<Box<dyn Encryption>>,
         mark: Mark,
     ) -> io::Result<Self> {
         let socket = Socket::new(
@@ -93,6 +97,7 @@ impl Stream {
             Some(Protocol::TCP),
         )?;
         socket.set_nonblocking(true)?;
+        // Before the connection, so that its first segment is marked. Without its mark it is better than none.
         let _ = set_mark(&socket, remote.is_ipv6(), mark);
         if let Some(local) = local {
             socket.bind(&SocketAddr::new(local, 0).into())?;
@@ -102,22 +107,22 @@ impl Stream {
             _ => {}
         }
         let socket = TcpStream::from_std(socket.into());
-        Ok(Self::new(socket, cut, tls.map(Box::new), mark, false))
+        Ok(Self::new(socket, delimiter, encryption, mark, false))
     }
 
     fn new(
         socket: TcpStream,
-        cut: Cut,
-        tls: Option<Box<Tls>>,
+        delimiter: Delimiter,
+        encryption: Option<Box<dyn Encryption>>,
         mark: Mark,
         connected: bool,
     ) -> Self {
-        // Media does not wait for more of it.
+        // Nagle's algorithm would hold media back until there is more of it.
         let _ = socket.set_nodelay(true);
         Self {
             socket,
-            tls,
-            cut,
+            encryption,
+            delimiter,
             mark,
             connected,
             inbox: Vec::new(),
@@ -129,7 +134,7 @@ impl Stream {
     }
 
     /// Marks what is sent from now on.
-    pub(super) fn set_mark(&mut self, mark: Mark) {
+    pub fn set_mark(&mut self, mark: Mark) {
         if std::mem::replace(&mut self.mark, mark) != mark {
             let address = self.socket.local_addr();
             let v6 = address.is_ok_and(|address| address.is_ipv6());
@@ -138,30 +143,39 @@ impl Stream {
         }
     }
 
-    pub(super) fn source(&mut self) -> &mut TcpStream {
+    /// What to register for events.
+    pub fn source(&mut self) -> &mut TcpStream {
         &mut self.socket
     }
 
-    /// Our address and the other side's.
-    pub(super) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.socket.local_addr()?, self.socket.peer_addr()?))
+    /// Our address and the other side's, without the flow label and scope that the system adds to those of
+    /// IPv6: they are compared with addresses that never had any.
+    ///
+    /// # Errors
+    /// Those of the system, where the connection is not there, say.
+    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip(), address.port());
+        Ok((
+            plain(self.socket.local_addr()?),
+            plain(self.socket.peer_addr()?),
+        ))
     }
 
     /// Sends whole datagrams, cut as the other side expects; `false` if they were lost.
-    pub(crate) fn send(&mut self, frames: &[u8]) -> bool {
+    pub fn send(&mut self, frames: &[u8]) -> bool {
         let limit = if self.connected { OUTBOX } else { EARLY_OUTBOX };
         if self.outbox.len() - self.sent + frames.len() > limit || self.failed.is_some() {
             return false;
         }
-        let queued = match &mut self.tls {
-            Some(tls) => tls.seal(frames, &mut self.outbox),
+        let queued = match &mut self.encryption {
+            Some(encryption) => encryption.seal(frames, &mut self.outbox),
             None => {
                 self.outbox.extend_from_slice(frames);
                 Ok(())
             }
         };
         let flushed = queued.and_then(|()| self.flush());
-        // The worker hears of it at the next event, which an error always brings.
+        // The worker learns of it from the next event, which an error always brings.
         self.failed = flushed.err();
         self.failed.is_none()
     }
@@ -180,7 +194,7 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
-        // What was sent is dropped once it is the larger part.
+        // What was sent is dropped once it is the larger part, so that a byte is moved once at most.
         if self.sent * 2 >= self.outbox.len() {
             self.outbox.drain(..self.sent);
             self.sent = 0;
@@ -189,7 +203,10 @@ impl Stream {
     }
 
     /// Reads once and sends what waits; `false` when there is nothing more to read now.
-    pub(super) fn turn(&mut self, scratch: &mut [u8]) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// What ended the connection; the other side's closing it is `UnexpectedEof`.
+    pub fn turn(&mut self, scratch: &mut [u8]) -> io::Result<bool> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -205,9 +222,10 @@ impl Stream {
             Err(error) => return Err(error),
         };
         let received = scratch.get(..count).unwrap_or_default();
-        match &mut self.tls {
-            Some(tls) => {
-                let opened = tls.open(received, &mut self.inbox, &mut self.outbox);
+        match &mut self.encryption {
+            Some(encryption) => {
+                let opened = encryption.open(received, &mut self.inbox, &mut self.outbox);
+                // Before the error: the other side is told why.
                 self.flush()?;
                 opened?;
             }
@@ -226,17 +244,21 @@ impl Stream {
             Err(error) => return Err(error),
         };
         if self.connected
-            && let Some(tls) = &mut self.tls
+            && let Some(encryption) = &mut self.encryption
         {
-            tls.seal(&[], &mut self.outbox)?;
+            // The handshake is ours to begin.
+            encryption.seal(&[], &mut self.outbox)?;
         }
         Ok(self.connected)
     }
 
     /// The next whole datagram.
-    pub(super) fn datagram(&mut self) -> io::Result<Option<&mut [u8]>> {
+    ///
+    /// # Errors
+    /// The other side does not speak what it should.
+    pub fn datagram(&mut self) -> io::Result<Option<&mut [u8]>> {
         let rest = self.inbox.get(self.read..).unwrap_or_default();
-        let Some((range, taken)) = self.cut.first(rest)? else {
+        let Some((range, taken)) = (self.delimiter)(rest)? else {
             self.inbox.drain(..self.read);
             self.read = 0;
             return Ok(None);
@@ -265,17 +287,10 @@ mod tests {
 
     #[test]
     fn datagrams_are_cut_where_they_end() {
-        let first = |cut: Cut, bytes: &[u8]| cut.first(bytes).unwrap();
-        assert_eq!(first(Cut::Length, &[0, 3, 1, 2]), None);
-        assert_eq!(first(Cut::Length, &[0, 3, 1, 2, 3, 9]), Some((2..5, 5)));
-        assert_eq!(first(Cut::Length, &[0, 0, 9]), Some((2..2, 2)));
-        let channel = [0x40, 0, 0, 1, 7, 0, 0, 0];
-        assert_eq!(first(Cut::Turn, &channel[..7]), None);
-        assert_eq!(first(Cut::Turn, &channel), Some((0..5, 8)));
-        let mut stun = vec![1, 1, 0, 4];
-        stun.resize(24, 0);
-        assert_eq!(first(Cut::Turn, &stun[..23]), None);
-        assert_eq!(first(Cut::Turn, &stun), Some((0..24, 24)));
-        assert!(Cut::Turn.first(b"\x16\x03\x01 TLS").is_err());
+        let first = |bytes: &[u8]| length_prefixed(bytes).unwrap();
+        assert_eq!(first(&[0]), None);
+        assert_eq!(first(&[0, 3, 1, 2]), None);
+        assert_eq!(first(&[0, 3, 1, 2, 3, 9]), Some((2..5, 5)));
+        assert_eq!(first(&[0, 0, 9]), Some((2..2, 2)));
     }
 }
