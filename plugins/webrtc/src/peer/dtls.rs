@@ -149,8 +149,9 @@ impl DtlsTransport {
         if self.state == DtlsState::New {
             self.set_state(DtlsState::Connecting);
         }
-        if self.state == DtlsState::Connected && is_encrypted(datagram) {
-            // Application data is a record of its own, and `rtc-dtls` detects its replays.
+        let is_handshake = datagram.first() == Some(&record::HANDSHAKE);
+        if self.state == DtlsState::Connected && is_encrypted(datagram) && !is_handshake {
+            // Application data needs no order, and `rtc-dtls` detects its replays.
             self.read(now, BytesMut::from(datagram));
             return;
         }
@@ -230,6 +231,7 @@ impl DtlsTransport {
                         self.flight.begin();
                         // A server's last flight goes out with this: a second copy of what has
                         // just completed the handshake does not ask for it again.
+                        self.reassembly.handshake_complete();
                         self.backoff.flight_repeated(now);
                         self.set_state(DtlsState::Connected);
                         self.events.push_back(DtlsEvent::Keys(profile, keys));

@@ -76,6 +76,8 @@ pub(super) struct Reassembly {
     next_message: u16,
     /// Messages below are of flights that we have answered.
     answered: u16,
+    /// Whether `rtc-dtls` has had the peer's Finished.
+    is_complete: bool,
     /// Bytes of the messages that were handed on.
     passed_len: usize,
     /// The sequence number of the next plaintext record for `rtc-dtls`.
@@ -97,6 +99,7 @@ impl Reassembly {
             messages: BTreeMap::new(),
             next_message: 0,
             answered: 0,
+            is_complete: false,
             passed_len: 0,
             next_record: 0,
             has_certificate: false,
@@ -109,6 +112,12 @@ impl Reassembly {
     /// We have sent a flight, which answers all that was handed on.
     pub(super) fn flight_sent(&mut self) {
         self.answered = self.next_message;
+    }
+
+    /// The handshake is complete: every further message of it is a repetition.
+    pub(super) fn handshake_complete(&mut self) {
+        self.flight_sent();
+        self.is_complete = true;
     }
 
     /// Takes a datagram of the peer.
@@ -126,6 +135,10 @@ impl Reassembly {
                     self.cipher_change = CipherChange::Held;
                 }
                 (0, ALERT) => self.on_alert(&record, &mut arrival.ordered),
+                // A repeated Finished; there is no renegotiation. It is answered once for the whole
+                // flight that it ends, and not by `rtc-dtls`, whose client would answer the server's
+                // with its own flight, and so on.
+                (1, HANDSHAKE) if self.is_complete => arrival.is_repetition = true,
                 (1, _) => self.on_encrypted(&record, &mut arrival.ordered),
                 // There is no plaintext application data, and no renegotiation that would bring
                 // further epochs. Invalid records are dropped silently (RFC 6347 §4.1.2.7).

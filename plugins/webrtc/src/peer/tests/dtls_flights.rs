@@ -138,6 +138,24 @@ fn data_that_overtakes_the_last_flight_arrives() {
     assert_eq!(link.data[0], [Bytes::from_static(b"early")]);
 }
 
+/// RFC 6347 §4.2.4: whoever sends the last flight repeats it as long as the other side misses it.
+/// Any piece of the client's flight says so.
+#[test]
+fn a_connected_server_answers_repetitions_and_a_connected_client_does_not() {
+    let mut link = clean(None);
+    assert!(link.run_until(LIMIT, Link::both_connected));
+    for (side, answers) in [(0, 0), (1, 1)] {
+        for at in [10, 60, 70, 120] {
+            let now = link.now + Duration::from_millis(at);
+            link.sides[side].handle_datagram(now, &early_fragment(2));
+        }
+        let before = link.sent[side];
+        assert!(link.run_until(Duration::ZERO, |_| true));
+        // Not the ones that follow a flight within 50 ms.
+        assert_eq!(link.sent[side] - before, 2 * answers, "side {side}");
+    }
+}
+
 #[test]
 fn silence_ends_the_handshake_after_its_repetitions() {
     for silent in [0, 1] {

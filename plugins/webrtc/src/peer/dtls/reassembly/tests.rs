@@ -183,6 +183,23 @@ fn only_what_was_answered_is_a_repetition() {
 }
 
 #[test]
+fn after_the_handshake_every_message_of_it_is_a_repetition() {
+    let flight = server_flight();
+    let mut reassembly = Reassembly::new(DtlsRole::Client);
+    reassembly.on_datagram(&in_pieces(&flight, 2000).concat());
+    reassembly.on_datagram(&record(CHANGE_CIPHER_SPEC, 0, 9, &[1]));
+    let finished = record(HANDSHAKE, 1, 0, FINISHED);
+    assert!(!reassembly.on_datagram(&finished).is_repetition);
+    reassembly.handshake_complete();
+    let data = record(23, 1, 1, b"data");
+    let arrival = reassembly.on_datagram(&[finished, data.clone()].concat());
+    assert!(arrival.is_repetition);
+    assert_eq!(arrival.ordered, data, "what shares its datagram passes");
+    let arrival = reassembly.on_datagram(&in_pieces(&flight, 2000)[2]);
+    assert!(arrival.is_repetition && arrival.ordered.is_empty());
+}
+
+#[test]
 fn warnings_and_plaintext_data_are_dropped_and_other_alerts_pass() {
     let mut reassembly = Reassembly::new(DtlsRole::Client);
     let mut pass = |content_type, body: &[u8]| {
