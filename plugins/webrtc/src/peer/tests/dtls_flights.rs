@@ -241,3 +241,47 @@ fn an_early_flood_is_given_up() {
     assert!(link.sent[0] - sent <= 1, "ClientHello and no answers");
     assert_eq!(link.sides[0].poll_timeout(), None);
 }
+
+/// As of browsers, whose key share of X25519MLKEM768 makes ClientHello longer than a datagram.
+#[test]
+fn a_post_quantum_client_hello_in_pieces_is_answered_in_any_order() {
+    const KEY_SHARE_LEN: usize = 1_216;
+    let mut link = clean(None);
+    let hello = link.sides[0].poll_transmit().unwrap();
+    let (fragment_header, body) = hello[13..].split_at(12);
+    // Version and random, then session id, cookie, suites and compression methods with their
+    // lengths in front, then the extensions.
+    let mut at = 34;
+    at += 1 + usize::from(body[at]);
+    at += 1 + usize::from(body[at]);
+    at += 2 + usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+    at += 1 + usize::from(body[at]);
+    let extensions_len = usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+    let mut message = body[..at].to_vec();
+    message.extend_from_slice(&((extensions_len + 4 + KEY_SHARE_LEN) as u16).to_be_bytes());
+    message.extend_from_slice(&body[at + 2..]);
+    message.extend_from_slice(&[0, 51]);
+    message.extend_from_slice(&(KEY_SHARE_LEN as u16).to_be_bytes());
+    message.extend_from_slice(&[7; KEY_SHARE_LEN]);
+
+    let number = |value: usize| (value as u32).to_be_bytes()[1..].to_vec();
+    let pieces = message.chunks(200).enumerate().map(|(index, piece)| {
+        let mut body = vec![fragment_header[0]];
+        body.extend(number(message.len()));
+        body.extend_from_slice(&[0, 0]);
+        body.extend(number(index * 200));
+        body.extend(number(piece.len()));
+        body.extend_from_slice(piece);
+        plain_record(22, &body)
+    });
+    let mut pieces: Vec<_> = pieces.collect();
+    let first = pieces.remove(0);
+    let now = link.now;
+    for piece in pieces.iter().rev() {
+        link.sides[1].handle_datagram(now, piece);
+    }
+    assert!(link.run_until(Duration::ZERO, |link| link.sent[1] == 0));
+    link.sides[1].handle_datagram(now, &first);
+    assert!(link.run_until(Duration::ZERO, |link| link.sent[1] == 1));
+    assert_eq!(link.state(1), Some(DtlsState::Connecting));
+}

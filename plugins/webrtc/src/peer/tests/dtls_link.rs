@@ -49,7 +49,7 @@ impl Side {
         }
     }
 
-    fn poll_transmit(&mut self) -> Option<Bytes> {
+    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
         match self {
             Self::Ours(dtls) => dtls.poll_transmit(),
             Self::Other(server) => server.poll_transmit(),
