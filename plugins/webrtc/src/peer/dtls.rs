@@ -1,11 +1,17 @@
 //! The DTLS side of a transport: `rtc-dtls`, supervised.
 //!
 //! The association is bound to the ICE transport and not to an address, so `rtc-dtls` sees one
-//! fixed pair of placeholder addresses. Retransmission happens here ([`flight`], [`backoff`]), and
-//! what arrives before authentication is budgeted.
+//! fixed pair of placeholder addresses. It computes the handshake and the records; what a lossy
+//! network asks for is done here:
+//!
+//! * [`reassembly`] hands it the peer's messages whole and in order, within bounds;
+//! * [`flight`] keeps what was sent, and [`backoff`] says when it is sent again;
+//! * what arrives before authentication is budgeted.
 
 mod backoff;
 mod flight;
+mod reassembly;
+mod record;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,22 +32,26 @@ use super::event::DtlsState;
 use super::fingerprint::Fingerprint;
 use backoff::Backoff;
 use flight::FlightLog;
+use reassembly::Reassembly;
 
 /// The exporter label of RFC 5764 §4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// Stand-ins for the addresses of the ICE transport.
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2);
-/// Datagrams taken before the handshake is complete. A handshake needs about ten, and each of at
-/// most seven retransmissions a few more; an endless one would fill the reassembly buffers.
-const HANDSHAKE_BUDGET: u32 = 96;
-/// Unencrypted datagrams taken after the handshake: repetitions of the peer's last flight.
-const REPETITION_BUDGET: u32 = 32;
-/// What `rtc-dtls` is told of retransmission; it acts when it is called.
+/// Datagrams taken before the handshake is complete. Reassembly bounds the memory that they use;
+/// this bounds the work that a peer causes which never finishes. A flight in datagrams of 256 bytes
+/// has nine with an RSA certificate. The peer sends it eight times by its own timer, and up to
+/// as often because we repeat ours: 150, and room for what the network doubles.
+const HANDSHAKE_BUDGET: u32 = 256;
+/// Unencrypted datagrams taken after the handshake: repetitions of the peer's last flight, of nine
+/// datagrams as above, while our answer to it gets lost. `rtc-dtls` answers seven times.
+const REPETITION_BUDGET: u32 = 96;
+/// What `rtc-dtls` is told of retransmission. It repeats a flight when it is called after this
+/// time; [`Backoff`] decides when it is called, so the time must never be in the way.
 const ENDPOINT_INTERVAL: Duration = Duration::from_millis(1);
-/// Between two answers to a peer that repeats its flight.
-const REPETITION_SPACING: Duration = Duration::from_millis(50);
-/// Room for records in a datagram.
+/// Room for records in a datagram. With 28 bytes of UDP and IPv4, 48 with IPv6, it fits into the
+/// 1280 bytes that every IPv6 path carries (RFC 8200 §5), tunnels included.
 const MTU: usize = 1200;
 
 /// Who speaks first in the DTLS handshake (RFC 5763 §5).
@@ -81,8 +91,10 @@ pub(super) struct DtlsTransport {
     role: DtlsRole,
     remote_fingerprint: Fingerprint,
     state: DtlsState,
+    /// The peer's flights.
+    reassembly: Reassembly,
+    /// Our latest flight.
     flight: FlightLog,
-    last_sent: Option<Instant>,
     backoff: Backoff,
     budget: u32,
     transmits: VecDeque<Bytes>,
@@ -107,8 +119,8 @@ impl DtlsTransport {
             role,
             remote_fingerprint,
             state: DtlsState::New,
+            reassembly: Reassembly::new(role),
             flight: FlightLog::default(),
-            last_sent: None,
             backoff: Backoff::default(),
             budget: HANDSHAKE_BUDGET,
             transmits: VecDeque::new(),
@@ -129,35 +141,39 @@ impl DtlsTransport {
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
-        if matches!(self.state, DtlsState::Closed | DtlsState::Failed) || !self.admit(datagram) {
+        if self.is_over() || self.client_config.is_some() || !self.admit(datagram) {
+            // A client that has not begun has asked for nothing yet.
             return;
         }
-        if self.state == DtlsState::New && self.client_config.is_none() {
+        // A server begins with the first datagram.
+        if self.state == DtlsState::New {
             self.set_state(DtlsState::Connecting);
         }
-        // A client that has sent its last flight waits for encrypted records only. Others say
-        // that the server still misses that flight.
-        let waits_for_last_flight = self.state == DtlsState::Connecting
-            && self.role == DtlsRole::Client
-            && self.flight.is_last();
-        if waits_for_last_flight {
-            let (rest, is_repetition) = flight::without_plain_handshake(datagram);
-            if is_repetition {
-                self.answer_repetition(now);
-            }
-            if !rest.is_empty() {
-                self.read(now, rest);
-            }
-        } else {
+        let is_handshake = datagram.first() == Some(&record::HANDSHAKE);
+        if self.state == DtlsState::Connected && is_encrypted(datagram) && !is_handshake {
+            // Application data needs no order, and `rtc-dtls` detects its replays.
             self.read(now, BytesMut::from(datagram));
+            return;
         }
+        let arrival = self.reassembly.on_datagram(datagram);
+        if !arrival.ordered.is_empty() {
+            self.read(now, arrival.ordered);
+        }
+        if arrival.is_repetition && !self.is_over() {
+            self.answer_repetition(now);
+        }
+    }
+
+    /// Whether nothing more is taken or sent.
+    fn is_over(&self) -> bool {
+        matches!(self.state, DtlsState::Closed | DtlsState::Failed)
     }
 
     fn read(&mut self, now: Instant, datagram: BytesMut) {
         match self.endpoint.read(now, REMOTE, None, datagram) {
             Ok(events) => {
                 for event in events {
-                    self.handle_event(event);
+                    self.handle_event(now, event);
                 }
             }
             Err(error) => self.handle_error(&error),
@@ -165,30 +181,40 @@ impl DtlsTransport {
         self.collect_flight(now);
     }
 
+    /// The peer repeats a flight that we have answered: our answer got lost, and is sent again
+    /// (RFC 6347 §4.2.4, the WAITING and FINISHED states).
     fn answer_repetition(&mut self, now: Instant) {
-        let is_spaced = self
-            .last_sent
-            .is_none_or(|last| now.saturating_duration_since(last) >= REPETITION_SPACING);
-        if is_spaced {
-            self.repeat_flight(now);
+        if !self.backoff.may_answer_repetition(now) {
+            return;
+        }
+        match (self.state, self.role) {
+            // The Finished that completed the handshake for a client proves that the server has had
+            // the client's flight, so only a server owes anything when it is connected.
+            (DtlsState::Connected, DtlsRole::Client) => {}
+            (DtlsState::Connected, DtlsRole::Server) => {
+                let repetition = self.reassembly.repetition();
+                self.read(now, repetition);
+                self.backoff.flight_repeated(now);
+            }
+            _ => self.repeat_flight(now),
         }
     }
 
     /// Spends the budget for datagrams that no key vouches for.
     fn admit(&mut self, datagram: &[u8]) -> bool {
-        let unencrypted = matches!(datagram, [_, _, _, 0, 0, ..]);
-        if self.state == DtlsState::Connected && !unencrypted {
+        if self.state == DtlsState::Connected && is_encrypted(datagram) {
             return true;
         }
         let left = self.budget.checked_sub(1);
         self.budget = left.unwrap_or(0);
         if left.is_none() && self.state == DtlsState::Connecting {
+            tracing::debug!("the peer sends too much for a DTLS handshake");
             self.set_state(DtlsState::Failed);
         }
         left.is_some()
     }
 
-    fn handle_event(&mut self, event: EndpointEvent) {
+    fn handle_event(&mut self, now: Instant, event: EndpointEvent) {
         match event {
             EndpointEvent::HandshakeComplete => {
                 let keys = self
@@ -203,6 +229,10 @@ impl DtlsTransport {
                     Some((profile, keys)) => {
                         self.budget = REPETITION_BUDGET;
                         self.flight.begin();
+                        // A server's last flight goes out with this: a second copy of what has
+                        // just completed the handshake does not ask for it again.
+                        self.reassembly.handshake_complete();
+                        self.backoff.flight_repeated(now);
                         self.set_state(DtlsState::Connected);
                         self.events.push_back(DtlsEvent::Keys(profile, keys));
                     }
@@ -238,6 +268,10 @@ impl DtlsTransport {
             self.state = state;
             self.events.push_back(DtlsEvent::State(state));
         }
+        // Only flights of a handshake are repeated by a timer.
+        if state != DtlsState::Connecting {
+            self.backoff.stop();
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -251,15 +285,16 @@ impl DtlsTransport {
         if self.backoff.is_exhausted() {
             tracing::debug!("DTLS handshake unanswered");
             self.set_state(DtlsState::Failed);
-            self.backoff.stop();
         } else {
             self.repeat_flight(now);
         }
     }
 
-    /// Sends the present flight again: freshly made where `rtc-dtls` can, as a copy otherwise.
+    /// Sends the present flight again: made anew where `rtc-dtls` can, as a copy otherwise. Anew is
+    /// better, since then Finished has a number that the peer does not take for a replay.
     fn repeat_flight(&mut self, now: Instant) {
         if self.endpoint.poll_timeout(&REMOTE).is_some()
+            && self.backoff.take_remake()
             && let Err(error) = self.endpoint.handle_timeout(REMOTE, now)
         {
             self.fail(&error);
@@ -270,21 +305,16 @@ impl DtlsTransport {
         if self.transmits.len() == made {
             self.transmits.extend(self.flight.repeat());
         }
-        self.last_sent = Some(now);
+        self.backoff.flight_repeated(now);
     }
 
     /// After the endpoint was given something: what it wants to send is a new flight.
     fn collect_flight(&mut self, now: Instant) {
         let before = self.transmits.len();
         self.take_transmits();
-        if self.transmits.len() > before {
-            self.last_sent = Some(now);
-            if self.state == DtlsState::Connecting {
-                self.backoff.flight_sent(now);
-            }
-        }
-        if self.state != DtlsState::Connecting {
-            self.backoff.stop();
+        if self.transmits.len() > before && self.state == DtlsState::Connecting {
+            self.reassembly.flight_sent();
+            self.backoff.flight_sent(now);
         }
     }
 
@@ -292,6 +322,13 @@ impl DtlsTransport {
         let is_flight = self.state == DtlsState::Connecting;
         let mut is_first = true;
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            if is_flight && flight::is_fatal_alert(&transmit.message) {
+                // `rtc-dtls` sends some alerts without returning an error, and would wait on. The
+                // peer has gone when it gets this, so nothing would ever come, and repeating it
+                // like a flight would only make the call look alive for 17 seconds.
+                tracing::debug!("DTLS refuses the peer's flight");
+                self.set_state(DtlsState::Failed);
+            }
             if std::mem::take(&mut is_first) && is_flight {
                 self.flight.begin();
             }
@@ -328,11 +365,15 @@ impl DtlsTransport {
         let _ = self.endpoint.close(now);
         self.take_transmits();
         self.client_config = None;
-        self.backoff.stop();
         if self.state != DtlsState::Failed {
             self.set_state(DtlsState::Closed);
         }
     }
+}
+
+/// Whether the first record of `datagram` belongs to a later epoch than the first.
+fn is_encrypted(datagram: &[u8]) -> bool {
+    !matches!(datagram, [_, _, _, 0, 0, ..])
 }
 
 fn configure(

@@ -7,29 +7,28 @@
 
 use bytes::{Bytes, BytesMut};
 
-const RECORD_HEADER_LEN: usize = 13;
+use super::record::{ALERT, records};
+
 /// Datagrams of a flight; with a long certificate chain five or six.
 const MAX_DATAGRAMS: usize = 32;
-const HANDSHAKE: u8 = 22;
+/// The level of alerts that end the association (RFC 5246 §7.2).
+const FATAL: u8 = 2;
 
 /// Numbers outgoing records of epoch 0 and keeps the latest flight.
 #[derive(Debug, Default)]
 pub(super) struct FlightLog {
     datagrams: Vec<Bytes>,
     next_sequence: u64,
-    encrypted: bool,
 }
 
 impl FlightLog {
     /// What follows is a new flight.
     pub(super) fn begin(&mut self) {
         self.datagrams.clear();
-        self.encrypted = false;
     }
 
     /// Adds a datagram of the flight; returns it as it is to be sent.
     pub(super) fn add(&mut self, datagram: BytesMut) -> Bytes {
-        self.encrypted |= records(&datagram).any(|record| record.epoch != 0);
         let datagram = self.renumber(datagram);
         if self.datagrams.len() < MAX_DATAGRAMS {
             self.datagrams.push(datagram.clone());
@@ -45,11 +44,6 @@ impl FlightLog {
             .iter()
             .map(|datagram| self.renumber(BytesMut::from(&datagram[..])))
             .collect()
-    }
-
-    /// Whether the flight has encrypted records: it is the sender's last.
-    pub(super) fn is_last(&self) -> bool {
-        self.encrypted
     }
 
     /// Gives the records of epoch 0 the next sequence numbers. Every datagram passes through here.
@@ -69,60 +63,18 @@ impl FlightLog {
     }
 }
 
-/// One record of a datagram.
-struct Record {
-    start: usize,
-    end: usize,
-    content_type: u8,
-    epoch: u16,
-}
-
-/// The records of `datagram`, up to the first malformed one.
-fn records(datagram: &[u8]) -> impl Iterator<Item = Record> + '_ {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let header = datagram.get(start..)?.first_chunk::<RECORD_HEADER_LEN>()?;
-        let [content_type, _, _, e0, e1, .., l0, l1] = *header;
-        let len = usize::from(u16::from_be_bytes([l0, l1]));
-        let end = start + RECORD_HEADER_LEN + len;
-        let record = Record {
-            start,
-            end,
-            content_type,
-            epoch: u16::from_be_bytes([e0, e1]),
-        };
-        start = end;
-        (end <= datagram.len()).then_some(record)
-    })
-}
-
-/// Splits off the plaintext handshake records of `datagram`: what is left, and whether there were
-/// any.
-pub(super) fn without_plain_handshake(datagram: &[u8]) -> (BytesMut, bool) {
-    let mut rest = BytesMut::with_capacity(datagram.len());
-    let mut found = false;
-    for record in records(datagram) {
-        if record.content_type == HANDSHAKE && record.epoch == 0 {
-            found = true;
-        } else if let Some(bytes) = datagram.get(record.start..record.end) {
-            rest.extend_from_slice(bytes);
-        }
-    }
-    (rest, found)
+/// Whether `datagram` carries an alert by which its sender gives the handshake up. The epoch says
+/// nothing: `rtc-dtls` marks such an alert as encrypted once it has sent ChangeCipherSpec, although
+/// it is not. One that is has more than these two bytes.
+pub(super) fn is_fatal_alert(datagram: &[u8]) -> bool {
+    records(datagram)
+        .any(|record| record.content_type == ALERT && matches!(record.body(), [FATAL, _]))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::tests::record;
     use super::*;
-
-    fn record(content_type: u8, epoch: u16, sequence: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![content_type, 254, 253];
-        bytes.extend_from_slice(&epoch.to_be_bytes());
-        bytes.extend_from_slice(&[0, 0, 0, 0, 0, sequence]);
-        bytes.extend_from_slice(&(body.len() as u16).to_be_bytes());
-        bytes.extend_from_slice(body);
-        bytes
-    }
 
     fn flight() -> BytesMut {
         let parts = [
@@ -138,28 +90,28 @@ mod tests {
         let mut log = FlightLog::default();
         log.begin();
         let numbers = |bytes: &[u8]| {
-            let numbers = records(bytes).map(|r| (r.epoch, bytes[r.start + 10]));
+            let numbers = records(bytes).map(|r| (r.epoch, r.bytes[10]));
             numbers.collect::<Vec<_>>()
         };
         assert_eq!(numbers(&log.add(flight())), [(0, 0), (0, 1), (1, 0)]);
-        assert!(log.is_last());
         assert_eq!(numbers(&log.repeat()[0]), [(0, 2), (0, 3), (1, 0)]);
         assert_eq!(numbers(&log.repeat()[0]), [(0, 4), (0, 5), (1, 0)]);
         log.begin();
-        assert!(log.repeat().is_empty() && !log.is_last());
+        assert!(log.repeat().is_empty());
         let next = log.add(BytesMut::from(&record(22, 0, 1, b"x")[..]));
         assert_eq!(numbers(&next), [(0, 6)]);
     }
 
     #[test]
-    fn plain_handshake_records_are_split_off() {
-        let (rest, found) = without_plain_handshake(&flight());
-        assert!(found);
-        assert_eq!(
-            rest,
-            [record(20, 0, 9, b"c"), record(22, 1, 0, b"fin")].concat()
-        );
-        let (rest, found) = without_plain_handshake(&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
-        assert!(rest.is_empty() && !found, "malformed");
+    fn fatal_alerts_are_told_from_other_records() {
+        let alert = |body: &[u8]| record(21, 0, 0, body);
+        assert!(is_fatal_alert(&alert(&[2, 80])));
+        assert!(is_fatal_alert(
+            &[record(22, 0, 0, b"x"), alert(&[2, 80])].concat()
+        ));
+        assert!(is_fatal_alert(&record(21, 1, 0, &[2, 80])));
+        assert!(!is_fatal_alert(&alert(&[1, 0])), "a warning");
+        assert!(!is_fatal_alert(&record(21, 1, 0, &[2; 26])), "encrypted");
+        assert!(!is_fatal_alert(&flight()));
     }
 }

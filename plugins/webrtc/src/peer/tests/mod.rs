@@ -1,6 +1,9 @@
 //! Two peers, or a peer and a hand-made counterpart, over a simulated network in virtual time.
 
 mod acceptance;
+mod dtls_flights;
+mod dtls_link;
+mod dtls_server;
 mod gathering;
 mod hostile;
 mod lifetime;
