@@ -210,16 +210,19 @@ fn continued(offered: &MediaSection, port: u16) -> MediaSection {
 
 /// Port 0 with the first offered format (RFC 3264 §6 wants at least one).
 fn rejected(offered: &MediaSection) -> MediaSection {
-    let first = offered.codecs.first();
-    MediaSection {
+    let mut section = MediaSection {
         direction: Direction::Inactive,
-        codecs: first
-            .map(|codec| Codec::unmapped(codec.payload_type))
-            .into_iter()
-            .collect(),
         formats: offered.formats.first().cloned().into_iter().collect(),
         ..continued(offered, 0)
+    };
+    if section.protocol.is_rtp() {
+        // Any will do for an m= line of which no format could be read.
+        let first = offered.codecs.first().map_or(0, |codec| codec.payload_type);
+        section.codecs = vec![Codec::unmapped(first)];
+    } else if section.formats.is_empty() {
+        section.formats.push("0".to_owned());
     }
+    section
 }
 
 fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {

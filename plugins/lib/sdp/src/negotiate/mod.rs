@@ -19,6 +19,8 @@ mod capability;
 mod codecs;
 mod config;
 mod continuity;
+#[cfg(test)]
+mod lenient_tests;
 mod local;
 mod offer;
 mod offer_again;

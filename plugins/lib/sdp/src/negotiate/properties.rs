@@ -28,7 +28,9 @@ proptest! {
             prop_assert_eq!(&ours.mid, &theirs.mid);
             prop_assert_eq!(&ours.protocol, &theirs.protocol);
             let offered = |codec: &crate::Codec| theirs.codec(codec.payload_type).is_some();
-            prop_assert!(ours.codecs.iter().all(offered));
+            // Port 0 needs a format even where none was offered.
+            prop_assert!(theirs.codecs.is_empty() || ours.codecs.iter().all(offered));
+            prop_assert!(!ours.codecs.is_empty() || !ours.formats.is_empty());
             let mapped =
                 |extmap: &crate::ExtMap| theirs.extmaps.iter().any(|other| other.id == extmap.id);
             prop_assert!(ours.extmaps.iter().all(mapped));
