@@ -235,11 +235,24 @@ fn safari_with_its_ports_lines_and_inactive_sections() {
     assert_eq!(
         sections(&negotiated),
         [
-            "m=audio 0 UDP/TLS/RTP/SAVPF 111",
+            "m=audio 1 UDP/TLS/RTP/SAVPF 111 0",
             "m=audio 1 UDP/TLS/RTP/SAVPF 111",
             "m=video 0 UDP/TLS/RTP/SAVPF 96",
         ]
     );
+    // The first is idle: the transport of the bundle is its own.
+    let directions = negotiated.local.media.iter().map(|media| media.direction);
+    let directions: Vec<Direction> = directions.collect();
+    assert_eq!(
+        directions,
+        [
+            Direction::Inactive,
+            Direction::SendRecv,
+            Direction::Inactive
+        ]
+    );
+    assert_eq!(negotiated.media.len(), 1);
+    assert_eq!(negotiated.media[0].mline_index, 1);
 }
 
 #[test]
