@@ -24,6 +24,8 @@ mod completion;
 mod config;
 mod continuity;
 #[cfg(test)]
+mod field_tests;
+#[cfg(test)]
 mod lenient_tests;
 mod local;
 mod offer;
