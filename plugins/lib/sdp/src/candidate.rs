@@ -2,29 +2,55 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use crate::text::words;
+
 /// Longest candidate line that is read, in bytes; browsers stay below 300.
 const MAX_CANDIDATE_BYTES: usize = 2048;
 
-/// Why a candidate line was not understood. Peers may use transports and types that do not exist
-/// here, so a candidate that fails to parse is skipped rather than failing a negotiation.
+/// Why a line gives no candidate. Peers may use transports and types that do not exist here, so
+/// such a line is skipped rather than failing a negotiation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("ICE candidate: {0}")]
-pub struct CandidateError(&'static str);
-
-const UNKNOWN_TRANSPORT: &str = "unknown transport";
+#[error("ICE candidate: {reason}")]
+pub struct CandidateError {
+    reason: &'static str,
+    foreign: bool,
+}
 
 impl CandidateError {
-    /// What is wrong, as a phrase.
-    pub fn reason(&self) -> &'static str {
-        self.0
+    const fn malformed(reason: &'static str) -> Self {
+        let foreign = false;
+        Self { reason, foreign }
     }
 
-    /// Whether the line may be well-formed, for a transport that does not exist here
-    /// (`transport-extension` of RFC 8839 §5.1).
+    const fn foreign(reason: &'static str) -> Self {
+        let foreign = true;
+        Self { reason, foreign }
+    }
+
+    /// What is wrong, as a phrase.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Whether the line is no mistake and yet of no use here: it says that there are no (more)
+    /// candidates, or it is for a transport that does not exist here (`transport-extension` of
+    /// RFC 8839 §5.1) or an address that only the peer's own link has. Nobody needs to hear of it.
     pub fn is_foreign(&self) -> bool {
-        self.0 == UNKNOWN_TRANSPORT
+        self.foreign
     }
 }
+
+/// What stands for "no more candidates" (RFC 8840 §8.2 and §9), and what scripts make of an object
+/// that is not there.
+const NO_CANDIDATE: [&str; 7] = [
+    "",
+    "end-of-candidates",
+    "null",
+    "(null)",
+    "undefined",
+    "none",
+    "nil",
+];
 
 /// Type of a candidate (RFC 8445 §5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,18 +128,32 @@ impl FromStr for CandidateAddress {
     type Err = CandidateError;
 
     fn from_str(text: &str) -> Result<Self, CandidateError> {
-        if let Ok(ip) = text.parse() {
-            return Ok(Self::Ip(ip));
+        // Brackets belong to URIs (RFC 3986 §3.2.2), a zone to sockets (RFC 4007 §11).
+        let text = text.strip_prefix('[').unwrap_or(text);
+        let text = text.strip_suffix(']').unwrap_or(text);
+        let (address, zone) = match text.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (text, None),
+        };
+        match address.parse() {
+            // The zone counts the peer's interfaces, so it tells nothing about ours.
+            Ok(IpAddr::V6(ip)) if zone.is_some() && ip.is_unicast_link_local() => {
+                return Err(CandidateError::foreign("an address of one link"));
+            }
+            Ok(ip) => return Ok(Self::Ip(ip)),
+            Err(_) => {}
         }
         if text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.')
         {
-            return Err(CandidateError("not an IPv4 address"));
+            return Err(CandidateError::malformed("not an IPv4 address"));
         }
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if text.is_empty() || text.len() > 255 || !text.bytes().all(letters) {
-            return Err(CandidateError("neither an address nor a host name"));
+            return Err(CandidateError::malformed(
+                "neither an address nor a host name",
+            ));
         }
         Ok(Self::Name(text.to_owned()))
     }
@@ -209,31 +249,37 @@ impl FromStr for Candidate {
     /// clients forward the latter.
     fn from_str(text: &str) -> Result<Self, CandidateError> {
         if text.len() > MAX_CANDIDATE_BYTES {
-            return Err(CandidateError("line too long"));
+            return Err(CandidateError::malformed("line too long"));
         }
         let text = text.trim_ascii();
-        if text.chars().any(char::is_control) {
-            return Err(CandidateError("control character in the line"));
+        if text.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(CandidateError::malformed("control character in the line"));
         }
-        let text = text.strip_prefix("a=").unwrap_or(text);
-        let text = text.strip_prefix("candidate:").unwrap_or(text);
-        let mut words = Words(text.split_ascii_whitespace());
+        let text = without_prefix(text, "a=");
+        let text = without_prefix(text, "candidate:").trim_ascii();
+        if NO_CANDIDATE
+            .iter()
+            .any(|none| text.eq_ignore_ascii_case(none))
+        {
+            return Err(CandidateError::foreign("no candidate"));
+        }
+        let mut words = Words(words(text).collect::<Vec<_>>().into_iter());
 
         let foundation = words.next("foundation missing")?;
         // The grammar has letters, digits, '+' and '/'; agents in the field use more.
         if foundation.len() > 32 || foundation.contains([':', '=']) {
-            return Err(CandidateError("not a foundation"));
+            return Err(CandidateError::malformed("not a foundation"));
         }
         let component = words.number("component is not a number")?;
         if !(1..=256).contains(&component) {
-            return Err(CandidateError("component out of range"));
+            return Err(CandidateError::malformed("component out of range"));
         }
         let is_tcp = is_tcp(words.next("transport missing")?)?;
         let priority = words.number("priority is not a number")?;
         let address = words.next("address missing")?.parse()?;
         let port = words.number("port is not a number")?;
-        if words.next("type missing")? != "typ" {
-            return Err(CandidateError("'typ' expected after the port"));
+        if !words.next("type missing")?.eq_ignore_ascii_case("typ") {
+            return Err(CandidateError::malformed("'typ' expected after the port"));
         }
         let kind = kind(words.next("type missing")?)?;
         let mut candidate = Self {
@@ -247,46 +293,58 @@ impl FromStr for Candidate {
             related: None,
             extensions: Vec::new(),
         };
-        candidate.read_extensions(words)?;
-        if candidate.tcp_type.is_some() != is_tcp {
-            return Err(CandidateError("tcptype does not fit the transport"));
+        let tcp_type = candidate.read_extensions(words);
+        if is_tcp {
+            // RFC 6544 §4.5 requires it. Without it nobody knows who connects; what old stacks
+            // meant by such a line is no longer spoken.
+            let known = tcp_type.and_then(tcp_type_of);
+            candidate.tcp_type =
+                Some(known.ok_or(CandidateError::foreign("TCP of an unknown tcptype"))?);
+        } else if port == 0 {
+            return Err(CandidateError::foreign("no port to send to"));
         }
         Ok(candidate)
     }
 }
 
 impl Candidate {
-    fn read_extensions(&mut self, mut words: Words<'_>) -> Result<(), CandidateError> {
-        let mut related_address: Option<CandidateAddress> = None;
-        while let Some(name) = words.0.next() {
-            let value = words.next("extension without a value")?;
-            match name {
-                "raddr" => related_address = Some(value.parse()?),
-                "rport" => {
-                    let port = value
-                        .parse()
-                        .map_err(|_| CandidateError("rport is not a port"))?;
-                    self.related = related_address.take().map(|address| (address, port));
-                }
-                "tcptype" => self.tcp_type = Some(tcp_type(value)?),
-                name => self.extensions.push((name.to_owned(), value.to_owned())),
+    /// Reads name and value pairs; gives the value of `tcptype`. None of them is needed, so those
+    /// that are ill-formed, and a name without a value, are left out.
+    fn read_extensions<'a>(&mut self, words: Words<'a>) -> Option<&'a str> {
+        let (mut address, mut port, mut tcp_type) = (None, None, None);
+        let mut words = words.0;
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            match name.to_ascii_lowercase().as_str() {
+                "raddr" => address = value.parse().ok(),
+                "rport" => port = value.parse().ok(),
+                "tcptype" => tcp_type = Some(value),
+                _ => self.extensions.push((name.to_owned(), value.to_owned())),
             }
         }
-        Ok(())
+        self.related = address.zip(port);
+        tcp_type
     }
 }
 
-struct Words<'a>(std::str::SplitAsciiWhitespace<'a>);
+/// The text without the prefix, which may be in any case.
+fn without_prefix<'a>(text: &'a str, prefix: &str) -> &'a str {
+    match text.split_at_checked(prefix.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(prefix) => rest,
+        _ => text,
+    }
+}
+
+struct Words<'a>(std::vec::IntoIter<&'a str>);
 
 impl<'a> Words<'a> {
     fn next(&mut self, missing: &'static str) -> Result<&'a str, CandidateError> {
-        self.0.next().ok_or(CandidateError(missing))
+        self.0.next().ok_or(CandidateError::malformed(missing))
     }
 
     fn number<T: FromStr>(&mut self, reason: &'static str) -> Result<T, CandidateError> {
         self.next(reason)?
             .parse()
-            .map_err(|_| CandidateError(reason))
+            .map_err(|_| CandidateError::malformed(reason))
     }
 }
 
@@ -296,120 +354,29 @@ fn is_tcp(text: &str) -> Result<bool, CandidateError> {
     } else if text.eq_ignore_ascii_case("tcp") {
         Ok(true)
     } else {
-        Err(CandidateError(UNKNOWN_TRANSPORT))
+        Err(CandidateError::foreign("unknown transport"))
     }
 }
 
 fn kind(text: &str) -> Result<CandidateKind, CandidateError> {
-    match text {
+    match text.to_ascii_lowercase().as_str() {
         "host" => Ok(CandidateKind::Host),
         "srflx" => Ok(CandidateKind::ServerReflexive),
         "prflx" => Ok(CandidateKind::PeerReflexive),
         "relay" => Ok(CandidateKind::Relayed),
-        _ => Err(CandidateError("unknown type")),
+        _ => Err(CandidateError::malformed("unknown type")),
     }
 }
 
-fn tcp_type(text: &str) -> Result<TcpType, CandidateError> {
-    match text {
-        "active" => Ok(TcpType::Active),
-        "passive" => Ok(TcpType::Passive),
-        "so" => Ok(TcpType::SimultaneousOpen),
-        _ => Err(CandidateError("unknown tcptype")),
+fn tcp_type_of(text: &str) -> Option<TcpType> {
+    match text.to_ascii_lowercase().as_str() {
+        "active" => Some(TcpType::Active),
+        "passive" => Some(TcpType::Passive),
+        "so" => Some(TcpType::SimultaneousOpen),
+        _ => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Candidate {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn control_characters_are_refused_but_for_line_ends() {
-        let line = "candidate:1 1 UDP 1 192.0.2.1 9 typ host network-id 1";
-        assert!(format!("{line}\r\n").parse::<Candidate>().is_ok());
-        for character in ['\u{b}', '\0', '\u{c}', '\u{85}'] {
-            assert!(
-                format!("{line} a {character}")
-                    .parse::<Candidate>()
-                    .is_err()
-            );
-        }
-    }
-
-    #[test]
-    fn chromium_host_with_mdns_name() {
-        let candidate = parse(
-            "candidate:1467250027 1 udp 2122260223 4c0f5d5e-1c49-4a3a-9d02-f8e0d1b6a1a5.local 46243 \
-             typ host generation 0 ufrag pVNc network-id 1 network-cost 10",
-        );
-        assert!(candidate.address.is_mdns());
-        assert_eq!(candidate.ufrag(), Some("pVNc"));
-        assert_eq!(candidate.extension("generation"), Some("0"));
-        assert_eq!(candidate.tcp_type, None);
-    }
-
-    #[test]
-    fn reflexive_with_related_address() {
-        let text = "candidate:842163049 1 UDP 1677729535 203.0.113.7 60001 typ srflx \
-                    raddr 10.0.0.5 rport 46243 generation 0";
-        let candidate = parse(text);
-        assert_eq!(candidate.kind, CandidateKind::ServerReflexive);
-        assert_eq!(
-            candidate.related,
-            Some((CandidateAddress::Ip("10.0.0.5".parse().unwrap()), 46243))
-        );
-        assert_eq!(candidate.to_string(), text);
-    }
-
-    #[test]
-    fn tcp_types() {
-        let text = "candidate:3 1 TCP 1010827519 fd00::2 60309 typ host tcptype passive";
-        assert_eq!(parse(text).tcp_type, Some(TcpType::Passive));
-        assert_eq!(parse(text).to_string(), text);
-    }
-
-    #[test]
-    fn attribute_prefixes_are_optional() {
-        let text = "1 1 udp 1 192.0.2.1 5000 typ host";
-        let candidate = parse(text);
-        assert_eq!(candidate, parse(&format!("a=candidate:{text}\r\n")));
-        assert_eq!(candidate, parse(&format!("candidate:{text}")));
-    }
-
-    #[test]
-    fn only_another_transport_is_foreign() {
-        let error = |text: &str| text.parse::<Candidate>().unwrap_err();
-        assert!(error("candidate:1 1 ssltcp 1 192.0.2.1 443 typ host").is_foreign());
-        let malformed = error("candidate:1 1 udp 1 192.0.2.1 5000 typ moon");
-        assert!(!malformed.is_foreign());
-        assert_eq!(malformed.reason(), "unknown type");
-    }
-
-    #[test]
-    fn malformed_candidates_are_errors() {
-        for text in [
-            "",
-            "candidate:",
-            "garbage",
-            "candidate:1 0 udp 1 192.0.2.1 5000 typ host",
-            "candidate:1 1 sctp 1 192.0.2.1 5000 typ host",
-            "candidate:1 1 udp x 192.0.2.1 5000 typ host",
-            "candidate:1 1 udp 1 192.0.2.1 70000 typ host",
-            "candidate:1 1 udp 1 192.0.2.1 5000 host",
-            "candidate:1 1 udp 1 192.0.2.1 5000 typ moon",
-            "candidate:1 1 udp 1 a/b 5000 typ host",
-            "candidate:1 1 udp 1 192.0.2.300 5000 typ host",
-            "candidate:1 1 udp 1 192.0.2 5000 typ host",
-            "candidate:1 1 udp 1 2001:db8::1::2 5000 typ host",
-            "candidate:1 1 tcp 1 192.0.2.1 5000 typ host",
-            "candidate:1 1 udp 1 192.0.2.1 5000 typ host tcptype active",
-            "candidate:1 1 udp 1 192.0.2.1 5000 typ host generation",
-        ] {
-            assert!(text.parse::<Candidate>().is_err(), "{text}");
-        }
-    }
-}
+#[path = "candidate_tests.rs"]
+mod tests;

@@ -48,7 +48,8 @@ pub enum SdpError {
         reason: &'static str,
     },
 
-    /// An answer needs exactly the sections of the offer (RFC 3264 §6).
+    /// An answer has the sections of the offer (RFC 3264 §6). One that lacks some is taken; one
+    /// with more of them, or with none, is not.
     #[error("the answer has {answered} media sections, the offer has {offered}")]
     SectionCount {
         /// Sections of the offer.

@@ -10,8 +10,9 @@
 //!   that names payload types, extensions, sources and transports.
 //!
 //! Text from a peer is never trusted: its size, the number of its sections and of the entries that
-//! are looked up by number are bounded ([`limits`]), and ill-formed input is an [`SdpError`] that
-//! names the line.
+//! are looked up by number are bounded ([`limits`]). Reading is lenient and writing strict: a line
+//! that is ill-formed has no effect ([`parse_with`] tells of it), what is no description at all is an
+//! [`SdpError`], and so is a section that would be accepted and does not say where its peer is.
 //!
 //! ```
 //! # fn main() -> Result<(), rivero_sdp::SdpError> {
@@ -30,9 +31,10 @@ pub mod negotiate;
 mod parse;
 #[cfg(test)]
 mod samples;
+mod text;
 
 pub use candidate::{Candidate, CandidateAddress, CandidateError, CandidateKind, TcpType};
 pub use error::SdpError;
 pub use model::*;
 pub use negotiate::*;
-pub use parse::parse;
+pub use parse::{IgnoredLine, parse, parse_with};

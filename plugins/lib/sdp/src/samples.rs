@@ -25,6 +25,18 @@ pub(crate) const ALL: [&str; 6] = [
     UNBUNDLED,
 ];
 
+/// An edge of a telephone network: ICE-lite, capability lines of RFC 5939, names in lower case.
+pub(crate) const BORDER_CONTROLLER: &str = include_str!("samples/border_controller.sdp");
+/// A hosted telephone system: one section, no mid, a hash of its own choice.
+pub(crate) const TELEPHONE_SYSTEM: &str = include_str!("samples/telephone_system.sdp");
+/// A door station behind a video recorder: little of it follows the grammar.
+pub(crate) const RECORDER: &str = include_str!("samples/recorder.sdp");
+/// A broadcaster's program: the transport stands at the session level.
+pub(crate) const BROADCASTER: &str = include_str!("samples/broadcaster.sdp");
+
+/// Of stacks that are none of a browser's.
+pub(crate) const OTHERS: [&str; 4] = [BORDER_CONTROLLER, TELEPHONE_SYSTEM, RECORDER, BROADCASTER];
+
 /// A sample as types.
 pub(crate) fn read(text: &str) -> SessionDescription {
     parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::text::first_word;
+
 /// An attribute that this crate has no type for, kept verbatim: `a=<name>` or `a=<name>:<value>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
@@ -18,6 +20,11 @@ impl Attribute {
             name: name.into(),
             value: Some(value.into()),
         }
+    }
+
+    /// Whether the name is this one, ignoring case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
     }
 }
 
@@ -98,8 +105,9 @@ impl fmt::Display for Direction {
 impl FromStr for Direction {
     type Err = ();
 
+    /// Ignores case.
     fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "sendrecv" => Ok(Self::SendRecv),
             "sendonly" => Ok(Self::SendOnly),
             "recvonly" => Ok(Self::RecvOnly),
@@ -161,8 +169,8 @@ impl FromStr for ExtMap {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut fields = text.splitn(3, ' ');
-        let number = fields.next().unwrap_or_default();
+        let (number, rest) = first_word(text);
+        let (uri, attributes) = first_word(rest);
         let (id, direction) = match number.split_once('/') {
             Some((id, direction)) => (id, Some(direction)),
             None => (number, None),
@@ -176,15 +184,14 @@ impl FromStr for ExtMap {
             .map(Direction::from_str)
             .transpose()
             .map_err(|()| "extmap direction is unknown")?;
-        let uri = fields
-            .next()
-            .filter(|uri| !uri.is_empty())
-            .ok_or("extmap without a URI")?;
+        if uri.is_empty() {
+            return Err("extmap without a URI".to_owned());
+        }
         Ok(Self {
             id,
             direction,
             uri: uri.to_owned(),
-            attributes: fields.next().map(str::to_owned),
+            attributes: Some(attributes.to_owned()).filter(|text| !text.is_empty()),
         })
     }
 }

@@ -41,12 +41,13 @@ impl MediaKind {
 }
 
 impl From<&str> for MediaKind {
+    /// Ignores case.
     fn from(text: &str) -> Self {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "audio" => Self::Audio,
             "video" => Self::Video,
             "application" => Self::Application,
-            other => Self::Other(other.to_owned()),
+            _ => Self::Other(text.to_owned()),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Protocol {
     pub fn is_rtp(&self) -> bool {
         match self {
             Self::UdpDtlsSctp | Self::TcpDtlsSctp | Self::DtlsSctp => false,
-            Self::Other(name) => name.split('/').any(|part| part == "RTP"),
+            Self::Other(name) => name.split('/').any(|part| part.eq_ignore_ascii_case("RTP")),
             _ => true,
         }
     }
@@ -87,8 +87,9 @@ impl fmt::Display for Protocol {
 }
 
 impl From<&str> for Protocol {
+    /// Ignores case.
     fn from(text: &str) -> Self {
-        match text {
+        match text.to_ascii_uppercase().as_str() {
             "RTP/AVP" => Self::RtpAvp,
             "RTP/AVPF" => Self::RtpAvpf,
             "RTP/SAVP" => Self::RtpSavp,
@@ -100,7 +101,7 @@ impl From<&str> for Protocol {
             "UDP/DTLS/SCTP" => Self::UdpDtlsSctp,
             "TCP/DTLS/SCTP" => Self::TcpDtlsSctp,
             "DTLS/SCTP" => Self::DtlsSctp,
-            other => Self::Other(other.to_owned()),
+            _ => Self::Other(text.to_owned()),
         }
     }
 }
@@ -124,6 +125,7 @@ mod tests {
         assert!(!Protocol::from("RTP/AVP").is_dtls_srtp());
         assert!(Protocol::from("RTP/AVP").is_rtp());
         assert!(Protocol::from("X/RTP/Y").is_rtp());
+        assert_eq!(Protocol::from("rtp/savpf"), Protocol::RtpSavpf);
         assert!(!Protocol::from("udp").is_rtp());
         assert!(Protocol::from("UDP/DTLS/SCTP").is_sctp());
         assert!(!Protocol::from("UDP/DTLS/SCTP").is_rtp());

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Attribute, MediaSection};
-use crate::Candidate;
+use crate::{
+    Candidate,
+    text::{first_word, words},
+};
 
 /// A session description (RFC 8866 §5).
 ///
@@ -49,21 +52,21 @@ impl SessionDescription {
     pub fn bundles(&self) -> impl Iterator<Item = &Group> {
         self.groups
             .iter()
-            .filter(|group| group.semantics == "BUNDLE")
+            .filter(|group| group.semantics.eq_ignore_ascii_case("BUNDLE"))
     }
 
     /// Whether the writer's ICE agent is a lite one: it answers checks and makes none. Some write
     /// it into a section, where RFC 8839 §5.3 does not have it.
     pub fn is_ice_lite(&self) -> bool {
         let mut attributes = self.media.iter().flat_map(|section| &section.attributes);
-        self.ice_lite || attributes.any(|attribute| attribute.name == "ice-lite")
+        self.ice_lite || attributes.any(|attribute| attribute.is("ice-lite"))
     }
 
     /// `a=candidate` values that could not be read.
     pub fn unread_candidates(&self) -> impl Iterator<Item = &str> {
         let sections = self.media.iter().flat_map(|section| &section.attributes);
         let attributes = sections.chain(&self.attributes);
-        let unread = attributes.filter(|attribute| attribute.name == "candidate");
+        let unread = attributes.filter(|attribute| attribute.is("candidate"));
         unread.map(|attribute| attribute.value.as_deref().unwrap_or_default())
     }
 
@@ -101,12 +104,61 @@ impl SessionDescription {
 pub struct Origin {
     /// User's login, `-` when there is none.
     pub username: String,
-    /// Identifies the session together with the other fields.
-    pub session_id: u64,
-    /// Grows with every new description of the session.
-    pub session_version: u64,
+    /// Identifies the session together with the other fields. A decimal number in our own
+    /// descriptions; a peer's is kept as written, since it only has to be equal or not.
+    pub session_id: String,
+    /// Grows with every new description of the session; as `session_id` for its form.
+    pub session_version: String,
     /// Address of the machine that made the description.
     pub address: Connection,
+}
+
+impl Default for Origin {
+    /// Of a description that says nothing of it.
+    fn default() -> Self {
+        Self {
+            username: "-".to_owned(),
+            session_id: "0".to_owned(),
+            session_version: "0".to_owned(),
+            address: Connection::unspecified(),
+        }
+    }
+}
+
+impl Origin {
+    /// What can be read of an o= line, which is never an error: nothing depends on it. Numbers
+    /// beyond 64 bits, in hexadecimal and below 0 occur, as do user names of several words and
+    /// lines that end early.
+    pub(crate) fn read(value: &str) -> Self {
+        let mut origin = Self::default();
+        let mut fields: Vec<&str> = words(value).collect();
+        // From the right, since only the user name can have blanks.
+        if let Some(network) = fields
+            .iter()
+            .rposition(|word| word.eq_ignore_ascii_case("IN"))
+        {
+            let address = fields.split_off(network).join(" ");
+            origin.address = address.parse().unwrap_or(origin.address);
+        }
+        let (username, numbers) = match fields.as_slice() {
+            [username @ .., id, version] if !username.is_empty() => {
+                (username, [Some(id), Some(version)])
+            }
+            [username, id] => (std::slice::from_ref(username), [Some(id), None]),
+            username => (username, [None, None]),
+        };
+        if !username.is_empty() {
+            origin.username = username.join(" ");
+        }
+        let [id, version] = numbers;
+        if let Some(id) = id {
+            origin.session_id = (*id).to_owned();
+        }
+        if let Some(version) = version {
+            origin.session_version = (*version).to_owned();
+        }
+        origin
+    }
 }
 
 /// Kind of address.
@@ -168,19 +220,21 @@ impl fmt::Display for Connection {
 impl FromStr for Connection {
     type Err = &'static str;
 
+    /// Ignores case, and text after the address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut fields = text.split_ascii_whitespace();
-        if fields.next() != Some("IN") {
+        let mut fields = words(text);
+        let mut field = || fields.next().unwrap_or_default();
+        let (network, family, address) = (field(), field(), field());
+        if !network.eq_ignore_ascii_case("IN") {
             return Err("the network type is not IN");
         }
-        let family = match fields.next() {
-            Some("IP4") => AddressFamily::Ip4,
-            Some("IP6") => AddressFamily::Ip6,
+        let family = match family.to_ascii_uppercase().as_str() {
+            "IP4" => AddressFamily::Ip4,
+            "IP6" => AddressFamily::Ip6,
             _ => return Err("the address type is neither IP4 nor IP6"),
         };
-        let address = fields.next().ok_or("the address is missing")?;
-        if fields.next().is_some() {
-            return Err("text after the address");
+        if address.is_empty() {
+            return Err("the address is missing");
         }
         Ok(Self {
             family,
@@ -196,6 +250,18 @@ pub struct Timing {
     pub start: u64,
     /// End, 0 = unbounded.
     pub stop: u64,
+}
+
+impl FromStr for Timing {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut numbers = words(text).map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(start)), Some(Ok(stop))) => Ok(Self { start, stop }),
+            _ => Err("t= needs two numbers"),
+        }
+    }
 }
 
 /// What a b= line limits.
@@ -242,19 +308,23 @@ impl fmt::Display for Bandwidth {
 impl FromStr for Bandwidth {
     type Err = &'static str;
 
+    /// A fraction is cut off: the grammar has whole numbers, 64.5 kbit/s are written all the same.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, value) = text
             .split_once(':')
+            .map(|(kind, value)| (kind.trim(), value.trim()))
             .filter(|(kind, _)| !kind.is_empty())
             .ok_or("bandwidth is not <type>:<value>")?;
-        let value = value
-            .trim()
+        let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+        let value = whole
             .parse()
-            .map_err(|_| "the bandwidth is not a number")?;
-        let kind = match kind {
+            .ok()
+            .filter(|_| fraction.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or("the bandwidth is not a number")?;
+        let kind = match kind.to_ascii_uppercase().as_str() {
             "AS" => BandwidthKind::ApplicationSpecific,
             "TIAS" => BandwidthKind::TransportIndependent,
-            other => BandwidthKind::Other(other.to_owned()),
+            _ => BandwidthKind::Other(kind.to_owned()),
         };
         Ok(Self { kind, value })
     }
@@ -291,15 +361,12 @@ impl fmt::Display for RtcpAddress {
 impl FromStr for RtcpAddress {
     type Err = &'static str;
 
+    /// An address that cannot be read is left out: then it is that of c=.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        let (port, connection) = match text.split_once(' ') {
-            Some((port, connection)) => (port, Some(connection.parse()?)),
-            None => (text, None),
-        };
+        let (port, connection) = first_word(text);
         Ok(Self {
             port: port.parse().map_err(|_| "the RTCP port is not a number")?,
-            connection,
+            connection: connection.parse().ok(),
         })
     }
 }

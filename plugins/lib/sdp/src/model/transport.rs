@@ -2,12 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::text::first_word;
+
 /// ICE user fragment and password (RFC 8839 §5.4).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IceCredentials {
-    /// 4–256 characters.
+    /// Ours has 4–256 characters, a peer's 1–256 bytes.
     pub ufrag: String,
-    /// 22–256 characters.
+    /// Ours has 22–256 characters, a peer's 1–256 bytes.
     pub password: String,
 }
 
@@ -54,8 +56,9 @@ impl fmt::Display for Setup {
 impl FromStr for Setup {
     type Err = String;
 
+    /// Ignores case.
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "active" => Ok(Self::Active),
             "passive" => Ok(Self::Passive),
             "actpass" => Ok(Self::ActPass),
@@ -99,22 +102,31 @@ impl FromStr for Fingerprint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (algorithm, digest) = text
-            .trim()
-            .split_once(' ')
-            .filter(|(algorithm, _)| !algorithm.is_empty())
-            .ok_or("fingerprint without a digest")?;
+        let (algorithm, digest) = first_word(text);
+        if digest.is_empty() {
+            return Err("fingerprint without a digest".to_owned());
+        }
         let digest = digest
-            .trim()
             .split(':')
             .map(hex_byte)
             .collect::<Option<Vec<u8>>>()
             .filter(|digest| digest.len() <= 64)
             .ok_or("fingerprint digest is not pairs of hexadecimal digits")?;
         Ok(Self {
-            algorithm: algorithm.to_ascii_lowercase(),
+            algorithm: hash_name(algorithm),
             digest,
         })
+    }
+}
+
+/// The name of a hash as RFC 8122 §5 registers it. Some write the names of their libraries:
+/// `sha256`, `SHA_256`.
+fn hash_name(text: &str) -> String {
+    let name = text.to_ascii_lowercase();
+    let digits = name.strip_prefix("sha").unwrap_or_default();
+    match digits.trim_start_matches(['-', '_']) {
+        digits @ ("1" | "224" | "256" | "384" | "512") => format!("sha-{digits}"),
+        _ => name,
     }
 }
 
@@ -135,6 +147,16 @@ mod tests {
         let fingerprint: Fingerprint = "SHA-256 0a:FF:10".parse().unwrap();
         assert_eq!(fingerprint.digest, [0x0a, 0xff, 0x10]);
         assert_eq!(fingerprint.to_string(), "sha-256 0A:FF:10");
+    }
+
+    #[test]
+    fn hashes_by_the_names_of_libraries() {
+        for text in ["sha256 AB", "SHA-256 ab", "Sha_256  AB", "sha-256\tAB"] {
+            let fingerprint: Fingerprint = text.parse().unwrap();
+            assert_eq!(fingerprint.to_string(), "sha-256 AB", "{text}");
+        }
+        let other: Fingerprint = "md5 AB".parse().unwrap();
+        assert_eq!(other.algorithm, "md5");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     DtlsRole, Negotiated, NegotiatedMedia, NegotiatedTransport, codecs,
+    completion::complete_answer,
     continuity::Continuity,
     transport::{TransportGroup, group_by_bundle},
 };
@@ -10,7 +11,7 @@ use crate::{ExtMap, MediaKind, MediaSection, SdpError, SessionDescription, Setup
 /// What a peer's answer to `offer` (made by [`offer`](crate::offer())) settles. The local
 /// description stays the offer.
 ///
-/// Sections answered with port 0 are not part of the result. Formats, extensions and feedback that
+/// Sections answered with port 0, or not at all, are not part of the result. Formats, extensions and feedback that
 /// were not offered are ignored.
 ///
 /// # Errors
@@ -42,16 +43,12 @@ fn accept_after(
     offer: &SessionDescription,
     answer: &SessionDescription,
 ) -> Result<Negotiated, SdpError> {
-    if offer.media.len() != answer.media.len() {
-        return Err(SdpError::SectionCount {
-            offered: offer.media.len(),
-            answered: answer.media.len(),
-        });
-    }
+    let answer = &complete_answer(offer, answer)?;
+    let is_idle = |index| previous.is_some_and(|previous| previous.idle_transport(index).is_some());
     let mut media = Vec::new();
     for (mline_index, (offered, answered)) in offer.media.iter().zip(&answer.media).enumerate() {
         check_sections(mline_index, offered, answered)?;
-        if answered.port != 0 && !offered.is_rejected() {
+        if answered.port != 0 && !offered.is_rejected() && !is_idle(mline_index) {
             media.push(accept_section(mline_index, offered, answered)?);
         }
     }

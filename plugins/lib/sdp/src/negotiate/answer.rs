@@ -3,8 +3,10 @@
 use super::{
     DATA_CHANNEL_FORMAT, DtlsRole, LocalConfig, LocalMedia, Negotiated, NegotiatedMedia,
     NegotiatedTransport, codecs,
+    completion::complete_offer,
     continuity::Continuity,
     local::{PLACEHOLDER_PORT, bandwidths, rtcp_placeholder, session, write_transport},
+    outcome::shared_transport,
     sources,
     transport::{group_by_bundle, is_usable},
 };
@@ -50,6 +52,8 @@ fn answer_after(
     previous: Option<&Negotiated>,
     offer: &SessionDescription,
 ) -> Result<Negotiated, SdpError> {
+    let offer = complete_offer(offer).into_owned();
+    let offer = &offer;
     let mut local = session(config);
     local.extmap_allow_mixed = offer.extmap_allow_mixed;
     local.attributes = echoed(&offer.attributes, &["msid-semantic"]);
@@ -59,21 +63,37 @@ fn answer_after(
         let section = usable.then(|| answer_section(config, index, offered));
         section.flatten()
     });
-    let mut answers: Vec<_> = answers.collect();
+    let answers: Vec<_> = answers.collect();
     let wanted = wanted_sections(previous, offer, &answers);
     let mut media: Vec<NegotiatedMedia> = Vec::new();
-    for (index, (answered, offered)) in answers.iter_mut().zip(&offer.media).enumerate() {
-        match answered.take().filter(|_| wanted.contains(&index)) {
-            Some((section, negotiated)) => {
+    let mut idle: Vec<(usize, &MediaSection)> = Vec::new();
+    for (index, (answered, offered)) in answers.into_iter().zip(&offer.media).enumerate() {
+        match answered {
+            Some((section, negotiated)) if wanted.contains(&index) => {
                 local.media.push(section);
                 media.push(negotiated);
             }
-            None => local.media.push(rejected(offered)),
+            Some((section, _)) if may_idle(previous, index, offered) => {
+                idle.push((index, offered));
+                local.media.push(section);
+            }
+            _ => local.media.push(rejected(offered)),
         }
     }
     let transports = transports(config, previous, offer, &media)?;
     for (position, transport) in transports.iter().enumerate() {
         enter_transport(config, &mut local, &mut media, position, transport);
+    }
+    for (index, offered) in idle {
+        let transport = shared_transport(offer, &media, offered);
+        let transport = transport.and_then(|position| transports.get(position));
+        if let Some(section) = local.media.get_mut(index) {
+            // Outside of a bundle it would need a transport of its own, for nothing.
+            *section = match transport {
+                Some(transport) => idle_section(config, section, transport),
+                None => rejected(offered),
+            };
+        }
     }
     local.groups = answered_bundles(offer, &local);
     Ok(Negotiated {
@@ -103,8 +123,9 @@ fn is_muxed(offer: &SessionDescription, offered: &MediaSection) -> bool {
 
 type Answered = Option<(MediaSection, NegotiatedMedia)>;
 
-/// One acceptable section of each kind: the one that was taken before, but rather another than
-/// one that is switched off (`a=inactive`), else the first.
+/// One acceptable section of each kind: rather not one that is switched off (`a=inactive`); of the
+/// others one on which the peer sends, since a page that had only watched adds its camera as a
+/// section behind; of those the one that was taken before, else the first.
 fn wanted_sections(
     previous: Option<&Negotiated>,
     offer: &SessionDescription,
@@ -117,13 +138,41 @@ fn wanted_sections(
         // Of equals `min_by_key` takes the first.
         let best = candidates.min_by_key(|media| {
             let section = offer.media.get(media.mline_index);
-            let off = section.is_some_and(|section| section.direction == Direction::Inactive);
+            let direction = section.map(|section| section.direction).unwrap_or_default();
+            let off = direction == Direction::Inactive;
             let known = previous.is_some_and(|previous| previous.section_like(media).is_some());
-            (off, !known)
+            (off, !direction.sends(), !known)
         });
         best.map(|media| media.mline_index)
     };
     kinds.into_iter().filter_map(best).collect()
+}
+
+/// Whether a section that is not wanted is idle rather than rejected, see the head of the module.
+fn may_idle(previous: Option<&Negotiated>, index: usize, offered: &MediaSection) -> bool {
+    let before = previous.and_then(|previous| previous.local.media.get(index));
+    let was_accepted =
+        before.is_some_and(|before| before.kind == offered.kind && !before.is_rejected());
+    offered.kind.is_rtp() && (was_accepted || offered.direction == Direction::Inactive)
+}
+
+/// A section of a bundle that carries nothing.
+fn idle_section(
+    config: &LocalConfig,
+    answered: &MediaSection,
+    transport: &NegotiatedTransport,
+) -> MediaSection {
+    let mut section = MediaSection {
+        direction: Direction::Inactive,
+        sources: Vec::new(),
+        source_groups: Vec::new(),
+        rids: Vec::new(),
+        simulcast: None,
+        ..answered.clone()
+    };
+    let setup = Setup::from(transport.role);
+    write_transport(&mut section, config, &transport.local_ice, setup);
+    section
 }
 
 fn answer_section(
@@ -210,16 +259,19 @@ fn continued(offered: &MediaSection, port: u16) -> MediaSection {
 
 /// Port 0 with the first offered format (RFC 3264 §6 wants at least one).
 fn rejected(offered: &MediaSection) -> MediaSection {
-    let first = offered.codecs.first();
-    MediaSection {
+    let mut section = MediaSection {
         direction: Direction::Inactive,
-        codecs: first
-            .map(|codec| Codec::unmapped(codec.payload_type))
-            .into_iter()
-            .collect(),
         formats: offered.formats.first().cloned().into_iter().collect(),
         ..continued(offered, 0)
+    };
+    if section.protocol.is_rtp() {
+        // Any will do for an m= line of which no format could be read.
+        let first = offered.codecs.first().map_or(0, |codec| codec.payload_type);
+        section.codecs = vec![Codec::unmapped(first)];
+    } else if section.formats.is_empty() {
+        section.formats.push("0".to_owned());
     }
+    section
 }
 
 fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {

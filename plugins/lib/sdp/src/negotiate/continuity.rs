@@ -59,7 +59,8 @@ impl<'a> Continuity<'a> {
         Ok(transport)
     }
 
-    /// The transport that carried one of the sections to the same peer: a certificate that
+    /// The transport that carried one of the sections, or has the same credentials, to the same peer:
+    /// a certificate that
     /// changed, or a change of the role that the peer insists on, means a new association
     /// (RFC 8842 §5.1). So does an association that is over: a peer may use its certificate again.
     fn find(
@@ -68,12 +69,26 @@ impl<'a> Continuity<'a> {
         media: &[NegotiatedMedia],
     ) -> Option<(usize, &'a NegotiatedTransport)> {
         let previous = self.previous?;
+        let free = |position: &usize| !self.taken.contains(position);
         let carried = media
             .iter()
             .filter(|media| transport.mline_indexes.contains(&media.mline_index))
             .filter_map(|media| previous.section_like(media))
             .map(|media| media.transport)
-            .find(|position| !self.taken.contains(position))?;
+            .find(free);
+        // In a bundle every section may give way to a new one while the transport stays. Its
+        // credentials say so: a transport that begins anew has others (RFC 8839 §4.4.1.1.1).
+        let by_credentials = || {
+            let transports = previous.transports.iter();
+            let same = transports
+                .enumerate()
+                .filter(|(_, known)| known.bundled && known.remote_ice == transport.remote_ice);
+            same.map(|(position, _)| position).find(free)
+        };
+        let carried = match carried {
+            None if transport.bundled => by_credentials(),
+            carried => carried,
+        }?;
         let before = previous.transports.get(carried)?;
         let same_peer = before
             .remote_fingerprints

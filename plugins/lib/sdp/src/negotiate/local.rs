@@ -14,8 +14,8 @@ pub(super) fn session(config: &LocalConfig) -> SessionDescription {
     SessionDescription {
         origin: Origin {
             username: "-".to_owned(),
-            session_id: config.session_id,
-            session_version: config.session_version,
+            session_id: config.session_id.to_string(),
+            session_version: config.session_version.to_string(),
             address: config.connection.clone(),
         },
         session_name: config.session_name.clone(),

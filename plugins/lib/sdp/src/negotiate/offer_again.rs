@@ -43,7 +43,10 @@ pub fn offer_again(
             .find(|media| media.mline_index == index);
         local.media.push(match media {
             Some(media) => continued.section(section, media, options, &mut payload_types)?,
-            None => rejected(section),
+            None => match previous.idle_transport(index) {
+                Some(transport) => continued.unchanged(section, transport),
+                None => rejected(section),
+            },
         });
     }
     let added = continued.new_sections(options, &mut payload_types)?;
@@ -67,16 +70,7 @@ impl Continued<'_> {
         options: OfferOptions,
         payload_types: &mut PayloadTypes,
     ) -> Result<MediaSection, SdpError> {
-        let mut section = MediaSection {
-            port: PLACEHOLDER_PORT,
-            setup: Some(Setup::ActPass),
-            bundle_only: false,
-            candidates: Vec::new(),
-            end_of_candidates: false,
-            connection: None,
-            ..section.clone()
-        };
-        section.ice = self.credentials(media.transport);
+        let mut section = self.unchanged(section, media.transport);
         if let Some(local) = self.config.media(&media.kind) {
             section.direction = direction(local, &media.kind, options);
             section.bandwidths = bandwidths(local);
@@ -84,6 +78,20 @@ impl Continued<'_> {
             self.add_extensions(&mut section, local)?;
         }
         Ok(section)
+    }
+
+    /// The section as it was, on the same transport.
+    fn unchanged(&self, section: &MediaSection, transport: usize) -> MediaSection {
+        MediaSection {
+            port: PLACEHOLDER_PORT,
+            setup: Some(Setup::ActPass),
+            ice: self.credentials(transport),
+            bundle_only: false,
+            candidates: Vec::new(),
+            end_of_candidates: false,
+            connection: None,
+            ..section.clone()
+        }
     }
 
     fn credentials(&self, transport: usize) -> Option<IceCredentials> {
@@ -197,7 +205,9 @@ impl Continued<'_> {
         let mut groups: Vec<Group> = self.previous.local.bundles().cloned().collect();
         let accepted = |mid: &String| {
             let mut media = self.previous.media.iter();
+            let index = self.previous.local.mline_index(mid);
             media.any(|media| media.mid.as_ref() == Some(mid))
+                || index.is_some_and(|index| self.previous.idle_transport(index).is_some())
         };
         for group in &mut groups {
             group.mids.retain(accepted);

@@ -181,8 +181,25 @@ fn refused_sections_are_left_out() {
 fn an_answer_without_bundle() {
     let text = answer_text().replace("a=group:BUNDLE audio0 video0 application0\r\n", "");
     let negotiated = accept_answer(&offered(), &read(&text)).unwrap();
+    // The credentials of all are the same, so somebody on the way has left the line out.
+    assert_eq!(negotiated.transports.len(), 1);
+    assert_eq!(negotiated.transports[0].mline_indexes, [0, 1, 2]);
+    // A peer that does not bundle has its own for each section,
+    let mut own = read(&text);
+    for (number, section) in own.media.iter_mut().enumerate() {
+        section.ice.as_mut().unwrap().ufrag = format!("own{number}");
+    }
+    let negotiated = accept_answer(&offered(), &own).unwrap();
     assert_eq!(negotiated.transports.len(), 3);
     assert_eq!(negotiated.media[2].transport, 2);
+    // or other addresses.
+    let mut own = read(&text);
+    for (section, port) in own.media.iter_mut().zip(5000..) {
+        let address = "192.0.2.1".parse().unwrap();
+        section.candidates = vec![crate::Candidate::host_udp("1", 7, address, port)];
+    }
+    let negotiated = accept_answer(&offered(), &own).unwrap();
+    assert_eq!(negotiated.transports.len(), 3);
 }
 
 #[test]

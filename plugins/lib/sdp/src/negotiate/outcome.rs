@@ -14,7 +14,7 @@ const DEFAULT_MAX_MESSAGE_SIZE: u64 = 65536;
 pub struct Negotiated {
     /// The local description: the answer, or the offer as it was.
     pub local: SessionDescription,
-    /// The accepted sections in the order of their m= lines.
+    /// The accepted sections that carry media or data, in the order of their m= lines.
     pub media: Vec<NegotiatedMedia>,
     /// ICE and DTLS associations in the order of their first section.
     pub transports: Vec<NegotiatedTransport>,
@@ -40,12 +40,40 @@ impl Negotiated {
         })
     }
 
+    /// The transport of an *idle* section, by position: one that is in the local description as
+    /// inactive and carries nothing, because another of its kind does; its bundle keeps it
+    /// alive. `None` for every other section.
+    pub(super) fn idle_transport(&self, mline_index: usize) -> Option<usize> {
+        let section = self.local.media.get(mline_index)?;
+        let carries = |media: &NegotiatedMedia| media.mline_index == mline_index;
+        if section.is_rejected() || self.media.iter().any(carries) {
+            return None;
+        }
+        shared_transport(&self.local, &self.media, section)
+    }
+
     /// The transport that carries the section at an m= line; `None` for rejected ones.
     pub fn transport_of(&self, mline_index: usize) -> Option<&NegotiatedTransport> {
         self.transports
             .iter()
             .find(|transport| transport.mline_indexes.contains(&mline_index))
     }
+}
+
+/// The transport of those accepted sections that are in a bundle with this one.
+pub(super) fn shared_transport(
+    description: &SessionDescription,
+    media: &[NegotiatedMedia],
+    section: &MediaSection,
+) -> Option<usize> {
+    let mid = section.mid.as_ref()?;
+    let mut bundles = description.bundles();
+    let bundle = bundles.find(|group| group.mids.contains(mid))?;
+    let mut members = media.iter().filter(|media| {
+        let mid = media.mid.as_ref();
+        mid.is_some_and(|mid| bundle.mids.contains(mid))
+    });
+    members.next().map(|media| media.transport)
 }
 
 /// One accepted section.

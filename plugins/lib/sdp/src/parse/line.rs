@@ -1,7 +1,11 @@
 //! Splitting a description into `<type>=<value>` lines (RFC 8866 §5).
 
-use super::shortened;
-use crate::{SdpError, limits::MAX_BYTES};
+use super::{IgnoredLine, shortened};
+use crate::{
+    SdpError,
+    limits::MAX_BYTES,
+    text::{is_blank, trimmed},
+};
 
 /// One line.
 #[derive(Debug, Clone, Copy)]
@@ -10,47 +14,50 @@ pub(super) struct Line<'a> {
     pub(super) number: usize,
     /// The type letter.
     pub(super) kind: char,
-    /// Everything after the equals sign.
+    /// Everything after the equals sign, without blanks around it.
     pub(super) value: &'a str,
 }
 
-/// The lines of a text that is neither empty nor too large.
+/// The lines of a text that is neither empty nor too large. What is no line, such as the boundary
+/// and the header fields of a MIME part, is an `Err` that says so.
 pub(super) fn lines(
     text: &str,
-) -> Result<impl Iterator<Item = Result<Line<'_>, SdpError>>, SdpError> {
+) -> Result<impl Iterator<Item = Result<Line<'_>, IgnoredLine>>, SdpError> {
     if text.len() > MAX_BYTES {
         return Err(SdpError::TooLarge {
             bytes: text.len(),
             limit: MAX_BYTES,
         });
     }
-    if text.trim().is_empty() {
+    if trimmed(text).is_empty() {
         return Err(SdpError::Empty);
     }
-    let lines = text.lines().enumerate();
-    Ok(lines
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(index, line)| split(index + 1, line)))
+    // RFC 8866 §9 ends lines with CRLF. LF alone, CR alone, CR CR LF, LF CR and the NUL of a C
+    // string occur as well; each of these characters ends a line, and empty lines say nothing.
+    // Numbers follow LF, which is what editors count.
+    let numbered = text.split('\n').enumerate();
+    let pieces = numbered.flat_map(|(index, line)| {
+        let pieces = line.split(['\r', '\0']);
+        pieces.map(move |piece| (index + 1, trimmed(piece)))
+    });
+    Ok(pieces
+        .filter(|(_, piece)| !piece.is_empty())
+        .map(|(number, piece)| split(number, piece)))
 }
 
-fn split(number: usize, line: &str) -> Result<Line<'_>, SdpError> {
-    let error = |reason: String| SdpError::Parse {
-        line: number,
-        reason,
-    };
-    if line.contains(['\0', '\r']) {
-        return Err(error("NUL or carriage return inside a line".to_owned()));
-    }
+fn split(number: usize, line: &str) -> Result<Line<'_>, IgnoredLine> {
     let mut letters = line.chars();
-    match (letters.next(), letters.next()) {
-        (Some(kind), Some('=')) if kind.is_ascii_lowercase() => Ok(Line {
+    let kind = letters.next().filter(char::is_ascii_lowercase);
+    let rest = letters.as_str().trim_start_matches(is_blank);
+    match (kind, rest.strip_prefix('=')) {
+        (Some(kind), Some(value)) => Ok(Line {
             number,
             kind,
-            value: letters.as_str(),
+            value: trimmed(value),
         }),
-        _ => Err(error(format!(
-            "'{}' is not <letter>=<value>",
-            shortened(line)
-        ))),
+        _ => Err(IgnoredLine {
+            number,
+            reason: format!("'{}' is not <letter>=<value>", shortened(line)),
+        }),
     }
 }

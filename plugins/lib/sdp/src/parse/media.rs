@@ -5,12 +5,16 @@ mod formats;
 
 pub(super) use defaults::SectionDefaults;
 
-use super::{Parsed, line::Line, number, session::attribute, shortened};
+use super::{Parsed, line::Line, number, session::attribute};
 use crate::{
     Attribute, IceCredentials, MediaKind, MediaSection, Protocol, RtcpFeedback, Source,
     SourceGroup,
     limits::{MAX_CANDIDATES, MAX_FORMATS, MAX_SOURCES},
+    text::{first_word, words},
 };
+
+/// What is written for a field that an m= line lacks.
+const MISSING_FIELD: &str = "-";
 
 /// Reads the lines of a section; what several lines contribute to is completed in [`finish`].
 ///
@@ -24,29 +28,23 @@ pub(super) struct SectionParser {
 }
 
 impl SectionParser {
-    /// From the value of m=: `<media> <port>[/<count>] <proto> <format> …`.
+    /// From the value of m=: `<media> <port>[/<count>] <proto> <format> …`. Every m= line opens a
+    /// section, whatever it lacks, since an answer has to have as many (RFC 3264 §6); one that
+    /// cannot be used is then rejected.
+    ///
+    /// # Errors
+    /// More than [`MAX_FORMATS`] formats, which refuses the description.
     pub(super) fn start(value: &str) -> Parsed<Self> {
-        let mut fields = value.split_ascii_whitespace();
-        let (Some(kind), Some(port), Some(protocol)) =
-            (fields.next(), fields.next(), fields.next())
-        else {
-            return Err(format!(
-                "m= needs media, port, protocol and formats, got '{}'",
-                shortened(value)
-            ));
-        };
-        let port = port.split_once('/').map_or(port, |(port, _count)| port);
-        let port = number(port, "port")?;
+        let mut fields = words(value);
+        let mut field = || fields.next().unwrap_or(MISSING_FIELD);
+        let (kind, port, protocol) = (field(), port(field()), field());
         let mut section = MediaSection::new(MediaKind::from(kind), port, Protocol::from(protocol));
         let formats: Vec<&str> = fields.collect();
-        if formats.is_empty() {
-            return Err("m= without a format".to_owned());
-        }
         if formats.len() > MAX_FORMATS {
             return Err(format!("more than {MAX_FORMATS} formats"));
         }
         if section.protocol.is_rtp() {
-            section.codecs = formats::payload_types(&formats)?;
+            section.codecs = formats::payload_types(&formats);
         } else {
             section.formats = formats.into_iter().map(str::to_owned).collect();
         }
@@ -57,15 +55,17 @@ impl SectionParser {
         })
     }
 
-    /// Reads one line below m=.
+    /// Reads one line below m= that is no attribute.
     pub(super) fn read(&mut self, line: &Line<'_>) -> Parsed<()> {
         let section = &mut self.section;
         match line.kind {
-            'c' => section.connection = Some(line.value.parse().map_err(str::to_owned)?),
+            'c' => {
+                let connection = line.value.parse().map_err(str::to_owned)?;
+                section.connection.get_or_insert(connection);
+            }
             'b' => section
                 .bandwidths
                 .push(line.value.parse().map_err(str::to_owned)?),
-            'a' => self.read_attribute(attribute(line.value)?)?,
             'i' | 'k' => {}
             other => return Err(format!("'{other}=' inside a media section")),
         }
@@ -80,6 +80,7 @@ impl SectionParser {
         let mut section = self.section;
         let own = self.own.or(session);
         section.direction = own.direction.unwrap_or_default();
+        section.rtcp_mux = own.rtcp_mux;
         section.setup = own.setup;
         section.fingerprints = own.fingerprints;
         section.ice_options = own.ice_options;
@@ -91,27 +92,39 @@ impl SectionParser {
         section
     }
 
-    fn read_attribute(&mut self, attribute: Attribute) -> Parsed<()> {
+    /// Reads an attribute. One that is ill-formed is an error and leaves what was read before.
+    pub(super) fn read_attribute(&mut self, attribute: Attribute) -> Parsed<()> {
         let value = attribute.value.as_deref().unwrap_or_default();
         let section = &mut self.section;
-        match attribute.name.as_str() {
+        // Names are case-sensitive (RFC 8866 §5.13); nothing is known to differ by case alone.
+        match attribute.name.to_ascii_lowercase().as_str() {
             "rtpmap" if section.protocol.is_rtp() => formats::rtpmap(&mut section.codecs, value)?,
             "fmtp" if section.protocol.is_rtp() => formats::fmtp(&mut section.codecs, value)?,
             "rtcp-fb" if section.protocol.is_rtp() => {
                 formats::rtcp_fb(&mut section.codecs, &mut self.feedback_for_all, value)?;
             }
-            "mid" => section.mid = Some(mid(value)?),
-            "rtcp" => section.rtcp = Some(value.parse().map_err(str::to_owned)?),
-            "rtcp-mux" => section.rtcp_mux = true,
+            // Of what can be said once only, the first counts, as for Kurento.
+            "mid" => {
+                let mid = mid(value)?;
+                section.mid.get_or_insert(mid);
+            }
+            "rtcp" => {
+                let rtcp = value.parse().map_err(str::to_owned)?;
+                section.rtcp.get_or_insert(rtcp);
+            }
             "rtcp-rsize" => section.rtcp_rsize = true,
             "bundle-only" => section.bundle_only = true,
             "end-of-candidates" => section.end_of_candidates = true,
             "sctpmap" if section.protocol == Protocol::DtlsSctp => {
-                section.sctp_port = sctp_map(value).or(section.sctp_port);
+                section.sctp_port = section.sctp_port.or(sctp_map(value));
             }
-            "sctp-port" => section.sctp_port = Some(number(value, "sctp-port")?),
+            "sctp-port" => {
+                let port = number(value, "sctp-port")?;
+                section.sctp_port.get_or_insert(port);
+            }
             "max-message-size" => {
-                section.max_message_size = Some(number(value, "max-message-size")?);
+                let size = number(value, "max-message-size")?;
+                section.max_message_size.get_or_insert(size);
             }
             _ => {
                 if !self.own.read(&attribute)? && !self.read_informative(&attribute) {
@@ -127,7 +140,7 @@ impl SectionParser {
     fn read_informative(&mut self, attribute: &Attribute) -> bool {
         let section = &mut self.section;
         let value = attribute.value.as_deref().unwrap_or_default();
-        match attribute.name.as_str() {
+        match attribute.name.to_ascii_lowercase().as_str() {
             "candidate" if section.candidates.len() < MAX_CANDIDATES => match value.parse() {
                 Ok(candidate) => section.candidates.push(candidate),
                 Err(_) => return false,
@@ -153,24 +166,32 @@ impl SectionParser {
     }
 }
 
+/// The port of m=, `<port>[/<count>]`. Media over ICE goes to candidates and not to this port, so all
+/// that matters is whether it is 0; what is no port (99999, -1, a word) is taken for the
+/// discard port, which means "not known yet" (RFC 8839 §4.3.1).
+fn port(text: &str) -> u16 {
+    const DISCARD: u16 = 9;
+    let port = text.split_once('/').map_or(text, |(port, _count)| port);
+    port.parse().unwrap_or(DISCARD)
+}
+
 /// `a=sctpmap:<port> webrtc-datachannel [<streams>]`: the port.
 fn sctp_map(value: &str) -> Option<u16> {
-    let mut words = value.split_ascii_whitespace();
+    let mut words = words(value);
     let port = words.next()?.parse().ok()?;
     (words.next() == Some("webrtc-datachannel")).then_some(port)
 }
 
 fn mid(value: &str) -> Parsed<String> {
-    let mid = value.trim();
-    if mid.is_empty() || mid.contains(char::is_whitespace) {
-        return Err("mid is not a single word".to_owned());
+    match first_word(value) {
+        (mid, "") if !mid.is_empty() => Ok(mid.to_owned()),
+        _ => Err("mid is not a single word".to_owned()),
     }
-    Ok(mid.to_owned())
 }
 
 /// `a=ssrc:<ssrc> <attribute>[:<value>]` (RFC 5576 §4.1).
 fn read_source(sources: &mut Vec<Source>, value: &str) -> Option<()> {
-    let (ssrc, text) = value.split_once(' ')?;
+    let (ssrc, text) = first_word(value);
     let ssrc = ssrc.parse().ok()?;
     let attribute = attribute(text).ok()?;
     let position = match sources.iter().position(|source| source.ssrc == ssrc) {
@@ -197,7 +218,7 @@ fn read_source(sources: &mut Vec<Source>, value: &str) -> Option<()> {
 }
 
 fn source_group(value: &str) -> Option<SourceGroup> {
-    let mut words = value.split_ascii_whitespace();
+    let mut words = words(value);
     let semantics = words.next()?.to_owned();
     let ssrcs = words
         .map(|word| word.parse().ok())

@@ -1,62 +1,70 @@
 //! The session level, and the hand-over to sections.
 
-use super::{Parsed, line::Line, media::SectionParser, number, shortened};
-use crate::{
-    Attribute, Connection, Group, Origin, SessionDescription, Timing, limits::MAX_SECTIONS,
+use super::{
+    Parsed,
+    line::Line,
+    media::{SectionDefaults, SectionParser},
 };
+use crate::{
+    Attribute, Bandwidth, Connection, Group, Origin, SessionDescription, Timing,
+    limits::MAX_SECTIONS, text::words,
+};
+
+/// Why a line was not read, and what follows from it.
+pub(super) enum Unread {
+    /// The line is ignored.
+    Line(String),
+    /// The whole description is refused.
+    Description(String),
+}
 
 /// Reads line by line; after the first m= everything belongs to the newest section.
 #[derive(Default)]
 pub(super) struct SessionParser {
+    /// A text with neither v= nor m= is no description.
     version_seen: bool,
     origin: Option<Origin>,
     session_name: Option<String>,
     timing: Option<Timing>,
-    /// Collects the session level; its origin, name and timing are filled in at the end.
-    body: Body,
-    /// Session-level attributes that are defaults of every section.
-    defaults: super::media::SectionDefaults,
-    sections: Vec<SectionParser>,
-}
-
-#[derive(Default)]
-struct Body {
     connection: Option<Connection>,
-    bandwidths: Vec<crate::Bandwidth>,
+    bandwidths: Vec<Bandwidth>,
     groups: Vec<Group>,
     ice_lite: bool,
     extmap_allow_mixed: bool,
     attributes: Vec<Attribute>,
+    /// Session-level attributes that are defaults of every section.
+    defaults: SectionDefaults,
+    sections: Vec<SectionParser>,
 }
 
 impl SessionParser {
     /// Reads one line.
-    pub(super) fn read(&mut self, line: &Line<'_>) -> Parsed<()> {
-        if !self.version_seen {
-            return self.read_version(line);
-        }
-        if line.kind == 'm' {
-            return self.start_section(line.value);
-        }
-        match self.sections.last_mut() {
-            Some(section) => section.read(line),
-            None => self.read_session_line(line),
-        }
+    pub(super) fn read(&mut self, line: &Line<'_>) -> Result<(), Unread> {
+        let read = match (line.kind, self.sections.last_mut()) {
+            ('m', _) => return self.start_section(line.value),
+            ('a', _) => attribute(line.value).and_then(|attribute| self.read_attribute(attribute)),
+            (_, Some(section)) => section.read(line),
+            (_, None) => self.read_session_line(line),
+        };
+        read.map_err(Unread::Line)
     }
 
-    /// The whole description, once all lines are read.
-    pub(super) fn finish(self) -> Parsed<SessionDescription> {
-        let body = self.body;
-        Ok(SessionDescription {
-            origin: self.origin.ok_or("the o= line is missing")?,
-            session_name: self.session_name.ok_or("the s= line is missing")?,
-            connection: body.connection,
-            bandwidths: body.bandwidths,
+    /// The whole description, once all lines are read; `None` for a text that is none.
+    pub(super) fn finish(self) -> Option<SessionDescription> {
+        if !self.version_seen && self.sections.is_empty() {
+            return None;
+        }
+        Some(SessionDescription {
+            origin: self.origin.unwrap_or_default(),
+            // RFC 8866 §5.3: a dash stands for no name.
+            session_name: self.session_name.unwrap_or_else(|| "-".to_owned()),
+            connection: self.connection,
+            bandwidths: self.bandwidths,
             timing: self.timing.unwrap_or_default(),
-            groups: body.groups,
-            ice_lite: body.ice_lite,
-            extmap_allow_mixed: body.extmap_allow_mixed,
-            attributes: body.attributes,
+            groups: self.groups,
+            ice_lite: self.ice_lite,
+            extmap_allow_mixed: self.extmap_allow_mixed,
+            attributes: self.attributes,
             media: self
                 .sections
                 .into_iter()
@@ -65,63 +73,64 @@ impl SessionParser {
         })
     }
 
-    fn read_version(&mut self, line: &Line<'_>) -> Parsed<()> {
-        if (line.kind, line.value.trim()) != ('v', "0") {
-            return Err("a session description starts with v=0".to_owned());
-        }
-        self.version_seen = true;
-        Ok(())
-    }
-
-    fn start_section(&mut self, value: &str) -> Parsed<()> {
+    fn start_section(&mut self, value: &str) -> Result<(), Unread> {
         if self.sections.len() >= MAX_SECTIONS {
-            return Err(format!("more than {MAX_SECTIONS} media sections"));
+            let reason = format!("more than {MAX_SECTIONS} media sections");
+            return Err(Unread::Description(reason));
         }
-        self.sections.push(SectionParser::start(value)?);
+        let section = SectionParser::start(value).map_err(Unread::Description)?;
+        self.sections.push(section);
         Ok(())
     }
 
+    /// Of lines that are repeated the first counts, but for b=, of which there may be several.
     fn read_session_line(&mut self, line: &Line<'_>) -> Parsed<()> {
         match line.kind {
-            'o' => self.origin = Some(origin(line.value)?),
-            // RFC 8866 §5.3: the name is not empty, a single blank or dash stands for none.
+            // There is no other version than 0, so the number decides nothing.
+            'v' => self.version_seen = true,
+            'o' => {
+                self.origin.get_or_insert_with(|| Origin::read(line.value));
+            }
+            's' if line.value.is_empty() => {}
             's' => {
-                self.session_name = Some(
-                    Some(line.value)
-                        .filter(|s| !s.is_empty())
-                        .unwrap_or("-")
-                        .to_owned(),
-                )
+                self.session_name
+                    .get_or_insert_with(|| line.value.to_owned());
             }
             't' => {
-                let timing = timing(line.value)?;
+                let timing = line.value.parse().map_err(str::to_owned)?;
                 self.timing.get_or_insert(timing);
             }
-            'c' => self.body.connection = Some(line.value.parse().map_err(str::to_owned)?),
+            'c' => {
+                let connection = line.value.parse().map_err(str::to_owned)?;
+                self.connection.get_or_insert(connection);
+            }
             'b' => self
-                .body
                 .bandwidths
                 .push(line.value.parse().map_err(str::to_owned)?),
-            'a' => self.read_attribute(line.value)?,
+            // Nothing that a media server acts on (RFC 8866 §5.4–5.6, §5.10–5.12).
             'i' | 'u' | 'e' | 'p' | 'r' | 'z' | 'k' => {}
-            'v' => return Err("a second v= line".to_owned()),
             other => return Err(format!("unknown line type '{other}='")),
         }
         Ok(())
     }
 
-    fn read_attribute(&mut self, text: &str) -> Parsed<()> {
-        let attribute = attribute(text)?;
+    fn read_attribute(&mut self, attribute: Attribute) -> Parsed<()> {
         let value = attribute.value.as_deref().unwrap_or_default();
-        match attribute.name.as_str() {
-            "group" => self.body.groups.push(group(value)?),
-            "ice-lite" => self.body.ice_lite = true,
-            "extmap-allow-mixed" => self.body.extmap_allow_mixed = true,
-            _ => {
-                if !self.defaults.read(&attribute)? {
-                    self.body.attributes.push(attribute);
-                }
-            }
+        // A group stands at the session level (RFC 5888 §5). It names sections wherever it stands,
+        // so one that slipped below an m= line can only mean the same.
+        if attribute.is("group") {
+            self.groups.push(group(value)?);
+            return Ok(());
+        }
+        if let Some(section) = self.sections.last_mut() {
+            return section.read_attribute(attribute);
+        }
+        if attribute.is("ice-lite") {
+            self.ice_lite = true;
+        } else if attribute.is("extmap-allow-mixed") {
+            self.extmap_allow_mixed = true;
+        } else if !self.defaults.read(&attribute)? {
+            self.attributes.push(attribute);
         }
         Ok(())
     }
@@ -143,32 +152,8 @@ pub(super) fn attribute(text: &str) -> Parsed<Attribute> {
     })
 }
 
-fn origin(value: &str) -> Parsed<Origin> {
-    let mut fields = value.splitn(4, ' ');
-    let mut field = || fields.next().filter(|field| !field.is_empty());
-    let (Some(username), Some(id), Some(version), Some(address)) =
-        (field(), field(), field(), field())
-    else {
-        return Err(format!("o= needs six fields, got '{}'", shortened(value)));
-    };
-    Ok(Origin {
-        username: username.to_owned(),
-        session_id: number(id, "session id")?,
-        session_version: number(version, "session version")?,
-        address: address.parse().map_err(|reason| format!("o=: {reason}"))?,
-    })
-}
-
-fn timing(value: &str) -> Parsed<Timing> {
-    let (start, stop) = value.trim().split_once(' ').ok_or("t= needs two numbers")?;
-    Ok(Timing {
-        start: number(start, "start time")?,
-        stop: number(stop, "stop time")?,
-    })
-}
-
 fn group(value: &str) -> Parsed<Group> {
-    let mut words = value.split_ascii_whitespace();
+    let mut words = words(value);
     let semantics = words.next().ok_or("group without semantics")?;
     Ok(Group {
         semantics: semantics.to_owned(),

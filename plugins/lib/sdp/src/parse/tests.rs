@@ -16,15 +16,9 @@ fn error(text: &str) -> String {
     }
 }
 
-fn section_error(lines: &str) -> String {
-    error(&format!(
-        "{HEADER}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n{lines}"
-    ))
-}
-
 #[test]
 fn samples_round_trip() {
-    for text in samples::ALL {
+    for text in samples::ALL.into_iter().chain(samples::OTHERS) {
         let description = samples::read(text);
         assert_eq!(samples::read(&description.to_string()), description);
     }
@@ -105,47 +99,8 @@ fn errors_name_the_line() {
         error("o=-"),
         "line 1: a session description starts with v=0"
     );
-    assert_eq!(error("v=0\r\ns=-\r\n"), "line 2: the o= line is missing");
-    assert!(error("v=0\no=- 1 1 IN IP4 1.1.1.1\ns=-\n\nq=1\n").starts_with("line 5: unknown"));
-    assert!(section_error("a=rtpmap:96 VP8\r\n").starts_with("line 6: clock rate"));
-}
-
-#[test]
-fn malformed_lines() {
-    for lines in [
-        "a=rtpmap:x VP8/90000",
-        "a=rtpmap:96 /90000",
-        "a=rtpmap:96 VP8/0",
-        "a=rtcp-fb:96",
-        "a=extmap:x urn:y",
-        "a=setup:maybe",
-        "a=fingerprint:sha-256 zz",
-        "a=ice-ufrag:abc",
-        "a=ice-pwd:short",
-        "a=mid:",
-        "a=sctp-port:99999",
-        "a=",
-        "b=AS",
-        "b=AS:x",
-        "c=IN IP5 1.2.3.4",
-        "t=0 0",
-    ] {
-        assert!(
-            section_error(&format!("{lines}\r\n")).starts_with("line 6: "),
-            "{lines}"
-        );
-    }
-    for m in [
-        "m=video",
-        "m=video 9 RTP/AVP",
-        "m=video x RTP/AVP 96",
-        "m=video 9 RTP/AVP 128",
-    ] {
-        assert!(
-            error(&format!("{HEADER}{m}\r\n")).starts_with("line 5: "),
-            "{m}"
-        );
-    }
+    let formats = " 0".repeat(129);
+    assert!(error(&format!("{HEADER}\r\nm=audio 9 RTP/AVP{formats}\r\n")).starts_with("line 6: "));
 }
 
 #[test]
@@ -221,7 +176,11 @@ proptest! {
     fn what_is_read_can_be_written_and_read_again(text in mutated_sample()) {
         if let Ok(description) = parse(&text) {
             let written = description.to_string();
-            prop_assert_eq!(parse(&written), Ok(description), "{}", written);
+            let mut ignored = Vec::new();
+            let again = parse_with(&written, |line| ignored.push(line));
+            prop_assert_eq!(again, Ok(description), "{}", written);
+            // Lenient in what is read, strict in what is written.
+            prop_assert_eq!(ignored, []);
         }
     }
 

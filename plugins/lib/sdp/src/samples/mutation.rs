@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::ALL;
+use super::{ALL, OTHERS};
 
 /// A line that is likely to reach the depths of the parser.
 pub(crate) fn plausible_line() -> impl Strategy<Value = String> {
@@ -25,6 +25,11 @@ pub(crate) fn plausible_line() -> impl Strategy<Value = String> {
         "a=rtcp:",
         "a=sctp-port:",
         "a=",
+        "a=rtcp-mux:",
+        "a=max-message-size:",
+        "A=MID:",
+        " a = ",
+        "\ty=",
         "m=audio ",
         "m=video ",
         "m=application ",
@@ -65,6 +70,20 @@ pub(crate) fn plausible_line() -> impl Strategy<Value = String> {
             "AB:CD",
             "*",
             "nack",
+            "(null)",
+            "99999999999999999999",
+            "-1",
+            "0x1F",
+            "64.5",
+            "sha256",
+            "ACTPASS",
+            "unlimited",
+            "\r",
+            "\0",
+            "\u{feff}",
+            "\u{a0}",
+            "fe80::1%1",
+            "[::1]",
         ])
         .prop_map(str::to_owned),
     ];
@@ -78,7 +97,8 @@ pub(crate) fn mutated_sample() -> impl Strategy<Value = String> {
         (any::<prop::sample::Index>(), plausible_line(), 0..3u8),
         0..4,
     );
-    (prop::sample::select(ALL.to_vec()), edits).prop_map(|(text, edits)| {
+    let samples = [ALL.as_slice(), &OTHERS].concat();
+    (prop::sample::select(samples), edits).prop_map(|(text, edits)| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         for (index, line, edit) in edits {
             let position = index.index(lines.len());

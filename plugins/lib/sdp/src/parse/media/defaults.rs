@@ -4,6 +4,7 @@ use crate::{
     Attribute, Direction, ExtMap, Fingerprint, Setup,
     limits::{MAX_DEFAULT_BYTES, MAX_EXTENSIONS},
     parse::{Parsed, shortened},
+    text::words,
 };
 
 /// What one level says; a section's own value wins over the session's.
@@ -16,6 +17,9 @@ pub(in crate::parse) struct SectionDefaults {
     pub(super) ice_options: Vec<String>,
     pub(super) fingerprints: Vec<Fingerprint>,
     pub(super) extmaps: Vec<ExtMap>,
+    /// `a=rtcp-mux` belongs to sections (RFC 5761 §5.1.1); at the session level it can only mean
+    /// all of them.
+    pub(super) rtcp_mux: bool,
 }
 
 /// More hashes than exist are offered by nobody.
@@ -25,22 +29,32 @@ const MAX_FINGERPRINTS: usize = 16;
 const MAX_CREDENTIAL: usize = 256;
 
 impl SectionDefaults {
-    /// Takes the attribute if it is one of these, and says whether it was.
+    /// Takes the attribute if it is one of these, and says whether it was. An ill-formed one is an
+    /// error, and leaves what was read before.
     pub(in crate::parse) fn read(&mut self, attribute: &Attribute) -> Parsed<bool> {
         let value = attribute.value.as_deref().unwrap_or_default();
-        let copied = matches!(attribute.name.as_str(), "ice-options" | "extmap");
+        let name = attribute.name.to_ascii_lowercase();
+        // A session's are copied into each section.
+        let copied = matches!(name.as_str(), "ice-options" | "extmap");
         if copied && value.len() > MAX_DEFAULT_BYTES {
-            return Err(format!(
-                "{} has over {MAX_DEFAULT_BYTES} bytes",
-                attribute.name
-            ));
+            return Err(format!("{name} has over {MAX_DEFAULT_BYTES} bytes"));
         }
-        match attribute.name.as_str() {
-            "setup" => self.setup = Some(value.trim().parse()?),
-            "ice-ufrag" => self.ice_ufrag = Some(credential(value, 4)?),
-            "ice-pwd" => self.ice_password = Some(credential(value, 22)?),
+        match name.as_str() {
+            // Of what can be said once only, the first counts, as for Kurento.
+            "setup" => {
+                let setup = value.trim().parse()?;
+                self.setup.get_or_insert(setup);
+            }
+            "ice-ufrag" => {
+                let ufrag = credential(value)?;
+                self.ice_ufrag.get_or_insert(ufrag);
+            }
+            "ice-pwd" => {
+                let password = credential(value)?;
+                self.ice_password.get_or_insert(password);
+            }
             "ice-options" => {
-                self.ice_options = value.split_ascii_whitespace().map(str::to_owned).collect();
+                self.ice_options = words(value).map(str::to_owned).collect();
             }
             "fingerprint" => {
                 if self.fingerprints.len() >= MAX_FINGERPRINTS {
@@ -54,8 +68,11 @@ impl SectionDefaults {
                 }
                 self.extmaps.push(value.parse()?);
             }
+            "rtcp-mux" => self.rtcp_mux = true,
             name => match name.parse() {
-                Ok(direction) if attribute.value.is_none() => self.direction = Some(direction),
+                Ok(direction) if value.trim().is_empty() => {
+                    self.direction.get_or_insert(direction);
+                }
                 _ => return Ok(false),
             },
         }
@@ -80,18 +97,21 @@ impl SectionDefaults {
             setup: self.setup.or(session.setup),
             ice_ufrag: self.ice_ufrag.or_else(|| session.ice_ufrag.clone()),
             ice_password: self.ice_password.or_else(|| session.ice_password.clone()),
+            rtcp_mux: self.rtcp_mux || session.rtcp_mux,
             ..self
         }
     }
 }
 
-/// A user fragment or password (RFC 8839 §5.4).
-fn credential(value: &str, minimum: usize) -> Parsed<String> {
+/// A user fragment or password. RFC 8839 §5.4 asks for 4 and 22 characters at least, so that they
+/// cannot be guessed; that risk is the peer's own, and gateways with shorter ones are met in the
+/// field. Kurento connects to them.
+fn credential(value: &str) -> Parsed<String> {
     let text = value.trim();
-    let is_word = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_word || !(minimum..=MAX_CREDENTIAL).contains(&text.len()) {
+    let readable = !text.contains(char::is_control);
+    if !readable || !(1..=MAX_CREDENTIAL).contains(&text.len()) {
         return Err(format!(
-            "ICE credential '{}' is not {minimum} to {MAX_CREDENTIAL} characters",
+            "ICE credential '{}' is not 1 to {MAX_CREDENTIAL} characters",
             shortened(text)
         ));
     }

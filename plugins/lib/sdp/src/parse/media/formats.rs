@@ -4,18 +4,19 @@ use crate::{
     Codec, RtcpFeedback,
     limits::{MAX_FEEDBACK, MAX_FEEDBACK_BYTES},
     parse::{Parsed, number, shortened},
+    text::first_word,
 };
 
-/// The payload types of an m= line, repeated ones once.
-pub(super) fn payload_types(formats: &[&str]) -> Parsed<Vec<Codec>> {
+/// The payload types of an m= line, repeated ones once. What is none, 128 say, cannot be sent by
+/// anybody (RFC 3550 §5.1) and is left out.
+pub(super) fn payload_types(formats: &[&str]) -> Vec<Codec> {
     let mut codecs: Vec<Codec> = Vec::with_capacity(formats.len());
-    for format in formats {
-        let payload_type = payload_type(format)?;
+    for payload_type in formats.iter().flat_map(|format| payload_type(format)) {
         if codec_mut(&mut codecs, payload_type).is_none() {
             codecs.push(Codec::unmapped(payload_type));
         }
     }
-    Ok(codecs)
+    codecs
 }
 
 /// `a=rtpmap:<payload type> <name>/<clock rate>[/<channels>]` (RFC 8866 §6.6).
@@ -33,10 +34,10 @@ pub(super) fn rtpmap(codecs: &mut [Codec], value: &str) -> Parsed<()> {
     if rate == 0 {
         return Err("the clock rate is 0".to_owned());
     }
+    // Without a number there is one channel (RFC 8866 §6.6).
     let channels = fields
         .next()
-        .map(|channels| number(channels, "channel count"))
-        .transpose()?;
+        .and_then(|channels| channels.trim().parse().ok());
     if let Some(codec) = codec {
         codec.name = name.to_owned();
         codec.clock_rate = rate;
@@ -61,20 +62,20 @@ pub(super) fn rtcp_fb(
     value: &str,
 ) -> Parsed<()> {
     // Of the feedback alone, whatever stands before it: what is for all is written for each.
-    let feedback = value.split_once(' ').map_or("", |(_, feedback)| feedback);
-    if feedback.len() > MAX_FEEDBACK_BYTES {
-        return Ok(());
+    let (format, text) = first_word(value);
+    if text.len() > MAX_FEEDBACK_BYTES {
+        return Err(format!("rtcp-fb has over {MAX_FEEDBACK_BYTES} bytes"));
     }
-    if let Some(text) = value.strip_prefix("* ") {
-        if for_all.len() < MAX_FEEDBACK && !text.trim().is_empty() {
+    if text.is_empty() {
+        return Err("rtcp-fb without a feedback type".to_owned());
+    }
+    if format == "*" {
+        if for_all.len() < MAX_FEEDBACK {
             for_all.push(RtcpFeedback::from_text(text));
         }
         return Ok(());
     }
     let (codec, text) = described(codecs, value, "rtcp-fb")?;
-    if text.is_empty() {
-        return Err("rtcp-fb without a feedback type".to_owned());
-    }
     if let Some(codec) = codec {
         add_feedback(codec, &[RtcpFeedback::from_text(text)]);
     }
@@ -97,10 +98,9 @@ fn described<'c, 't>(
     value: &'t str,
     attribute: &str,
 ) -> Parsed<(Option<&'c mut Codec>, &'t str)> {
-    let value = value.trim();
-    let (number, text) = value.split_once(' ').unwrap_or((value, ""));
+    let (number, text) = first_word(value);
     let payload_type = payload_type(number).map_err(|reason| format!("{attribute}: {reason}"))?;
-    Ok((codec_mut(codecs, payload_type), text.trim()))
+    Ok((codec_mut(codecs, payload_type), text))
 }
 
 fn codec_mut(codecs: &mut [Codec], payload_type: u8) -> Option<&mut Codec> {
