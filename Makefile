@@ -132,7 +132,7 @@ clean: ## remove everything built or installed below this folder
 
 # --- Checking -------------------------------------------------------------
 
-.PHONY: test test-full lint fmt fuzz property-tests bench
+.PHONY: test test-full lint fmt fuzz property-tests baseline bench
 test: deps-test lint build-tests ## the whole suite, repetitions reduced (SCALE=1), or SUITES="crates protocol …"
 	tests/run-all.sh
 
@@ -153,6 +153,10 @@ fuzz: deps-system ## libFuzzer on everything that reads bytes (FUZZ_SECONDS=60 e
 
 property-tests: ## every property test with many cases (100,000 × SCALE)
 	PROPTEST_CASES=$$((100000 * SCALE)) $(CARGO) nextest run --release --workspace --locked
+
+baseline: ## what calls are like in the simulator, written down anew (tests/simulator/README.md)
+	$(CARGO) run --release --locked --package rivero-simulator -- --write
+	$(CARGO) run --release --locked --package rivero-simulator -- --write --full
 
 bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
