@@ -309,8 +309,8 @@ impl FromStr for Candidate {
 
 impl Candidate {
     /// Reads name and value pairs; gives the value of `tcptype`. A related address is not needed
-    /// (it is for diagnostics, RFC 8445 §5.1.1.5), so one that cannot be read is left out. A name that the line
-    /// breaks off behind is a mistake that its sender should hear of.
+    /// (it is for diagnostics, RFC 8445 §5.1.1.5), so one that cannot be read is left out. A name
+    /// that the line breaks off behind is a mistake that its sender should hear of.
     fn read_extensions<'a>(
         &mut self,
         mut words: Words<'a>,

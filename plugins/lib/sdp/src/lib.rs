@@ -12,8 +12,8 @@
 //!
 //! Text from a peer is never trusted: its size, the number of its sections and of the entries that
 //! are looked up by number are bounded ([`limits`]). Reading is lenient and writing strict: a line
-//! that is ill-formed has no effect ([`parse_with`] tells of it), what is no description at all is an
-//! [`SdpError`], and so is a section that would be accepted and does not say where its peer is.
+//! that is ill-formed has no effect ([`parse_with`] tells of it), what is no description at all is
+//! an [`SdpError`], and so is a section that would be accepted and does not say where its peer is.
 //!
 //! ```
 //! # fn main() -> Result<(), rivero_sdp::SdpError> {

@@ -7,7 +7,8 @@
 
 use base64::{Engine, alphabet, engine};
 
-/// Base64 of keys and parameter sets, read with or without the `=` at the end, which some leave out.
+/// Base64 of keys and parameter sets, read with or without the `=` at the end, which some leave
+/// out.
 const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
     engine::GeneralPurposeConfig::new()

@@ -127,13 +127,15 @@ impl Codec {
         if self.parameters.is_empty() {
             return Some(vec![KEYS]);
         }
+        // An event is a byte.
+        const MAX_RANGES: usize = 256;
         let ranges = self.parameters.as_str().split([',', ';']);
-        Some(ranges.filter_map(event_range).collect())
+        Some(ranges.filter_map(event_range).take(MAX_RANGES).collect())
     }
 
-    /// Parameter sets that go before the first key frame, without start codes, in the order in which
-    /// a decoder wants them: `sprop-parameter-sets` of H264 (RFC 6184 §8.1), `sprop-vps`, `sprop-sps`
-    /// and `sprop-pps` of H265 (RFC 7798 §7.1). What is no base64 is left out.
+    /// Parameter sets that go before the first key frame, without start codes, in the order in
+    /// which a decoder wants them: `sprop-parameter-sets` of H264 (RFC 6184 §8.1), `sprop-vps`,
+    /// `sprop-sps` and `sprop-pps` of H265 (RFC 7798 §7.1). What is no base64 is left out.
     pub fn parameter_sets(&self) -> Vec<Vec<u8>> {
         let names: &[&str] = if self.is("H264") {
             &["sprop-parameter-sets"]

@@ -198,9 +198,10 @@ pub struct Crypto {
 }
 
 impl Crypto {
-    /// Whether plain SRTP is meant. A session parameter changes the protocol, so a line with one that
-    /// the reader does not follow must not be chosen (RFC 4568 §6.3.7); those with a hyphen in
-    /// front may be ignored, and so may the size of the peer's replay window, which is its own affair.
+    /// Whether plain SRTP is meant. A session parameter changes the protocol, so a line with one
+    /// that the reader does not follow must not be chosen (RFC 4568 §6.3.7); those with a hyphen in
+    /// front may be ignored, and so may the size of the peer's replay window, which is its own
+    /// affair.
     pub fn is_plain_srtp(&self) -> bool {
         let ignorable = |parameter: &String| {
             parameter.starts_with('-') || parameter.to_ascii_uppercase().starts_with("WSH=")

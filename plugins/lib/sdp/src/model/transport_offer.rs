@@ -10,6 +10,9 @@ use super::{
 /// Port of a section that has none, or not yet (RFC 8839 §4.3.1).
 const DISCARD_PORT: u16 = 9;
 
+/// Lines with keys of one section at most; there are four suites.
+const MAX_CRYPTO: usize = 32;
+
 /// How the writer of a section wants to exchange its media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportOffer {
@@ -72,12 +75,13 @@ pub struct MediaTarget {
 }
 
 impl TransportOffer {
-    /// What `section` of `description` offers. `None` for a rejected one, for data, and for one that
-    /// says too little: a secure profile with neither ICE and a fingerprint nor a readable key.
+    /// What `section` of `description` offers. `None` for a rejected one, for data, and for one
+    /// that says too little: a secure profile with neither ICE and a fingerprint nor a readable
+    /// key.
     ///
-    /// A section with both is one of DTLS: keys beside fingerprints are for readers that have no DTLS
-    /// (old Chromium and gateways write both), and a key that passes a signalling server is the
-    /// weaker of the two.
+    /// A section with both is one of DTLS: keys beside fingerprints are for readers that have no
+    /// DTLS (old Chromium and gateways write both), and a key that passes a signalling server is
+    /// the weaker of the two.
     pub fn of(description: &SessionDescription, section: &MediaSection) -> Option<Self> {
         if section.is_rejected() {
             return None;
@@ -109,7 +113,8 @@ fn dtls_ice(section: &MediaSection) -> Option<DtlsIceOffer> {
 fn sdes(description: &SessionDescription, section: &MediaSection) -> Option<SdesOffer> {
     let lines = section.attribute_values("crypto");
     // A line of an unknown suite is passed over: the others are there for that (RFC 4568 §5.1.2).
-    let crypto: Vec<Crypto> = lines.filter_map(|line| line.parse().ok()).collect();
+    let readable = lines.filter_map(|line| line.parse().ok());
+    let crypto: Vec<Crypto> = readable.take(MAX_CRYPTO).collect();
     (!crypto.is_empty()).then(|| SdesOffer {
         target: MediaTarget::of(description, section),
         crypto,
@@ -144,8 +149,8 @@ impl MediaTarget {
         }
     }
 
-    /// Where RTP is to be sent. `None` for a name that has to be resolved, for multicast with a TTL,
-    /// and for 0.0.0.0 or port 9, which say that there is no address (yet).
+    /// Where RTP is to be sent. `None` for a name that has to be resolved, for multicast with a
+    /// TTL, and for 0.0.0.0 or port 9, which say that there is no address (yet).
     pub fn rtp_address(&self) -> Option<SocketAddr> {
         address(self.connection.as_ref(), self.rtp_port)
     }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Direction, MediaKind, RtcpFeedback, Setup, TransportOffer,
-    limits::{MAX_BYTES, MAX_FEEDBACK, MAX_SECTIONS, MAX_SOURCES},
+    limits::{MAX_BYTES, MAX_FEEDBACK, MAX_GROUPS, MAX_SECTIONS, MAX_SOURCES},
     samples::{self, mutated_sample, plausible_line},
 };
 
@@ -133,6 +133,10 @@ fn repeated_fmtp_lines_add_up() {
 fn size_is_bounded() {
     let long = format!("{HEADER}a=x:{}", "y".repeat(MAX_BYTES));
     assert!(matches!(parse(&long), Err(SdpError::TooLarge { .. })));
+    let groups = format!("a=group:BUNDLE{}\r\n", " x".repeat(500)).repeat(100);
+    let groups = samples::read(&format!("{HEADER}{groups}")).groups;
+    assert_eq!(groups.len(), MAX_GROUPS);
+    assert!(groups.iter().all(|group| group.mids.len() == MAX_SECTIONS));
     let sections = "m=audio 9 RTP/AVP 0\r\n".repeat(MAX_SECTIONS + 1);
     assert!(error(&format!("{HEADER}{sections}")).contains("media sections"));
 }
