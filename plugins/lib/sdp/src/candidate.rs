@@ -293,7 +293,7 @@ impl FromStr for Candidate {
             related: None,
             extensions: Vec::new(),
         };
-        let tcp_type = candidate.read_extensions(words);
+        let tcp_type = candidate.read_extensions(words)?;
         if is_tcp {
             // RFC 6544 §4.5 requires it. Without it nobody knows who connects; what old stacks
             // meant by such a line is no longer spoken.
@@ -308,21 +308,29 @@ impl FromStr for Candidate {
 }
 
 impl Candidate {
-    /// Reads name and value pairs; gives the value of `tcptype`. None of them is needed, so those
-    /// that are ill-formed, and a name without a value, are left out.
-    fn read_extensions<'a>(&mut self, words: Words<'a>) -> Option<&'a str> {
+    /// Reads name and value pairs; gives the value of `tcptype`. A related address is not needed
+    /// (it is for diagnostics, RFC 8445 §5.1.1.5), so one that cannot be read is left out. A name
+    /// that the line breaks off behind is a mistake that its sender should hear of.
+    fn read_extensions<'a>(
+        &mut self,
+        mut words: Words<'a>,
+    ) -> Result<Option<&'a str>, CandidateError> {
         let (mut address, mut port, mut tcp_type) = (None, None, None);
-        let mut words = words.0;
-        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        while let Some(name) = words.0.next() {
+            let value = words.0.next();
             match name.to_ascii_lowercase().as_str() {
-                "raddr" => address = value.parse().ok(),
-                "rport" => port = value.parse().ok(),
-                "tcptype" => tcp_type = Some(value),
-                _ => self.extensions.push((name.to_owned(), value.to_owned())),
+                "raddr" => address = value.and_then(|value| value.parse().ok()),
+                "rport" => port = value.and_then(|value| value.parse().ok()),
+                "tcptype" => tcp_type = value,
+                _ => {
+                    let value =
+                        value.ok_or(CandidateError::malformed("extension without a value"))?;
+                    self.extensions.push((name.to_owned(), value.to_owned()));
+                }
             }
         }
         self.related = address.zip(port);
-        tcp_type
+        Ok(tcp_type)
     }
 }
 

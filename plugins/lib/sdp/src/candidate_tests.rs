@@ -10,7 +10,7 @@ fn control_characters_are_refused_but_for_line_ends() {
     assert!(format!("{line}\r\n").parse::<Candidate>().is_ok());
     for character in ['\u{b}', '\0', '\u{c}', '\u{85}'] {
         assert!(
-            format!("{line} a {character}b")
+            format!("{line} a {character}")
                 .parse::<Candidate>()
                 .is_err()
         );
@@ -78,6 +78,7 @@ fn malformed_candidates_are_errors() {
         "candidate:1 1 udp 1 a/b 5000 typ host",
         "candidate:1 1 udp 1 192.0.2.300 5000 typ host",
         "candidate:1 1 udp 1 192.0.2 5000 typ host",
+        "candidate:1 1 udp 1 192.0.2.1 5000 typ host generation",
         "candidate:1 1 udp 1 2001:db8::1::2 5000 typ host",
     ] {
         let error = text.parse::<Candidate>().unwrap_err();
@@ -119,7 +120,7 @@ fn what_can_be_taken_is_taken() {
         "1 1 udp 7 [2001:db8::1] 5000 typ host",
         "candidate:1 1 udp 7 2001:db8::1%eth0 5000 typ host",
         "A=Candidate:1  1\tUdp 7 2001:DB8:0::1 5000 TYP Host ",
-        "candidate: 1 1 udp 7 2001:db8::1 5000 typ host generation",
+        "candidate: 1 1 udp 7 2001:db8::1 5000 typ host",
         "candidate:1 1 udp 7 2001:db8::1 5000 typ host raddr",
         "candidate:1 1 udp 7 2001:db8::1 5000 typ host raddr 192.0.2.1",
         "candidate:1 1 udp 7 2001:db8::1 5000 typ host raddr a/b rport 5",

@@ -5,8 +5,8 @@
 /// The variants are kept apart so that an endpoint can map them to Kurento codes: [`Empty`],
 /// [`TooLarge`] and [`Parse`] say that the text is no SDP (40201), [`Configuration`] that the local
 /// side asks for something impossible (40207), [`SectionCount`] and [`SectionMismatch`] that an
-/// answer does not belong to the offer (40206), [`NoCommonTransport`] that a peer's section cannot be
-/// reached (40205 while processing an offer, 40206 while processing an answer).
+/// answer does not belong to the offer (40206), [`NoCommonTransport`] that a peer's section cannot
+/// be reached (40205 while processing an offer, 40206 while processing an answer).
 ///
 /// [`Empty`]: SdpError::Empty
 /// [`TooLarge`]: SdpError::TooLarge

@@ -3,7 +3,8 @@
 //! Three layers, all pure: no sockets, no clocks, no randomness.
 //!
 //! - [`model`]: a session description as types. [`parse`](fn@parse) makes one from text, its
-//!   `Display` writes it back.
+//!   `Display` writes it back. [`TransportOffer`] tells what a section offers as transport: ICE
+//!   and DTLS, keys in the description, or plain RTP.
 //! - [`candidate`]: one ICE candidate line (RFC 8839), used inside descriptions and for trickling.
 //! - [`negotiate`]: [`answer`], [`offer`] and [`accept_answer`] turn what an endpoint is able to do
 //!   ([`LocalConfig`]) and what the peer said into a local description and a [`Negotiated`] session
@@ -11,8 +12,8 @@
 //!
 //! Text from a peer is never trusted: its size, the number of its sections and of the entries that
 //! are looked up by number are bounded ([`limits`]). Reading is lenient and writing strict: a line
-//! that is ill-formed has no effect ([`parse_with`] tells of it), what is no description at all is an
-//! [`SdpError`], and so is a section that would be accepted and does not say where its peer is.
+//! that is ill-formed has no effect ([`parse_with`] tells of it), what is no description at all is
+//! an [`SdpError`], and so is a section that would be accepted and does not say where its peer is.
 //!
 //! ```
 //! # fn main() -> Result<(), rivero_sdp::SdpError> {

@@ -9,6 +9,10 @@ pub const MAX_BYTES: usize = 512 * 1024;
 /// Media sections of a description, rejected ones included.
 pub const MAX_SECTIONS: usize = 128;
 
+/// `a=group` lines; each names [`MAX_SECTIONS`] sections at most. Every section is looked up in all
+/// of them. A browser writes one, two with lip synchronisation.
+pub const MAX_GROUPS: usize = 32;
+
 /// Formats of one m= line; RTP has no more payload types (RFC 3550 §5.1).
 pub const MAX_FORMATS: usize = 128;
 

@@ -5,6 +5,27 @@
 //! no field of RFC 8866, so it separates words wherever it stands. Reading and writing use the same
 //! rule, which is what makes a description that was read and written read as the same again.
 
+use base64::{Engine, alphabet, engine};
+
+/// Base64 of keys and parameter sets, read with or without the `=` at the end, which some leave
+/// out.
+const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
+    &alphabet::STANDARD,
+    engine::GeneralPurposeConfig::new()
+        .with_decode_padding_mode(engine::DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes of a base64 text.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
+/// The base64 text of bytes.
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
 /// Whether the character separates words and may stand around a line.
 pub(crate) fn is_blank(character: char) -> bool {
     // A byte order mark is what editors put before the first line.

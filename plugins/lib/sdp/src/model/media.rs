@@ -1,6 +1,6 @@
 //! One m= section.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use super::{
     Attribute, Bandwidth, BandwidthKind, Codec, Connection, Direction, ExtMap, Fingerprint,
@@ -165,6 +165,35 @@ impl MediaSection {
             .find(|codec| codec.payload_type == payload_type)
     }
 
+    /// The values of the attributes with this name that have no field of their own, ignoring case;
+    /// `""` for one without a value.
+    pub fn attribute_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.attributes.iter();
+        let named = named.filter(move |attribute| attribute.is(name));
+        named.map(|attribute| attribute.value.as_deref().unwrap_or_default())
+    }
+
+    /// `a=ptime`: how much media one packet should have (RFC 8866 §6.4). `None` where it is not
+    /// said, or is no time that a packet can have.
+    pub fn packet_time(&self) -> Option<Duration> {
+        self.milliseconds("ptime")
+    }
+
+    /// `a=maxptime`: how much media one packet may have (RFC 8866 §6.5); `None` as for
+    /// [`packet_time`](Self::packet_time).
+    pub fn max_packet_time(&self) -> Option<Duration> {
+        self.milliseconds("maxptime")
+    }
+
+    /// Fractions occur: 2.5 ms are a frame of Opus.
+    fn milliseconds(&self, attribute: &str) -> Option<Duration> {
+        const LONGEST: f64 = 1000.0;
+        let text = self.attribute_values(attribute).next()?;
+        let milliseconds: f64 = text.trim().parse().ok()?;
+        let possible = milliseconds > 0.0 && milliseconds <= LONGEST;
+        possible.then(|| Duration::from_secs_f64(milliseconds / 1000.0))
+    }
+
     /// The identifier of a header extension.
     pub fn extension_id(&self, uri: &str) -> Option<u16> {
         self.extmaps
@@ -215,6 +244,31 @@ mod tests {
         assert_eq!(section.bandwidth_limit(), Some(64_000));
         section.bandwidths.push("TIAS:50000".parse().unwrap());
         assert_eq!(section.bandwidth_limit(), Some(50_000));
+    }
+
+    #[test]
+    fn packet_times() {
+        for (value, time) in [
+            ("20", Some(Duration::from_millis(20))),
+            (" 2.5 ", Some(Duration::from_micros(2500))),
+            ("0", None),
+            ("-20", None),
+            ("99999", None),
+            ("NaN", None),
+            ("inf", None),
+            ("", None),
+        ] {
+            let mut section = video();
+            section
+                .attributes
+                .push(Attribute::with_value("ptime", value));
+            section
+                .attributes
+                .push(Attribute::with_value("MaxPtime", value));
+            assert_eq!(section.packet_time(), time, "{value}");
+            assert_eq!(section.max_packet_time(), time, "{value}");
+        }
+        assert_eq!(video().packet_time(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod attribute;
 mod codec;
+mod crypto;
 mod display;
 mod feedback;
 mod match_parameters;
@@ -16,9 +17,11 @@ mod session;
 mod simulcast;
 mod source;
 mod transport;
+mod transport_offer;
 
 pub use attribute::{Attribute, Direction, ExtMap, HeaderExtensionUri, extension_uri};
 pub use codec::{Codec, FormatParameters};
+pub use crypto::{Crypto, CryptoError, CryptoSuite, InlineKey, MasterKeyIdentifier};
 pub use feedback::RtcpFeedback;
 pub use match_parameters::{H264Profile, MatchParameters};
 pub use media::{MediaKind, MediaSection};
@@ -30,3 +33,4 @@ pub use session::{
 pub use simulcast::{Rid, RidDirection, Simulcast, SimulcastStream};
 pub use source::{Source, SourceGroup};
 pub use transport::{Fingerprint, IceCredentials, Setup};
+pub use transport_offer::{DtlsIceOffer, Initiator, MediaTarget, SdesOffer, TransportOffer};

@@ -11,8 +11,8 @@ use crate::{ExtMap, MediaKind, MediaSection, SdpError, SessionDescription, Setup
 /// What a peer's answer to `offer` (made by [`offer`](crate::offer())) settles. The local
 /// description stays the offer.
 ///
-/// Sections answered with port 0, or not at all, are not part of the result. Formats, extensions and feedback that
-/// were not offered are ignored.
+/// Sections answered with port 0, or not at all, are not part of the result. Formats, extensions
+/// and feedback that were not offered are ignored.
 ///
 /// # Errors
 /// [`SdpError::SectionCount`] and [`SdpError::SectionMismatch`] when the sections are not those of

@@ -15,7 +15,8 @@ use crate::{
     SessionDescription, Setup,
 };
 
-/// Media attributes that an answer repeats because they describe the format both use.
+/// Media attributes that an answer repeats, as Kurento does, because they describe the format both
+/// use.
 const ECHOED_ATTRIBUTES: [&str; 5] = ["framerate", "lang", "maxptime", "ptime", "quality"];
 
 /// Makes the answer to a peer's first offer.
@@ -277,9 +278,25 @@ fn rejected(offered: &MediaSection) -> MediaSection {
 fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
     attributes
         .iter()
-        .filter(|attribute| names.contains(&attribute.name.as_str()))
+        .filter(|attribute| names.contains(&attribute.name.as_str()) && may_be_echoed(attribute))
         .cloned()
         .collect()
+}
+
+/// Whether the value follows the attribute's grammar (RFC 8866 §6): what the peer garbled is not
+/// written again.
+fn may_be_echoed(attribute: &Attribute) -> bool {
+    let value = attribute.value.as_deref().unwrap_or_default().trim();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match attribute.name.as_str() {
+        "framerate" | "maxptime" | "ptime" => {
+            let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+            digits(whole) && digits(fraction)
+        }
+        "quality" => digits(value),
+        "lang" => !value.is_empty() && !value.contains(char::is_whitespace),
+        _ => !value.is_empty(),
+    }
 }
 
 fn transports(

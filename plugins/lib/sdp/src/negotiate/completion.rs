@@ -1,7 +1,8 @@
 //! What a peer's description leaves out, as far as the rest of it or our own offer tells.
 //!
-//! Gateways and scripts between the peer and us drop lines: `a=mid`, `a=group`, a whole section. The
-//! peer itself still means what it wrote, so each is put back where only one thing can be meant.
+//! Gateways and scripts between the peer and us drop lines: `a=mid`, `a=group`, a whole section.
+//! The peer itself still means what it wrote, so each is put back where only one thing can be
+//! meant.
 
 use std::borrow::Cow;
 
@@ -12,13 +13,14 @@ use crate::{Candidate, Group, MediaSection, SdpError, SessionDescription};
 /// order of their m= lines, as far as anybody has been seen to write them.
 pub(super) fn complete_offer(offer: &SessionDescription) -> Cow<'_, SessionDescription> {
     let nameless = offer.media.iter().filter(|section| section.mid.is_none());
+    let nameless = nameless.count();
     let mut unclaimed: Vec<&String> = Vec::new();
     for mid in offer.bundles().flat_map(|group| &group.mids) {
         if offer.mline_index(mid).is_none() && !unclaimed.contains(&mid) {
             unclaimed.push(mid);
         }
     }
-    if unclaimed.is_empty() || unclaimed.len() != nameless.count() {
+    if unclaimed.is_empty() || unclaimed.len() != nameless {
         return Cow::Borrowed(offer);
     }
     let mut complete = offer.clone();
@@ -52,7 +54,12 @@ pub(super) fn complete_answer(
             section.mid.clone_from(&offered.mid);
         }
     }
-    if answer.bundles().next().is_none() {
+    // A group of which no section has the name is as good as none.
+    let is_named = |group: &Group| {
+        let mut mids = group.mids.iter();
+        mids.any(|mid| complete.mline_index(mid).is_some())
+    };
+    if !complete.bundles().any(is_named) {
         complete.groups.extend(shared_transport(offer, &complete));
     }
     Ok(complete)
@@ -94,9 +101,9 @@ fn with_rejected(
     Ok(media)
 }
 
-/// The bundle of an answer without `a=group`: sections that the offer bundled and that have the same
-/// ICE credentials are the same agent's (RFC 8839 §5.4). A peer that does not bundle may have its
-/// credentials at the session level for all of its transports; then it has other addresses for
+/// The bundle of an answer without `a=group`: sections that the offer bundled and that have the
+/// same ICE credentials are the same agent's (RFC 8839 §5.4). A peer that does not bundle may have
+/// its credentials at the session level for all of its transports; then it has other addresses for
 /// each section.
 fn shared_transport(offer: &SessionDescription, answer: &SessionDescription) -> Option<Group> {
     let offered = offer.bundles().next()?;

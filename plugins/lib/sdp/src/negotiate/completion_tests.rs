@@ -102,6 +102,14 @@ fn mids_and_groups_that_are_left_out() {
 }
 
 #[test]
+fn a_group_of_names_that_no_section_has() {
+    let text = without(&answer_text(), &["a=mid"]).replace("BUNDLE audio0 video0", "BUNDLE 0 1");
+    let negotiated = accepted(&text.replace(" application0", " 2"));
+    assert_eq!(negotiated.transports.len(), 1);
+    assert_eq!(negotiated.transports[0].mline_indexes, [0, 1, 2]);
+}
+
+#[test]
 fn sections_that_nobody_offered() {
     let all = answer_text();
     let short = without_section(&all, "audio");

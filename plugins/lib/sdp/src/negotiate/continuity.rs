@@ -59,10 +59,10 @@ impl<'a> Continuity<'a> {
         Ok(transport)
     }
 
-    /// The transport that carried one of the sections, or has the same credentials, to the same peer:
-    /// a certificate that
-    /// changed, or a change of the role that the peer insists on, means a new association
-    /// (RFC 8842 §5.1). So does an association that is over: a peer may use its certificate again.
+    /// The transport that carried one of the sections, or has the same credentials, to the same
+    /// peer: a certificate that changed, or a change of the role that the peer insists on, means a
+    /// new association (RFC 8842 §5.1). So does an association that is over: a peer may use its
+    /// certificate again.
     fn find(
         &mut self,
         transport: &NegotiatedTransport,

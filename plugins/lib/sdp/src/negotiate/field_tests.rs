@@ -1,4 +1,5 @@
-//! Offers of stacks that are none of a browser's, through all that templates and gateways do to lines.
+//! Offers of stacks that are none of a browser's, through all that templates and gateways do to
+//! lines.
 
 use super::*;
 use crate::{

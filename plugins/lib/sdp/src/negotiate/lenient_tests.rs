@@ -108,6 +108,31 @@ fn a_spoilt_line_that_is_not_needed_changes_nothing() {
     }
 }
 
+/// Lenient in what is read, strict in what is written.
+#[test]
+fn what_is_garbled_is_not_repeated() {
+    for (line, echoed) in [
+        ("a=ptime:20", true),
+        ("a=ptime:2.5", true),
+        ("a=ptime:(null)", false),
+        ("a=ptime:", false),
+        ("a=maxptime:-1", false),
+        ("a=framerate:30", true),
+        ("a=framerate:30/1", false),
+        ("a=framerate", false),
+        ("a=quality:10", true),
+        ("a=quality:high", false),
+        ("a=lang:de", true),
+        ("a=lang:de en", false),
+    ] {
+        let offer = format!("{}\r\n{line}\r\n", samples::UNBUNDLED.trim_end());
+        let negotiated = answered(&samples::read(&offer)).unwrap();
+        let text = negotiated.local.to_string();
+        let (_, video) = text.split_once("m=video").unwrap();
+        assert_eq!(video.contains(&format!("{line}\r\n")), echoed, "{line}");
+    }
+}
+
 /// Whatever m= line cannot be used, the others are answered and the answer has as many.
 #[test]
 fn a_spoilt_section_is_rejected_alone() {

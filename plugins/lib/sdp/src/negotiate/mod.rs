@@ -7,14 +7,14 @@
 //!
 //! Every path ends in a [`Negotiated`], seen from the local side.
 //!
-//! How sections are treated: one acceptable audio, video and application section is taken, all others
-//! are rejected with port 0. Of several of a kind it is one that is not inactive, rather one on which
-//! the peer sends, rather the one that was taken before, else the first. One that stays behind but
-//! was taken before, or that is inactive, is answered inactive in a bundle and not rejected: it is
-//! *idle*. Rejecting it would end the peer's transceiver, and browsers refuse an answer that rejects
-//! the section whose transport the others of the bundle share. Every offered codec that [`LocalMedia`] names is kept, in
-//! the offerer's order and with its payload types. Header extensions, RTCP feedback, RTX and
-//! simulcast are accepted where both sides have them.
+//! How sections are treated: one acceptable audio, video and application section is taken, all
+//! others are rejected with port 0. Of several of a kind it is one that is not inactive, rather one
+//! on which the peer sends, rather the one that was taken before, else the first. One that stays
+//! behind but was taken before, or that is inactive, is answered inactive in a bundle and not
+//! rejected: it is *idle*. Rejecting it would end the peer's transceiver, and browsers refuse an
+//! answer that rejects the section whose transport the others of the bundle share. Every offered
+//! codec that [`LocalMedia`] names is kept, in the offerer's order and with its payload types.
+//! Header extensions, RTCP feedback, RTX and simulcast are accepted where both sides have them.
 
 mod accept;
 mod answer;

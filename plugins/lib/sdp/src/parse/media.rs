@@ -166,8 +166,8 @@ impl SectionParser {
     }
 }
 
-/// The port of m=, `<port>[/<count>]`. Media over ICE goes to candidates and not to this port, so all
-/// that matters is whether it is 0; what is no port (99999, -1, a word) is taken for the
+/// The port of m=, `<port>[/<count>]`. Media over ICE goes to candidates and not to this port, so
+/// all that matters is whether it is 0; what is no port (99999, -1, a word) is taken for the
 /// discard port, which means "not known yet" (RFC 8839 §4.3.1).
 fn port(text: &str) -> u16 {
     const DISCARD: u16 = 9;

@@ -6,8 +6,9 @@
 //! missing, and whether it is needed is for [`negotiate`](crate::negotiate) to find out. Kurento
 //! reads through GStreamer's parser, which is as forgiving.
 //!
-//! An error is left for what is no description at all, and for what exceeds [`limits`](crate::limits)
-//! where ignoring the rest would change the meaning (sections and formats are referred to by number).
+//! An error is left for what is no description at all, and for what exceeds
+//! [`limits`](crate::limits) where ignoring the rest would change the meaning (sections and formats
+//! are referred to by number).
 
 mod line;
 mod media;

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     Attribute, Bandwidth, Connection, Group, Origin, SessionDescription, Timing,
-    limits::MAX_SECTIONS, text::words,
+    limits::{MAX_GROUPS, MAX_SECTIONS},
+    text::words,
 };
 
 /// Why a line was not read, and what follows from it.
@@ -119,6 +120,9 @@ impl SessionParser {
         // A group stands at the session level (RFC 5888 §5). It names sections wherever it stands,
         // so one that slipped below an m= line can only mean the same.
         if attribute.is("group") {
+            if self.groups.len() >= MAX_GROUPS {
+                return Err("too many groups".to_owned());
+            }
             self.groups.push(group(value)?);
             return Ok(());
         }
@@ -157,6 +161,6 @@ fn group(value: &str) -> Parsed<Group> {
     let semantics = words.next().ok_or("group without semantics")?;
     Ok(Group {
         semantics: semantics.to_owned(),
-        mids: words.map(str::to_owned).collect(),
+        mids: words.take(MAX_SECTIONS).map(str::to_owned).collect(),
     })
 }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Direction, MediaKind, RtcpFeedback, Setup,
-    limits::{MAX_BYTES, MAX_FEEDBACK, MAX_SECTIONS, MAX_SOURCES},
+    Direction, MediaKind, RtcpFeedback, Setup, TransportOffer,
+    limits::{MAX_BYTES, MAX_FEEDBACK, MAX_GROUPS, MAX_SECTIONS, MAX_SOURCES},
     samples::{self, mutated_sample, plausible_line},
 };
 
@@ -133,6 +133,10 @@ fn repeated_fmtp_lines_add_up() {
 fn size_is_bounded() {
     let long = format!("{HEADER}a=x:{}", "y".repeat(MAX_BYTES));
     assert!(matches!(parse(&long), Err(SdpError::TooLarge { .. })));
+    let groups = format!("a=group:BUNDLE{}\r\n", " x".repeat(500)).repeat(100);
+    let groups = samples::read(&format!("{HEADER}{groups}")).groups;
+    assert_eq!(groups.len(), MAX_GROUPS);
+    assert!(groups.iter().all(|group| group.mids.len() == MAX_SECTIONS));
     let sections = "m=audio 9 RTP/AVP 0\r\n".repeat(MAX_SECTIONS + 1);
     assert!(error(&format!("{HEADER}{sections}")).contains("media sections"));
 }
@@ -189,6 +193,32 @@ proptest! {
         let text = format!("{HEADER}m=video 9 RTP/SAVPF 96 97 0\r\n{}", lines.join("\r\n"));
         if let Ok(description) = parse(&text) {
             prop_assert_eq!(parse(&description.to_string()), Ok(description));
+        }
+    }
+
+    #[test]
+    fn whatever_a_section_offers_can_be_asked_for(
+        lines in prop::collection::vec(plausible_line(), 0..12),
+        protocol in prop::sample::select(vec!["RTP/SAVP", "RTP/SAVPF", "RTP/AVP"]),
+        number in "[0-9]{1,3}",
+        key in "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR(\\|2\\^[0-9]{1,2})?(\\|[0-9]:[0-9])?",
+    ) {
+        let text = format!(
+            "{HEADER}m=video 5004 {protocol} 96 97 0\r\na=crypto:{number} AES_CM_128_HMAC_SHA1_80 {key}\r\n{}",
+            lines.join("\r\n")
+        );
+        let Ok(description) = parse(&text) else { return Ok(()) };
+        for section in &description.media {
+            section.packet_time();
+            for codec in &section.codecs {
+                codec.telephone_events();
+                codec.parameter_sets();
+            }
+            if let Some(TransportOffer::Sdes(offer)) = TransportOffer::of(&description, section) {
+                for crypto in offer.crypto {
+                    prop_assert_eq!(crypto.to_string().parse(), Ok(crypto));
+                }
+            }
         }
     }
 

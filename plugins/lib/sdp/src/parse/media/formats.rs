@@ -91,8 +91,8 @@ pub(super) fn add_feedback(codec: &mut Codec, feedback: &[RtcpFeedback]) {
     }
 }
 
-/// Splits `<payload type> <text>`; the text may be missing. The codec is `None` when the m= line does not list the payload
-/// type; such attributes mean nothing and are dropped.
+/// Splits `<payload type> <text>`; the text may be missing. The codec is `None` when the m= line
+/// does not list the payload type; such attributes mean nothing and are dropped.
 fn described<'c, 't>(
     codecs: &'c mut [Codec],
     value: &'t str,
