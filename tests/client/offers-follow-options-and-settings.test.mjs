@@ -80,7 +80,6 @@ test('one endpoint answers the offer of another; what does not fit is refused an
   const answer = await invoke(answerer, 'processOffer', offer);
   await refused('processAnswer', '', 40201);
   await refused('processAnswer', 'garbage', 40201);
-  await refused('processAnswer', answer.slice(0, answer.indexOf('m=video')), 40206);
   await refused('processAnswer', answer.replaceAll(/a=ice-pwd.*\r\n/g, ''), 40206);
   const local = await invoke(offerer, 'processAnswer', answer);
   assert.deepEqual(sections(local), ['audio', 'video']);

@@ -34,7 +34,7 @@ function offer(second) {
   return ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 't=0 0', ...audio, ...video, ''].join('\r\n');
 }
 
-for (const [what, second] of [['user fragment', { ufrag: 'x' }], ['fingerprint', { fingerprint: 'AB:CD' }]]) {
+for (const [what, second] of [['user fragment', { ufrag: 'x'.repeat(300) }], ['fingerprint', { fingerprint: 'AB:CD' }]]) {
   test(`after an unusable ${what} in the second transport`, async () => {
     const pipeline = await client.create('MediaPipeline');
     const endpoint = await pipeline.create('WebRtcEndpoint');

@@ -13,6 +13,7 @@ use mio::net::UdpSocket;
 use nix::libc::{EINVAL, EIO};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use smallvec::SmallVec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Mark;
@@ -269,7 +270,8 @@ impl MediaSocket {
             }
             None => None,
         };
-        let mut control = vec![class];
+        let mut control = SmallVec::<[ControlMessage<'_>; 3]>::new();
+        control.push(class);
         control.extend(segments);
         control.extend(source);
         let contents = [IoSlice::new(transmit.contents)];

@@ -178,30 +178,26 @@ impl Shared {
         }
         let leg = session.leg_of(candidate)?;
         drop(session);
-        if self.is_readable(text) {
-            let line = text
-                .trim_start_matches("a=")
-                .trim_start_matches("candidate:")
-                .to_owned();
+        if let Some(candidate) = self.read_candidate(text) {
+            // Written by us, so that the agent gets none of the forms that are only read here.
+            let line = candidate.to_string();
+            let line = line.trim_start_matches("candidate:").to_owned();
             self.add_line(leg.token, line);
         }
         Ok(())
     }
 
-    /// Whether a candidate of the peer's can be read; tells the client if it cannot. One for a
-    /// transport that does not exist here is well-formed, and of no use.
-    fn is_readable(&self, text: &str) -> bool {
-        match text.parse::<Candidate>() {
-            Ok(_) => true,
-            Err(error) if error.is_foreign() => {
-                tracing::debug!(endpoint = self.context.id(), text, "a candidate of no use");
-                false
-            }
-            Err(error) => {
-                self.candidate_trouble(text, error.reason());
-                false
-            }
-        }
+    /// Reads a candidate of the peer's; tells the client if it cannot be read. One for a transport
+    /// that does not exist here, or that only says that there are no more, is of no use.
+    fn read_candidate(&self, text: &str) -> Option<Candidate> {
+        text.parse::<Candidate>()
+            .inspect_err(|error| match error.is_foreign() {
+                true => {
+                    tracing::debug!(endpoint = self.context.id(), text, "a candidate of no use")
+                }
+                false => self.candidate_trouble(text, error.reason()),
+            })
+            .ok()
     }
 
     /// Says that a candidate of the peer's is not used.
@@ -218,7 +214,7 @@ impl Shared {
         for candidate in description.unread_candidates() {
             if !seen.contains(&candidate) {
                 seen.push(candidate);
-                self.is_readable(candidate);
+                let _ = self.read_candidate(candidate);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use rivero_plugin_api::{Error, Result};
-use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
+use rivero_sdp::{IgnoredLine, LocalConfig, Negotiated, OfferOptions, SessionDescription};
 
 use super::{
     Shared,
@@ -196,7 +196,14 @@ fn read(text: &str, empty: &str, of_answer: bool) -> Result<SessionDescription> 
     if text.is_empty() {
         return Err(Error::new(40201, "SDP_PARSE_ERROR", empty));
     }
-    rivero_sdp::parse(text).map_err(|error| sdp_error(&error, of_answer))
+    let ignored = |line: IgnoredLine| {
+        tracing::debug!(
+            line.number,
+            line.reason,
+            "a line of a description is ignored"
+        );
+    };
+    rivero_sdp::parse_with(text, ignored).map_err(|error| sdp_error(&error, of_answer))
 }
 
 fn described_sections(description: &SessionDescription) -> Vec<Section> {
