@@ -17,9 +17,9 @@ use rivero_rtp::{
     remb::RembEstimator,
 };
 use rivero_rtp_session::{
-    Datagrams, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig, Retransmissions,
-    SendBounds, Sender, SenderConfig, SentFormat, Session, SessionEvent, SessionSnapshot,
-    StreamDescription, Track,
+    Datagrams, Paddings, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig,
+    Retransmissions, SendBounds, Sender, SenderConfig, SentFormat, Session, SessionEvent,
+    SessionSnapshot, StreamDescription, Track,
 };
 
 pub(crate) const ALICE: usize = 0;
@@ -71,6 +71,11 @@ impl Datagrams for Burst {
         if write(&mut datagram) {
             self.0.push(datagram);
         }
+    }
+
+    /// Whatever is padded has to come out as it went in.
+    fn paddings(&self, lengths: &[usize]) -> Paddings {
+        lengths.iter().map(|_| 3).collect()
     }
 }
 
