@@ -52,6 +52,7 @@ impl Protect for Plain {
         let before = out.len();
         header.write_to(out);
         payload.iter().for_each(|part| out.extend_from_slice(part));
+        header.write_padding(out);
         Ok(out.len() - before)
     }
 
