@@ -127,6 +127,11 @@ impl Passage {
         self.outlet.state().produced
     }
 
+    /// Bytes that came out so far.
+    pub(crate) fn produced_bytes(&self) -> u64 {
+        self.outlet.state().produced_bytes
+    }
+
     pub(crate) fn request_keyframe(&self) {
         self.outlet.sink.upstream(Upstream::KeyframeRequest);
     }
@@ -169,6 +174,7 @@ struct State {
     layer: Layer,
     known: Option<Known>,
     produced: u64,
+    produced_bytes: u64,
 }
 
 /// The format of what came out last, by its caps.
@@ -265,6 +271,7 @@ impl Outlet {
         let mut state = self.state();
         let presentation_time = state.time?.from_running(running);
         state.produced += 1;
+        state.produced_bytes += bytes.len() as u64;
         Some(Packet {
             bytes,
             format: state.format(caps, self.output),
