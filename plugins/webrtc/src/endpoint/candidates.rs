@@ -118,7 +118,7 @@ impl Shared {
         leg.candidates.push(candidate.clone());
         let leg = leg.clone();
         let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
-        if let Some(local) = &mut session.local {
+        if let Some(local) = &mut session.exchange.local {
             local.add_candidate(&indexes, &candidate);
         }
         drop(session);
@@ -161,7 +161,7 @@ impl Shared {
 
     pub(super) fn add_candidate(self: &Arc<Self>, candidate: &IceCandidate) -> Result<()> {
         let mut session = self.session();
-        if session.negotiated.is_none() {
+        if session.exchange.negotiated.is_none() {
             const LIMIT: usize = 256;
             if session.early_candidates.len() < LIMIT {
                 session.early_candidates.push(candidate.clone());

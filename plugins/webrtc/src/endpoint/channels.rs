@@ -36,7 +36,7 @@ impl Shared {
         let connected = self.legs().iter().find(|leg| leg.data).map(|leg| leg.token);
         let token = connected.ok_or_else(|| {
             let session = self.session();
-            let config = session.config.as_ref();
+            let config = session.exchange.config.as_ref();
             Error::not_supported(match config.is_some_and(|config| config.data.is_some()) {
                 true => "Data channels are not negotiated or not connected yet",
                 false => "Data channels are not supported",

@@ -6,10 +6,7 @@ use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 
 use super::Shared;
 use crate::{
-    api::{
-        ConnectionState, DtlsConnectionState, IceCandidatePair, IceComponentState, MediaState,
-        WebRtcEndpointEvents,
-    },
+    api::{DtlsConnectionState, IceCandidatePair, IceComponentState, WebRtcEndpointEvents},
     data::DataEvent,
     link::LinkObserver,
     peer::{DtlsState, IceState, PeerEvent},
@@ -222,40 +219,6 @@ impl LinkObserver for LegObserver {
         {
             endpoint.fail(text);
         }
-    }
-}
-
-/// The state of all transports before and after something happened to one.
-pub(super) struct Change {
-    pub(super) connected: (bool, bool),
-    pub(super) media: (bool, bool),
-}
-
-impl Change {
-    pub(super) fn connection(&self) -> Option<(ConnectionState, ConnectionState)> {
-        let (before, after) = self.connected;
-        (before != after).then(|| (connection_state(before), connection_state(after)))
-    }
-
-    pub(super) fn media(&self) -> Option<(MediaState, MediaState)> {
-        let (before, after) = self.media;
-        (before != after).then(|| (media_state(before), media_state(after)))
-    }
-}
-
-pub(super) fn connection_state(connected: bool) -> ConnectionState {
-    if connected {
-        ConnectionState::Connected
-    } else {
-        ConnectionState::Disconnected
-    }
-}
-
-pub(super) fn media_state(active: bool) -> MediaState {
-    if active {
-        MediaState::Connected
-    } else {
-        MediaState::Disconnected
     }
 }
 
