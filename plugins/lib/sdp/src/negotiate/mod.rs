@@ -13,7 +13,8 @@
 //! behind but was taken before, or that is inactive, is answered inactive in a bundle and not
 //! rejected: it is *idle*. Rejecting it would end the peer's transceiver, and browsers refuse an
 //! answer that rejects the section whose transport the others of the bundle share. Every offered
-//! codec that [`LocalMedia`] names is kept, in the offerer's order and with its payload types.
+//! codec that [`LocalMedia`] names is kept, in the offerer's order and with its payload types; of the
+//! profiles of one codec the one that most can decode comes first.
 //! Header extensions, RTCP feedback, RTX and simulcast are accepted where both sides have them.
 
 mod accept;
@@ -31,6 +32,7 @@ mod local;
 mod offer;
 mod offer_again;
 mod outcome;
+mod preference;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
