@@ -27,11 +27,17 @@ impl Shared {
     /// Gathers candidates once for each transport. Before a negotiation nothing happens, as in
     /// Kurento.
     pub(super) fn gather(self: &Arc<Self>) {
-        if self.session().legs.is_empty() {
-            return;
+        let session = self.session();
+        let (has_legs, negotiated) = (!session.legs.is_empty(), session.negotiated.is_some());
+        drop(session);
+        if has_legs {
+            self.gathering.store(true, Relaxed);
+            self.gather_legs();
+        } else if negotiated && !self.gathering.swap(true, Relaxed) {
+            // All sections were rejected, so there is nothing to gather for. Applications wait for
+            // the end of it all the same before they send their answer.
+            self.context.ice_gathering_done();
         }
-        self.gathering.store(true, Relaxed);
-        self.gather_legs();
     }
 
     /// After a later negotiation: transports beside those that go on gather without being told.
