@@ -102,6 +102,7 @@ fn answer_after(
         media,
         transports,
         remote_ice_lite: offer.is_ice_lite(),
+        remote_origin: offer.origin.clone(),
     })
 }
 
@@ -306,7 +307,7 @@ fn transports(
     media: &[NegotiatedMedia],
 ) -> Result<Vec<NegotiatedTransport>, SdpError> {
     let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
-    let mut continuity = Continuity::of(previous);
+    let mut continuity = Continuity::of(previous, &offer.origin);
     // There are as many credentials as kinds of media, so every group gets its own.
     group_by_bundle(offer, &accepted)
         .into_iter()
