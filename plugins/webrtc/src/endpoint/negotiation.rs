@@ -190,18 +190,28 @@ impl TrackMaker<'_> {
             .filter(|media| media.transport == transport);
         let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
         let media = media.filter(|(_, kind)| *kind != MediaKind::Data);
-        media
-            .map(|(media, kind)| {
-                let number = Track::number(kind);
-                let streams = &media.remote_streams;
-                Ok(Track {
+        let mut tracks: Vec<Track> = Vec::new();
+        for (media, kind) in media {
+            let receiver = self.receiver(media, kind, source(Track::number(kind)))?;
+            let sender = self.sender(media, kind, sink(kind))?;
+            let streams = media.remote_streams.iter();
+            let named_ssrcs = streams.map(|stream| stream.ssrc);
+            match tracks.iter_mut().find(|track| track.kind == kind) {
+                // A section of its own for each direction.
+                Some(track) => {
+                    track.receiver = track.receiver.take().or(receiver);
+                    track.sender = track.sender.take().or(sender);
+                    track.named_ssrcs.extend(named_ssrcs);
+                }
+                None => tracks.push(Track {
                     kind,
-                    receiver: self.receiver(media, kind, source(number))?,
-                    sender: self.sender(media, kind, sink(kind))?,
-                    named_ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
-                })
-            })
-            .collect()
+                    receiver,
+                    sender,
+                    named_ssrcs: named_ssrcs.collect(),
+                }),
+            }
+        }
+        Ok(tracks)
     }
 
     /// The data channels of one transport.

@@ -9,7 +9,8 @@
 //!
 //! How sections are treated: one acceptable audio, video and application section is taken, all
 //! others are rejected with port 0. Of several of a kind it is one that is not inactive, rather one
-//! on which the peer sends, rather the one that was taken before, else the first. One that stays
+//! on which the peer sends, rather the one that was taken before, else the first. Where the peer only
+//! sends on it, one of the same bundle on which it only receives is taken as well. One that stays
 //! behind but was taken before, or that is inactive, is answered inactive in a bundle and not
 //! rejected: it is *idle*. Rejecting it would end the peer's transceiver, and browsers refuse an
 //! answer that rejects the section whose transport the others of the bundle share. Every offered

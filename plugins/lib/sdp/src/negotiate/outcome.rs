@@ -25,7 +25,8 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// The accepted section of a kind; there is at most one.
+    /// The first accepted section of a kind. There is another one where the peer sends on one and
+    /// receives on the other, both on one transport.
     pub fn media_of(&self, kind: &MediaKind) -> Option<&NegotiatedMedia> {
         self.media.iter().find(|media| media.kind == *kind)
     }
