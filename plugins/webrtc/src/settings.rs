@@ -41,6 +41,9 @@ pub(crate) struct WebRtcSettings {
     /// Whether H265 is offered and taken.
     #[serde(rename = "enable-h265", deserialize_with = "switch")]
     pub(crate) enable_h265: bool,
+    /// Whether offers have only what Kurento's have.
+    #[serde(deserialize_with = "switch")]
+    pub(crate) plain_offers: bool,
 }
 
 impl Default for WebRtcSettings {
@@ -58,6 +61,7 @@ impl Default for WebRtcSettings {
             pem_certificate_ecdsa: text(),
             qos_dscp: DSCPValue::NoValue,
             enable_h265: false,
+            plain_offers: false,
         }
     }
 }

@@ -45,6 +45,9 @@ impl BaseRtpSettings {
 pub struct SdpSettings {
     audio_codecs: Option<Vec<CodecName>>,
     video_codecs: Option<Vec<CodecName>>,
+    /// Encoding names of the codecs that answers list first, in this order.
+    #[serde(deserialize_with = "codec_order")]
+    pub answer_codec_order: Vec<String>,
     /// 0: without sound. More than one count as one.
     #[serde(deserialize_with = "number")]
     pub num_audio_medias: u16,
@@ -58,6 +61,7 @@ impl Default for SdpSettings {
         Self {
             audio_codecs: None,
             video_codecs: None,
+            answer_codec_order: Vec::new(),
             num_audio_medias: 1,
             num_video_medias: 1,
         }
@@ -68,6 +72,25 @@ impl Default for SdpSettings {
 struct CodecName {
     /// Such as `opus/48000/2`.
     name: String,
+}
+
+/// Names as in `videoCodecs`, with or without the clock rate, or as text with commas between them.
+fn codec_order<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Order {
+        Text(String),
+        Names(Vec<String>),
+    }
+    let names = match Order::deserialize(deserializer)? {
+        Order::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Order::Names(names) => names,
+    };
+    let encodings = names.iter().filter_map(|name| name.split('/').next());
+    let encodings = encodings.map(|name| name.trim().to_owned());
+    Ok(encodings.filter(|name| !name.is_empty()).collect())
 }
 
 impl SdpSettings {
@@ -219,5 +242,21 @@ mod tests {
             names(r#"{"videoCodecs": [{"name": "none/1"}]}"#, &[]),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn the_order_of_answers_is_a_list_or_text() {
+        let order = |text: &str| {
+            let settings: SdpSettings = serde_json::from_str(text).unwrap();
+            settings.answer_codec_order
+        };
+        assert_eq!(order("{}"), [""; 0]);
+        for text in [
+            r#"["VP8/90000", "H264", "opus/48000/2"]"#,
+            r#""VP8, H264/90000 ,opus,""#,
+        ] {
+            let text = format!(r#"{{"answerCodecOrder": {text}}}"#);
+            assert_eq!(order(&text), ["VP8", "H264", "opus"]);
+        }
     }
 }

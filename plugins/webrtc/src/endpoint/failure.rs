@@ -81,7 +81,6 @@ impl Shared {
                     dtls: Some(DtlsConnectionState::Failed),
                     connected: false,
                     media: false,
-                    data: false,
                     connects: false,
                     ..leg.clone()
                 };

@@ -31,6 +31,26 @@ use crate::{
 /// Printable characters of ICE credentials (RFC 8839 §5.4 `ice-char`).
 const ICE_CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
+/// Header extensions beside the time of sending, which has the number 3, and the transport-wide
+/// sequence number. All of them are the source's words about its media, which are handed on as they
+/// are; where media is converted, or a viewer knows the extension not, they are left out.
+///
+/// Two are missing on purpose. The orientation of pictures (`urn:3gpp:video-orientation`) would
+/// leave it to every consumer to turn them, and neither recorders nor converters do; without it
+/// browsers send them upright. The dependency descriptor numbers the frames of its source, and
+/// would contradict them after a switch.
+const AUDIO_EXTENSIONS: [(u16, HeaderExtension); 2] = [
+    (5, HeaderExtension::AudioLevel),
+    (6, HeaderExtension::AbsCaptureTime),
+];
+/// See [`AUDIO_EXTENSIONS`]; without the colour space a viewer has to guess the matrix, and guesses
+/// wrong.
+const VIDEO_EXTENSIONS: [(u16, HeaderExtension); 3] = [
+    (4, HeaderExtension::ColorSpace),
+    (6, HeaderExtension::AbsCaptureTime),
+    (7, HeaderExtension::PlayoutDelay),
+];
+
 /// What we are able and willing to do, with fresh random values.
 pub(super) fn local_config(
     params: &WebRtcEndpointParams,
@@ -48,15 +68,15 @@ pub(super) fn local_config(
     let mut media = |codecs: Vec<CodecCapability>, bandwidth: i32| LocalMedia {
         direction,
         max_receive_bandwidth: u32::try_from(bandwidth).unwrap_or(0),
+        answer_order: sdp.answer_codec_order.clone(),
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
-    let audio = media(settings::audio(&sdp), properties.max_audio_recv_bandwidth);
+    let mut audio = media(settings::audio(&sdp), properties.max_audio_recv_bandwidth);
     let webrtc: WebRtcSettings = of("WebRtcEndpoint");
     let pictures = settings::video(&sdp, webrtc.enable_h265);
     let mut video = media(pictures, properties.max_video_recv_bandwidth);
-    // Without it a viewer has to guess the colour matrix, and guesses wrong.
-    let color_space = HeaderExtension::ColorSpace.uri();
-    video.extensions.push(ExtMap::new(4, color_space));
+    audio.extensions.extend(extmaps(&AUDIO_EXTENSIONS));
+    video.extensions.extend(extmaps(&VIDEO_EXTENSIONS));
     video.rtx_ssrc = Some(random.random_range(1..u32::MAX));
     let fingerprint = certificate.fingerprint().to_string();
     Ok(LocalConfig {
@@ -86,16 +106,36 @@ pub(super) fn local_config(
     })
 }
 
-/// The same for an offer: it has what Kurento's have, and no more, since not every client that
-/// answers one reads what it does not know.
-pub(super) fn for_offer(config: LocalConfig) -> LocalConfig {
-    LocalConfig {
-        features: Features {
-            reduced_size_rtcp: true,
-            ..Features::default()
-        },
-        ..config
+/// The same for the first offer. Where it is to be plain it has what Kurento's have, and no more, for
+/// clients that do not read over what they do not know.
+///
+/// Simulcast is not offered in any: a browser that is asked for it gives it a sender of its own, and
+/// the camera that the page has added before stays without one (libwebrtc associates only tracks
+/// that ask for no encodings).
+pub(super) fn offered(mut config: LocalConfig) -> LocalConfig {
+    let settings: WebRtcSettings = of("WebRtcEndpoint");
+    if !settings.plain_offers {
+        return config;
     }
+    config.features = Features {
+        reduced_size_rtcp: true,
+        ..Features::default()
+    };
+    for media in [&mut config.audio, &mut config.video].into_iter().flatten() {
+        media.extensions.retain(|extmap| {
+            let extension = HeaderExtension::from_uri(&extmap.uri);
+            matches!(
+                extension,
+                Some(HeaderExtension::AbsSendTime | HeaderExtension::ColorSpace)
+            )
+        });
+    }
+    config
+}
+
+fn extmaps(extensions: &[(u16, HeaderExtension)]) -> impl Iterator<Item = ExtMap> {
+    let extensions = extensions.iter();
+    extensions.map(|(id, extension)| ExtMap::new(*id, extension.uri()))
 }
 
 fn credentials(random: &mut impl Rng) -> IceCredentials {
@@ -150,18 +190,28 @@ impl TrackMaker<'_> {
             .filter(|media| media.transport == transport);
         let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
         let media = media.filter(|(_, kind)| *kind != MediaKind::Data);
-        media
-            .map(|(media, kind)| {
-                let number = Track::number(kind);
-                let streams = &media.remote_streams;
-                Ok(Track {
+        let mut tracks: Vec<Track> = Vec::new();
+        for (media, kind) in media {
+            let receiver = self.receiver(media, kind, source(Track::number(kind)))?;
+            let sender = self.sender(media, kind, sink(kind))?;
+            let streams = media.remote_streams.iter();
+            let named_ssrcs = streams.map(|stream| stream.ssrc);
+            match tracks.iter_mut().find(|track| track.kind == kind) {
+                // A section of its own for each direction.
+                Some(track) => {
+                    track.receiver = track.receiver.take().or(receiver);
+                    track.sender = track.sender.take().or(sender);
+                    track.named_ssrcs.extend(named_ssrcs);
+                }
+                None => tracks.push(Track {
                     kind,
-                    receiver: self.receiver(media, kind, source(number))?,
-                    sender: self.sender(media, kind, sink(kind))?,
-                    named_ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
-                })
-            })
-            .collect()
+                    receiver,
+                    sender,
+                    named_ssrcs: named_ssrcs.collect(),
+                }),
+            }
+        }
+        Ok(tracks)
     }
 
     /// The data channels of one transport.

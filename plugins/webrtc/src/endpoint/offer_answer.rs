@@ -9,7 +9,7 @@ use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
 use super::{
     Shared,
     legs::Tracks,
-    negotiation::{for_offer, local_config},
+    negotiation::{local_config, offered},
     session::{Leg, Section, Session},
 };
 use crate::api::{IceComponentState, SessionEndpointEvents};
@@ -32,7 +32,7 @@ impl Shared {
         let config = self.next_config(&session)?;
         let before = session.before(&legs);
         let offer = match &before {
-            None => rivero_sdp::offer(&for_offer(config.clone()), options),
+            None => rivero_sdp::offer(&offered(config.clone()), options),
             Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
         };
         let offer = offer.map_err(|error| of_description(&error, false))?;

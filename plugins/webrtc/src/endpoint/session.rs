@@ -6,7 +6,7 @@ use rivero_endpoint::Exchange;
 use rivero_plugin_api::{Error, MediaKind, Result, SinkPad, SourcePad};
 use rivero_sdp::{Candidate, LocalConfig, Negotiated, SessionDescription};
 
-use super::observer::LegState;
+use super::{candidates, observer::LegState};
 use crate::{api::IceCandidate, shard::Token};
 
 /// What was said so far, by either side.
@@ -55,19 +55,11 @@ impl Session {
         self.exchange.may_take(offer, without_candidates)
     }
 
-    /// The transport that a candidate is for: by its section's index, checked
-    /// against the description as Kurento does.
+    /// The transport that a candidate is for; 40401 for a section that there is not, as in Kurento.
     pub(super) fn leg_of(&self, candidate: &IceCandidate) -> Result<Leg> {
         let refused = || Error::new(40401, "ICE_ADD_CANDIDATE_ERROR", "Error adding candidate");
-        let index = usize::try_from(candidate.sdp_m_line_index).map_err(|_| refused())?;
-        let count = self
-            .exchange
-            .local
-            .as_ref()
-            .map_or(0, |local| local.media.len());
-        if index >= count {
-            return Err(refused());
-        }
+        let local = self.exchange.local.as_ref().ok_or_else(refused)?;
+        let index = candidates::section_of(local, candidate).ok_or_else(refused)?;
         let has = |leg: &&Leg| leg.sections.iter().any(|section| section.index == index);
         // A rejected section's candidates are for nothing, but harmless.
         self.legs
@@ -186,6 +178,7 @@ mod tests {
             media: Vec::new(),
             transports: vec![transport],
             remote_ice_lite: false,
+            remote_origin: rivero_sdp::Origin::default(),
         };
         let leg = Leg {
             token,

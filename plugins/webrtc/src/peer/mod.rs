@@ -541,6 +541,7 @@ impl Peer {
                     self.finish();
                 }
             }
+            DtlsEvent::Trouble(reason) => self.events.push_back(PeerEvent::DtlsTrouble(reason)),
             DtlsEvent::Keys(profile, keys) => {
                 let receiver = SrtpReceiver::new(profile, &keys.remote);
                 let sender = SrtpSender::new(profile, &keys.local);
