@@ -1,5 +1,6 @@
-// One certificate for two connections of a page, one after the other, to one
-// endpoint: the second is a connection of its own, whoever makes the offers.
+// One certificate for several connections of a page to one endpoint: each is a
+// connection of its own, whoever makes the offers, and whether the one before it
+// was closed or not.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -47,5 +48,22 @@ test('a closed connection is followed by another one with the same certificate',
   await isConnected(page, 'third');
   await seesColour(page, 'third', COLOURS.blue);
   await seesMotion(page, 'third');
+  await pipeline.release();
+});
+
+test('a connection that is still open is followed by another one with the same certificate', async () => {
+  const pipeline = await rivero.client.create('MediaPipeline');
+  const endpoint = await pipeline.create('WebRtcEndpoint');
+  await invoke(endpoint, 'connect', endpoint);
+  const page = await rivero.browser.openProbe();
+  const calls = await Calls.on(page);
+  await page.evaluate((colour) => probe.createSource('camera', { colour }), COLOURS.red);
+  await calls.open('first', endpoint, { send: 'camera', certificate: 'kept' });
+  await isConnected(page, 'first');
+  await page.evaluate((colour) => probe.setColour('camera', colour), COLOURS.green);
+  await calls.open('second', endpoint, { send: 'camera', certificate: 'kept' });
+  await isConnected(page, 'second');
+  await seesColour(page, 'second', COLOURS.green);
+  await seesMotion(page, 'second');
   await pipeline.release();
 });

@@ -15,11 +15,12 @@ const TONE_HZ = 1000;
 let page;
 let calls;
 let endpoint;
+let pipeline;
 let before;
 live({}, async ({ client, browser }) => {
   page = await browser.openProbe();
   calls = await Calls.on(page);
-  const pipeline = await client.create('MediaPipeline');
+  pipeline = await client.create('MediaPipeline');
   endpoint = await pipeline.create('WebRtcEndpoint');
   await invoke(endpoint, 'connect', endpoint);
 });
@@ -96,4 +97,17 @@ test('the same offer once more is refused, and does no harm', async () => {
   await assert.rejects(invoke(endpoint, 'processOffer', offer), (error) => error.code === 40208);
   await seesMotion(page, 'me');
   await soundGoesOn();
+});
+
+test('a page that watches adds its camera in sections of its own, and goes on watching', async () => {
+  const watched = await pipeline.create('WebRtcEndpoint');
+  await invoke(watched, 'connect', watched);
+  await calls.open('viewer', watched, {});
+  await isConnected(page, 'viewer');
+  await page.evaluate(([colour, toneHz]) => probe.createSource('late camera', { colour, toneHz }), [COLOURS.red, TONE_HZ]);
+  const { answer } = await calls.change('viewer', { add: 'late camera', addDirection: 'sendonly' });
+  assert.deepEqual(answer.match(/^a=(sendonly|recvonly|inactive|sendrecv)/gm), ['a=sendonly', 'a=sendonly', 'a=recvonly', 'a=recvonly']);
+  await seesColour(page, 'viewer', COLOURS.red);
+  await seesMotion(page, 'viewer');
+  await hearsTone(page, 'viewer', TONE_HZ);
 });

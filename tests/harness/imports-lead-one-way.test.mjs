@@ -61,6 +61,13 @@ test('what modules share knows no module and no server', () => {
   }
 });
 
+test('the bodies of the RTP classes know no transport', () => {
+  const manifest = 'plugins/lib/endpoint/Cargo.toml';
+  assert.ok(manifestsBelow('plugins/lib').includes(manifest));
+  const transports = names(manifest, 'dependencies').filter((name) => /^(rtc-|rivero-(net|srtp)$|mio$|socket2$)/.test(name));
+  assert.deepEqual(transports, []);
+});
+
 test('the media plane knows the boundary to modules and nothing else of ours, and no protocol', () => {
   assert.deepEqual(ours('host/media/Cargo.toml'), ['rivero-plugin-api']);
   const foreign = ['serde', 'serde_json', 'tokio', 'hyper', 'tokio-tungstenite', 'prometheus-client'];

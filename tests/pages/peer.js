@@ -82,12 +82,12 @@ export async function answer(name, sdp, { send, receive = true, certificate, con
 /**
  * Changes the peer `name` and makes its next offer.
  *
- * - `add`: name of a source whose tracks are sent from now on, as media of their own.
+ * - `add`: name of a source whose tracks are sent from now on, as media of their own, in the direction `addDirection`.
  * - `directions`: e.g. `{video: 'inactive'}`, of the transceivers of that kind.
  * - `stop`: kinds whose transceivers end.
  * - `restartIce`: whether ICE begins anew.
  */
-export async function offerAgain(name, { add, directions = {}, stop = [], restartIce = false } = {}) {
+export async function offerAgain(name, { add, addDirection = 'sendrecv', directions = {}, stop = [], restartIce = false } = {}) {
   const { connection } = peers.get(name);
   const living = connection.getTransceivers().filter((transceiver) => transceiver.currentDirection !== 'stopped');
   for (const transceiver of living) {
@@ -97,7 +97,7 @@ export async function offerAgain(name, { add, directions = {}, stop = [], restar
   }
   if (add) {
     const stream = sourceStream(add);
-    for (const track of stream.getTracks()) connection.addTransceiver(track, { direction: 'sendrecv', streams: [stream] });
+    for (const track of stream.getTracks()) connection.addTransceiver(track, { direction: addDirection, streams: [stream] });
   }
   if (restartIce) connection.restartIce();
   await connection.setLocalDescription();

@@ -45,6 +45,7 @@ const DIFFERENT = [
   ['webrtc.processOffer_garbage', '`Invalid SDP`'],
   ['webrtc.processOffer_number', '`Invalid SDP`'],
   ['webrtc.processOffer_no_media', 'an offer without sections'],
+  ['webrtc.addIce_missing_mid', '`sdpMid` or `sdpMLineIndex` left out'],
   ['webrtc.generateOffer_video_only', 'payload types of offers without audio'],
   ['k2k.getIceConnectionState', 'component 1 only'],
   ['k2k.getDtlsConnectionState', 'names of GStreamer elements'],

@@ -124,6 +124,9 @@ impl Incoming<'_> {
         match given {
             Some(value) => self.value(slot, &param.ty, value, objects).map(Some),
             None if param.optional => Ok(param.default.clone()),
+            None if param.absent_is_null => {
+                self.value(slot, &param.ty, Value::Null, objects).map(Some)
+            }
             None => Err(self.wrong(slot, &param.ty)),
         }
     }

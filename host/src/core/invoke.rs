@@ -62,8 +62,12 @@ impl Core {
             registry: &self.registry,
         };
         let converted = incoming.params(Place::Operation, operation.params(), params)?;
+        // What shares no pipeline is not connected, so there is nothing to part, as in Kurento.
+        let parts = name == "disconnect" && self.is_own(&operation);
         for (_, referred) in &converted.objects {
-            check_relation(object, referred)?;
+            if !parts {
+                check_relation(object, referred)?;
+            }
             self.registry.touch(session, referred)?;
         }
         Ok(Call {

@@ -156,6 +156,10 @@ pub struct PropertyDefinition {
     /// What the callee sees when it is left out. An explicit `null` in the file counts as absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_value: Option<Value>,
+    /// A client that leaves it out is taken to have given `null`. For what clients leave out although
+    /// the published signature has it; so it is no part of that, and not written.
+    #[serde(default, skip_serializing)]
+    pub absent_is_null: bool,
 }
 
 /// An enumeration or a structure.

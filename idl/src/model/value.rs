@@ -128,6 +128,8 @@ pub struct Param {
     /// A value that is not optional can have a default too; it is information for people then, and
     /// the value must be given.
     pub default: Option<Value>,
+    /// Left out, it counts as `null`.
+    pub absent_is_null: bool,
     /// Markdown.
     pub doc: String,
 }

@@ -205,3 +205,30 @@ fn references_are_checked() {
         "'hub' should be a Hub, but 'p' is a MediaPipeline"
     );
 }
+
+#[test]
+fn what_may_be_absent_counts_as_null() {
+    let bench = Bench::new();
+    let give = |candidate: Value| {
+        let given = json!({"candidate": candidate});
+        bench.operation("WebRtcEndpoint", "addIceCandidate", Some(given))
+    };
+    for (given, mid, index) in [
+        (json!({"candidate": "c", "sdpMid": "0"}), "0", 0),
+        (json!({"candidate": "c", "sdpMLineIndex": 1}), "", 1),
+        (json!({"candidate": "c"}), "", 0),
+        (
+            json!({"candidate": "c", "sdpMid": null, "sdpMLineIndex": null}),
+            "",
+            0,
+        ),
+    ] {
+        let candidate = &give(given).unwrap()["candidate"];
+        let whole = json!({"candidate": "c", "sdpMid": mid, "sdpMLineIndex": index});
+        assert_eq!(*candidate, whole);
+    }
+    let refused = give(json!({"sdpMid": "0", "sdpMLineIndex": 0})).unwrap_err();
+    assert_eq!(refused.code, 40001);
+    let refused = give(json!({"candidate": "c", "sdpMid": {}})).unwrap_err();
+    assert_eq!(refused.code, 40001);
+}

@@ -35,6 +35,7 @@ impl<'a> Resolver<'a> {
             ty: self.ty(symbol, &definition.ty)?,
             optional: definition.optional,
             default: default.transpose().map_err(misfit)?,
+            absent_is_null: definition.absent_is_null,
             doc: definition.doc.clone(),
         })
     }

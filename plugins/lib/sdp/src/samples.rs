@@ -12,14 +12,20 @@ use crate::{
 pub(crate) const CHROMIUM: &str = include_str!("samples/chromium.sdp");
 pub(crate) const CHROMIUM_SIMULCAST: &str = include_str!("samples/chromium_simulcast.sdp");
 pub(crate) const FIREFOX: &str = include_str!("samples/firefox.sdp");
+/// Desktop Safari: four forms of H264 before everything else, High before Baseline.
+pub(crate) const SAFARI: &str = include_str!("samples/safari.sdp");
+/// A phone of some years: two forms of H264, then VP8.
+pub(crate) const IOS: &str = include_str!("samples/ios.sdp");
 pub(crate) const AIORTC: &str = include_str!("samples/aiortc.sdp");
 pub(crate) const WEBRTCBIN: &str = include_str!("samples/webrtcbin.sdp");
 pub(crate) const UNBUNDLED: &str = include_str!("samples/unbundled.sdp");
 
-pub(crate) const ALL: [&str; 6] = [
+pub(crate) const ALL: [&str; 8] = [
     CHROMIUM,
     CHROMIUM_SIMULCAST,
     FIREFOX,
+    SAFARI,
+    IOS,
     AIORTC,
     WEBRTCBIN,
     UNBUNDLED,

@@ -19,7 +19,7 @@ use rtc_sctp::{
 use rtc_shared::TransportProtocol;
 
 use super::advance::Acknowledged;
-use super::channels::{Channel, ChannelState, Channels, Count, name_of};
+use super::channels::{Channel, ChannelState, Channels, Count, MAX_CHANNELS, name_of};
 use super::dcep::Dcep;
 use super::{ChannelOptions, ChannelSnapshot, DataError, Limit, MAX_MESSAGE_SIZE, SCTP_PORT};
 use crate::peer::DtlsRole;
@@ -47,7 +47,7 @@ pub(crate) enum DataEvent {
     Closed(u16),
     Message {
         /// See [`name_of`].
-        name: u32,
+        name: u64,
         text: bool,
         data: Bytes,
     },
@@ -65,6 +65,8 @@ pub(crate) struct DataTransport {
     connect_at: Option<Instant>,
     up: bool,
     channels: Channels,
+    /// Channels to be opened once that is possible.
+    wanted: Vec<ChannelOptions>,
     acknowledged: Acknowledged,
     opened: u64,
     closed: u64,
@@ -107,6 +109,7 @@ impl DataTransport {
             connect_at: None,
             up: false,
             channels: Channels::default(),
+            wanted: Vec::new(),
             acknowledged: Acknowledged::default(),
             opened: 0,
             closed: 0,
@@ -210,7 +213,34 @@ impl DataTransport {
         self.events.pop_front()
     }
 
-    /// Opens a channel; it can be used once [`DataEvent::Opened`] came.
+    /// Opens a channel, at once or when channels can be opened; it can be used once
+    /// [`DataEvent::Opened`] came.
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        options: ChannelOptions,
+    ) -> Result<(), DataError> {
+        if self.up {
+            return self.open(now, options).map(|_| ());
+        }
+        if self.wanted.len() >= MAX_CHANNELS {
+            return Err(DataError::TooMany);
+        }
+        self.wanted.push(options);
+        Ok(())
+    }
+
+    /// Opens the channels that were asked for before there was an association.
+    fn open_wanted(&mut self, now: Instant) {
+        for options in std::mem::take(&mut self.wanted) {
+            let label = options.label.clone();
+            if let Err(error) = self.open(now, options) {
+                tracing::warn!(label, %error, "a data channel was not created");
+            }
+        }
+    }
+
+    /// Opens a channel now.
     pub(crate) fn open(&mut self, now: Instant, options: ChannelOptions) -> Result<u16, DataError> {
         let first = match self.role {
             DtlsRole::Client => 0,
@@ -235,6 +265,7 @@ impl DataTransport {
 
     fn add(&mut self, id: u16, options: ChannelOptions, state: ChannelState) {
         let channel = Channel {
+            name: name_of(&options),
             options,
             state,
             sent: Count::default(),
@@ -269,12 +300,12 @@ impl DataTransport {
     pub(crate) fn send(
         &mut self,
         now: Instant,
-        name: u32,
+        name: u64,
         text: bool,
         data: Bytes,
     ) -> Result<(), DataError> {
         let id = self.channels.for_name(name);
-        let id = id.ok_or(DataError::NotConnected)?;
+        let id = id.ok_or(DataError::NoSuchChannel)?;
         let size = data.len();
         if size as u64 > self.max_message_size {
             let limit = self.max_message_size;
@@ -342,6 +373,9 @@ impl DataTransport {
                 Event::Stream(StreamEvent::Readable { id }) => self.read(now, id),
                 _ => {}
             }
+        }
+        if self.up && !self.wanted.is_empty() {
+            self.open_wanted(now);
         }
         self.gather(now);
         let lost = self
@@ -412,7 +446,7 @@ impl DataTransport {
             return;
         };
         channel.received.add(data.len());
-        let name = name_of(&channel.options);
+        let name = channel.name;
         self.events
             .push_back(DataEvent::Message { name, text, data });
     }

@@ -31,6 +31,8 @@ pub(crate) enum Limit {
 pub(crate) enum DataError {
     #[error("the data channels are not connected")]
     NotConnected,
+    #[error("the peer has no open data channel of that label and protocol")]
+    NoSuchChannel,
     #[error("there is no data channel {0}")]
     Unknown(u16),
     #[error("there are {MAX_CHANNELS} data channels already")]
@@ -55,6 +57,8 @@ pub(crate) enum ChannelState {
 #[derive(Debug, Clone)]
 pub(super) struct Channel {
     pub(super) options: ChannelOptions,
+    /// See [`name_of`].
+    pub(super) name: u64,
     pub(super) state: ChannelState,
     pub(super) sent: Count,
     pub(super) received: Count,
@@ -118,12 +122,13 @@ impl Channels {
     }
 
     /// The open channel for a message of a channel called `name` elsewhere: the one of the same
-    /// name, else the first.
-    pub(super) fn for_name(&self, name: u32) -> Option<u16> {
-        let same = self
-            .open()
-            .find(|(_, channel)| name_of(&channel.options) == name);
-        same.or_else(|| self.open().next()).map(|(id, _)| id)
+    /// name. Another one would get what was said to somebody else, so without it the message is
+    /// lost. What came by no channel is for the first.
+    pub(super) fn for_name(&self, name: u64) -> Option<u16> {
+        let is_meant = |channel: &Channel| name == NO_CHANNEL || channel.name == name;
+        let mut open = self.open();
+        open.find(|(_, channel)| is_meant(channel))
+            .map(|(id, _)| id)
     }
 
     pub(super) fn snapshots(&self) -> Vec<ChannelSnapshot> {
@@ -139,13 +144,17 @@ impl Channels {
     }
 }
 
-/// Label and protocol as a number that travels with messages (FNV-1a), never 0.
-pub(super) fn name_of(options: &ChannelOptions) -> u32 {
+/// The name of what comes from another element than a channel.
+pub(super) const NO_CHANNEL: u64 = 0;
+
+/// Label and protocol as a number that travels with messages (FNV-1a), never [`NO_CHANNEL`]. With 64
+/// bits nobody meets two labels of one number by chance.
+pub(super) fn name_of(options: &ChannelOptions) -> u64 {
     let bytes = options.label.bytes().chain([0]);
     let hash = bytes
         .chain(options.protocol.bytes())
-        .fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
     hash.max(1)
 }

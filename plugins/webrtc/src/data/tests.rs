@@ -276,6 +276,58 @@ fn other_ports_are_used_and_a_server_that_waits_in_vain_connects() {
 }
 
 #[test]
+fn channels_asked_for_too_early_are_opened_when_that_is_possible() {
+    let side = |role| DataTransport::new(role, parameters(0, (5000, 5000)));
+    let mut link = Link::new(0, [side(DtlsRole::Client), side(DtlsRole::Server)]);
+    let now = link.now;
+    for label in ["first", "second"] {
+        link.sides[1].request(now, options(label)).unwrap();
+    }
+    link.start();
+    link.until(|link| {
+        let opened = [1, 3].map(DataEvent::Opened);
+        { &link.events }
+            .iter()
+            .all(|events| opened.iter().all(|one| events.contains(one)))
+    });
+    link.sides[1].request(link.now, options("third")).unwrap();
+    link.until(|link| link.events[0].contains(&DataEvent::Opened(5)));
+    let labels: Vec<String> = { link.sides[0].snapshots().into_iter() }
+        .map(|channel| channel.label)
+        .collect();
+    assert_eq!(labels, ["first", "second", "third"]);
+}
+
+#[test]
+fn too_many_channels_are_not_waited_for() {
+    let mut data = DataTransport::new(DtlsRole::Client, parameters(0, (5000, 5000)));
+    let now = Instant::now();
+    let results: Vec<_> = (0..1025)
+        .map(|number| data.request(now, options(&number.to_string())))
+        .collect();
+    let (last, others) = results.split_last().unwrap();
+    assert!(others.iter().all(Result::is_ok));
+    assert_eq!(*last, Err(DataError::TooMany));
+}
+
+#[test]
+fn a_message_reaches_the_channel_of_its_name_or_none() {
+    let mut link = Link::pair(0);
+    link.open(0, options("whispers"));
+    let name = |label: &str| super::channels::name_of(&options(label));
+    let now = link.now;
+    let say = |link: &mut Link, name| link.sides[0].send(now, name, true, "hush".into());
+    assert_eq!(
+        say(&mut link, name("shouts")),
+        Err(DataError::NoSuchChannel)
+    );
+    say(&mut link, name("whispers")).unwrap();
+    // Not of a channel.
+    say(&mut link, 0).unwrap();
+    link.until(|link| link.messages(1).len() == 2);
+}
+
+#[test]
 fn rubbish_does_no_harm() {
     let mut link = Link::pair(0);
     link.open(0, options("a"));

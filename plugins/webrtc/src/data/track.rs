@@ -38,7 +38,8 @@ impl DataTrack {
     pub(crate) fn forward(&mut self, now: Instant, packet: &Packet) {
         let data = bytes::Bytes::copy_from_slice(packet.payload());
         let text = packet.flags & Packet::TEXT != 0;
-        if let Err(error) = self.transport.send(now, packet.rtp.ssrc, text, data) {
+        let name = u64::from(packet.rtp.timestamp) << 32 | u64::from(packet.rtp.ssrc);
+        if let Err(error) = self.transport.send(now, name, text, data) {
             self.lost += 1;
             if self.lost.is_power_of_two() {
                 tracing::warn!(%error, lost = self.lost, "a data channel message is lost");
@@ -71,7 +72,11 @@ impl DataTrack {
         }
     }
 
-    fn push(&self, name: u32, text: bool, data: &[u8], now: i64) {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the halves of a number in two fields"
+    )]
+    fn push(&self, name: u64, text: bool, data: &[u8], now: i64) {
         let text = if text { Packet::TEXT } else { 0 };
         self.source.push(&[Packet {
             bytes: SharedBytes::copy_from(data),
@@ -83,9 +88,11 @@ impl DataTrack {
             presentation_time: now,
             ingress_time: now,
             duration: 0,
-            // The channel's name, by which another endpoint finds its own channel of that name.
+            // The channel's name, by which another endpoint finds its own channel of that name, in
+            // two fields that mean nothing else for messages.
             rtp: Rtp {
-                ssrc: name,
+                ssrc: name as u32,
+                timestamp: (name >> 32) as u32,
                 ..Rtp::default()
             },
         }]);

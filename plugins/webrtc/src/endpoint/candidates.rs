@@ -27,11 +27,20 @@ impl Shared {
     /// Gathers candidates once for each transport. Before a negotiation nothing happens, as in
     /// Kurento.
     pub(super) fn gather(self: &Arc<Self>) {
-        if self.session().legs.is_empty() {
-            return;
+        let session = self.session();
+        let (has_legs, negotiated) = (
+            !session.legs.is_empty(),
+            session.exchange.negotiated.is_some(),
+        );
+        drop(session);
+        if has_legs {
+            self.gathering.store(true, Relaxed);
+            self.gather_legs();
+        } else if negotiated && !self.gathering.swap(true, Relaxed) {
+            // All sections were rejected, so there is nothing to gather for. Applications wait for
+            // the end of it all the same before they send their answer.
+            self.context.ice_gathering_done();
         }
-        self.gathering.store(true, Relaxed);
-        self.gather_legs();
     }
 
     /// After a later negotiation: transports beside those that go on gather without being told.
@@ -118,7 +127,7 @@ impl Shared {
         leg.candidates.push(candidate.clone());
         let leg = leg.clone();
         let indexes: Vec<usize> = leg.sections.iter().map(|section| section.index).collect();
-        if let Some(local) = &mut session.local {
+        if let Some(local) = &mut session.exchange.local {
             local.add_candidate(&indexes, &candidate);
         }
         drop(session);
@@ -161,7 +170,7 @@ impl Shared {
 
     pub(super) fn add_candidate(self: &Arc<Self>, candidate: &IceCandidate) -> Result<()> {
         let mut session = self.session();
-        if session.negotiated.is_none() {
+        if session.exchange.negotiated.is_none() {
             const LIMIT: usize = 256;
             if session.early_candidates.len() < LIMIT {
                 session.early_candidates.push(candidate.clone());
@@ -287,12 +296,59 @@ impl Shared {
     }
 }
 
+/// The section of our description that a candidate is for: the one that its mid names, as browsers
+/// have it (W3C WebRTC §4.4.2), else the one at its index. Both may be missing in part, since
+/// platforms fill in what they like. An index beyond all sections is a mistake whatever the mid is.
+pub(super) fn section_of(local: &SessionDescription, candidate: &IceCandidate) -> Option<usize> {
+    let index = usize::try_from(candidate.sdp_m_line_index).ok();
+    let index = index.filter(|index| *index < local.media.len())?;
+    let named = local.mline_index(&candidate.sdp_mid);
+    let mid = Some(&candidate.sdp_mid).filter(|mid| !mid.is_empty());
+    Some(mid.and(named).unwrap_or(index))
+}
+
 pub(super) fn add_described_candidates(peer: &mut Peer, transport: &NegotiatedTransport) {
     for candidate in &transport.remote_candidates {
         let line = candidate.to_string();
         let line = line.trim_start_matches("candidate:");
         if let Err(error) = peer.add_remote_candidate(Instant::now(), line) {
             tracing::debug!(line, %error, "a candidate of the description is not used");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mid_tells_the_section_before_the_index() {
+        let sections = ["audio a", "video v"].map(|section| {
+            let (kind, mid) = section.split_once(' ').unwrap();
+            format!("m={kind} 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\n")
+        });
+        let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+        let local = rivero_sdp::parse(&format!("{head}{}", sections.concat())).unwrap();
+        for (mid, index, section) in [
+            ("a", 0, Some(0)),
+            ("v", 1, Some(1)),
+            // What was left out or null counts as empty, and as 0.
+            ("", 1, Some(1)),
+            ("v", 0, Some(1)),
+            ("", 0, Some(0)),
+            // Neither a mid of ours: some platforms write the kind.
+            ("video", 0, Some(0)),
+            ("0", 1, Some(1)),
+            ("a", 2, None),
+            ("", 7, None),
+            ("a", -1, None),
+        ] {
+            let candidate = IceCandidate {
+                candidate: "candidate:1 1 udp 1 192.0.2.1 5000 typ host".to_owned(),
+                sdp_mid: mid.to_owned(),
+                sdp_m_line_index: index,
+            };
+            assert_eq!(section_of(&local, &candidate), section, "{mid:?} {index}");
         }
     }
 }

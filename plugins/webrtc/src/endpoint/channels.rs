@@ -2,8 +2,11 @@
 
 use rivero_plugin_api::{Error, MediaKind, Result};
 
-use super::Shared;
-use crate::data::{ChannelOptions, Limit};
+use super::{Shared, observer::LegState};
+use crate::{
+    data::{ChannelOptions, Limit},
+    shard::Token,
+};
 
 /// The limit that `createDataChannel` asks for: −1 is none, both exclude each other.
 pub(super) fn limit(max_packet_life_time: i32, max_retransmits: i32) -> Result<Limit> {
@@ -31,14 +34,11 @@ fn bounded(name: &str, value: i32) -> Result<Option<u32>> {
 }
 
 impl Shared {
-    /// Opens a channel to the peer; `DataChannelOpened` follows.
+    /// Opens a channel to the peer, at once or when it is connected; `DataChannelOpened` follows.
     pub(super) fn create_channel(&self, options: ChannelOptions) -> Result<()> {
-        let connected = self.legs().iter().find(|leg| leg.data).map(|leg| leg.token);
-        let token = connected.ok_or_else(|| {
-            let session = self.session();
-            let config = session.config.as_ref();
-            Error::not_supported(match config.is_some_and(|config| config.data.is_some()) {
-                true => "Data channels are not negotiated or not connected yet",
+        let token = self.data_leg().ok_or_else(|| {
+            Error::not_supported(match self.params.use_data_channels {
+                true => "Data channels are not negotiated, or the peer has closed them",
                 false => "Data channels are not supported",
             })
         })?;
@@ -46,13 +46,23 @@ impl Shared {
         self.shard.with(token, move |transport, now| {
             let opened = transport
                 .data()
-                .map(|data| data.transport.open(now, options));
+                .map(|data| data.transport.request(now, options));
             if let Some(Err(error)) = opened {
                 let text = format!("the data channel was not created: {error}");
                 context.error("RESOURCE_ERROR_OPEN", 0, &text);
             }
         });
         Ok(())
+    }
+
+    /// The transport that has or will have data channels.
+    fn data_leg(&self) -> Option<Token> {
+        let session = self.session();
+        let mut pads = session.pads.iter();
+        let token = pads.find(|pads| pads.kind == MediaKind::Data)?.token;
+        drop(session);
+        let ended = |leg: &LegState| leg.token == token && leg.has_ended();
+        (!self.legs().iter().any(ended)).then_some(token)
     }
 
     /// Closes a channel; `DataChannelClosed` follows.

@@ -36,7 +36,7 @@ impl Shared {
     /// are closed, its states are FAILED and DISCONNECTED.
     pub(super) fn fail(&self, text: &str) {
         let mut session = self.session();
-        if session.released || self.failure.set(text.to_owned()).is_err() {
+        if session.exchange.released || self.failure.set(text.to_owned()).is_err() {
             return;
         }
         self.end(std::mem::take(&mut session.legs), session);
@@ -54,7 +54,7 @@ impl Shared {
         legs: Vec<Leg>,
         mut session: MutexGuard<'_, Session>,
     ) -> Result<()> {
-        if session.released || self.has_failed() {
+        if session.exchange.released || self.has_failed() {
             self.end(legs, session);
             self.works()?;
             return Err(Error::unexpected("the endpoint was released meanwhile"));
@@ -81,7 +81,6 @@ impl Shared {
                     dtls: Some(DtlsConnectionState::Failed),
                     connected: false,
                     media: false,
-                    data: false,
                     connects: false,
                     ..leg.clone()
                 };

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rivero_endpoint::tracks::kind;
 use rivero_plugin_api::{Error, MediaKind, Result};
 use rivero_rtp_session::Track;
 use rivero_sdp::{LocalConfig, Negotiated, NegotiatedTransport};
@@ -12,7 +13,7 @@ use rivero_sdp::{LocalConfig, Negotiated, NegotiatedTransport};
 use super::{
     Shared,
     candidates::add_described_candidates,
-    negotiation::{TrackMaker, dtls_role, kind, peer_credentials},
+    negotiation::{TrackMaker, dtls_role, peer_credentials},
     observer::{LegObserver, LegState, TrackSink, TrackSource},
     session::{Leg, Pads, Section},
 };
@@ -97,14 +98,14 @@ impl Shared {
             transports.any(|transport| transport.continues == Some(leg.transport))
         };
         let kept = session.legs.iter().filter(goes_on);
-        let mut numbers: Vec<usize> = match session.negotiated {
+        let mut numbers: Vec<usize> = match session.exchange.negotiated {
             Some(_) => kept.map(|leg| leg.number).collect(),
             None => session.legs.iter().map(|leg| leg.number).collect(),
         };
         let mut plans: Vec<Plan> = Vec::new();
         for (position, transport) in negotiated.transports.iter().enumerate() {
             // Our first offer has opened a transport that nobody has answered yet.
-            let before = match session.negotiated {
+            let before = match session.exchange.negotiated {
                 Some(_) => transport.continues,
                 None => Some(position),
             };
@@ -115,7 +116,7 @@ impl Shared {
             let sections = sections(negotiated, transport);
             let plan = match leg {
                 Some(leg) => {
-                    let says_anew = session.negotiated.is_none() || transport.restarts_ice;
+                    let says_anew = session.exchange.negotiated.is_none() || transport.restarts_ice;
                     let remote = says_anew.then(|| remote_parameters(transport));
                     let leg = Leg {
                         transport: position,
@@ -282,7 +283,7 @@ impl Shared {
         token: Token,
     ) -> Result<Tracks> {
         let cname = config.audio.as_ref().or(config.video.as_ref());
-        let properties = self.properties().clone();
+        let properties = self.rtp_properties().clone();
         let mut session = self.session();
         let mut maker = TrackMaker {
             context: &self.context,

@@ -2,36 +2,36 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
+    ops::DerefMut,
     sync::{Arc, Mutex, OnceLock, atomic::AtomicBool, atomic::Ordering::Relaxed},
 };
 
+use rivero_endpoint::{
+    Negotiates, Overall,
+    settings::{self, BaseRtpSettings},
+};
 use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
+use rivero_rtp_session::SendBounds;
 use rivero_sdp::OfferOptions;
 
 use super::{
     Endpoint, Shared, channels,
-    observer::{
-        COMPONENT, LegState, candidate_pair, connection_id, connection_state, media_state,
-        stream_id,
-    },
-    properties::{Properties, address, not_negative},
+    observer::{COMPONENT, LegState, candidate_pair, connection_id, stream_id},
+    properties::{Properties, address},
     session::{Pads, Session},
 };
 use crate::{
     api::{
-        self, BaseRtpEndpoint, CertificateKeyType, ConnectionState, DtlsConnection, IceCandidate,
-        IceCandidatePair, IceConnection, MediaState, RembParams, SdpEndpoint, SessionEndpoint,
+        self, CertificateKeyType, DtlsConnection, IceCandidate, IceCandidatePair, IceConnection,
         WebRtcEndpoint, WebRtcEndpointParams,
     },
     certificates,
     data::ChannelOptions,
     dscp,
     peer::KeyType,
-    settings::{self, BaseRtpSettings, WebRtcSettings},
+    settings::WebRtcSettings,
     shard,
 };
-
-impl SessionEndpoint for Endpoint {}
 
 impl WebRtcEndpoint for Endpoint {
     fn create(context: ElementContext, params: WebRtcEndpointParams) -> Result<Self> {
@@ -47,6 +47,7 @@ impl WebRtcEndpoint for Endpoint {
             mark: dscp::mark(params.qos_dscp, webrtc.qos_dscp),
             shard: shards.assign()?,
             _shards: shards,
+            rtp_properties: Mutex::new(rivero_endpoint::Properties::new(&base)),
             properties: Mutex::new(Properties::from_configuration()),
             negotiating: Mutex::default(),
             session: Mutex::new(Session::default()),
@@ -194,74 +195,46 @@ impl WebRtcEndpoint for Endpoint {
     }
 }
 
-impl SdpEndpoint for Endpoint {
-    fn generate_offer(&self, options: Option<api::OfferOptions>) -> Result<String> {
+rivero_endpoint::bodies!(Endpoint, api);
+
+impl Negotiates for Endpoint {
+    fn offer(&self, options: OfferOptions) -> Result<String> {
         self.0.works()?;
-        let wanted = |choice: Option<bool>| choice.unwrap_or(true);
-        self.0.offer(OfferOptions {
-            audio: wanted(
-                options
-                    .as_ref()
-                    .and_then(|options| options.offer_to_receive_audio),
-            ),
-            video: wanted(
-                options
-                    .as_ref()
-                    .and_then(|options| options.offer_to_receive_video),
-            ),
-        })
+        self.0.offer(options)
     }
 
-    fn process_offer(&self, offer: String) -> Result<String> {
+    fn answer(&self, offer: &str) -> Result<String> {
         self.0.works()?;
-        self.0.answer(&offer)
+        self.0.answer(offer)
     }
 
-    fn process_answer(&self, answer: String) -> Result<String> {
+    fn accept(&self, answer: &str) -> Result<String> {
         self.0.works()?;
-        self.0.accept(&answer)
+        self.0.accept(answer)
     }
 
-    fn get_local_session_descriptor(&self) -> Result<String> {
+    fn local_description(&self) -> Option<String> {
         let session = self.0.session();
-        session
-            .local
-            .as_ref()
-            .map(ToString::to_string)
-            .ok_or_else(|| Error::new(40202, "SDP_END_POINT_NO_LOCAL_SDP_ERROR", "No local SDP"))
+        session.exchange.local.as_ref().map(ToString::to_string)
     }
 
-    fn get_remote_session_descriptor(&self) -> Result<String> {
-        self.0
-            .session()
-            .remote
-            .clone()
-            .ok_or_else(|| Error::new(40203, "SDP_END_POINT_NO_REMOTE_SDP_ERROR", "No remote SDP"))
+    fn remote_description(&self) -> Option<String> {
+        self.0.session().exchange.remote.clone()
     }
 
-    fn max_audio_recv_bandwidth(&self) -> Result<i32> {
-        Ok(self.0.properties().max_audio_recv_bandwidth)
+    fn properties(&self) -> impl DerefMut<Target = rivero_endpoint::Properties> {
+        self.0.rtp_properties()
     }
 
-    fn set_max_audio_recv_bandwidth(&self, max_audio_recv_bandwidth: i32) -> Result<()> {
-        let value = not_negative("maxAudioRecvBandwidth", max_audio_recv_bandwidth)?;
-        self.0.properties().max_audio_recv_bandwidth = value;
-        Ok(())
+    fn send_bounds_changed(&self, bounds: SendBounds) {
+        for leg in &self.0.session().legs {
+            self.0.shard.with(leg.token, move |transport, _| {
+                transport.set_send_bounds(bounds)
+            });
+        }
     }
 
-    fn max_video_recv_bandwidth(&self) -> Result<i32> {
-        Ok(self.0.properties().max_video_recv_bandwidth)
-    }
-
-    fn set_max_video_recv_bandwidth(&self, max_video_recv_bandwidth: i32) -> Result<()> {
-        let value = not_negative("maxVideoRecvBandwidth", max_video_recv_bandwidth)?;
-        self.0.properties().max_video_recv_bandwidth = value;
-        Ok(())
-    }
-}
-
-impl BaseRtpEndpoint for Endpoint {
-    fn request_keyframe(&self) -> Result<()> {
+    fn ask_for_keyframe(&self) -> Result<bool> {
         self.0.works()?;
         let pads = |pads: &&Pads| pads.kind == MediaKind::Video;
         let token = self
@@ -272,92 +245,20 @@ impl BaseRtpEndpoint for Endpoint {
             .find(pads)
             .map(|pads| pads.token);
         let (Some(token), true) = (token, self.0.video_fed.load(Relaxed)) else {
-            return Err(Error::not_supported(
-                "Keyframe request failed (must be requested from a subscriber element)",
-            ));
+            return Ok(false);
         };
         self.0.shard.with(token, |transport, _| {
             transport.ask_video_source(Upstream::KeyframeRequest)
         });
-        Ok(())
+        Ok(true)
     }
 
-    fn min_video_recv_bandwidth(&self) -> Result<i32> {
-        Ok(self.0.properties().min_video_recv_bandwidth)
-    }
-
-    fn set_min_video_recv_bandwidth(&self, min_video_recv_bandwidth: i32) -> Result<()> {
-        let value = not_negative("minVideoRecvBandwidth", min_video_recv_bandwidth)?;
-        self.0.properties().min_video_recv_bandwidth = value;
-        Ok(())
-    }
-
-    fn min_video_send_bandwidth(&self) -> Result<i32> {
-        Ok(self.0.properties().min_video_send_bandwidth)
-    }
-
-    fn set_min_video_send_bandwidth(&self, min_video_send_bandwidth: i32) -> Result<()> {
-        let value = not_negative("minVideoSendBandwidth", min_video_send_bandwidth)?;
-        self.0
-            .change_send_bandwidth(|properties| properties.min_video_send_bandwidth = value);
-        Ok(())
-    }
-
-    fn max_video_send_bandwidth(&self) -> Result<i32> {
-        Ok(self.0.properties().max_video_send_bandwidth)
-    }
-
-    fn set_max_video_send_bandwidth(&self, max_video_send_bandwidth: i32) -> Result<()> {
-        let value = not_negative("maxVideoSendBandwidth", max_video_send_bandwidth)?;
-        self.0
-            .change_send_bandwidth(|properties| properties.max_video_send_bandwidth = value);
-        Ok(())
-    }
-
-    fn media_state(&self) -> Result<MediaState> {
-        Ok(media_state(self.0.legs().iter().any(|leg| leg.media)))
-    }
-
-    fn connection_state(&self) -> Result<ConnectionState> {
-        let legs = self.0.legs();
-        Ok(connection_state(
-            !legs.is_empty() && legs.iter().all(|leg| leg.connected),
-        ))
-    }
-
-    fn mtu(&self) -> Result<i32> {
-        Ok(self.0.properties().mtu)
-    }
-
-    fn set_mtu(&self, mtu: i32) -> Result<()> {
-        self.0.properties().mtu = not_negative("mtu", mtu)?;
-        Ok(())
-    }
-
-    fn remb_params(&self) -> Result<RembParams> {
-        Ok(self.0.properties().remb.clone())
-    }
-
-    fn set_remb_params(&self, mut remb_params: RembParams) -> Result<()> {
-        // The one without a default in the descriptor; clients of Kurento read all of them back.
-        remb_params.lineal_factor_min.get_or_insert(50);
-        self.0.properties().remb = remb_params;
-        Ok(())
+    fn overall(&self) -> Overall {
+        overall(&self.0.legs())
     }
 }
 
-impl Shared {
-    /// Bounds of what viewers may ask of the source, at once and for later transports.
-    fn change_send_bandwidth(&self, change: impl FnOnce(&mut Properties)) {
-        let mut properties = self.properties();
-        change(&mut properties);
-        properties.send_bandwidth_is_set = true;
-        let bounds = properties.send_bounds();
-        drop(properties);
-        for leg in &self.session().legs {
-            self.shard.with(leg.token, move |transport, _| {
-                transport.set_send_bounds(bounds)
-            });
-        }
-    }
+/// The states of all transports together.
+pub(super) fn overall(legs: &[LegState]) -> Overall {
+    Overall::of(legs.iter().map(|leg| (leg.connected, leg.media)))
 }

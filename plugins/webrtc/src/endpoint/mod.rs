@@ -26,11 +26,11 @@ use rivero_plugin_api::{Element, ElementContext, MediaKind, Result};
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{BaseRtpEndpointEvents, WebRtcEndpointParams},
+    api::WebRtcEndpointParams,
     peer::Certificate,
     shard::{Shard, Shards, Token},
 };
-use observer::{Change, LegState};
+use observer::LegState;
 use properties::Properties;
 use session::Session;
 
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     shard: Arc<Shard>,
     /// Keeps the threads running.
     _shards: Arc<Shards>,
+    /// What all endpoints have that negotiate RTP.
+    rtp_properties: Mutex<rivero_endpoint::Properties>,
     properties: Mutex<Properties>,
     /// Held for the whole of a negotiation; the session only for a moment, because shards take
     /// it, too.
@@ -68,6 +70,12 @@ impl Shared {
 
     fn properties(&self) -> MutexGuard<'_, Properties> {
         self.properties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rtp_properties(&self) -> MutexGuard<'_, rivero_endpoint::Properties> {
+        self.rtp_properties
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,24 +103,11 @@ impl Shared {
     /// Notes something about the transports, and tells what it means for all of them.
     fn change_legs(&self, change: impl FnOnce(&mut Vec<LegState>)) {
         let mut legs = self.legs();
-        let overall = |legs: &[LegState]| {
-            let connected = !legs.is_empty() && legs.iter().all(|leg| leg.connected);
-            (connected, legs.iter().any(|leg| leg.media))
-        };
-        let before = overall(&legs);
+        let before = methods::overall(&legs);
         change(&mut legs);
-        let after = overall(&legs);
+        let after = methods::overall(&legs);
         drop(legs);
-        let change = Change {
-            connected: (before.0, after.0),
-            media: (before.1, after.1),
-        };
-        if let Some((before, after)) = change.connection() {
-            self.context.connection_state_changed(before, after);
-        }
-        if let Some((before, after)) = change.media() {
-            self.context.media_state_changed(before, after);
-        }
+        methods::tell_overall(&self.context, before, after);
     }
 
     fn set_video_fed(&self, fed: bool) {
@@ -121,7 +116,7 @@ impl Shared {
 
     fn release(&self) {
         let mut session = self.session();
-        session.released = true;
+        session.exchange.released = true;
         self.end(std::mem::take(&mut session.legs), session);
     }
 }

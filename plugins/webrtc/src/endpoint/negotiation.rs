@@ -1,37 +1,55 @@
 //! From session descriptions to transports and tracks.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
 
 use rand::Rng;
+use rivero_endpoint::{
+    Properties,
+    settings::{SdpSettings, of},
+    tracks::{described_streams, epoch, extensions, kind, received_format, sent_format},
+};
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Packaging, Result, SinkHandler,
     SinkPad, SourceHandler, SourcePad, host,
 };
-use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
-use rivero_rtp_session::{
-    Encodings, ReceivedFormat, Receiver, ReceiverConfig, Retransmissions, Sender, SenderConfig,
-    SentFormat, StreamDescription, Track,
-};
+use rivero_rtp::HeaderExtension;
+use rivero_rtp_session::{Receiver, ReceiverConfig, Retransmissions, Sender, SenderConfig, Track};
 use rivero_sdp::{
     CodecCapability, Connection, Direction, ExtMap, Features, IceCredentials, LocalConfig,
-    LocalData, LocalMedia, LocalTransport, MediaKind as SdpKind, Negotiated, NegotiatedCodec,
-    NegotiatedMedia, RtcpFeedback, SdpError,
+    LocalData, LocalMedia, LocalTransport, Negotiated, NegotiatedMedia,
 };
 
-use super::{properties::Properties, session::Pads};
+use super::session::Pads;
 use crate::{
     api::WebRtcEndpointParams,
     data::{self, DataTrack, DataTransport},
     peer::{self, Certificate, DtlsRole},
-    settings::{self, SdpSettings, WebRtcSettings},
+    settings::{self, WebRtcSettings},
     shard::{Shard, Token},
 };
 
 /// Printable characters of ICE credentials (RFC 8839 §5.4 `ice-char`).
 const ICE_CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// Header extensions beside the time of sending, which has the number 3, and the transport-wide
+/// sequence number. All of them are the source's words about its media, which are handed on as they
+/// are; where media is converted, or a viewer knows the extension not, they are left out.
+///
+/// Two are missing on purpose. The orientation of pictures (`urn:3gpp:video-orientation`) would
+/// leave it to every consumer to turn them, and neither recorders nor converters do; without it
+/// browsers send them upright. The dependency descriptor numbers the frames of its source, and
+/// would contradict them after a switch.
+const AUDIO_EXTENSIONS: [(u16, HeaderExtension); 2] = [
+    (5, HeaderExtension::AudioLevel),
+    (6, HeaderExtension::AbsCaptureTime),
+];
+/// See [`AUDIO_EXTENSIONS`]; without the colour space a viewer has to guess the matrix, and guesses
+/// wrong.
+const VIDEO_EXTENSIONS: [(u16, HeaderExtension); 3] = [
+    (4, HeaderExtension::ColorSpace),
+    (6, HeaderExtension::AbsCaptureTime),
+    (7, HeaderExtension::PlayoutDelay),
+];
 
 /// What we are able and willing to do, with fresh random values.
 pub(super) fn local_config(
@@ -46,19 +64,19 @@ pub(super) fn local_config(
         (false, true) => Direction::SendOnly,
         _ => Direction::SendRecv,
     };
-    let sdp: SdpSettings = settings::of("SdpEndpoint");
+    let sdp: SdpSettings = of("SdpEndpoint");
     let mut media = |codecs: Vec<CodecCapability>, bandwidth: i32| LocalMedia {
         direction,
         max_receive_bandwidth: u32::try_from(bandwidth).unwrap_or(0),
+        answer_order: sdp.answer_codec_order.clone(),
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
-    let audio = media(sdp.audio(), properties.max_audio_recv_bandwidth);
-    let webrtc: WebRtcSettings = settings::of("WebRtcEndpoint");
-    let pictures = sdp.video(webrtc.enable_h265);
+    let mut audio = media(settings::audio(&sdp), properties.max_audio_recv_bandwidth);
+    let webrtc: WebRtcSettings = of("WebRtcEndpoint");
+    let pictures = settings::video(&sdp, webrtc.enable_h265);
     let mut video = media(pictures, properties.max_video_recv_bandwidth);
-    // Without it a viewer has to guess the colour matrix, and guesses wrong.
-    let color_space = HeaderExtension::ColorSpace.uri();
-    video.extensions.push(ExtMap::new(4, color_space));
+    audio.extensions.extend(extmaps(&AUDIO_EXTENSIONS));
+    video.extensions.extend(extmaps(&VIDEO_EXTENSIONS));
     video.rtx_ssrc = Some(random.random_range(1..u32::MAX));
     let fingerprint = certificate.fingerprint().to_string();
     Ok(LocalConfig {
@@ -88,16 +106,36 @@ pub(super) fn local_config(
     })
 }
 
-/// The same for an offer: it has what Kurento's have, and no more, since not every client that
-/// answers one reads what it does not know.
-pub(super) fn for_offer(config: LocalConfig) -> LocalConfig {
-    LocalConfig {
-        features: Features {
-            reduced_size_rtcp: true,
-            ..Features::default()
-        },
-        ..config
+/// The same for the first offer. Where it is to be plain it has what Kurento's have, and no more, for
+/// clients that do not read over what they do not know.
+///
+/// Simulcast is not offered in any: a browser that is asked for it gives it a sender of its own, and
+/// the camera that the page has added before stays without one (libwebrtc associates only tracks
+/// that ask for no encodings).
+pub(super) fn offered(mut config: LocalConfig) -> LocalConfig {
+    let settings: WebRtcSettings = of("WebRtcEndpoint");
+    if !settings.plain_offers {
+        return config;
     }
+    config.features = Features {
+        reduced_size_rtcp: true,
+        ..Features::default()
+    };
+    for media in [&mut config.audio, &mut config.video].into_iter().flatten() {
+        media.extensions.retain(|extmap| {
+            let extension = HeaderExtension::from_uri(&extmap.uri);
+            matches!(
+                extension,
+                Some(HeaderExtension::AbsSendTime | HeaderExtension::ColorSpace)
+            )
+        });
+    }
+    config
+}
+
+fn extmaps(extensions: &[(u16, HeaderExtension)]) -> impl Iterator<Item = ExtMap> {
+    let extensions = extensions.iter();
+    extensions.map(|(id, extension)| ExtMap::new(*id, extension.uri()))
 }
 
 fn credentials(random: &mut impl Rng) -> IceCredentials {
@@ -119,31 +157,6 @@ pub(super) fn peer_credentials(credentials: &IceCredentials) -> peer::IceCredent
     peer::IceCredentials {
         ufrag: credentials.ufrag.clone(),
         password: credentials.password.clone(),
-    }
-}
-
-/// Kurento's codes for what can be wrong with a description.
-pub(super) fn sdp_error(error: &SdpError, of_answer: bool) -> Error {
-    match error {
-        SdpError::Empty | SdpError::TooLarge { .. } | SdpError::Parse { .. } => {
-            Error::new(40201, "SDP_PARSE_ERROR", format!("Invalid SDP: {error}"))
-        }
-        SdpError::SectionCount { .. } | SdpError::SectionMismatch { .. } => Error::new(
-            40206,
-            "SDP_END_POINT_PROCESS_ANSWER_ERROR",
-            error.to_string(),
-        ),
-        SdpError::NoCommonTransport { .. } if of_answer => Error::new(
-            40206,
-            "SDP_END_POINT_PROCESS_ANSWER_ERROR",
-            error.to_string(),
-        ),
-        SdpError::NoCommonTransport { .. } => Error::new(
-            40205,
-            "SDP_END_POINT_PROCESS_OFFER_ERROR",
-            error.to_string(),
-        ),
-        _ => Error::new(40207, "SDP_CONFIGURATION_ERROR", error.to_string()),
     }
 }
 
@@ -177,18 +190,28 @@ impl TrackMaker<'_> {
             .filter(|media| media.transport == transport);
         let media = sections.filter_map(|media| Some((media, kind(&media.kind)?)));
         let media = media.filter(|(_, kind)| *kind != MediaKind::Data);
-        media
-            .map(|(media, kind)| {
-                let number = Track::number(kind);
-                let streams = &media.remote_streams;
-                Ok(Track {
+        let mut tracks: Vec<Track> = Vec::new();
+        for (media, kind) in media {
+            let receiver = self.receiver(media, kind, source(Track::number(kind)))?;
+            let sender = self.sender(media, kind, sink(kind))?;
+            let streams = media.remote_streams.iter();
+            let named_ssrcs = streams.map(|stream| stream.ssrc);
+            match tracks.iter_mut().find(|track| track.kind == kind) {
+                // A section of its own for each direction.
+                Some(track) => {
+                    track.receiver = track.receiver.take().or(receiver);
+                    track.sender = track.sender.take().or(sender);
+                    track.named_ssrcs.extend(named_ssrcs);
+                }
+                None => tracks.push(Track {
                     kind,
-                    receiver: self.receiver(media, kind, source(number))?,
-                    sender: self.sender(media, kind, sink(kind))?,
-                    named_ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
-                })
-            })
-            .collect()
+                    receiver,
+                    sender,
+                    named_ssrcs: named_ssrcs.collect(),
+                }),
+            }
+        }
+        Ok(tracks)
     }
 
     /// The data channels of one transport.
@@ -310,16 +333,6 @@ impl TrackMaker<'_> {
     }
 }
 
-/// The kind of media of a section, data included.
-pub(super) fn kind(kind: &SdpKind) -> Option<MediaKind> {
-    match kind {
-        SdpKind::Audio => Some(MediaKind::Audio),
-        SdpKind::Video => Some(MediaKind::Video),
-        SdpKind::Application => Some(MediaKind::Data),
-        SdpKind::Other(_) => None,
-    }
-}
-
 /// Our DTLS role as the peer takes it.
 pub(super) fn dtls_role(role: rivero_sdp::DtlsRole) -> DtlsRole {
     match role {
@@ -338,84 +351,6 @@ fn message_format() -> u32 {
         parameters: Vec::new(),
     };
     host().map_or(0, |host| host.format_id(&format))
-}
-
-/// The number of a codec's format. It stays valid without a pad that has the format: there are a few
-/// dozen of those that can be negotiated, and the host remembers thousands for each module.
-fn format_id(codec: &NegotiatedCodec) -> u32 {
-    let channels = codec
-        .channels
-        .and_then(|channels| u8::try_from(channels).ok());
-    let mut format = Format::rtp(codec.name.as_str(), codec.clock_rate, channels.unwrap_or(0));
-    for (name, value) in codec.match_parameters.canonical() {
-        format = format.with(name, value);
-    }
-    host().map_or(0, |host| host.format_id(&format))
-}
-
-fn sent_format(codec: &NegotiatedCodec) -> SentFormat {
-    SentFormat {
-        format: format_id(codec),
-        payload_type: codec.payload_type,
-        clock_rate: codec.clock_rate,
-        codec: VideoCodec::from_encoding_name(&codec.name),
-        rtx_payload_type: codec.rtx_payload_type,
-        transport_cc: codec.allows(&RtcpFeedback::TransportCc),
-    }
-}
-
-/// What the peer said about the streams that it will send.
-fn described_streams(media: &NegotiatedMedia) -> StreamDescription {
-    let streams = media.remote_streams.iter();
-    let encodings = match media.receive_rids.as_slice() {
-        [] if media.receive_ssrcs.len() > 1 => Encodings::Ssrcs(media.receive_ssrcs.clone()),
-        [] => Encodings::One,
-        rids => Encodings::Rids(rids.to_vec()),
-    };
-    StreamDescription {
-        encodings,
-        repairs: streams
-            .filter_map(|stream| Some((stream.rtx_ssrc?, stream.ssrc)))
-            .collect(),
-    }
-}
-
-fn received_format(codec: &NegotiatedCodec) -> ReceivedFormat {
-    ReceivedFormat {
-        payload_type: codec.payload_type,
-        format: format_id(codec),
-        clock_rate: codec.clock_rate,
-        codec: VideoCodec::from_encoding_name(&codec.name),
-        nack: codec.allows(&RtcpFeedback::Nack),
-        pli: codec.allows(&RtcpFeedback::NackPli),
-        fir: codec.allows(&RtcpFeedback::CcmFir),
-        remb: codec.allows(&RtcpFeedback::GoogRemb),
-        rtx_payload_type: codec.rtx_payload_type,
-        transport_cc: codec.allows(&RtcpFeedback::TransportCc),
-    }
-}
-
-fn extensions(media: &NegotiatedMedia) -> ExtensionMap {
-    let mut map = ExtensionMap::default();
-    for extmap in &media.extensions {
-        let known = HeaderExtension::from_uri(&extmap.uri);
-        if let (Some(extension), Ok(id)) = (known, u8::try_from(extmap.id)) {
-            map.insert(id, extension);
-        }
-    }
-    map
-}
-
-/// The wall clock at pipeline time 0, the same for all streams of the process.
-fn epoch() -> SystemTime {
-    static EPOCH: OnceLock<SystemTime> = OnceLock::new();
-    *EPOCH.get_or_init(|| {
-        let since = host()
-            .and_then(|host| u64::try_from(host.now()).ok())
-            .unwrap_or(0);
-        let now = SystemTime::now();
-        now.checked_sub(Duration::from_nanos(since)).unwrap_or(now)
-    })
 }
 
 #[cfg(test)]

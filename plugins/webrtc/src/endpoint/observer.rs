@@ -6,10 +6,7 @@ use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 
 use super::Shared;
 use crate::{
-    api::{
-        ConnectionState, DtlsConnectionState, IceCandidatePair, IceComponentState, MediaState,
-        WebRtcEndpointEvents,
-    },
+    api::{DtlsConnectionState, IceCandidatePair, IceComponentState, WebRtcEndpointEvents},
     data::DataEvent,
     link::LinkObserver,
     peer::{DtlsState, IceState, PeerEvent},
@@ -32,8 +29,6 @@ pub(super) struct LegState {
     /// It has been connected at some time.
     pub(super) was_connected: bool,
     pub(super) media: bool,
-    /// Data channels can be opened.
-    pub(super) data: bool,
     /// Checks run, which the client has not been told yet.
     pub(super) connects: bool,
 }
@@ -49,7 +44,6 @@ impl LegState {
             connected: false,
             was_connected: false,
             media: false,
-            data: false,
             connects: false,
         }
     }
@@ -75,6 +69,15 @@ impl Shared {
             self.context
                 .ice_component_state_changed(stream_number(number), COMPONENT, state);
         }
+    }
+
+    /// Says that a handshake has failed. The state alone is easily overlooked: ICE stays ready, and
+    /// nothing ever comes.
+    fn dtls_trouble(&self, reason: &str) {
+        let endpoint = self.context.id();
+        tracing::warn!(endpoint, reason, "the DTLS handshake has failed");
+        let text = format!("the DTLS handshake with the peer has failed: {reason}");
+        self.context.error("STREAM_ERROR_DECRYPT", 12, &text);
     }
 
     /// Whether a transport is still one of the endpoint's.
@@ -182,6 +185,7 @@ impl LinkObserver for LegObserver {
                 endpoint.context.new_candidate_pair_selected(pair);
             }
             PeerEvent::DtlsState(state) => self.dtls(&endpoint, state),
+            PeerEvent::DtlsTrouble(reason) => endpoint.dtls_trouble(&reason),
             PeerEvent::Connected { profile } => {
                 tracing::debug!(
                     endpoint = endpoint.context.id(),
@@ -207,11 +211,9 @@ impl LinkObserver for LegObserver {
             return;
         };
         match event {
-            DataEvent::Up => endpoint.change_leg(self.token, |leg| leg.data = true),
-            DataEvent::Down => endpoint.change_leg(self.token, |leg| leg.data = false),
             DataEvent::Opened(id) => endpoint.context.data_channel_opened(i32::from(id)),
             DataEvent::Closed(id) => endpoint.context.data_channel_closed(i32::from(id)),
-            DataEvent::Message { .. } => {}
+            DataEvent::Up | DataEvent::Down | DataEvent::Message { .. } => {}
         }
     }
 
@@ -222,40 +224,6 @@ impl LinkObserver for LegObserver {
         {
             endpoint.fail(text);
         }
-    }
-}
-
-/// The state of all transports before and after something happened to one.
-pub(super) struct Change {
-    pub(super) connected: (bool, bool),
-    pub(super) media: (bool, bool),
-}
-
-impl Change {
-    pub(super) fn connection(&self) -> Option<(ConnectionState, ConnectionState)> {
-        let (before, after) = self.connected;
-        (before != after).then(|| (connection_state(before), connection_state(after)))
-    }
-
-    pub(super) fn media(&self) -> Option<(MediaState, MediaState)> {
-        let (before, after) = self.media;
-        (before != after).then(|| (media_state(before), media_state(after)))
-    }
-}
-
-pub(super) fn connection_state(connected: bool) -> ConnectionState {
-    if connected {
-        ConnectionState::Connected
-    } else {
-        ConnectionState::Disconnected
-    }
-}
-
-pub(super) fn media_state(active: bool) -> MediaState {
-    if active {
-        MediaState::Connected
-    } else {
-        MediaState::Disconnected
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use rivero_plugin_api::{Error, Result};
-use rivero_sdp::{IgnoredLine, LocalConfig, Negotiated, OfferOptions, SessionDescription};
+use rivero_endpoint::{error::of_description, exchange::read};
+use rivero_plugin_api::Result;
+use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
 
 use super::{
     Shared,
     legs::Tracks,
-    negotiation::{for_offer, local_config, sdp_error},
+    negotiation::{local_config, offered},
     session::{Leg, Section, Session},
 };
 use crate::api::{IceComponentState, SessionEndpointEvents};
@@ -27,22 +28,22 @@ impl Shared {
             )
         });
         let mut session = self.session();
-        session.may_offer(connected)?;
+        session.exchange.may_offer(connected)?;
         let config = self.next_config(&session)?;
         let before = session.before(&legs);
         let offer = match &before {
-            None => rivero_sdp::offer(&for_offer(config.clone()), options),
+            None => rivero_sdp::offer(&offered(config.clone()), options),
             Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
         };
-        let offer = offer.map_err(|error| sdp_error(&error, false))?;
+        let offer = offer.map_err(|error| of_description(&error, false))?;
         if before.is_none() {
             self.open_offered(&mut session, &config, &offer)?;
         }
         let local = session.described(offer.clone());
         let text = local.to_string();
-        session.local = Some(local);
-        session.offer = Some(offer);
-        session.config = Some(config);
+        session.exchange.local = Some(local);
+        session.exchange.offer = Some(offer);
+        session.exchange.config = Some(config);
         Ok(text)
     }
 
@@ -83,11 +84,11 @@ impl Shared {
             None => rivero_sdp::answer(&config, &offer),
             Some(before) => rivero_sdp::answer_again(&config, before, &offer),
         };
-        let negotiated = negotiated.map_err(|error| sdp_error(&error, false))?;
+        let negotiated = negotiated.map_err(|error| of_description(&error, false))?;
         self.connect(&config, &negotiated, false)?;
         let mut session = self.session();
-        session.offer = None;
-        session.remote_offer = Some(offer.clone());
+        session.exchange.offer = None;
+        session.exchange.remote_offer = Some(offer.clone());
         self.settle(session, config, negotiated, text, before.is_none());
         self.check_described(&offer);
         Ok(self.local_description())
@@ -106,11 +107,11 @@ impl Shared {
             None => rivero_sdp::accept_answer(&offer, &answer),
             Some(before) => rivero_sdp::accept_answer_again(before, &offer, &answer),
         };
-        let negotiated = negotiated.map_err(|error| sdp_error(&error, true))?;
+        let negotiated = negotiated.map_err(|error| of_description(&error, true))?;
         self.connect(&config, &negotiated, true)?;
         let mut session = self.session();
-        session.offer = None;
-        session.remote_offer = None;
+        session.exchange.offer = None;
+        session.exchange.remote_offer = None;
         self.settle(session, config, negotiated, text, before.is_none());
         self.check_described(&answer);
         Ok(self.local_description())
@@ -119,8 +120,8 @@ impl Shared {
     /// What we are able and willing to do in the next description: the same as before with the
     /// present properties, and credentials for what begins anew.
     fn next_config(&self, session: &Session) -> Result<LocalConfig> {
-        let fresh = local_config(&self.params, &self.properties(), &self.certificate)?;
-        let Some(before) = &session.config else {
+        let fresh = local_config(&self.params, &self.rtp_properties(), &self.certificate)?;
+        let Some(before) = &session.exchange.config else {
             return Ok(fresh);
         };
         let mut next = before.clone();
@@ -147,10 +148,10 @@ impl Shared {
         first: bool,
     ) {
         let local = session.described(negotiated.local.clone());
-        session.local = Some(local);
-        session.remote = Some(remote.to_owned());
-        session.negotiated = Some(negotiated);
-        session.config = Some(config);
+        session.exchange.local = Some(local);
+        session.exchange.remote = Some(remote.to_owned());
+        session.exchange.negotiated = Some(negotiated);
+        session.exchange.config = Some(config);
         let early = std::mem::take(&mut session.early_candidates);
         drop(session);
         if first {
@@ -166,6 +167,7 @@ impl Shared {
 
     fn local_description(&self) -> String {
         self.session()
+            .exchange
             .local
             .as_ref()
             .map(ToString::to_string)
@@ -176,34 +178,11 @@ impl Shared {
 impl Session {
     /// The offer that waits for an answer, and what it was made from.
     fn answered_offer(&self) -> Result<(SessionDescription, LocalConfig)> {
-        match (&self.offer, &self.config) {
+        match (&self.exchange.offer, &self.exchange.config) {
             (Some(offer), Some(config)) => Ok((offer.clone(), config.clone())),
-            _ if self.negotiated.is_some() => Err(Error::new(
-                40210,
-                "SDP_END_POINT_ANSWER_ALREADY_PROCCESED",
-                "Sdp Answer already processed",
-            )),
-            _ => Err(Error::new(
-                40209,
-                "SDP_END_POINT_NOT_OFFER_GENERATED",
-                "Offer not generated. It is not possible to process an answer.",
-            )),
+            _ => Err(self.exchange.no_offer()),
         }
     }
-}
-
-fn read(text: &str, empty: &str, of_answer: bool) -> Result<SessionDescription> {
-    if text.is_empty() {
-        return Err(Error::new(40201, "SDP_PARSE_ERROR", empty));
-    }
-    let ignored = |line: IgnoredLine| {
-        tracing::debug!(
-            line.number,
-            line.reason,
-            "a line of a description is ignored"
-        );
-    };
-    rivero_sdp::parse_with(text, ignored).map_err(|error| sdp_error(&error, of_answer))
 }
 
 fn described_sections(description: &SessionDescription) -> Vec<Section> {

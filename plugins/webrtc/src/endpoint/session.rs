@@ -2,29 +2,21 @@
 
 use std::sync::Arc;
 
+use rivero_endpoint::Exchange;
 use rivero_plugin_api::{Error, MediaKind, Result, SinkPad, SourcePad};
 use rivero_sdp::{Candidate, LocalConfig, Negotiated, SessionDescription};
 
-use super::observer::LegState;
+use super::{candidates, observer::LegState};
 use crate::{api::IceCandidate, shard::Token};
 
 /// What was said so far, by either side.
 #[derive(Default)]
 pub(super) struct Session {
-    pub(super) config: Option<LocalConfig>,
-    /// Our offer, while no answer has come.
-    pub(super) offer: Option<SessionDescription>,
-    pub(super) local: Option<SessionDescription>,
-    /// As the client gave it.
-    pub(super) remote: Option<String>,
-    /// The peer's last offer.
-    pub(super) remote_offer: Option<SessionDescription>,
-    pub(super) negotiated: Option<Negotiated>,
+    pub(super) exchange: Exchange<LocalConfig, Negotiated>,
     pub(super) legs: Vec<Leg>,
     pub(super) pads: Vec<Pads>,
     /// Candidates that came before anything was negotiated.
     pub(super) early_candidates: Vec<IceCandidate>,
-    pub(super) released: bool,
 }
 
 /// One transport, by its sections.
@@ -57,47 +49,17 @@ pub(super) struct Pads {
     pub(super) sink: Option<Arc<SinkPad>>,
 }
 
-fn already_negotiated() -> Error {
-    Error::new(
-        40208,
-        "SDP_END_POINT_ALREADY_NEGOTIATED",
-        "Endpoint already negotiated",
-    )
-}
-
 impl Session {
-    /// Whether an offer may be made: at first, and again once `connected`.
-    pub(super) fn may_offer(&self, connected: bool) -> Result<()> {
-        let again = self.negotiated.is_some() && connected;
-        if self.released || self.offer.is_some() || (self.local.is_some() && !again) {
-            return Err(already_negotiated());
-        }
-        Ok(())
-    }
-
-    /// Whether the peer's offer is one that says something new. An offer of ours that waits for
-    /// its answer is given up for it, except for the very first.
+    /// Whether the peer's offer is one that says something new.
     pub(super) fn may_take(&self, offer: &SessionDescription) -> Result<()> {
-        let first_waits = self.offer.is_some() && self.negotiated.is_none();
-        let repeated = self
-            .remote_offer
-            .as_ref()
-            .is_some_and(|known| without_candidates(known) == without_candidates(offer));
-        if self.released || first_waits || repeated {
-            return Err(already_negotiated());
-        }
-        Ok(())
+        self.exchange.may_take(offer, without_candidates)
     }
 
-    /// The transport that a candidate is for: by its section's index, checked
-    /// against the description as Kurento does.
+    /// The transport that a candidate is for; 40401 for a section that there is not, as in Kurento.
     pub(super) fn leg_of(&self, candidate: &IceCandidate) -> Result<Leg> {
         let refused = || Error::new(40401, "ICE_ADD_CANDIDATE_ERROR", "Error adding candidate");
-        let index = usize::try_from(candidate.sdp_m_line_index).map_err(|_| refused())?;
-        let count = self.local.as_ref().map_or(0, |local| local.media.len());
-        if index >= count {
-            return Err(refused());
-        }
+        let local = self.exchange.local.as_ref().ok_or_else(refused)?;
+        let index = candidates::section_of(local, candidate).ok_or_else(refused)?;
         let has = |leg: &&Leg| leg.sections.iter().any(|section| section.index == index);
         // A rejected section's candidates are for nothing, but harmless.
         self.legs
@@ -111,7 +73,7 @@ impl Session {
     /// What a later description goes on from: the last negotiation, with what the transports have
     /// told since.
     pub(super) fn before(&self, states: &[LegState]) -> Option<Negotiated> {
-        let mut before = self.negotiated.clone()?;
+        let mut before = self.exchange.negotiated.clone()?;
         for leg in &self.legs {
             let mut states = states.iter();
             let ended = states.any(|state| state.token == leg.token && state.has_ended());
@@ -174,7 +136,7 @@ mod tests {
     fn only_an_offer_that_says_something_new_is_taken_again() {
         let mut session = Session::default();
         session.may_take(&read(OFFER)).unwrap();
-        session.remote_offer = Some(read(OFFER));
+        session.exchange.remote_offer = Some(read(OFFER));
         assert_eq!(session.may_take(&read(OFFER)).unwrap_err().code, 40208);
         let candidate = "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n";
         let with_candidate = read(&format!("{OFFER}{candidate}"));
@@ -216,6 +178,7 @@ mod tests {
             media: Vec::new(),
             transports: vec![transport],
             remote_ice_lite: false,
+            remote_origin: rivero_sdp::Origin::default(),
         };
         let leg = Leg {
             token,
@@ -226,11 +189,12 @@ mod tests {
             gathers: false,
             gathered: false,
         };
-        Session {
-            negotiated: Some(negotiated),
+        let mut session = Session {
             legs: vec![leg],
             ..Session::default()
-        }
+        };
+        session.exchange.negotiated = Some(negotiated);
+        session
     }
 
     #[test]
@@ -256,25 +220,5 @@ mod tests {
             assert!(!has_ended(&[state(Token::new(2, 0))]), "another transport");
         }
         assert!(Session::default().before(&[]).is_none());
-    }
-
-    #[test]
-    fn before_the_peer_is_connected_a_second_offer_of_ours_is_refused() {
-        let mut session = Session::default();
-        session.may_offer(false).unwrap();
-        let offer = read(OFFER);
-        session.local = Some(offer.clone());
-        session.offer = Some(offer.clone());
-        assert!(session.may_offer(true).is_err());
-        assert!(session.may_take(&offer).is_err());
-        session.offer = None;
-        session.negotiated = Some(Negotiated {
-            local: offer,
-            media: Vec::new(),
-            transports: Vec::new(),
-            remote_ice_lite: false,
-        });
-        assert!(session.may_offer(false).is_err());
-        session.may_offer(true).unwrap();
     }
 }

@@ -39,12 +39,14 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// Stand-ins for the addresses of the ICE transport.
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2);
-/// Datagrams taken before the handshake is complete. Reassembly bounds the memory that they use;
+/// Datagrams with handshake records taken before the handshake is complete. Reassembly bounds the memory that they use;
 /// this bounds the work that a peer causes which never finishes. A flight in datagrams of 256 bytes
 /// has nine with an RSA certificate. The peer sends it eight times by its own timer, and up to
-/// as often because we repeat ours: 150, and room for what the network doubles.
+/// as often because we repeat ours: 150, and room for what the network doubles. Application data
+/// of a peer that is connected before we are is not counted: it costs next to nothing, and there may
+/// be much of it while the last flight gets lost.
 const HANDSHAKE_BUDGET: u32 = 256;
-/// Unencrypted datagrams taken after the handshake: repetitions of the peer's last flight, of nine
+/// Unencrypted handshake records taken after the handshake: repetitions of the peer's last flight, of nine
 /// datagrams as above, while our answer to it gets lost. `rtc-dtls` answers seven times.
 const REPETITION_BUDGET: u32 = 96;
 /// What `rtc-dtls` is told of retransmission. It repeats a flight when it is called after this
@@ -53,6 +55,9 @@ const ENDPOINT_INTERVAL: Duration = Duration::from_millis(1);
 /// Room for records in a datagram. With 28 bytes of UDP and IPv4, 48 with IPv6, it fits into the
 /// 1280 bytes that every IPv6 path carries (RFC 8200 §5), tunnels included.
 const MTU: usize = 1200;
+
+/// What a man in the middle looks like, and an application that mixes descriptions up.
+const NOT_THE_CERTIFICATE: &str = "the peer's certificate is not the one of its description";
 
 /// Who speaks first in the DTLS handshake (RFC 5763 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub enum DtlsError {
 /// What happened on the DTLS side.
 pub(super) enum DtlsEvent {
     State(DtlsState),
+    /// Why the state is about to be failed.
+    Trouble(String),
     Keys(SrtpProfile, MasterKeys),
     Data(Bytes),
 }
@@ -135,7 +142,7 @@ impl DtlsTransport {
         };
         self.set_state(DtlsState::Connecting);
         if let Err(error) = self.endpoint.connect(now, REMOTE, config, None) {
-            self.fail(&error);
+            self.fail(&error.to_string());
         }
         self.collect_flight(now);
     }
@@ -200,16 +207,18 @@ impl DtlsTransport {
         }
     }
 
-    /// Spends the budget for datagrams that no key vouches for.
+    /// Spends the budget for handshakes that no key vouches for.
     fn admit(&mut self, datagram: &[u8]) -> bool {
         if self.state == DtlsState::Connected && is_encrypted(datagram) {
+            return true;
+        }
+        if !record::records(datagram).any(|record| record.content_type == record::HANDSHAKE) {
             return true;
         }
         let left = self.budget.checked_sub(1);
         self.budget = left.unwrap_or(0);
         if left.is_none() && self.state == DtlsState::Connecting {
-            tracing::debug!("the peer sends too much for a DTLS handshake");
-            self.set_state(DtlsState::Failed);
+            self.fail("the peer sends more than a handshake has");
         }
         left.is_some()
     }
@@ -236,7 +245,7 @@ impl DtlsTransport {
                         self.set_state(DtlsState::Connected);
                         self.events.push_back(DtlsEvent::Keys(profile, keys));
                     }
-                    None => self.set_state(DtlsState::Failed),
+                    None => self.fail(NOT_THE_CERTIFICATE),
                 }
             }
             EndpointEvent::ApplicationData(data) => {
@@ -252,15 +261,23 @@ impl DtlsTransport {
     fn handle_error(&mut self, error: &RtcError) {
         match error {
             RtcError::ErrInvalidPacketLength => {}
-            RtcError::ErrAlertFatalOrClose => self.fail(error),
-            _ if self.state == DtlsState::Connecting => self.fail(error),
+            RtcError::ErrAlertFatalOrClose => self.fail("the peer refused it with an alert"),
+            RtcError::ErrNoMatchingCertificateFingerprint
+                if self.state == DtlsState::Connecting =>
+            {
+                self.fail(NOT_THE_CERTIFICATE);
+            }
+            _ if self.state == DtlsState::Connecting => self.fail(&error.to_string()),
             _ => {}
         }
     }
 
-    fn fail(&mut self, error: &RtcError) {
-        tracing::debug!(%error, "DTLS failed");
-        self.set_state(DtlsState::Failed);
+    /// The end of it; `reason` is for whoever runs the application.
+    fn fail(&mut self, reason: &str) {
+        if self.state != DtlsState::Failed {
+            self.events.push_back(DtlsEvent::Trouble(reason.to_owned()));
+            self.set_state(DtlsState::Failed);
+        }
     }
 
     fn set_state(&mut self, state: DtlsState) {
@@ -283,8 +300,7 @@ impl DtlsTransport {
             return;
         }
         if self.backoff.is_exhausted() {
-            tracing::debug!("DTLS handshake unanswered");
-            self.set_state(DtlsState::Failed);
+            self.fail("the peer does not answer");
         } else {
             self.repeat_flight(now);
         }
@@ -297,7 +313,7 @@ impl DtlsTransport {
             && self.backoff.take_remake()
             && let Err(error) = self.endpoint.handle_timeout(REMOTE, now)
         {
-            self.fail(&error);
+            self.fail(&error.to_string());
             return;
         }
         let made = self.transmits.len();
@@ -326,8 +342,7 @@ impl DtlsTransport {
                 // `rtc-dtls` sends some alerts without returning an error, and would wait on. The
                 // peer has gone when it gets this, so nothing would ever come, and repeating it
                 // like a flight would only make the call look alive for 17 seconds.
-                tracing::debug!("DTLS refuses the peer's flight");
-                self.set_state(DtlsState::Failed);
+                self.fail("the peer's part of it was refused");
             }
             if std::mem::take(&mut is_first) && is_flight {
                 self.flight.begin();

@@ -124,6 +124,8 @@ pub enum PeerEvent {
     },
     /// The DTLS association changed its state.
     DtlsState(DtlsState),
+    /// Why the DTLS handshake has failed, in words; the state follows.
+    DtlsTrouble(String),
     /// Media can be protected and opened from now on.
     Connected {
         /// The negotiated SRTP protection profile.

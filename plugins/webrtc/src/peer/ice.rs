@@ -9,6 +9,8 @@
 //! * follows a controlling peer that nominates another pair later, which the agent does not;
 //! * asks for consent on the path in use, whichever that is, and stops sending without it
 //!   (RFC 7675); the agent's own keep-alives and time-outs are off;
+//! * where we are the controlling side, waits a little for better pairs and nominates one that
+//!   turns up later ([`renomination`]);
 //! * goes over to another path when the one in use has become silent and the peer, which a
 //!   translator may have given another address, checks and answers there;
 //! * knows which addresses proved that they hold the password, the only ones that DTLS and
@@ -19,6 +21,7 @@ mod candidate;
 mod consent;
 mod pace;
 mod path_table;
+mod renomination;
 mod stun;
 mod tcp_alias;
 
@@ -42,15 +45,19 @@ use candidate::{Announced, COMPONENT};
 use consent::{Consent, ConsentState};
 use pace::Pace;
 use path_table::PathTable;
-use stun::{Asker, PendingChecks, StunSummary};
+use renomination::Search;
+use stun::{Asker, PendingChecks, Role, StunSummary};
 use tcp_alias::TcpAliases;
 
 use super::event::{Carrier, IceState, Path, Transmit};
+use super::stun::TransactionId;
 
 /// How long checks may take before the attempt counts as failed.
 const FAILED_AFTER: Duration = Duration::from_secs(30);
-/// How long better pairs get a chance before a relayed one is nominated.
-const RELAY_WAIT: Duration = Duration::from_millis(300);
+/// How long better pairs get a chance before one over TCP or a relay is nominated. The agent tells
+/// candidates apart by type alone, and TCP has that of a host's; so it waits in any case, and
+/// [`renomination`] nominates what need not wait.
+const NOMINATION_WAIT: Duration = Duration::from_millis(300);
 /// Remote candidates per transport, discovered ones included.
 const MAX_REMOTE_CANDIDATES: usize = 64;
 /// The agent takes datagrams from here for multicast DNS without looking at them.
@@ -106,8 +113,8 @@ pub(super) struct IceTransport {
     agent: Agent,
     local_credentials: IceCredentials,
     remote_credentials: Option<IceCredentials>,
-    controlling: bool,
-    /// Of consent checks; the agent has one of its own for the rest.
+    /// The agent's, as its latest check has it: all checks of one agent have the same (RFC 8445
+    /// §16.1).
     tie_breaker: u64,
     state: Option<IceState>,
     pace: Pace,
@@ -116,7 +123,10 @@ pub(super) struct IceTransport {
     announced: Vec<Announced>,
     aliases: TcpAliases,
     consent: Option<Consent>,
-    consent_checks: VecDeque<Transmit>,
+    /// Checks that are not the agent's.
+    own_checks: VecDeque<Transmit>,
+    /// For a better path than the nominated one.
+    search: Option<Search>,
     events: VecDeque<IceEvent>,
 }
 
@@ -140,10 +150,10 @@ impl IceTransport {
             // A pair is given up with the whole attempt, not after a number of fast checks.
             max_binding_requests: Some(u16::MAX),
             is_controlling: controlling,
-            host_acceptance_min_wait: Some(Duration::ZERO),
-            srflx_acceptance_min_wait: Some(Duration::ZERO),
-            prflx_acceptance_min_wait: Some(Duration::ZERO),
-            relay_acceptance_min_wait: Some(RELAY_WAIT),
+            host_acceptance_min_wait: Some(NOMINATION_WAIT),
+            srflx_acceptance_min_wait: Some(NOMINATION_WAIT),
+            prflx_acceptance_min_wait: Some(NOMINATION_WAIT),
+            relay_acceptance_min_wait: Some(NOMINATION_WAIT),
             ..AgentConfig::default()
         };
         let agent = Agent::new(now, Arc::new(config), provider).map_err(|error| refused(&error))?;
@@ -151,7 +161,6 @@ impl IceTransport {
             agent,
             local_credentials: credentials.clone(),
             remote_credentials: None,
-            controlling,
             tie_breaker: rand::random(),
             state: None,
             pace: Pace::default(),
@@ -160,12 +169,15 @@ impl IceTransport {
             announced: Vec::new(),
             aliases: TcpAliases::default(),
             consent: None,
-            consent_checks: VecDeque::new(),
+            own_checks: VecDeque::new(),
+            search: None,
             events: VecDeque::new(),
         })
     }
 
-    /// Starts checks towards a peer with these credentials.
+    /// Starts checks towards a peer with these credentials. The role stays the one that it is, be it
+    /// the first or what a conflict has made of it: a restart does not decide it anew (RFC 8445
+    /// §6.1.1).
     pub(super) fn set_remote(
         &mut self,
         now: Instant,
@@ -174,7 +186,7 @@ impl IceTransport {
         self.agent
             .start_connectivity_checks(
                 now,
-                self.controlling,
+                self.agent.role(),
                 credentials.ufrag.clone(),
                 credentials.password.clone(),
             )
@@ -211,8 +223,13 @@ impl IceTransport {
         self.local_credentials = credentials.clone();
         self.remote_credentials = None;
         self.paths.restart();
+        self.search = None;
         self.pending = PendingChecks::default();
         self.consent = self.paths.current().map(|_| Consent::new(now));
+        if self.state != Some(IceState::Gathering) && self.state.is_some() {
+            // The agent says so only where it had ended its checks, which we need not wait for.
+            self.set_state(IceState::Connecting);
+        }
         self.after_agent(now);
         Ok(())
     }
@@ -354,9 +371,8 @@ impl IceTransport {
             return false;
         };
         let mut next_step_known = !self.is_known(path);
-        if self.is_for_consent(path, summary) {
-            let remote = self.remote_credentials.as_ref();
-            if !remote.is_some_and(|to| stun::has_integrity(datagram, to.password.as_bytes())) {
+        if self.is_answer_to_own(path, summary) {
+            if !self.is_from_peer(datagram) {
                 return false;
             }
         } else if !self.hand_to_agent(now, path, datagram) {
@@ -380,15 +396,20 @@ impl IceTransport {
                 transaction,
                 mapped,
             } => {
-                if self.pending.take(transaction, path) {
+                if let Some(asker) = self.pending.take(transaction, path) {
                     let replaces = self.lacks_path_like(path);
                     self.paths.validate(path, mapped);
                     if replaces {
                         self.paths.replace(path);
                     }
+                    self.on_answer(asker, path);
                     self.grant_consent(now, path);
                     next_step_known = true;
                 }
+            }
+            StunSummary::RoleConflict { transaction } => {
+                self.on_role_conflict(transaction, path);
+                next_step_known = true;
             }
             StunSummary::Other => {}
         }
@@ -410,11 +431,32 @@ impl IceTransport {
         }
     }
 
-    fn is_for_consent(&self, path: Path, summary: StunSummary) -> bool {
-        let StunSummary::Success { transaction, .. } = summary else {
-            return false;
-        };
-        self.pending.asker(transaction, path) == Some(Asker::Consent)
+    /// Whether the agent knows nothing of the check that this answers, or has no use for the answer.
+    fn is_answer_to_own(&self, path: Path, summary: StunSummary) -> bool {
+        match summary {
+            StunSummary::Success { transaction, .. } => {
+                let asker = self.pending.asker(transaction, path);
+                asker.is_some_and(|asker| asker != Asker::Agent)
+            }
+            StunSummary::RoleConflict { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether whoever made the message knows the peer's password.
+    fn is_from_peer(&self, datagram: &[u8]) -> bool {
+        let remote = self.remote_credentials.as_ref();
+        remote.is_some_and(|to| stun::has_integrity(datagram, to.password.as_bytes()))
+    }
+
+    /// The peer has the role that our check claimed and keeps it: we take the other one (RFC 8445
+    /// §7.2.5.1). A conflict that was settled since, by a check of the peer's, is none any more.
+    fn on_role_conflict(&mut self, transaction: TransactionId, path: Path) {
+        let claimed = self.pending.claimed_control(transaction, path);
+        self.pending.take(transaction, path);
+        if claimed == Some(self.agent.role()) {
+            self.agent.set_role(!self.agent.role());
+        }
     }
 
     fn hand_to_agent(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
@@ -444,7 +486,7 @@ impl IceTransport {
         match summary {
             StunSummary::Other => None,
             // Nobody was asked there.
-            StunSummary::Success { .. } if discovered => None,
+            StunSummary::Success { .. } | StunSummary::RoleConflict { .. } if discovered => None,
             StunSummary::Request { controlling, .. }
                 if controlling == self.agent.role()
                     || (discovered && path.carrier == Carrier::Tcp) =>
@@ -467,15 +509,23 @@ impl IceTransport {
         }
     }
 
-    /// Sends a check on `path` that is not the agent's.
     fn ask_for_consent(&mut self, path: Path) {
+        self.send_own_check(path, Asker::Consent);
+    }
+
+    /// Sends a check on `path` that is not the agent's.
+    fn send_own_check(&mut self, path: Path, asker: Asker) {
         let Some(remote) = &self.remote_credentials else {
             return;
         };
         let local = &self.local_credentials;
-        let check = stun::consent_check(local, remote, self.agent.role(), self.tie_breaker);
-        self.pending.record(&check, path, Asker::Consent);
-        self.consent_checks.push_back(Transmit::new(path, check));
+        let role = Role {
+            controlling: self.agent.role(),
+            tie_breaker: self.tie_breaker,
+        };
+        let check = stun::own_check(local, remote, role, asker == Asker::Nomination);
+        self.pending.record(&check, path, asker);
+        self.own_checks.push_back(Transmit::new(path, check));
     }
 
     /// When [`Self::handle_timeout`] has to be called.
@@ -487,6 +537,7 @@ impl IceTransport {
         if self.pace.next().is_some_and(|due| due <= now) {
             self.run_checks(now);
             self.after_agent(now);
+            self.nominate_direct();
             self.supervise(now);
         }
     }
@@ -528,6 +579,8 @@ impl IceTransport {
         let state = consent.check(now);
         let asks = consent.is_due(now);
         let quiet_since = consent.quiet_since();
+        self.pace.hurry(consent.due(now));
+        self.search_better_path(now, path);
         match state {
             ConsentState::Expired => return self.fail(),
             ConsentState::Silent => self.set_state(IceState::Disconnected),
@@ -551,6 +604,7 @@ impl IceTransport {
     fn fail(&mut self) {
         self.paths.revoke();
         self.consent = None;
+        self.search = None;
         self.pace.stop();
         self.set_state(IceState::Failed);
     }
@@ -580,6 +634,7 @@ impl IceTransport {
         }
         if let Some(path) = self.paths.take_selection() {
             self.consent = Some(Consent::new(now));
+            self.search = Some(Search::new(now));
             self.report_selection(path);
         }
     }
@@ -634,7 +689,7 @@ impl IceTransport {
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
-        if let Some(check) = self.consent_checks.pop_front() {
+        if let Some(check) = self.own_checks.pop_front() {
             return Some(check);
         }
         let message = self.agent.poll_write()?;
@@ -646,6 +701,9 @@ impl IceTransport {
         } = message.transport;
         let tcp = transport_protocol == TransportProtocol::TCP;
         let path = self.path_of(local_addr, peer_addr, tcp);
+        if let Some(role) = stun::role_in(&message.message) {
+            self.tie_breaker = role.tie_breaker;
+        }
         self.pending.record(&message.message, path, Asker::Agent);
         Some(Transmit::new(path, message.message))
     }

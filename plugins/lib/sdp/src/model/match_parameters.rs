@@ -62,6 +62,24 @@ impl H264Profile {
         })
     }
 
+    /// How few decoders have the profile: 0 is what all of them have. A decoder of a profile has
+    /// those before it as far as they are parts of it (H.264 Annex A.2), but for Extended, which
+    /// next to nobody has.
+    fn rarity(self) -> u8 {
+        match self {
+            Self::ConstrainedBaseline => 0,
+            Self::Baseline => 1,
+            Self::Main => 2,
+            Self::ConstrainedHigh => 3,
+            Self::High => 4,
+            Self::High10 => 5,
+            Self::High422 => 6,
+            Self::High444 => 7,
+            Self::Extended => 8,
+            Self::Cavlc444 => 9,
+        }
+    }
+
     /// A short stable name, e.g. `constrained-baseline`.
     pub fn name(self) -> &'static str {
         match self {
@@ -158,6 +176,27 @@ impl MatchParameters {
             },
             _ => Self::None,
         })
+    }
+
+    /// How few decoders have the profile: 0 is what every decoder of the codec has. Of two formats
+    /// of one codec the lower one reaches more viewers without being converted.
+    pub fn rarity(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::H264 { profile, .. } => profile.rarity(),
+            // Main, Main 10 and so on; each one is part of the next.
+            Self::H265 {
+                profile_id,
+                tier_flag,
+            } => profile_id.saturating_sub(1) + 4 * tier_flag,
+            // Profile 2 (10 bits of 4:2:0) is in more decoders than profile 1 (4:4:4).
+            Self::Vp9 { profile_id } => match profile_id {
+                2 => 1,
+                1 => 2,
+                other => other,
+            },
+            Self::Av1 { profile, tier } => profile + 4 * tier,
+        }
     }
 
     /// Name and value of each parameter in a fixed order, for a format that compares by text.

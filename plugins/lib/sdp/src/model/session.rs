@@ -126,6 +126,12 @@ impl Default for Origin {
 }
 
 impl Origin {
+    /// Whether both are of one session, whatever their versions. RFC 8866 §5.2 counts the address in,
+    /// which gateways rewrite.
+    pub fn is_same_session(&self, other: &Self) -> bool {
+        self.username == other.username && self.session_id == other.session_id
+    }
+
     /// What can be read of an o= line, which is never an error: nothing depends on it. Numbers
     /// beyond 64 bits, in hexadecimal and below 0 occur, as do user names of several words and
     /// lines that end early.

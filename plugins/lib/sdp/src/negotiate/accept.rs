@@ -63,6 +63,7 @@ fn accept_after(
         media,
         transports,
         remote_ice_lite: answer.is_ice_lite(),
+        remote_origin: answer.origin.clone(),
     })
 }
 
@@ -138,7 +139,7 @@ fn transports(
     media: &[NegotiatedMedia],
 ) -> Result<Vec<NegotiatedTransport>, SdpError> {
     let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
-    let mut continuity = Continuity::of(previous);
+    let mut continuity = Continuity::of(previous, &answer.origin);
     group_by_bundle(answer, &accepted)
         .into_iter()
         .map(|group| continuity.accepted(accept_transport(offer, answer, group)?, media))

@@ -65,6 +65,39 @@ fn another_certificate_is_another_association() {
     assert_eq!(again.transports[0].local_ice.ufrag, "fresh0");
 }
 
+/// A page that keeps its certificate for the connections that it makes.
+#[test]
+fn another_session_with_the_certificate_is_another_association() {
+    let other = |text: &str| text.replace("2842079915031027674", "1111111111111111111");
+    let again = next(|text| other(&text.replace("OAmA", "newfrag")));
+    assert_eq!(again.transports[0].continues, None);
+    assert!(!again.transports[0].restarts_ice);
+    assert_eq!(again.transports[0].local_ice.ufrag, "fresh0");
+    // A stack that numbers each description anew.
+    let renumbered = next(|text| other(text));
+    assert_eq!(renumbered.transports[0].continues, Some(0));
+    let versions = next(|text| {
+        text.replace("OAmA", "newfrag").replace(
+            "2842079915031027674 2 IN IP4 127.0.0.1",
+            "2842079915031027674 3 IN IP4 192.0.2.7",
+        )
+    });
+    assert_eq!(versions.transports[0].continues, Some(0), "an ICE restart");
+}
+
+#[test]
+fn another_session_that_answers_an_ice_restart_is_another_association() {
+    let ours = offer(&config(), OfferOptions::default()).unwrap();
+    let before = accept_answer(&ours, &answered(&ours, "peerfrag")).unwrap();
+    let again = offer_again(&fresh(), &before, OfferOptions::default(), true).unwrap();
+    let mut others = answered(&again, "otherfrag");
+    let result = accept_answer_again(&before, &again, &others).unwrap();
+    assert_eq!(result.transports[0].continues, Some(0));
+    others.origin.session_id = "78".to_owned();
+    let result = accept_answer_again(&before, &again, &others).unwrap();
+    assert_eq!(result.transports[0].continues, None);
+}
+
 #[test]
 fn an_association_that_is_over_is_not_continued() {
     let mut before = first();

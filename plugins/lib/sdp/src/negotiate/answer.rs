@@ -66,11 +66,17 @@ fn answer_after(
     });
     let answers: Vec<_> = answers.collect();
     let wanted = wanted_sections(previous, offer, &answers);
+    let is_paired = |index: usize| wanted.iter().any(|wanted| wanted.receiving == Some(index));
     let mut media: Vec<NegotiatedMedia> = Vec::new();
     let mut idle: Vec<(usize, &MediaSection)> = Vec::new();
     for (index, (answered, offered)) in answers.into_iter().zip(&offer.media).enumerate() {
         match answered {
-            Some((section, negotiated)) if wanted.contains(&index) => {
+            Some((mut section, mut negotiated)) if wanted.iter().any(|one| one.has(index)) => {
+                if is_paired(index) {
+                    // The other section of its kind sends, and an SSRC is in one of them.
+                    sources::withdraw(&mut section);
+                    (negotiated.local_ssrc, negotiated.local_rtx_ssrc) = (None, None);
+                }
                 local.media.push(section);
                 media.push(negotiated);
             }
@@ -102,6 +108,7 @@ fn answer_after(
         media,
         transports,
         remote_ice_lite: offer.is_ice_lite(),
+        remote_origin: offer.origin.clone(),
     })
 }
 
@@ -124,29 +131,75 @@ fn is_muxed(offer: &SessionDescription, offered: &MediaSection) -> bool {
 
 type Answered = Option<(MediaSection, NegotiatedMedia)>;
 
+/// What carries a kind of media.
+struct Wanted {
+    best: usize,
+    /// `best` as well where it only receives from the peer and another section sends to it.
+    receiving: Option<usize>,
+    sending: Option<usize>,
+}
+
+impl Wanted {
+    fn has(&self, index: usize) -> bool {
+        self.best == index || self.sending == Some(index)
+    }
+}
+
 /// One acceptable section of each kind: rather not one that is switched off (`a=inactive`); of the
 /// others one on which the peer sends, since a page that had only watched adds its camera as a
-/// section behind; of those the one that was taken before, else the first.
+/// section behind; of those the one that was taken before, else the first. Where the peer only sends
+/// on it, one on which it only receives is taken beside it: the page goes on watching.
 fn wanted_sections(
     previous: Option<&Negotiated>,
     offer: &SessionDescription,
     answers: &[Answered],
-) -> Vec<usize> {
-    let kinds = [MediaKind::Audio, MediaKind::Video, MediaKind::Application];
-    let best = |kind: MediaKind| {
-        let candidates = answers.iter().flatten().map(|(_, media)| media);
-        let candidates = candidates.filter(|media| media.kind == kind);
-        // Of equals `min_by_key` takes the first.
-        let best = candidates.min_by_key(|media| {
-            let section = offer.media.get(media.mline_index);
-            let direction = section.map(|section| section.direction).unwrap_or_default();
-            let off = direction == Direction::Inactive;
-            let known = previous.is_some_and(|previous| previous.section_like(media).is_some());
-            (off, !direction.sends(), !known)
-        });
-        best.map(|media| media.mline_index)
+) -> Vec<Wanted> {
+    let direction = |media: &NegotiatedMedia| {
+        let section = offer.media.get(media.mline_index);
+        section.map(|section| section.direction).unwrap_or_default()
     };
+    let is_known = |media: &NegotiatedMedia| {
+        previous.is_some_and(|previous| previous.section_like(media).is_some())
+    };
+    let of_kind = |kind: &MediaKind| {
+        let kind = kind.clone();
+        let candidates = answers.iter().flatten().map(|(_, media)| media);
+        candidates.filter(move |media| media.kind == kind)
+    };
+    let best = |kind: MediaKind| {
+        // Of equals `min_by_key` takes the first.
+        let best = of_kind(&kind).min_by_key(|media| {
+            let direction = direction(media);
+            let off = direction == Direction::Inactive;
+            (off, !direction.sends(), !is_known(media))
+        })?;
+        let beside = |media: &&NegotiatedMedia| {
+            direction(media) == Direction::RecvOnly && share_bundle(offer, best, media)
+        };
+        let sending = of_kind(&kind)
+            .filter(|_| direction(best) == Direction::SendOnly)
+            .filter(beside)
+            .min_by_key(|media| !is_known(media));
+        Some(Wanted {
+            best: best.mline_index,
+            receiving: sending.map(|_| best.mline_index),
+            sending: sending.map(|media| media.mline_index),
+        })
+    };
+    let kinds = [MediaKind::Audio, MediaKind::Video, MediaKind::Application];
     kinds.into_iter().filter_map(best).collect()
+}
+
+fn share_bundle(
+    offer: &SessionDescription,
+    one: &NegotiatedMedia,
+    other: &NegotiatedMedia,
+) -> bool {
+    let (Some(one), Some(other)) = (&one.mid, &other.mid) else {
+        return false;
+    };
+    let mut bundles = offer.bundles();
+    bundles.any(|group| group.mids.contains(one) && group.mids.contains(other))
 }
 
 /// Whether a section that is not wanted is idle rather than rejected, see the head of the module.
@@ -306,7 +359,7 @@ fn transports(
     media: &[NegotiatedMedia],
 ) -> Result<Vec<NegotiatedTransport>, SdpError> {
     let accepted: Vec<usize> = media.iter().map(|media| media.mline_index).collect();
-    let mut continuity = Continuity::of(previous);
+    let mut continuity = Continuity::of(previous, &offer.origin);
     // There are as many credentials as kinds of media, so every group gets its own.
     group_by_bundle(offer, &accepted)
         .into_iter()

@@ -24,7 +24,8 @@ fn lines<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
 }
 
 /// The lines of Kurento 7.3's answer to the same offer, identifiers aside; `a=fmtp` and so on
-/// follow from the formats.
+/// follow from the formats. The one difference: 108 and 114, which are Constrained Baseline, stand
+/// before 102 and 104, which are Baseline.
 #[test]
 fn chromium_is_answered_as_kurento_does() {
     let config = LocalConfig {
@@ -60,7 +61,7 @@ fn chromium_is_answered_as_kurento_does() {
         lines(&text, "m="),
         [
             "m=audio 1 UDP/TLS/RTP/SAVPF 111 0 8",
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 102 104 108 114 116 39 45 98 100",
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 108 114 102 104 116 39 45 98 100",
             "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
         ]
     );
@@ -136,7 +137,7 @@ fn rtx_and_transport_cc_only_when_enabled() {
     assert_eq!(
         lines(&text, "m=video"),
         [
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 116 117 39 40 45 46 98 99 100 101"
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 97 108 109 114 115 102 103 104 107 116 117 39 40 45 46 98 99 100 101"
         ]
     );
     assert_eq!(lines(&text, "a=ssrc-group"), ["a=ssrc-group:FID 2222 2223"]);
@@ -184,6 +185,48 @@ fn firefox() {
     assert_eq!(audio.codecs[0].parameters.get("stereo"), Some("1"));
 }
 
+/// Whoever watches Safari through a server decodes Constrained Baseline, and hardly ever High.
+#[test]
+fn safari_is_asked_for_the_profile_that_most_can_decode() {
+    let video_line = |offer: &str| {
+        let text = answered_with_everything(offer).local.to_string();
+        lines(&text, "m=video").concat()
+    };
+    assert_eq!(
+        video_line(samples::SAFARI),
+        "m=video 1 UDP/TLS/RTP/SAVPF 98 99 103 104 96 97 100 101 107 108 109 35 36 37 38 39"
+    );
+    assert_eq!(
+        video_line(samples::IOS),
+        "m=video 1 UDP/TLS/RTP/SAVPF 98 99 96 97 100 101"
+    );
+    let negotiated = answered(samples::IOS);
+    let video = negotiated.media_of(&MediaKind::Video).unwrap();
+    let [first, ..] = video.codecs.as_slice() else {
+        panic!("{video:?}")
+    };
+    assert_eq!(first.payload_type, 98, "what is sent to it, too");
+}
+
+#[test]
+fn the_offerers_order_of_codecs_stands_unless_it_is_configured() {
+    let offer = read(samples::SAFARI);
+    let ordered = |names: &[&str]| {
+        let mut config = config();
+        let video = config.video.as_mut().unwrap();
+        video.answer_order = names.iter().map(|name| (*name).to_owned()).collect();
+        let negotiated = answer(&config, &offer).unwrap();
+        let text = negotiated.local.to_string();
+        lines(&text, "m=video").concat()
+    };
+    let numbers = |line: String| line.split_once("SAVPF ").unwrap().1.to_owned();
+    assert_eq!(numbers(ordered(&[])), "98 103 96 100 107 109 36 38");
+    assert_eq!(
+        numbers(ordered(&["VP9", "vp8"])),
+        "109 36 107 98 103 96 100 38"
+    );
+}
+
 #[test]
 fn aiortc() {
     let negotiated = answered(samples::AIORTC);
@@ -194,7 +237,7 @@ fn aiortc() {
     let text = negotiated.local.to_string();
     assert_eq!(
         lines(&text, "m=video"),
-        ["m=video 1 UDP/TLS/RTP/SAVPF 97 99 101"]
+        ["m=video 1 UDP/TLS/RTP/SAVPF 97 101 99"]
     );
 }
 
@@ -289,7 +332,7 @@ fn what_cannot_be_used_is_rejected() {
         lines(&text, "m="),
         [
             "m=audio 0 UDP/TLS/RTP/SAVPF 111",
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 102 104 108 114 116 39 45 98 100",
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 108 114 102 104 116 39 45 98 100",
             "m=application 1 UDP/DTLS/SCTP webrtc-datachannel",
         ]
     );

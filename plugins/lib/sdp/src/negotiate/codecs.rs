@@ -1,10 +1,10 @@
 //! Choosing formats and header extensions.
 
-use super::{Features, LocalMedia, NegotiatedCodec};
+use super::{Features, LocalMedia, NegotiatedCodec, preference};
 use crate::{Codec, ExtMap, MediaSection, RtcpFeedback};
 
-/// The offered formats that are supported, in the offer's order, as the answer lists them:
-/// retransmission formats included where RTX is on.
+/// The offered formats that are supported, in the [order](preference) in which the answer lists
+/// them: retransmission formats included where RTX is on.
 pub(super) fn supported_formats(
     local: &LocalMedia,
     features: Features,
@@ -21,7 +21,7 @@ pub(super) fn supported_formats(
                 .rtx_apt()
                 .is_some_and(|apt| supported.iter().any(|primary| repairs(codec, apt, primary)))
     };
-    offered
+    let formats = offered
         .codecs
         .iter()
         .filter_map(|codec| {
@@ -37,7 +37,8 @@ pub(super) fn supported_formats(
                 None => None,
             }
         })
-        .collect()
+        .collect();
+    preference::ordered(formats, &local.answer_order)
 }
 
 /// The format as the answer repeats it, with the feedback both sides have.

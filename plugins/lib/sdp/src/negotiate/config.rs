@@ -46,6 +46,9 @@ impl LocalConfig {
 pub struct LocalMedia {
     /// In the order of preference, which counts in offers only.
     pub codecs: Vec<CodecCapability>,
+    /// Encoding names of those that answers list first, in this order; the others follow in the
+    /// order of the offer. Empty: the offerer's order stands.
+    pub answer_order: Vec<String>,
     /// Header extensions to offer and accept; the identifiers are those of offers and have to
     /// agree among all media (RFC 9143 §9.2).
     pub extensions: Vec<ExtMap>,
@@ -66,6 +69,7 @@ impl LocalMedia {
     pub fn new(codecs: Vec<CodecCapability>, ssrc: u32, cname: impl Into<String>) -> Self {
         Self {
             codecs,
+            answer_order: Vec::new(),
             extensions: vec![ExtMap::new(3, extension_uri::ABS_SEND_TIME)],
             direction: Direction::SendRecv,
             max_receive_bandwidth: 0,

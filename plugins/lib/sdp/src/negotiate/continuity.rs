@@ -1,18 +1,23 @@
 //! Which transports of a new negotiation are those of the one before.
 
 use super::{Negotiated, NegotiatedMedia, NegotiatedTransport};
-use crate::SdpError;
+use crate::{Origin, SdpError};
 
 /// The transports of the negotiation before; each is continued at most once.
 pub(super) struct Continuity<'a> {
     previous: Option<&'a Negotiated>,
+    /// The new description comes from another session of the peer's than the one before.
+    is_other_session: bool,
     taken: Vec<usize>,
 }
 
 impl<'a> Continuity<'a> {
-    pub(super) fn of(previous: Option<&'a Negotiated>) -> Self {
+    /// `origin`: of the peer's new description.
+    pub(super) fn of(previous: Option<&'a Negotiated>, origin: &Origin) -> Self {
+        let is_other = |before: &Negotiated| !before.remote_origin.is_same_session(origin);
         Self {
             previous,
+            is_other_session: previous.is_some_and(is_other),
             taken: Vec::new(),
         }
     }
@@ -62,7 +67,10 @@ impl<'a> Continuity<'a> {
     /// The transport that carried one of the sections, or has the same credentials, to the same
     /// peer: a certificate that changed, or a change of the role that the peer insists on, means a
     /// new association (RFC 8842 §5.1). So does an association that is over: a peer may use its
-    /// certificate again.
+    /// certificate again. And so do new credentials on both sides from another session: a page that
+    /// keeps its certificate has made itself another connection, which knows nothing of the keys of
+    /// the first, and would wait for a handshake for ever. A session alone says nothing, since some
+    /// stacks number each description anew, and credentials alone are an ICE restart.
     fn find(
         &mut self,
         transport: &NegotiatedTransport,
@@ -94,7 +102,9 @@ impl<'a> Continuity<'a> {
             .remote_fingerprints
             .iter()
             .any(|known| transport.remote_fingerprints.contains(known));
-        if !same_peer || before.ended {
+        let new_credentials =
+            before.remote_ice != transport.remote_ice && before.local_ice != transport.local_ice;
+        if !same_peer || before.ended || (self.is_other_session && new_credentials) {
             return None;
         }
         self.taken.push(carried);

@@ -9,11 +9,13 @@
 //!
 //! How sections are treated: one acceptable audio, video and application section is taken, all
 //! others are rejected with port 0. Of several of a kind it is one that is not inactive, rather one
-//! on which the peer sends, rather the one that was taken before, else the first. One that stays
+//! on which the peer sends, rather the one that was taken before, else the first. Where the peer only
+//! sends on it, one of the same bundle on which it only receives is taken as well. One that stays
 //! behind but was taken before, or that is inactive, is answered inactive in a bundle and not
 //! rejected: it is *idle*. Rejecting it would end the peer's transceiver, and browsers refuse an
 //! answer that rejects the section whose transport the others of the bundle share. Every offered
-//! codec that [`LocalMedia`] names is kept, in the offerer's order and with its payload types.
+//! codec that [`LocalMedia`] names is kept, in the offerer's order and with its payload types; of the
+//! profiles of one codec the one that most can decode comes first.
 //! Header extensions, RTCP feedback, RTX and simulcast are accepted where both sides have them.
 
 mod accept;
@@ -31,6 +33,7 @@ mod local;
 mod offer;
 mod offer_again;
 mod outcome;
+mod preference;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -72,7 +72,14 @@ impl Continued<'_> {
     ) -> Result<MediaSection, SdpError> {
         let mut section = self.unchanged(section, media.transport);
         if let Some(local) = self.config.media(&media.kind) {
-            section.direction = direction(local, &media.kind, options);
+            let of_kind = self.previous.media.iter();
+            let is_paired = of_kind.filter(|other| other.kind == media.kind).count() > 1;
+            let possible = direction(local, &media.kind, options);
+            // Each of two sections keeps to its direction.
+            section.direction = match is_paired {
+                true => section.direction.and(possible),
+                false => possible,
+            };
             section.bandwidths = bandwidths(local);
             self.add_codecs(&mut section, local, payload_types)?;
             self.add_extensions(&mut section, local)?;

@@ -3,7 +3,7 @@
 use super::sources;
 use crate::{
     Candidate, ExtMap, Fingerprint, FormatParameters, IceCredentials, MatchParameters, MediaKind,
-    MediaSection, RtcpFeedback, SessionDescription, Setup,
+    MediaSection, Origin, RtcpFeedback, SessionDescription, Setup,
 };
 
 /// What a peer receives when it does not say (RFC 8841 §6.1), bytes.
@@ -20,10 +20,13 @@ pub struct Negotiated {
     pub transports: Vec<NegotiatedTransport>,
     /// The peer is ICE-lite: the local agent is controlling (RFC 8445 §6.1.1).
     pub remote_ice_lite: bool,
+    /// o= of the peer's description, which says whose session it is.
+    pub remote_origin: Origin,
 }
 
 impl Negotiated {
-    /// The accepted section of a kind; there is at most one.
+    /// The first accepted section of a kind. There is another one where the peer sends on one and
+    /// receives on the other, both on one transport.
     pub fn media_of(&self, kind: &MediaKind) -> Option<&NegotiatedMedia> {
         self.media.iter().find(|media| media.kind == *kind)
     }

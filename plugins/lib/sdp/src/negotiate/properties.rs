@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    parse,
+    parse, parse_with,
     samples::{config, everything, mutated_sample, plausible_line},
 };
 
@@ -21,7 +21,9 @@ proptest! {
         let Ok(offer) = parse(&text) else { return Ok(()) };
         let config = LocalConfig { features, ..config() };
         let Ok(negotiated) = answer(&config, &offer) else { return Ok(()) };
-        let local = parse(&negotiated.local.to_string()).unwrap();
+        let mut ignored = Vec::new();
+        let local = parse_with(&negotiated.local.to_string(), |line| ignored.push(line)).unwrap();
+        prop_assert_eq!(ignored, [], "strict in what is written");
         prop_assert_eq!(local.media.len(), offer.media.len());
         for (ours, theirs) in local.media.iter().zip(&offer.media) {
             prop_assert_eq!(&ours.kind, &theirs.kind);

@@ -58,7 +58,8 @@ fn answers(negotiated: &Negotiated) -> Vec<&'static str> {
 #[test]
 fn the_section_that_sends_is_taken_and_not_the_one_before_it() {
     for (directions, expected) in [
-        (["recvonly", "sendonly"], ["0", "recvonly"]),
+        (["recvonly", "sendonly"], ["sendonly", "recvonly"]),
+        (["sendonly", "recvonly"], ["recvonly", "sendonly"]),
         (["recvonly", "sendrecv"], ["0", "sendrecv"]),
         (["sendonly", "sendrecv"], ["recvonly", "0"]),
         (["recvonly", "recvonly"], ["sendonly", "0"]),
@@ -78,7 +79,7 @@ fn the_section_that_sends_is_taken_and_not_the_one_before_it() {
 
 /// A page that has watched adds its camera and microphone.
 #[test]
-fn a_camera_that_is_added_arrives_and_the_section_before_it_stays() {
+fn a_camera_that_is_added_arrives_and_the_section_before_it_goes_on() {
     let watching = offer_of(&[("audio", "0", "recvonly"), ("video", "1", "recvonly")]);
     let before = answer(&config(), &watching).unwrap();
     assert_eq!(answers(&before), ["sendonly", "sendonly"]);
@@ -89,22 +90,70 @@ fn a_camera_that_is_added_arrives_and_the_section_before_it_stays() {
         ("video", "3", "sendonly"),
     ]);
     let after = answer_again(&fresh(), &before, &both).unwrap();
-    assert_eq!(answers(&after), ["idle", "idle", "recvonly", "recvonly"]);
-    let video = after.media_of(&MediaKind::Video).unwrap();
-    assert_eq!((video.mline_index, video.receive), (3, true));
+    assert_eq!(
+        answers(&after),
+        ["sendonly", "sendonly", "recvonly", "recvonly"]
+    );
+    let video: Vec<_> = { after.media.iter() }
+        .filter(|media| media.kind == MediaKind::Video)
+        .map(|media| {
+            (
+                media.mline_index,
+                media.send,
+                media.receive,
+                media.local_ssrc,
+            )
+        })
+        .collect();
+    let ssrc = before.media_of(&MediaKind::Video).unwrap().local_ssrc;
+    assert!(ssrc.is_some());
+    assert_eq!(video, [(1, true, false, ssrc), (3, false, true, None)]);
     assert_eq!(after.local.groups[0].mids, ["0", "1", "2", "3"]);
     let [transport] = after.transports.as_slice() else {
         panic!("{:?}", after.transports)
     };
-    // It is the same connection with the same credentials, in the idle sections as well.
+    // It is the same connection with the same credentials.
     assert_eq!(transport.continues, Some(0));
     assert!(!transport.restarts_ice);
-    assert_eq!(transport.mline_indexes, [2, 3]);
+    assert_eq!(transport.mline_indexes, [0, 1, 2, 3]);
     for section in &after.local.media {
         assert_eq!(section.ice.as_ref(), Some(&before.transports[0].local_ice));
         assert!(section.rtcp_mux && !section.fingerprints.is_empty());
     }
-    assert!(after.local.media[0].sources.is_empty());
+    assert_eq!(after.local.media[0].sources, before.local.media[0].sources);
+    assert!(after.local.media[2].sources.is_empty());
+
+    // Our own offer keeps to it, and what the peer answers is the same.
+    let ours = offer_again(&fresh(), &after, OfferOptions::default(), false).unwrap();
+    let directions = ours.media.iter().map(|section| section.direction);
+    let kept = [
+        Direction::SendOnly,
+        Direction::SendOnly,
+        Direction::RecvOnly,
+        Direction::RecvOnly,
+    ];
+    assert_eq!(directions.take(4).collect::<Vec<_>>(), kept);
+
+    // The camera goes, and what is watched stays.
+    let watching = offer_of(&[
+        ("audio", "0", "recvonly"),
+        ("video", "1", "recvonly"),
+        ("audio", "2", "inactive"),
+        ("video", "3", "inactive"),
+    ]);
+    let last = answer_again(&fresh(), &after, &watching).unwrap();
+    assert_eq!(answers(&last), ["sendonly", "sendonly", "idle", "idle"]);
+    assert_eq!(last.media_of(&MediaKind::Video).unwrap().local_ssrc, ssrc);
+    assert_eq!(last.transports[0].continues, Some(0));
+}
+
+/// Two transports have two pads of a kind, which an endpoint has not.
+#[test]
+fn without_a_bundle_one_section_of_a_kind_is_taken() {
+    let mut offer = offer_of(&[("video", "0", "recvonly"), ("video", "1", "sendonly")]);
+    offer.groups.clear();
+    let negotiated = answer(&config(), &offer).unwrap();
+    assert_eq!(answers(&negotiated), ["0", "recvonly"]);
 }
 
 #[test]

@@ -19,6 +19,12 @@ pub(super) fn announce(section: &mut MediaSection, local: &LocalMedia, rtx: bool
     }
 }
 
+/// Takes back what [`announce`] has entered.
+pub(super) fn withdraw(section: &mut MediaSection) {
+    section.sources.clear();
+    section.source_groups.clear();
+}
+
 /// The local SSRC and retransmission SSRC that a local section announces.
 pub(super) fn announced(section: &MediaSection) -> (Option<u32>, Option<u32>) {
     let ssrc = section.sources.first().map(|source| source.ssrc);

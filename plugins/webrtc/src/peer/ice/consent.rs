@@ -11,15 +11,17 @@ const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// another owner now, gets media for no longer, and six checks have to be lost in a row for a peer that
 /// is there to be given up.
 const CONSENT_LIFETIME: Duration = Duration::from_secs(30);
-/// Between checks (RFC 7675 §5.1). The RFC asks for 0.8 to 1.2 times that, at random, so that checks of
-/// many peers do not fall together; here each path counts from the check that selected it, at whatever
-/// time that was, in steps of [`SUPERVISION`].
+/// Between checks (RFC 7675 §5.1), times a random number of [`SPREAD`].
 const CONSENT_INTERVAL: Duration = Duration::from_secs(5);
 /// Between checks of a path on which nothing has been received for as long: silence has to be
 /// noticed within [`DISCONNECTED_AFTER`] although checks get lost, which takes two of them. That is less
 /// than the four seconds RFC 7675 §5.1 allows; but these are connectivity checks as well, by which a
 /// path is found again (RFC 8445 §2.2), and they are more often only while nothing else comes.
 const QUIET_INTERVAL: Duration = Duration::from_secs(2);
+
+/// RFC 7675 §5.1, so that the checks of many peers do not fall together: after an outage all of them
+/// would ask in the same moment, for ever.
+const SPREAD: std::ops::RangeInclusive<f64> = 0.8..=1.2;
 
 /// The state of the path in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(super) struct Consent {
     received: Instant,
     /// When a check was sent.
     requested: Instant,
+    /// How much longer or shorter than usual the time until the next check is.
+    spread: f64,
     /// Something was received since the latest [`check`](Self::check): each datagram leaves no more than
     /// this here.
     active: bool,
@@ -51,6 +55,7 @@ impl Consent {
             granted: now,
             received: now,
             requested: now,
+            spread: rand::random_range(SPREAD),
             active: false,
         }
     }
@@ -91,17 +96,23 @@ impl Consent {
 
     /// Whether a check is to be sent now; it counts as sent then.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.due(now) <= now;
+        if due {
+            self.requested = now;
+            self.spread = rand::random_range(SPREAD);
+        }
+        due
+    }
+
+    /// When a check is to be sent, as things look at `now`.
+    pub(super) fn due(&self, now: Instant) -> Instant {
         let quiet = now.saturating_duration_since(self.received) >= QUIET_INTERVAL;
         let interval = if quiet {
             QUIET_INTERVAL
         } else {
             CONSENT_INTERVAL
         };
-        let due = now.saturating_duration_since(self.requested) >= interval;
-        if due {
-            self.requested = now;
-        }
-        due
+        self.requested + interval.mul_f64(self.spread)
     }
 }
 
@@ -126,26 +137,55 @@ mod tests {
         assert_eq!(lost, (ConsentState::Expired, 30));
     }
 
-    #[test]
-    fn a_path_that_is_heard_of_is_asked_less_often() {
+    /// Seconds between the questions of `seconds` seconds, in which `heard` is what comes.
+    fn intervals(seconds: u64, heard: bool) -> Vec<f64> {
         let begin = Instant::now();
         let mut consent = Consent::new(begin);
-        let asked = (0..=100).filter(|tenths| {
-            consent.on_received();
+        let mut asked = vec![begin];
+        for tenths in 1..=10 * seconds {
             let now = begin + Duration::from_millis(100 * tenths);
-            consent.check(now);
-            consent.is_due(now)
-        });
-        assert_eq!(asked.count(), 2);
+            if heard {
+                consent.on_received();
+                consent.check(now);
+            }
+            if consent.is_due(now) {
+                asked.push(now);
+            }
+        }
+        let pairs = asked.windows(2);
+        pairs
+            .map(|pair| (pair[1] - pair[0]).as_secs_f64())
+            .collect()
     }
 
     #[test]
-    fn questions_are_two_seconds_apart_and_answers_renew() {
+    fn a_path_that_is_heard_of_is_asked_less_often_and_at_random() {
+        let intervals = intervals(1000, true);
+        assert!(
+            intervals
+                .iter()
+                .all(|seconds| (4.0..6.15).contains(seconds)),
+            "{intervals:?}"
+        );
+        let (short, long) = (
+            intervals.iter().filter(|seconds| **seconds < 4.7).count(),
+            intervals.iter().filter(|seconds| **seconds > 5.3).count(),
+        );
+        assert!(short > 20 && long > 20, "{short} {long}");
+    }
+
+    #[test]
+    fn questions_to_a_quiet_peer_are_two_seconds_apart_and_answers_renew() {
+        let intervals = intervals(100, false);
+        assert!(
+            intervals
+                .iter()
+                .all(|seconds| (1.6..2.55).contains(seconds)),
+            "{intervals:?}"
+        );
         let begin = Instant::now();
         let mut consent = Consent::new(begin);
         let at = |tenths: u64| begin + Duration::from_millis(100 * tenths);
-        let asked = (0..=100).filter(|t| consent.is_due(at(*t))).count();
-        assert_eq!(asked, 5);
         consent.grant(at(100));
         assert_eq!(consent.check(at(100)), ConsentState::Active);
         assert_eq!(consent.check(at(151)), ConsentState::Silent);

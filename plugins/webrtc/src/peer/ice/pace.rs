@@ -55,6 +55,11 @@ impl Pace {
         self.next = Some(now + SUPERVISION);
     }
 
+    /// There is something to do at `due`, which may be before anything else.
+    pub(super) fn hurry(&mut self, due: Instant) {
+        self.next = self.next.map(|next| next.min(due));
+    }
+
     /// How long the attempt has been going on.
     pub(super) fn age(&self, now: Instant) -> Duration {
         self.since

@@ -9,6 +9,9 @@ use crate::peer::stun::{
     StunBuilder, StunMessage, TransactionId, attribute, kind, new_transaction,
 };
 
+/// Error code of RFC 8445 §16.1.
+const ROLE_CONFLICT: u16 = 487;
+
 /// The gist of a STUN message; nothing of it is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StunSummary {
@@ -20,6 +23,10 @@ pub(super) enum StunSummary {
         transaction: TransactionId,
         /// Where the peer sees us.
         mapped: Option<SocketAddr>,
+    },
+    /// 487: the peer has the role that our check claimed (RFC 8445 §7.2.5.1).
+    RoleConflict {
+        transaction: TransactionId,
     },
     Other,
 }
@@ -37,9 +44,43 @@ impl StunSummary {
                 transaction: message.transaction(),
                 mapped: message.address(attribute::XOR_MAPPED_ADDRESS),
             },
+            kind::BINDING_ERROR
+                if message
+                    .error()
+                    .is_some_and(|(code, _)| code == ROLE_CONFLICT) =>
+            {
+                Self::RoleConflict {
+                    transaction: message.transaction(),
+                }
+            }
             _ => Self::Other,
         })
     }
+}
+
+/// The role and the tie-breaker that a check of ours states (RFC 8445 §7.1.3); `None` for other
+/// messages.
+pub(super) fn role_in(datagram: &[u8]) -> Option<Role> {
+    let message = StunMessage::parse(datagram)?;
+    if message.kind() != kind::BINDING_REQUEST {
+        return None;
+    }
+    let controlling = message.has(attribute::ICE_CONTROLLING);
+    let value = match controlling {
+        true => message.get(attribute::ICE_CONTROLLING),
+        false => message.get(attribute::ICE_CONTROLLED),
+    };
+    Some(Role {
+        controlling,
+        tie_breaker: u64::from_be_bytes(*value?.first_chunk()?),
+    })
+}
+
+/// What an agent says of its role in its checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) controlling: bool,
+    pub(super) tie_breaker: u64,
 }
 
 /// Whether the message was made with `password`.
@@ -47,26 +88,30 @@ pub(super) fn has_integrity(datagram: &[u8], password: &[u8]) -> bool {
     StunMessage::parse(datagram).is_some_and(|message| message.has_integrity(password))
 }
 
-/// A check of ours that asks for consent (RFC 7675 §5.1).
-pub(super) fn consent_check(
+/// A check of ours that is not the agent's: it asks for consent (RFC 7675 §5.1), or nominates the
+/// path that it is sent on (RFC 8445 §8.1.1).
+pub(super) fn own_check(
     local: &IceCredentials,
     remote: &IceCredentials,
-    controlling: bool,
-    tie_breaker: u64,
+    role: Role,
+    nominates: bool,
 ) -> Vec<u8> {
     let username = format!("{}:{}", remote.ufrag, local.ufrag);
-    let role = if controlling {
-        attribute::ICE_CONTROLLING
-    } else {
-        attribute::ICE_CONTROLLED
+    let attribute_of_role = match role.controlling {
+        true => attribute::ICE_CONTROLLING,
+        false => attribute::ICE_CONTROLLED,
     };
-    StunBuilder::new(kind::BINDING_REQUEST, new_transaction())
+    let mut check = StunBuilder::new(kind::BINDING_REQUEST, new_transaction())
         .add(attribute::USERNAME, username.as_bytes())
-        .add(role, &tie_breaker.to_be_bytes())
+        .add(attribute_of_role, &role.tie_breaker.to_be_bytes())
         .add(
             attribute::PRIORITY,
             &candidate::check_priority().to_be_bytes(),
-        )
+        );
+    if nominates {
+        check = check.add(attribute::USE_CANDIDATE, &[]);
+    }
+    check
         .integrity(remote.password.as_bytes())
         .fingerprint()
         .build()
@@ -79,12 +124,23 @@ pub(super) enum Asker {
     Agent,
     /// The supervision of consent.
     Consent,
+    /// The search for a better path than the nominated one.
+    Nomination,
+}
+
+/// One check that waits for its answer.
+#[derive(Debug)]
+struct PendingCheck {
+    transaction: TransactionId,
+    path: Path,
+    asker: Asker,
+    controlling: bool,
 }
 
 /// Checks of ours that wait for their answer.
 #[derive(Debug, Default)]
 pub(super) struct PendingChecks {
-    checks: VecDeque<(TransactionId, Path, Asker)>,
+    checks: VecDeque<PendingCheck>,
 }
 
 impl PendingChecks {
@@ -100,26 +156,38 @@ impl PendingChecks {
             if self.checks.len() >= Self::MAX {
                 self.checks.pop_front();
             }
-            self.checks.push_back((message.transaction(), path, asker));
+            self.checks.push_back(PendingCheck {
+                transaction: message.transaction(),
+                path,
+                asker,
+                controlling: message.has(attribute::ICE_CONTROLLING),
+            });
         }
+    }
+
+    fn position(&self, transaction: TransactionId, path: Path) -> Option<usize> {
+        self.checks
+            .iter()
+            .position(|check| check.transaction == transaction && check.path == path)
     }
 
     /// Who sent a check with `transaction` on exactly `path`: an answer from elsewhere proves
     /// nothing (RFC 8445 §7.2.5.2.1).
     pub(super) fn asker(&self, transaction: TransactionId, path: Path) -> Option<Asker> {
-        self.checks
-            .iter()
-            .find(|(id, on, _)| *id == transaction && *on == path)
-            .map(|(.., asker)| *asker)
+        let check = self.checks.get(self.position(transaction, path)?)?;
+        Some(check.asker)
     }
 
-    /// Each check is answered once; whether this one was still to be.
-    pub(super) fn take(&mut self, transaction: TransactionId, path: Path) -> bool {
-        let position = self
-            .checks
-            .iter()
-            .position(|(id, on, _)| *id == transaction && *on == path);
-        position.and_then(|at| self.checks.remove(at)).is_some()
+    /// Whether the check said that we control.
+    pub(super) fn claimed_control(&self, transaction: TransactionId, path: Path) -> Option<bool> {
+        let check = self.checks.get(self.position(transaction, path)?)?;
+        Some(check.controlling)
+    }
+
+    /// Each check is answered once; who sent this one, if it was still to be.
+    pub(super) fn take(&mut self, transaction: TransactionId, path: Path) -> Option<Asker> {
+        let position = self.position(transaction, path)?;
+        self.checks.remove(position).map(|check| check.asker)
     }
 }
 
@@ -165,6 +233,40 @@ mod tests {
             })
         );
         assert_eq!(StunSummary::of(&[0; 19]), None);
+        let error = |code: [u8; 4]| {
+            StunSummary::of(&message(
+                kind::BINDING_ERROR,
+                &[(attribute::ERROR_CODE, &code)],
+            ))
+        };
+        let conflict = StunSummary::RoleConflict {
+            transaction: [7; 12],
+        };
+        assert_eq!(error([0, 0, 4, 87]), Some(conflict));
+        assert_eq!(error([0, 0, 4, 1]), Some(StunSummary::Other));
+    }
+
+    #[test]
+    fn a_check_says_its_role_and_whether_it_nominates() {
+        let side = |name: &str| IceCredentials {
+            ufrag: name.to_owned(),
+            password: format!("{name}-password-of-sufficient-length"),
+        };
+        for (controlling, nominates) in [(true, false), (true, true), (false, false)] {
+            let role = Role {
+                controlling,
+                tie_breaker: 0x0102_0304_0506_0708,
+            };
+            let check = own_check(&side("ours"), &side("theirs"), role, nominates);
+            assert_eq!(role_in(&check), Some(role));
+            let summary = StunSummary::Request {
+                nominates,
+                controlling,
+            };
+            assert_eq!(StunSummary::of(&check), Some(summary));
+        }
+        assert_eq!(role_in(&message(kind::BINDING_SUCCESS, &[])), None);
+        assert_eq!(role_in(&message(kind::BINDING_REQUEST, &[])), None);
     }
 
     #[test]
@@ -176,9 +278,10 @@ mod tests {
         pending.record(&message(kind::BINDING_SUCCESS, &[]), path(6), Asker::Agent);
         assert_eq!(pending.asker([7; 12], path(6)), None);
         assert_eq!(pending.asker([7; 12], path(5)), Some(Asker::Consent));
-        assert!(!pending.take([7; 12], path(6)));
-        assert!(pending.take([7; 12], path(5)));
-        assert!(!pending.take([7; 12], path(5)));
+        assert_eq!(pending.claimed_control([7; 12], path(5)), Some(false));
+        assert_eq!(pending.take([7; 12], path(6)), None);
+        assert_eq!(pending.take([7; 12], path(5)), Some(Asker::Consent));
+        assert_eq!(pending.take([7; 12], path(5)), None);
         for _ in 0..1000 {
             pending.record(&request, path(5), Asker::Agent);
         }

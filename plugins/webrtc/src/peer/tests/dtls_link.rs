@@ -210,7 +210,7 @@ impl Link {
                 match event {
                     DtlsEvent::State(state) => self.states[side].push((elapsed, state)),
                     DtlsEvent::Data(data) => self.data[side].push(data),
-                    DtlsEvent::Keys(..) => {}
+                    DtlsEvent::Keys(..) | DtlsEvent::Trouble(_) => {}
                 }
             }
         }

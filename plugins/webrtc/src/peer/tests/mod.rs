@@ -11,5 +11,6 @@ mod media;
 mod network;
 mod nomination;
 mod relay;
+mod roles;
 mod setup;
 mod turn_server;
