@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rivero_codec::Codec;
@@ -287,6 +287,7 @@ impl Shared {
             gaps: self.settings.gaps(),
             keyframe_interval: seconds(self.settings.keyframe_interval),
             split: seconds(self.settings.split_duration),
+            asked: SystemTime::now(),
         };
         let formats = Box::new(|id| host().and_then(|host| host.format(id)));
         let recording = Recording::new(plan, formats);
