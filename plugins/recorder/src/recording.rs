@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) split: i64,
     /// When recording was asked for, as files say it.
     pub(crate) asked: SystemTime,
+    /// What is written is on the disk after so long, ns; 0: when the file is finished.
+    pub(crate) sync_interval: i64,
 }
 
 /// What a recording has to say to the outside.
@@ -98,6 +100,8 @@ pub(crate) struct Recording {
     now: i64,
     /// On the timeline.
     latest_keyframe: Option<i64>,
+    /// When what was written was brought to the disk.
+    synced: i64,
     asked_keyframe: Option<i64>,
     notices: Vec<Notice>,
 }
@@ -124,6 +128,7 @@ impl Recording {
             asked: None,
             now: 0,
             latest_keyframe: None,
+            synced: 0,
             asked_keyframe: None,
             notices: Vec::new(),
         }
@@ -202,6 +207,11 @@ impl Recording {
         self.ask_for_keyframe(now);
         if now - self.chunk_since >= CHUNK {
             self.write_chunk(output)?;
+        }
+        let is_due = now - self.synced >= self.plan.sync_interval;
+        if self.plan.sync_interval > 0 && self.has_begun && is_due {
+            self.synced = now;
+            output.sync()?;
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ fn recording(profile: Name) -> Recording {
         keyframe_interval: 5000 * MS,
         split: 1000 * MS,
         asked: std::time::UNIX_EPOCH,
+        sync_interval: 0,
     };
     let mut recording = Recording::new(plan, Box::new(format));
     recording.begin(0);

@@ -49,6 +49,7 @@ fn upload(now: i64) -> Task {
         keyframe_interval: 5000 * MS,
         split: 60_000 * MS,
         asked: std::time::UNIX_EPOCH,
+        sync_interval: 0,
     };
     Task {
         recording: Recording::new(plan, Box::new(format)),

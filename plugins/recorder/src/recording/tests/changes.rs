@@ -229,3 +229,15 @@ fn media_and_index_are_there_for_good_before_anything_refers_to_them() {
         assert!(appended < synced && synced < patched);
     }
 }
+
+#[test]
+fn what_is_recorded_is_on_the_disk_as_often_as_is_asked_for() {
+    for (interval, expected) in [(0, 0), (1000, 10), (3000, 3)] {
+        let mut live = Live::new(Name::Webm, VP8, OPUS);
+        live.recording.plan.sync_interval = interval * MS;
+        live.run(0, 10_200).unwrap();
+        let steps = live.output.steps.iter();
+        let synced = steps.filter(|step| **step == Step::Sync).count();
+        assert_eq!(synced, expected, "each {interval} ms");
+    }
+}
