@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rivero_codec::Codec;
@@ -20,6 +20,7 @@ use crate::{
     api::{self, RecorderEndpointEvents, RecorderEndpointParams, UriEndpointState},
     intake::Command,
     kinds::PerKind,
+    memory::Memory,
     output::{Failure, Target},
     profile::Profile,
     recording::{Notice, Plan, Recording},
@@ -143,11 +144,13 @@ impl api::RecorderEndpoint for Recorder {
                 "KURENTO_SPLIT_RECORDER records to files only",
             ));
         }
+        let settings = Settings::load()?;
+        Memory::of_process().set_limit(settings.memory());
         let shared = Arc::new(Shared {
             base,
             profile,
             target,
-            settings: Settings::load()?,
+            settings,
             stops_at_end: params.stop_on_end_of_stream,
             pads: Mutex::default(),
             settled: Mutex::default(),
@@ -287,6 +290,8 @@ impl Shared {
             gaps: self.settings.gaps(),
             keyframe_interval: seconds(self.settings.keyframe_interval),
             split: seconds(self.settings.split_duration),
+            asked: SystemTime::now(),
+            sync_interval: seconds(self.settings.sync_interval),
         };
         let formats = Box::new(|id| host().and_then(|host| host.format(id)));
         let recording = Recording::new(plan, formats);

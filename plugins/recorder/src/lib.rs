@@ -9,6 +9,7 @@ mod container;
 mod endpoint;
 mod intake;
 mod kinds;
+mod memory;
 mod output;
 mod profile;
 mod recording;

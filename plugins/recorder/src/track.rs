@@ -13,19 +13,40 @@ pub(crate) fn kind_of(codec: Codec) -> MediaKind {
     }
 }
 
-/// Reads what is to be known of a track from its first frame, for video a
-/// keyframe. `None` when that frame is not what the format says.
+/// Parameter of a format: by how many degrees clockwise its pictures are to be turned.
+const ORIENTATION: &str = "orientation";
+
+/// Reads what is to be known of a track from a frame, for video a keyframe. `None` when that frame is not what the format says.
 pub(crate) fn track_of(format: &Format, frame: &[u8]) -> Option<Track> {
     let codec = Codec::from_name(&format.encoding)?;
     // AudioSpecificConfig, in hexadecimal as all parameters of formats are text.
-    let configuration = format.parameters.iter().find(|(name, _)| name == "config");
-    let configuration = configuration.and_then(|(_, text)| hex::decode(text));
+    let configuration = parameter(format, "config").and_then(hex::decode);
     let audio = AudioParameters {
         rate: format.clock_rate,
         channels: format.channels,
         configuration: configuration.as_deref(),
     };
-    Track::of(codec, audio, frame)
+    let track = Track::of(codec, audio, frame)?;
+    Some(Track {
+        quarter_turns: quarter_turns(format),
+        ..track
+    })
+}
+
+fn parameter<'a>(format: &'a Format, name: &str) -> Option<&'a str> {
+    let mut parameters = format.parameters.iter();
+    let found = parameters.find(|(of, _)| of == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// By how many quarters clockwise pictures of a format are to be turned.
+pub(crate) fn quarter_turns(format: &Format) -> u8 {
+    match parameter(format, ORIENTATION) {
+        Some("90") => 1,
+        Some("180") => 2,
+        Some("270") => 3,
+        _ => 0,
+    }
 }
 
 /// A frame as the containers here have it. It shares the memory of `frame`
@@ -54,6 +75,17 @@ mod tests {
             (track.shape, track.configuration),
             (sound, vec![0x12, 0x10])
         );
+    }
+
+    #[test]
+    fn the_format_says_how_pictures_are_turned() {
+        let picture = [0x10, 2, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0, 9, 9];
+        let format = Format::rtp("VP8", 90_000, 0);
+        for (degrees, turns) in [("90", 1), ("180", 2), ("270", 3), ("45", 0)] {
+            let turned = format.clone().with("orientation", degrees);
+            assert_eq!(track_of(&turned, &picture).unwrap().quarter_turns, turns);
+        }
+        assert_eq!(track_of(&format, &picture).unwrap().quarter_turns, 0);
     }
 
     #[test]
