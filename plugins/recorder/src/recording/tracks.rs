@@ -10,7 +10,7 @@ use super::{Notice, Recording};
 use crate::{
     container::Output,
     sample::Frame,
-    track::{kind_of, quarter_turns, track_of},
+    track::{as_stated, kind_of, track_of},
 };
 
 impl Recording {
@@ -167,10 +167,7 @@ impl Recording {
         };
         // A turn needs no keyframe: a phone says it with any frame.
         let track = track_of(&format, &frame.data).filter(|_| frame.keyframe);
-        let track = track.unwrap_or_else(|| Track {
-            quarter_turns: quarter_turns(&format),
-            ..former.clone()
-        });
+        let track = track.unwrap_or_else(|| as_stated(&format, former.clone()));
         let is_same = track == *former;
         lane.described = Some(frame.format);
         if is_same {
