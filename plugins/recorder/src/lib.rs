@@ -5,6 +5,7 @@
 //! `recording`: the `timeline` gives every frame its place, `track` reads what
 //! has to be known of it (with `rivero-codec`), a `container` makes bytes of it, an `output` takes them.
 
+mod colorimetry;
 mod container;
 mod endpoint;
 mod intake;

@@ -249,7 +249,7 @@ impl Recording {
 
     fn add(&mut self, placed: Vec<Placed>, now: i64, output: &mut dyn Output) -> io::Result<()> {
         for Placed { kind, time, frame } in placed {
-            if self.fits(kind, &frame) {
+            if self.fits(kind, &frame) && self.goes_on(kind, time, &frame, output)? {
                 self.join(kind, &frame, output)?;
                 self.follow(kind, &frame, output)?;
                 self.append(kind, time, &frame, now, output)?;
@@ -370,6 +370,11 @@ impl Recording {
         };
         let is_former = |sample: &Sample| sample.kind == MediaKind::Audio && sample.time < start;
         self.write_samples(is_former, output)?;
+        self.begin_file(start, output)
+    }
+
+    /// Ends the file at `start`, and begins the next one there.
+    fn begin_file(&mut self, start: i64, output: &mut dyn Output) -> io::Result<()> {
         self.container.finish(start - self.file_start, output)?;
         self.former_bytes += output.length();
         output.next_file()?;

@@ -4,6 +4,8 @@
 use rivero_codec::{AudioParameters, Codec, ContainerForm, Track, hex};
 use rivero_plugin_api::{Bytes, Format, MediaKind};
 
+use crate::colorimetry;
+
 /// The kind of media that a codec is of.
 pub(crate) fn kind_of(codec: Codec) -> MediaKind {
     if codec.is_audio() {
@@ -15,6 +17,8 @@ pub(crate) fn kind_of(codec: Codec) -> MediaKind {
 
 /// Parameter of a format: by how many degrees clockwise its pictures are to be turned.
 const ORIENTATION: &str = "orientation";
+/// Parameter of a format: what the values of its pictures stand for.
+const COLORIMETRY: &str = "colorimetry";
 
 /// Reads what is to be known of a track from a frame, for video a keyframe. `None` when that frame is not what the format says.
 pub(crate) fn track_of(format: &Format, frame: &[u8]) -> Option<Track> {
@@ -26,11 +30,18 @@ pub(crate) fn track_of(format: &Format, frame: &[u8]) -> Option<Track> {
         channels: format.channels,
         configuration: configuration.as_deref(),
     };
-    let track = Track::of(codec, audio, frame)?;
-    Some(Track {
-        quarter_turns: quarter_turns(format),
-        ..track
-    })
+    Some(as_stated(format, Track::of(codec, audio, frame)?))
+}
+
+/// A track with what its format says beside the frames, which has the last word.
+pub(crate) fn as_stated(format: &Format, mut track: Track) -> Track {
+    if kind_of(track.codec) == MediaKind::Video {
+        track.quarter_turns = quarter_turns(format);
+        if let Some(colour) = parameter(format, COLORIMETRY).and_then(colorimetry::colour) {
+            track.set_colour(colour);
+        }
+    }
+    track
 }
 
 fn parameter<'a>(format: &'a Format, name: &str) -> Option<&'a str> {
@@ -39,8 +50,7 @@ fn parameter<'a>(format: &'a Format, name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// By how many quarters clockwise pictures of a format are to be turned.
-pub(crate) fn quarter_turns(format: &Format) -> u8 {
+fn quarter_turns(format: &Format) -> u8 {
     match parameter(format, ORIENTATION) {
         Some("90") => 1,
         Some("180") => 2,
@@ -86,6 +96,19 @@ mod tests {
             assert_eq!(track_of(&turned, &picture).unwrap().quarter_turns, turns);
         }
         assert_eq!(track_of(&format, &picture).unwrap().quarter_turns, 0);
+    }
+
+    #[test]
+    fn the_format_has_the_last_word_of_colours() {
+        use rivero_codec::Colour;
+        let vp9 = [0x82, 0x49, 0x83, 0x42, 0x20, 0x13, 0xf0, 0x0e, 0xf0, 0];
+        let format = Format::rtp("VP9", 90_000, 0);
+        let own = track_of(&format, &vp9).unwrap();
+        assert_eq!(own.colour, Colour::known(5, 6, 5, false));
+        let stated = track_of(&format.with("colorimetry", "1:3:5:1"), &vp9).unwrap();
+        assert_eq!(stated.colour, Colour::known(1, 1, 1, true));
+        // Range and code points of vpcC, too.
+        assert_eq!(stated.configuration[6..10], [0x83, 1, 1, 1]);
     }
 
     #[test]

@@ -235,6 +235,14 @@ impl Track {
         })
     }
 
+    /// Says what whoever sends the stream says of its colours, beside it or against it.
+    pub fn set_colour(&mut self, colour: Colour) {
+        self.colour = Some(colour);
+        if self.codec == Codec::Vp9 {
+            vp9::set_colour(&mut self.configuration, colour);
+        }
+    }
+
     /// The pre-skip as a time, ns.
     #[must_use]
     pub fn delay(&self) -> u64 {

@@ -71,6 +71,15 @@ pub fn describe(keyframe: &[u8]) -> Option<Description> {
     })
 }
 
+/// Writes other colours into a `vpcC` that [`describe`] made.
+pub(crate) fn set_colour(record: &mut [u8], colour: Colour) {
+    // Behind version, flags, profile and level.
+    if let Some([depth_and_more, primaries, transfer, matrix]) = record.get_mut(6..10) {
+        *depth_and_more = *depth_and_more & !1 | u8::from(colour.full_range);
+        (*primaries, *transfer, *matrix) = (colour.primaries, colour.transfer, colour.matrix);
+    }
+}
+
 /// `color_config()`.
 struct Samples {
     /// Bits.

@@ -139,7 +139,13 @@ impl Output for FileOutput {
     }
 
     fn close(&mut self) -> io::Result<()> {
-        synced(self.file.sync_all())
+        synced(self.file.sync_all())?;
+        // The name of a new file is in its directory, which is written for itself. One that may be written and
+        // not read cannot be opened: the name gets there a little later then.
+        if let Some(directory) = self.path.parent().and_then(|path| File::open(path).ok()) {
+            synced(directory.sync_all())?;
+        }
+        Ok(())
     }
 }
 

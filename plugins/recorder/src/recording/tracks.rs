@@ -10,7 +10,7 @@ use super::{Notice, Recording};
 use crate::{
     container::Output,
     sample::Frame,
-    track::{kind_of, quarter_turns, track_of},
+    track::{as_stated, kind_of, track_of},
 };
 
 impl Recording {
@@ -50,12 +50,64 @@ impl Recording {
             (self.formats)(frame.format).filter(|format| format.packaging == Packaging::Frame);
         let codec = format.and_then(|format| Codec::from_name(&format.encoding));
         let fits = match (&lane.track, codec) {
-            (Some(track), Some(codec)) => track.codec == codec,
-            (None, Some(codec)) => self.plan.profile.codecs(kind).contains(&codec),
+            (Some(track), Some(codec)) if !self.plan.profile.is_split => track.codec == codec,
+            (_, Some(codec)) => self.plan.profile.codecs(kind).contains(&codec),
             (_, None) => false,
         };
         lane.format = Some((frame.format, fits));
         fits
+    }
+
+    /// Whether a frame can follow what there is. Where a recording is several files, another codec begins the
+    /// next of them; a file has one codec for each kind, since players expect no more.
+    pub(super) fn goes_on(
+        &mut self,
+        kind: MediaKind,
+        time: i64,
+        frame: &Frame,
+        output: &mut dyn Output,
+    ) -> io::Result<bool> {
+        let Some(lane) = self.lanes.of_mut(kind) else {
+            return Ok(false);
+        };
+        let Some(former) = lane.track.as_ref() else {
+            return Ok(true);
+        };
+        if lane.described == Some(frame.format) {
+            return Ok(true);
+        }
+        let Some(format) = (self.formats)(frame.format) else {
+            return Ok(false);
+        };
+        if Codec::from_name(&format.encoding) == Some(former.codec) {
+            return Ok(true);
+        }
+        let begins = frame.keyframe || kind == MediaKind::Audio;
+        let Some(track) = track_of(&format, &frame.data).filter(|_| begins) else {
+            self.notices.push(Notice::WantsKeyframe);
+            return Ok(false);
+        };
+        self.split(output)?;
+        self.write_samples(|sample| sample.time < time, output)?;
+        if self.has_begun {
+            self.begin_file(time, output)?;
+        }
+        let settled = Notice::Settled(track.codec, format.clock_rate, format.channels);
+        self.notices.push(settled);
+        self.replace(kind, frame.format, track);
+        Ok(true)
+    }
+
+    fn replace(&mut self, kind: MediaKind, format: u32, track: Track) {
+        for known in &mut self.tracks {
+            if kind_of(known.codec) == kind {
+                *known = track.clone();
+            }
+        }
+        if let Some(lane) = self.lanes.of_mut(kind) {
+            lane.described = Some(format);
+            lane.track = Some(track);
+        }
     }
 
     /// Makes the track of a kind when this is its first frame.
@@ -115,10 +167,7 @@ impl Recording {
         };
         // A turn needs no keyframe: a phone says it with any frame.
         let track = track_of(&format, &frame.data).filter(|_| frame.keyframe);
-        let track = track.unwrap_or_else(|| Track {
-            quarter_turns: quarter_turns(&format),
-            ..former.clone()
-        });
+        let track = track.unwrap_or_else(|| as_stated(&format, former.clone()));
         let is_same = track == *former;
         lane.described = Some(frame.format);
         if is_same {
@@ -126,14 +175,7 @@ impl Recording {
         }
         // What came before is as it was.
         self.write_chunk(output)?;
-        for known in &mut self.tracks {
-            if kind_of(known.codec) == kind {
-                *known = track.clone();
-            }
-        }
-        if let Some(lane) = self.lanes.of_mut(kind) {
-            lane.track = Some(track.clone());
-        }
+        self.replace(kind, frame.format, track.clone());
         if self.has_begun {
             self.container.change_track(&track, output)?;
         }

@@ -36,7 +36,9 @@ fn entry(track: &Track, sets: ParameterSets) -> Boxes {
 fn video(track: &Track, width: u16, height: u16, sets: ParameterSets) -> Boxes {
     const RESOLUTION: u32 = 0x48_0000; // 72 dpi
     let (kind, configuration): (&[u8; 4], &[u8; 4]) = match (track.codec, sets) {
-        (Codec::H265, _) => (b"hev1", b"hvcC"),
+        // What Apple's players take.
+        (Codec::H265, ParameterSets::InEntry) => (b"hvc1", b"hvcC"),
+        (Codec::H265, ParameterSets::InSamples) => (b"hev1", b"hvcC"),
         (Codec::Av1, _) => (b"av01", b"av1C"),
         (Codec::Vp9, _) => (b"vp09", b"vpcC"),
         (_, ParameterSets::InEntry) => (b"avc1", b"avcC"),
@@ -55,12 +57,37 @@ fn video(track: &Track, width: u16, height: u16, sets: ParameterSets) -> Boxes {
         .zeros(32) // compressorname
         .u16(24) // depth
         .u16(0xffff)
-        .child(configuration, Boxes::new().bytes(&track.configuration));
+        .child(configuration, Boxes::new().bytes(&record(track, sets)));
     let content = match track.colour {
         Some(known) => content.child(b"colr", colour(known)),
         None => content,
     };
     Boxes::new().child(kind, content)
+}
+
+/// The record that a decoder is set up with. That of `hvc1` has to say of each array of parameter sets that
+/// there are no others (`array_completeness`, ISO/IEC 14496-15 §8.3.3.1.3, §8.4.1.1).
+fn record(track: &Track, sets: ParameterSets) -> Vec<u8> {
+    const ARRAYS: usize = 23;
+    const COMPLETE: u8 = 0x80;
+    let mut record = track.configuration.clone();
+    if (track.codec, sets) != (Codec::H265, ParameterSets::InEntry) {
+        return record;
+    }
+    let mut at = ARRAYS;
+    // Type, number of units, and each unit behind its length.
+    while let Some([kind, high, low]) = record.get_mut(at..at + 3) {
+        *kind |= COMPLETE;
+        let units = u16::from_be_bytes([*high, *low]);
+        at += 3;
+        for _ in 0..units {
+            let Some([high, low]) = record.get(at..at + 2) else {
+                return record;
+            };
+            at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+        }
+    }
+    record
 }
 
 /// ColourInformationBox with the code points of ITU-T H.273 (§12.1.5).
@@ -129,4 +156,29 @@ fn descriptor(tag: u8, content: &[u8]) -> Vec<u8> {
     bytes.push(u8::try_from(length & 0x7f).unwrap_or_default());
     bytes.extend_from_slice(content);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::testing::picture_track;
+
+    #[test]
+    fn the_arrays_of_hvc1_are_complete() {
+        let mut configuration = vec![0; 22];
+        configuration.extend([2, 32, 0, 1, 0, 2, 0x40, 1, 33, 0, 2, 0, 1, 7, 0, 1, 9]);
+        let track = Track {
+            codec: Codec::H265,
+            configuration: configuration.clone(),
+            ..picture_track(320, 240, 0)
+        };
+        let complete = record(&track, ParameterSets::InEntry);
+        configuration[23] = 0xa0;
+        configuration[30] = 0xa1;
+        assert_eq!(complete, configuration);
+        assert_eq!(
+            record(&track, ParameterSets::InSamples),
+            track.configuration
+        );
+    }
 }

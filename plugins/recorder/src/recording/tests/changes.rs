@@ -179,6 +179,25 @@ fn another_parameter_set_is_another_entry() {
     assert_eq!(words, [3, 1, 1, 1, 2, 1, 2, 3, 1, 1]);
 }
 
+/// What a file says of its length, ms.
+fn length_of(file: &[u8]) -> i64 {
+    let behind = |name: &[u8]| {
+        // The movie of the fragments is still there, in front.
+        let found = file.windows(name.len()).rposition(|window| window == name);
+        &file[found.unwrap() + name.len()..]
+    };
+    if file.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+        // Duration, a number of eight bytes.
+        let value = &behind(&[0x44, 0x89, 0x88])[..8];
+        return f64::from_be_bytes(value.try_into().unwrap()) as i64;
+    }
+    // Version and flags, two times, ticks a second.
+    let head = behind(b"mvhd");
+    let ticks = u32::from_be_bytes(head[20..24].try_into().unwrap());
+    assert_eq!(ticks, 1000);
+    i64::from_be_bytes(head[24..32].try_into().unwrap())
+}
+
 #[test]
 fn silence_that_is_left_out_is_as_long_as_it_was() {
     for (profile, gaps) in [
@@ -196,10 +215,12 @@ fn silence_that_is_left_out_is_as_long_as_it_was() {
         for at in (19_000..24_000).step_by(200) {
             live.recording.tick(at * MS, &mut live.output).unwrap();
         }
-        live.finish(24_000);
+        let file = live.finish(24_000);
         let expected = if gaps == Gaps::Keep { 24_000 } else { 9000 };
         let recorded = live.recording.duration() / MS;
-        assert!((recorded - expected).abs() < 50, "{gaps:?}: {recorded} ms");
+        for length in [recorded, length_of(&file)] {
+            assert!((length - expected).abs() < 50, "{gaps:?}: {length} ms");
+        }
     }
 }
 
@@ -240,4 +261,32 @@ fn what_is_recorded_is_on_the_disk_as_often_as_is_asked_for() {
         let synced = steps.filter(|step| **step == Step::Sync).count();
         assert_eq!(synced, expected, "each {interval} ms");
     }
+}
+
+#[test]
+fn another_codec_begins_another_file_where_there_may_be_several() {
+    let mut live = Live::new(Name::KurentoSplitRecorder, VP8, OPUS);
+    live.recording.plan.split = 60_000 * MS;
+    live.run(0, 1500).unwrap();
+    live.video = VP9;
+    // In mid-stream: what comes before its keyframe belongs to no file.
+    live.frame(MediaKind::Video, 1520, VP9, false, vec![0x86, 0])
+        .unwrap();
+    assert_eq!(live.output.files.len(), 0);
+    assert!(
+        live.recording
+            .take_notices()
+            .contains(&Notice::WantsKeyframe)
+    );
+    live.run(1560, 3000).unwrap();
+    live.finish(3000);
+    let mut files = std::mem::take(&mut live.output.files);
+    files.push(live.output.data);
+    assert_eq!(files.len(), 2);
+    for (file, codec) in files.iter().zip(["V_VP8", "V_VP9"]) {
+        let has = |name: &[u8]| file.windows(name.len()).any(|window| window == name);
+        assert!(has(codec.as_bytes()) && has(b"A_OPUS"), "{codec}");
+    }
+    let sound = block_times(&files[1], &live.recording.tracks, MediaKind::Audio);
+    assert!(sound[0] <= 20 && sound.len() > 70, "{sound:?}");
 }
