@@ -1,6 +1,6 @@
 //! Pictures into frames.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rivero_gst::gst::prelude::*;
 use rivero_gst::{caps, chain::Chain, element, gst};
@@ -15,10 +15,12 @@ use super::{
     encoder::{Encoder, NOMINAL_RATE, threads},
     scale::{Demand, Scale},
 };
+use crate::colours;
 use crate::decode::filter;
 use crate::formats::PerFormat;
 use crate::passage::Passage;
 use crate::picture::{self, Layout};
+use crate::range::{self, RangeTable};
 use crate::settings::Settings;
 
 pub(super) struct VideoEncode {
@@ -80,7 +82,9 @@ const ANOTHER_SOURCE: i64 = 1_000_000_000;
 /// A format of pictures that come in.
 struct Picture {
     layout: Layout,
+    /// What the encoder's chain is told, after the change of range.
     caps: gst::Caps,
+    range: Option<Arc<RangeTable>>,
 }
 
 impl VideoEncode {
@@ -139,6 +143,7 @@ impl VideoEncode {
             .picture
             .get(packet.format, |format| self.picture(format))?;
         let (layout, caps) = (picture.layout, picture.caps.clone());
+        let range = picture.range.clone();
         let (size, limit) = self.demand(stream, time, layout, rate);
         if !is_due(stream, time, limit) {
             return Ok(());
@@ -166,10 +171,15 @@ impl VideoEncode {
         }
         if is_new || changed || stream.encoded != Some(size) {
             stream.encoded = Some(size);
-            begin(&chain, &caps, layout, size, stream.size.as_ref());
+            let scaled = (size != layout).then_some(size);
+            begin(&chain, &caps, scaled, self.colours(), stream.size.as_ref());
         }
         self.make_keyframe(stream, &chain, time);
-        let mut buffer = picture::to_buffer(packet.bytes.clone(), layout)?;
+        let planes = match range {
+            Some(range) => range.apply(&packet.bytes, layout),
+            None => packet.bytes.clone(),
+        };
+        let mut buffer = picture::to_buffer(planes, layout)?;
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_duration(gst::ClockTime::from_nseconds(since.unsigned_abs()));
         }
@@ -196,6 +206,11 @@ impl VideoEncode {
         };
         let size = stream.scale.size(time, &demand);
         (size, stream.scale.frame_rate(&demand).unwrap_or(asked))
+    }
+
+    /// What the pictures have to be for the encoder, if its bitstream does not say what they are.
+    fn colours(&self) -> Option<&'static str> {
+        colours::taken_for(&self.target.encoding)
     }
 
     fn has_bitrate(&self) -> bool {
@@ -262,8 +277,8 @@ impl VideoEncode {
         let encoder = self.encoder(Some(picture))?;
         let size = filter(&gst::Caps::new_empty_simple("video/x-raw"))?;
         let mut elements = Vec::new();
-        if self.target.encoding == "PNG" {
-            // It takes no planes.
+        // PNG takes no planes.
+        if self.target.encoding == "PNG" || self.colours().is_some() {
             elements.push(element::make("videoconvert")?);
         }
         elements.extend([element::make("videoscale")?, size.clone()]);
@@ -285,10 +300,23 @@ impl VideoEncode {
         };
         let caps_mut = caps.make_mut();
         caps_mut.set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+        // Without a word GStreamer takes large pictures for BT.709, which browsers do not.
+        let stated = caps::parameter(format, colours::PARAMETER).unwrap_or(colours::BT601);
+        let is_full = range::is_full(stated);
+        let changes = self
+            .colours()
+            .is_some_and(|wanted| range::is_full(wanted) != is_full);
+        let other = range::with_other_range(stated).filter(|_| changes);
+        caps_mut.set(colours::PARAMETER, other.as_deref().unwrap_or(stated));
+        let range = other.map(|_| Arc::new(RangeTable::new(!is_full)));
         // Nothing that pictures come at: they have their own times, and encoders that count with a
         // rate are told by their bitrate how many come.
         caps_mut.set("framerate", gst::Fraction::new(NOMINAL_RATE, 1));
-        Ok(Picture { layout, caps })
+        Ok(Picture {
+            layout,
+            caps,
+            range,
+        })
     }
 
     /// The size that is encoded: as asked for, with the picture's proportions if only one side is;
@@ -316,25 +344,27 @@ fn at_most(rate: f64, limit: f64) -> f64 {
     if limit > 0.0 { rate.min(limit) } else { rate }
 }
 
-/// Has a chain take pictures of these caps, and its encoder get them in this size.
+/// Has a chain take pictures of these caps, and its encoder get them in another size and with other
+/// colours, if need be.
 fn begin(
     chain: &Chain,
     caps: &gst::Caps,
-    picture: Layout,
-    wanted: Layout,
+    scaled: Option<Layout>,
+    colours: Option<&str>,
     filter: Option<&gst::Element>,
 ) {
-    let size = gst::Caps::builder("video/x-raw");
-    let size = if wanted == picture {
-        size.build()
-    } else {
-        size.field("width", i32::try_from(wanted.width).unwrap_or(i32::MAX))
-            .field("height", i32::try_from(wanted.height).unwrap_or(i32::MAX))
-            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-            .build()
-    };
+    let mut wanted = gst::Caps::builder("video/x-raw");
+    if let Some(size) = scaled {
+        wanted = wanted
+            .field("width", i32::try_from(size.width).unwrap_or(i32::MAX))
+            .field("height", i32::try_from(size.height).unwrap_or(i32::MAX))
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+    }
+    if let Some(colours) = colours {
+        wanted = wanted.field(colours::PARAMETER, colours);
+    }
     if let Some(filter) = filter {
-        filter.set_property("caps", &size);
+        filter.set_property("caps", wanted.build());
     }
     chain.set_caps(caps);
 }
