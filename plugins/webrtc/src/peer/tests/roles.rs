@@ -178,6 +178,57 @@ fn checks_before_the_answer_are_answered_with_it() {
     assert_eq!(answered.last(), Some(&address(HOME)));
 }
 
+/// RFC 8839 §5.4 wants 4 and 22 characters at least, which not every stack has, and no colon, which
+/// USERNAME has between the two fragments.
+#[test]
+fn credentials_of_the_peer_may_have_any_length() {
+    let now = Instant::now();
+    let long = "app+webrtc+v1/0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    for (ufrag, password) in [
+        ("a", "b"),
+        ("7ia", "skq8t2d6881dsdi6k498oocq"),
+        ("Ab3d", "1rWRyRkaDGkJ0WoH1gRZQ"),
+        ("3f2a9c", "51d7b2c0"),
+        ("x:y", "p:q"),
+        (&format!("{long}:{long}"), &format!("{long}:{long}")),
+        (&"Q".repeat(256), &"m".repeat(256)),
+    ] {
+        let mut peer = Peer::new(config("server", false), now).unwrap();
+        peer.add_local_candidate(now, LocalCandidate::host(address(LOCAL)))
+            .unwrap();
+        let remote = RemoteParameters {
+            credentials: IceCredentials {
+                ufrag: ufrag.to_owned(),
+                password: password.to_owned(),
+            },
+            fingerprint: Fingerprint::sha256(b""),
+            dtls_role: DtlsRole::Client,
+        };
+        peer.set_remote(now, remote).unwrap();
+        let username = format!("{}:{ufrag}", credentials("server").ufrag);
+        let transaction = crate::peer::stun::new_transaction();
+        let check = StunBuilder::new(kind::BINDING_REQUEST, transaction)
+            .add(attribute::USERNAME, username.as_bytes())
+            .add(attribute::ICE_CONTROLLING, &[7; 8])
+            .add(attribute::USE_CANDIDATE, &[])
+            .add(attribute::PRIORITY, &100u32.to_be_bytes())
+            .integrity(credentials("server").password.as_bytes())
+            .fingerprint()
+            .build();
+        receive(&mut peer, now, udp(HOME), check);
+        for check in sent(&mut peer) {
+            let request = StunMessage::parse(&check.bytes).unwrap();
+            let answer = StunBuilder::new(kind::BINDING_SUCCESS, request.transaction())
+                .address(attribute::XOR_MAPPED_ADDRESS, address(LOCAL))
+                .integrity(password.as_bytes())
+                .fingerprint()
+                .build();
+            receive(&mut peer, now, check.path, answer);
+        }
+        assert_eq!(peer.path(), Some(udp(HOME)), "{ufrag}");
+    }
+}
+
 /// Both made the first offer, say, or neither; tie-breakers decide (RFC 8445 §7.3.1.1).
 #[test]
 fn agents_of_one_role_agree_on_two() {
