@@ -111,3 +111,13 @@ test('a page that watches adds its camera in sections of its own, and goes on wa
   await seesMotion(page, 'viewer');
   await hearsTone(page, 'viewer', TONE_HZ);
 });
+
+test('media that comes after all of it had ended is connected without being asked to', async () => {
+  const { answer } = await calls.change('viewer', { stop: ['audio', 'video'] });
+  assert.deepEqual(answer.match(/^m=\w+ \d+/gm), ['m=audio 0', 'm=video 0', 'm=audio 0', 'm=video 0']);
+  await camera('last camera', COLOURS.green);
+  await calls.change('viewer', { add: 'last camera' });
+  await seesColour(page, 'viewer', COLOURS.green);
+  await seesMotion(page, 'viewer');
+  assert.deepEqual(page.troubles, []);
+});

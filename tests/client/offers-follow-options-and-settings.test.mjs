@@ -28,7 +28,8 @@ after(async () => {
 const endpoint = (params = {}) => pipeline.create('WebRtcEndpoint', params);
 const lines = (sdp, start) => sdp.split('\r\n').filter((line) => line.startsWith(start));
 const sections = (sdp) => lines(sdp, 'm=').map((line) => line.slice(2).split(' ')[0]);
-const names = (sdp) => lines(sdp, 'a=rtpmap:').map((line) => line.split(' ')[1].split('/')[0]);
+const formats = (sdp) => lines(sdp, 'a=rtpmap:').map((line) => line.split(' ')[1].split('/')[0]);
+const names = (sdp) => formats(sdp).filter((name) => name !== 'rtx');
 
 test('codecs come in the order of the configuration', async () => {
   const offer = await invoke(await endpoint(), 'generateOffer');
@@ -36,6 +37,29 @@ test('codecs come in the order of the configuration', async () => {
   assert.deepEqual(sections(offer), ['audio', 'video']);
   assert.deepEqual(lines(offer, 'a=mid:'), ['a=mid:audio0', 'a=mid:video0']);
   assert.deepEqual(lines(offer, 'a=group:'), ['a=group:BUNDLE audio0 video0']);
+});
+
+/** What Kurento's offers lack, for which each answerer has had to read over unknown lines since SDP began. */
+const FURTHER = [/a=rtpmap:\d+ rtx\/90000/, /a=ssrc-group:FID /, /a=rtcp-fb:\d+ transport-cc/, /transport-wide-cc/, /color-space/, /ssrc-audio-level/];
+
+test('offers have all that answers may have, unless they are to be plain', async () => {
+  const offer = await invoke(await endpoint(), 'generateOffer');
+  for (const line of FURTHER) assert.match(offer, line);
+  assert.equal(formats(offer).filter((name) => name === 'rtx').length, CODECS.videoCodecs.length);
+  const settings = { 'kurento/WebRtcEndpoint.conf.json': JSON.stringify({ plainOffers: true }), 'kurento/SdpEndpoint.conf.json': JSON.stringify({ answerCodecOrder: ['VP9', 'H264'] }) };
+  const plain = await startRivero({ moduleConfig: settings });
+  const itsClient = await connectClient(plain.url);
+  try {
+    const itsPipeline = await itsClient.create('MediaPipeline');
+    const its = await invoke(await itsPipeline.create('WebRtcEndpoint'), 'generateOffer');
+    for (const line of FURTHER.filter((further) => !further.test('color-space'))) assert.doesNotMatch(its, line);
+    // The order of answers is configured there, too.
+    const answer = await invoke(await itsPipeline.create('WebRtcEndpoint'), 'processOffer', offer);
+    assert.deepEqual(names(answer), ['PCMA', 'opus', 'VP9', 'H264', 'VP8']);
+  } finally {
+    itsClient.close();
+    await plain.stop();
+  }
 });
 
 test('options leave sections out, data channels add one', async () => {

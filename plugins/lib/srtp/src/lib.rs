@@ -46,7 +46,7 @@ pub enum SrtpError {
     /// The packet was received before.
     #[error("SRTP packet replayed")]
     Replayed,
-    /// The packet is older than the replay window of 512 packets.
+    /// The packet is older than the replay window of 1024 packets.
     #[error("SRTP packet older than the replay window")]
     TooOld,
     /// More synchronisation sources than one session may have.

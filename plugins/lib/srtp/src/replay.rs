@@ -4,16 +4,16 @@ use crate::SrtpError;
 
 /// Packets that may arrive late and still be accepted. RFC 3711 §3.3.2 wants 64 at least, which is for
 /// packets that overtook each other. A peer without a stream of retransmissions (RFC 4588) sends lost
-/// packets again under their numbers, and `rivero_rtp::nack` asks for them for a second: 512 is a second
-/// at 5 Mbit/s. One bit each is a line of cache for each stream.
-pub(super) const REPLAY_WINDOW: u64 = 512;
+/// packets again under their numbers, and `rivero_rtp::nack` asks for them for a second: 1024 is one
+/// at 10 Mbit/s. One bit each is two lines of cache for each stream.
+pub(super) const REPLAY_WINDOW: u64 = 1024;
 const WORDS: usize = (REPLAY_WINDOW / 64) as usize;
 
-/// Which of the last 512 indices up to the highest were accepted.
+/// Which of the last 1024 indices up to the highest were accepted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReplayWindow {
     highest: Option<u64>,
-    /// Bit `index % 512` of the window.
+    /// Bit `index % 1024` of the window.
     seen: [u64; WORDS],
 }
 
@@ -94,8 +94,8 @@ mod tests {
             window.accept(index);
             assert_eq!(window.check(index), Err(SrtpError::Replayed), "{index}");
         }
-        assert_eq!(window.check(2000 - 512), Err(SrtpError::TooOld));
-        assert_eq!(window.check(2000 - 511), Ok(()));
+        assert_eq!(window.check(2000 - 1024), Err(SrtpError::TooOld));
+        assert_eq!(window.check(2000 - 1023), Ok(()));
     }
 
     #[test]
@@ -108,8 +108,8 @@ mod tests {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            let jump = (state >> 33) % 900;
-            let index = (highest + 300).saturating_sub(jump);
+            let jump = (state >> 33) % 1800;
+            let index = (highest + 600).saturating_sub(jump);
             let expected = if accepted.contains(&index) && highest - index < REPLAY_WINDOW {
                 Err(SrtpError::Replayed)
             } else if !accepted.is_empty() && highest.saturating_sub(index) >= REPLAY_WINDOW {

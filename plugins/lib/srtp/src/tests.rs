@@ -46,8 +46,8 @@ fn rtc_context(profile: SrtpProfile) -> Option<Context> {
         &key,
         &salt,
         rtc_profile,
-        Some(srtp_replay_protection(512)),
-        Some(srtcp_replay_protection(512)),
+        Some(srtp_replay_protection(1024)),
+        Some(srtcp_replay_protection(1024)),
         provider.crypto(),
     )
     .ok()

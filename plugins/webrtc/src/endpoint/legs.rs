@@ -60,8 +60,10 @@ impl Shared {
         offered: bool,
     ) -> Result<()> {
         let plans = self.plans(negotiated, offered)?;
-        if !plans.iter().any(|plan| matches!(plan, Plan::GoOn(..))) {
-            // Another peer, for which the client begins anew.
+        let goes_on = plans.iter().any(|plan| matches!(plan, Plan::GoOn(..)));
+        if !goes_on && !self.is_known_peer(negotiated) {
+            // For another peer the client begins anew; candidates before that would overtake the
+            // answer. One that had stopped all its media goes on, and nobody asks for candidates.
             self.gathering.store(false, Relaxed);
         }
         self.end_other_legs(&plans);
@@ -89,6 +91,17 @@ impl Shared {
             }
         }
         self.install(legs, session)
+    }
+
+    /// Whether the description is of the session that the endpoint has with its peer.
+    fn is_known_peer(&self, negotiated: &Negotiated) -> bool {
+        let session = self.session();
+        let before = session.exchange.negotiated.as_ref();
+        before.is_some_and(|before| {
+            before
+                .remote_origin
+                .is_same_session(&negotiated.remote_origin)
+        })
     }
 
     fn plans(&self, negotiated: &Negotiated, offered: bool) -> Result<Vec<Plan>> {

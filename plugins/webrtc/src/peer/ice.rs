@@ -19,6 +19,7 @@
 
 mod candidate;
 mod consent;
+mod own_checks;
 mod pace;
 mod path_table;
 mod renomination;
@@ -46,7 +47,7 @@ use consent::{Consent, ConsentState};
 use pace::Pace;
 use path_table::PathTable;
 use renomination::Search;
-use stun::{Asker, PendingChecks, Role, StunSummary};
+use stun::{Asker, PendingChecks, StunSummary};
 use tcp_alias::TcpAliases;
 
 use super::event::{Carrier, IceState, Path, Transmit};
@@ -54,9 +55,7 @@ use super::stun::TransactionId;
 
 /// How long checks may take before the attempt counts as failed.
 const FAILED_AFTER: Duration = Duration::from_secs(30);
-/// How long better pairs get a chance before one over TCP or a relay is nominated. The agent tells
-/// candidates apart by type alone, and TCP has that of a host's; so it waits in any case, and
-/// [`renomination`] nominates what need not wait.
+/// How long better pairs get a chance before a relayed one, or one over TCP, is nominated.
 const NOMINATION_WAIT: Duration = Duration::from_millis(300);
 /// Remote candidates per transport, discovered ones included.
 const MAX_REMOTE_CANDIDATES: usize = 64;
@@ -116,6 +115,9 @@ pub(super) struct IceTransport {
     /// The agent's, as its latest check has it: all checks of one agent have the same (RFC 8445
     /// §16.1).
     tie_breaker: u64,
+    /// The request whose conflict made us take the other role. The agent refuses it all the same,
+    /// and a peer that believed that would change its role, too (RFC 8445 §7.3.1.1).
+    conceded: Option<TransactionId>,
     state: Option<IceState>,
     pace: Pace,
     paths: PathTable,
@@ -123,6 +125,8 @@ pub(super) struct IceTransport {
     announced: Vec<Announced>,
     aliases: TcpAliases,
     consent: Option<Consent>,
+    /// Checks of a peer that has not told its credentials yet.
+    early: VecDeque<(Path, Vec<u8>)>,
     /// Checks that are not the agent's.
     own_checks: VecDeque<Transmit>,
     /// For a better path than the nominated one.
@@ -150,9 +154,9 @@ impl IceTransport {
             // A pair is given up with the whole attempt, not after a number of fast checks.
             max_binding_requests: Some(u16::MAX),
             is_controlling: controlling,
-            host_acceptance_min_wait: Some(NOMINATION_WAIT),
-            srflx_acceptance_min_wait: Some(NOMINATION_WAIT),
-            prflx_acceptance_min_wait: Some(NOMINATION_WAIT),
+            host_acceptance_min_wait: Some(Duration::ZERO),
+            srflx_acceptance_min_wait: Some(Duration::ZERO),
+            prflx_acceptance_min_wait: Some(Duration::ZERO),
             relay_acceptance_min_wait: Some(NOMINATION_WAIT),
             ..AgentConfig::default()
         };
@@ -162,6 +166,7 @@ impl IceTransport {
             local_credentials: credentials.clone(),
             remote_credentials: None,
             tie_breaker: rand::random(),
+            conceded: None,
             state: None,
             pace: Pace::default(),
             paths: PathTable::default(),
@@ -169,6 +174,7 @@ impl IceTransport {
             announced: Vec::new(),
             aliases: TcpAliases::default(),
             consent: None,
+            early: VecDeque::new(),
             own_checks: VecDeque::new(),
             search: None,
             events: VecDeque::new(),
@@ -194,6 +200,9 @@ impl IceTransport {
         self.remote_credentials = Some(credentials.clone());
         self.begin_attempt(now);
         self.after_agent(now);
+        for (path, datagram) in std::mem::take(&mut self.early) {
+            self.handle_stun(now, path, &datagram);
+        }
         Ok(())
     }
 
@@ -226,10 +235,6 @@ impl IceTransport {
         self.search = None;
         self.pending = PendingChecks::default();
         self.consent = self.paths.current().map(|_| Consent::new(now));
-        if self.state != Some(IceState::Gathering) && self.state.is_some() {
-            // The agent says so only where it had ended its checks, which we need not wait for.
-            self.set_state(IceState::Connecting);
-        }
         self.after_agent(now);
         Ok(())
     }
@@ -367,11 +372,15 @@ impl IceTransport {
 
     /// Takes a STUN datagram; false if it was not acceptable.
     pub(super) fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
+        if self.remote_credentials.is_none() {
+            return self.keep_early(path, datagram);
+        }
         let Some(summary) = self.admit(path, datagram) else {
             return false;
         };
         let mut next_step_known = !self.is_known(path);
-        if self.is_answer_to_own(path, summary) {
+        let withheld = self.is_withheld(now, path, summary);
+        if withheld || self.is_answer_to_own(path, summary) {
             if !self.is_from_peer(datagram) {
                 return false;
             }
@@ -404,7 +413,8 @@ impl IceTransport {
                     }
                     self.on_answer(asker, path);
                     self.grant_consent(now, path);
-                    next_step_known = true;
+                    // The agent asks again in its own time.
+                    next_step_known |= !withheld;
                 }
             }
             StunSummary::RoleConflict { transaction } => {
@@ -431,34 +441,6 @@ impl IceTransport {
         }
     }
 
-    /// Whether the agent knows nothing of the check that this answers, or has no use for the answer.
-    fn is_answer_to_own(&self, path: Path, summary: StunSummary) -> bool {
-        match summary {
-            StunSummary::Success { transaction, .. } => {
-                let asker = self.pending.asker(transaction, path);
-                asker.is_some_and(|asker| asker != Asker::Agent)
-            }
-            StunSummary::RoleConflict { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether whoever made the message knows the peer's password.
-    fn is_from_peer(&self, datagram: &[u8]) -> bool {
-        let remote = self.remote_credentials.as_ref();
-        remote.is_some_and(|to| stun::has_integrity(datagram, to.password.as_bytes()))
-    }
-
-    /// The peer has the role that our check claimed and keeps it: we take the other one (RFC 8445
-    /// §7.2.5.1). A conflict that was settled since, by a check of the peer's, is none any more.
-    fn on_role_conflict(&mut self, transaction: TransactionId, path: Path) {
-        let claimed = self.pending.claimed_control(transaction, path);
-        self.pending.take(transaction, path);
-        if claimed == Some(self.agent.role()) {
-            self.agent.set_role(!self.agent.role());
-        }
-    }
-
     fn hand_to_agent(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
         let address = match path.carrier {
             Carrier::Tcp => self.aliases.add(path.remote, MAX_REMOTE_CANDIDATES),
@@ -472,7 +454,12 @@ impl IceTransport {
             transport: context(path, address),
             message: BytesMut::from(datagram),
         };
-        self.agent.handle_read(message).is_ok()
+        let role = self.agent.role();
+        let taken = self.agent.handle_read(message).is_ok();
+        if self.agent.role() != role {
+            self.conceded = stun::transaction_of(datagram);
+        }
+        taken
     }
 
     /// Refuses what the agent would act upon without, or before, checking its integrity.
@@ -509,25 +496,6 @@ impl IceTransport {
         }
     }
 
-    fn ask_for_consent(&mut self, path: Path) {
-        self.send_own_check(path, Asker::Consent);
-    }
-
-    /// Sends a check on `path` that is not the agent's.
-    fn send_own_check(&mut self, path: Path, asker: Asker) {
-        let Some(remote) = &self.remote_credentials else {
-            return;
-        };
-        let local = &self.local_credentials;
-        let role = Role {
-            controlling: self.agent.role(),
-            tie_breaker: self.tie_breaker,
-        };
-        let check = stun::own_check(local, remote, role, asker == Asker::Nomination);
-        self.pending.record(&check, path, asker);
-        self.own_checks.push_back(Transmit::new(path, check));
-    }
-
     /// When [`Self::handle_timeout`] has to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.pace.next()
@@ -537,7 +505,6 @@ impl IceTransport {
         if self.pace.next().is_some_and(|due| due <= now) {
             self.run_checks(now);
             self.after_agent(now);
-            self.nominate_direct();
             self.supervise(now);
         }
     }
@@ -692,7 +659,13 @@ impl IceTransport {
         if let Some(check) = self.own_checks.pop_front() {
             return Some(check);
         }
-        let message = self.agent.poll_write()?;
+        let message = loop {
+            let message = self.agent.poll_write()?;
+            let refused = stun::refused_role(&message.message);
+            if refused.is_none() || refused != self.conceded {
+                break message;
+            }
+        };
         let TransportContext {
             local_addr,
             peer_addr,

@@ -64,19 +64,20 @@ impl H264Profile {
 
     /// How few decoders have the profile: 0 is what all of them have. A decoder of a profile has
     /// those before it as far as they are parts of it (H.264 Annex A.2), but for Extended, which
-    /// next to nobody has.
+    /// next to nobody has. Baseline counts as Constrained Baseline: what the former has beyond the
+    /// latter (Annex A.2.1: slice groups and the like) no WebRTC stack sends, so that whoever decodes
+    /// one decodes the other.
     fn rarity(self) -> u8 {
         match self {
-            Self::ConstrainedBaseline => 0,
-            Self::Baseline => 1,
-            Self::Main => 2,
-            Self::ConstrainedHigh => 3,
-            Self::High => 4,
-            Self::High10 => 5,
-            Self::High422 => 6,
-            Self::High444 => 7,
-            Self::Extended => 8,
-            Self::Cavlc444 => 9,
+            Self::ConstrainedBaseline | Self::Baseline => 0,
+            Self::Main => 1,
+            Self::ConstrainedHigh => 2,
+            Self::High => 3,
+            Self::High10 => 4,
+            Self::High422 => 5,
+            Self::High444 => 6,
+            Self::Extended => 7,
+            Self::Cavlc444 => 8,
         }
     }
 

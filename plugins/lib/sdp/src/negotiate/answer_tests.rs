@@ -24,8 +24,7 @@ fn lines<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
 }
 
 /// The lines of Kurento 7.3's answer to the same offer, identifiers aside; `a=fmtp` and so on
-/// follow from the formats. The one difference: 108 and 114, which are Constrained Baseline, stand
-/// before 102 and 104, which are Baseline.
+/// follow from the formats.
 #[test]
 fn chromium_is_answered_as_kurento_does() {
     let config = LocalConfig {
@@ -61,7 +60,7 @@ fn chromium_is_answered_as_kurento_does() {
         lines(&text, "m="),
         [
             "m=audio 1 UDP/TLS/RTP/SAVPF 111 0 8",
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 108 114 102 104 116 39 45 98 100",
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 102 104 108 114 116 39 45 98 100",
             "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
         ]
     );
@@ -137,7 +136,7 @@ fn rtx_and_transport_cc_only_when_enabled() {
     assert_eq!(
         lines(&text, "m=video"),
         [
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 97 108 109 114 115 102 103 104 107 116 117 39 40 45 46 98 99 100 101"
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 116 117 39 40 45 46 98 99 100 101"
         ]
     );
     assert_eq!(lines(&text, "a=ssrc-group"), ["a=ssrc-group:FID 2222 2223"]);
@@ -237,7 +236,7 @@ fn aiortc() {
     let text = negotiated.local.to_string();
     assert_eq!(
         lines(&text, "m=video"),
-        ["m=video 1 UDP/TLS/RTP/SAVPF 97 101 99"]
+        ["m=video 1 UDP/TLS/RTP/SAVPF 97 99 101"]
     );
 }
 
@@ -332,7 +331,7 @@ fn what_cannot_be_used_is_rejected() {
         lines(&text, "m="),
         [
             "m=audio 0 UDP/TLS/RTP/SAVPF 111",
-            "m=video 1 UDP/TLS/RTP/SAVPF 96 108 114 102 104 116 39 45 98 100",
+            "m=video 1 UDP/TLS/RTP/SAVPF 96 102 104 108 114 116 39 45 98 100",
             "m=application 1 UDP/DTLS/SCTP webrtc-datachannel",
         ]
     );

@@ -98,6 +98,7 @@ mod tests {
             named(102, "VP9", "profile-id=0"),
             h264(103, "42001f"),
         ];
+        // Baseline is as good as Constrained Baseline, so that these two stay as they are.
         assert_eq!(numbers(formats, &[]), [101, 98, 103, 102, 99, 100, 96]);
     }
 

@@ -59,17 +59,6 @@ impl PathTable {
         self.entries.iter().any(|entry| entry.valid)
     }
 
-    /// Paths on which one of our checks was answered.
-    pub(super) fn valid(&self) -> impl Iterator<Item = Path> {
-        let valid = self.entries.iter().filter(|entry| entry.valid);
-        valid.map(|entry| entry.path)
-    }
-
-    /// Whether a path has been selected since the credentials are what they are.
-    pub(super) fn is_settled(&self) -> bool {
-        self.settled
-    }
-
     /// Where the peer sees us on `path`.
     pub(super) fn mapped(&self, path: Path) -> Option<SocketAddr> {
         let entry = self.entries.iter().find(|entry| entry.path == path)?;

@@ -1,10 +1,9 @@
-//! Which path is nominated where that is ours to do: a direct one by UDP at once, another one after a
-//! wait, and a direct one in its place if that turns up later.
+//! A better path than the one that we nominated.
 //!
 //! `rtc-ice` nominates the best pair that works once its wait is over, and stays with it. Where
 //! datagrams over UDP get through a moment too late, that is TCP or a relay for the whole call:
 //! sound and pictures wait behind each lost segment, or take a way round. So after such a nomination
-//! this asks on the direct paths, and nominates one that answers.
+//! this asks on the direct paths by UDP, and nominates one that answers.
 //!
 //! RFC 8445 §8.1.1 has the controlling side nominate once. Browsers and `libnice` take a later
 //! nomination of a pair with a higher priority all the same, and whoever does not goes on sending
@@ -127,25 +126,11 @@ impl IceTransport {
     pub(super) fn on_answer(&mut self, asker: Asker, path: Path) {
         if asker == Asker::Nomination {
             self.paths.select(path);
-        } else if !self.paths.is_settled() {
-            self.nominate_direct();
         } else if asker == Asker::Consent && self.agent.role() && self.search.is_some() {
             let current = self.paths.current();
             if current.is_some_and(|current| self.worth(path) > self.worth(current)) {
                 self.send_own_check(path, Asker::Nomination);
             }
-        }
-    }
-
-    /// Nothing is nominated yet, and a direct path works: there is nothing to wait for.
-    pub(super) fn nominate_direct(&mut self) {
-        if !self.agent.role() || self.paths.is_settled() {
-            return;
-        }
-        let is_direct = |path: &Path| self.worth(*path) == Worth::Direct;
-        let direct = self.paths.valid().find(is_direct);
-        if let Some(path) = direct {
-            self.send_own_check(path, Asker::Nomination);
         }
     }
 }

@@ -76,6 +76,18 @@ pub(super) fn role_in(datagram: &[u8]) -> Option<Role> {
     })
 }
 
+/// The request that a role conflict error answers; `None` for other messages.
+pub(super) fn refused_role(datagram: &[u8]) -> Option<TransactionId> {
+    match StunSummary::of(datagram)? {
+        StunSummary::RoleConflict { transaction } => Some(transaction),
+        _ => None,
+    }
+}
+
+pub(super) fn transaction_of(datagram: &[u8]) -> Option<TransactionId> {
+    StunMessage::parse(datagram).map(|message| message.transaction())
+}
+
 /// What an agent says of its role in its checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Role {

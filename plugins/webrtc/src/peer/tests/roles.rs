@@ -141,6 +141,94 @@ fn pass(peer: &mut Peer, now: &mut Instant, time: Duration, open: &[Path]) -> Ve
     }
 }
 
+/// `aiortc` begins before we have its answer, and repeats a check after half a second.
+#[test]
+fn checks_before_the_answer_are_answered_with_it() {
+    let now = Instant::now();
+    let mut peer = Peer::new(config("server", true), now).unwrap();
+    peer.add_local_candidate(now, LocalCandidate::host(address(LOCAL)))
+        .unwrap();
+    let early = check(attribute::ICE_CONTROLLED, 1);
+    let mut forged = early.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let at = forged.len() - 20;
+    forged[at] ^= 1;
+    let inbound = peer.handle_carried(now, udp("203.0.113.2:2"), &mut forged);
+    assert_eq!(inbound, Inbound::Dropped(DropReason::Stun));
+    for port in 3..100 {
+        let other = udp(&format!("203.0.113.3:{port}"));
+        receive(&mut peer, now, other, early.clone());
+    }
+    receive(&mut peer, now, udp(HOME), early.clone());
+    receive(&mut peer, now, udp(HOME), early.clone());
+    assert_eq!(peer.poll_transmit(), None);
+    let remote = RemoteParameters {
+        credentials: credentials("browser"),
+        fingerprint: Fingerprint::sha256(b""),
+        dtls_role: DtlsRole::Client,
+    };
+    peer.set_remote(now, remote).unwrap();
+    let transmits: Vec<Transmit> = std::iter::from_fn(|| peer.poll_transmit()).collect();
+    let answers = transmits.iter().filter(|transmit| {
+        let message = StunMessage::parse(&transmit.bytes).unwrap();
+        message.kind() == kind::BINDING_SUCCESS
+    });
+    let answered: Vec<SocketAddr> = answers.map(|answer| answer.path.remote).collect();
+    assert_eq!(answered.len(), 16, "{answered:?}");
+    assert_eq!(answered.last(), Some(&address(HOME)));
+}
+
+/// RFC 8839 §5.4 wants 4 and 22 characters at least, which not every stack has, and no colon, which
+/// USERNAME has between the two fragments.
+#[test]
+fn credentials_of_the_peer_may_have_any_length() {
+    let now = Instant::now();
+    let long = "app+webrtc+v1/0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    for (ufrag, password) in [
+        ("a", "b"),
+        ("7ia", "skq8t2d6881dsdi6k498oocq"),
+        ("Ab3d", "1rWRyRkaDGkJ0WoH1gRZQ"),
+        ("3f2a9c", "51d7b2c0"),
+        ("x:y", "p:q"),
+        (&format!("{long}:{long}"), &format!("{long}:{long}")),
+        (&"Q".repeat(256), &"m".repeat(256)),
+    ] {
+        let mut peer = Peer::new(config("server", false), now).unwrap();
+        peer.add_local_candidate(now, LocalCandidate::host(address(LOCAL)))
+            .unwrap();
+        let remote = RemoteParameters {
+            credentials: IceCredentials {
+                ufrag: ufrag.to_owned(),
+                password: password.to_owned(),
+            },
+            fingerprint: Fingerprint::sha256(b""),
+            dtls_role: DtlsRole::Client,
+        };
+        peer.set_remote(now, remote).unwrap();
+        let username = format!("{}:{ufrag}", credentials("server").ufrag);
+        let transaction = crate::peer::stun::new_transaction();
+        let check = StunBuilder::new(kind::BINDING_REQUEST, transaction)
+            .add(attribute::USERNAME, username.as_bytes())
+            .add(attribute::ICE_CONTROLLING, &[7; 8])
+            .add(attribute::USE_CANDIDATE, &[])
+            .add(attribute::PRIORITY, &100u32.to_be_bytes())
+            .integrity(credentials("server").password.as_bytes())
+            .fingerprint()
+            .build();
+        receive(&mut peer, now, udp(HOME), check);
+        for check in sent(&mut peer) {
+            let request = StunMessage::parse(&check.bytes).unwrap();
+            let answer = StunBuilder::new(kind::BINDING_SUCCESS, request.transaction())
+                .address(attribute::XOR_MAPPED_ADDRESS, address(LOCAL))
+                .integrity(password.as_bytes())
+                .fingerprint()
+                .build();
+            receive(&mut peer, now, check.path, answer);
+        }
+        assert_eq!(peer.path(), Some(udp(HOME)), "{ufrag}");
+    }
+}
+
 /// Both made the first offer, say, or neither; tie-breakers decide (RFC 8445 §7.3.1.1).
 #[test]
 fn agents_of_one_role_agree_on_two() {
@@ -246,7 +334,8 @@ fn a_direct_path_is_nominated_at_once() {
     let role = attribute::ICE_CONTROLLED;
     receive(&mut peer, now, udp(HOME), check(role, 1));
     let open = [udp(HOME)];
-    let checks = pass(&mut peer, &mut now, Duration::from_millis(1), &open);
+    // The agent steps each 20 ms where nothing takes any time.
+    let checks = pass(&mut peer, &mut now, Duration::from_millis(25), &open);
     assert!(checks.iter().any(|check| check.nominates));
     assert_eq!(peer.path(), Some(udp(HOME)));
     let ready = PeerEvent::IceState(IceState::Ready);
@@ -268,7 +357,7 @@ fn tcp_waits_a_little_for_udp() {
         "before a nomination it is used"
     );
     receive(&mut peer, now, udp(HOME), check(role, 1));
-    pass(&mut peer, &mut now, Duration::from_millis(10), &both);
+    pass(&mut peer, &mut now, Duration::from_millis(25), &both);
     assert_eq!(peer.path(), Some(udp(HOME)));
     pass(&mut peer, &mut now, Duration::from_secs(20), &both);
     assert_eq!(peer.path(), Some(udp(HOME)), "and it stays");
