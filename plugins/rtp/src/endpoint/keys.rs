@@ -77,9 +77,9 @@ fn random(suite: CryptoSuite) -> InlineKey {
 fn of_bytes(suite: CryptoSuite, mut bytes: Vec<u8>) -> Result<InlineKey> {
     if bytes.len() != length(suite) {
         let (has, needs) = (bytes.len(), length(suite));
-        return Err(refused(&format!(
-            "the key has {has} bytes, but {suite} needs {needs}: master key and salt"
-        )));
+        tracing::debug!(has, needs, %suite, "a key and salt of another size");
+        // Kurento's words, which clients compare.
+        return Err(Error::illegal_parameter("Master key size is wrong"));
     }
     let salt = bytes.split_off(suite.key_bytes());
     Ok(InlineKey {

@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     /// Held for the whole of a negotiation; the session only for a moment, because shards take it, too.
     negotiating: Mutex<()>,
     session: Mutex<Session>,
-    states: Mutex<Vec<State>>,
+    states: Mutex<States>,
     /// Why a section was lost, after which the endpoint does nothing any more.
     failure: OnceLock<String>,
     /// A source feeds the video that is sent.
@@ -73,12 +73,22 @@ struct Section {
     sink: Option<Arc<SinkPad>>,
 }
 
-/// What one section last told.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    kind: MediaKind,
-    connected: bool,
-    media: bool,
+/// What is told of all sections together.
+#[derive(Default)]
+struct States {
+    /// There has been a negotiation: packets may go both ways from then on, and nothing more is connected.
+    negotiated: bool,
+    /// Kinds of which media comes.
+    active: Vec<MediaKind>,
+}
+
+impl States {
+    fn overall(&self) -> Overall {
+        Overall {
+            connected: self.negotiated,
+            media: !self.active.is_empty(),
+        }
+    }
 }
 
 impl Shared {
@@ -92,7 +102,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn states(&self) -> MutexGuard<'_, Vec<State>> {
+    fn states(&self) -> MutexGuard<'_, States> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,15 +114,15 @@ impl Shared {
     }
 
     fn overall(&self) -> Overall {
-        overall(&self.states())
+        self.states().overall()
     }
 
     /// Notes something about the sections, and tells what it means for all of them.
-    fn change_states(&self, change: impl FnOnce(&mut Vec<State>)) {
+    fn change_states(&self, change: impl FnOnce(&mut States)) {
         let mut states = self.states();
-        let before = overall(&states);
+        let before = states.overall();
         change(&mut states);
-        let after = overall(&states);
+        let after = states.overall();
         drop(states);
         methods::tell_overall(&self.context, before, after);
     }
@@ -144,7 +154,7 @@ impl Shared {
         tracing::error!(endpoint = id, reason = text, "the endpoint has failed");
         let text = format!("the endpoint has failed, release it: {text}");
         self.context.error("UNEXPECTED_ELEMENT_ERROR", 40003, &text);
-        self.change_states(Vec::clear);
+        self.change_states(|states| *states = States::default());
     }
 
     /// Ends all sections: their peers are told, their pads closed. Not with the session locked, which the
@@ -162,10 +172,6 @@ impl Shared {
             self.shard.close(token);
         }
     }
-}
-
-fn overall(states: &[State]) -> Overall {
-    Overall::of(states.iter().map(|state| (state.connected, state.media)))
 }
 
 impl Element for Endpoint {

@@ -31,9 +31,9 @@ impl LinkObserver for SectionObserver {
             return;
         };
         endpoint.change_states(|states| {
-            let of_kind = states.iter_mut().find(|state| state.kind == self.kind);
-            if let Some(state) = of_kind {
-                state.media = active;
+            states.active.retain(|kind| *kind != self.kind);
+            if active {
+                states.active.push(self.kind);
             }
         });
     }

@@ -17,7 +17,7 @@ use rivero_uri::{Policy, UriSettings};
 use url::Host;
 
 use super::{
-    Section, Shared, State,
+    Section, Shared,
     observer::{SectionObserver, SectionSink, SectionSource},
 };
 use crate::{
@@ -64,28 +64,15 @@ impl Shared {
         if session.exchange.released {
             return Err(rivero_endpoint::error::already_negotiated());
         }
-        let mut connected = Vec::new();
         for section in &mut session.sections {
             let of_kind =
                 |media: &&NegotiatedRtpMedia| kind(&media.media.kind) == Some(section.kind);
             let media = negotiated.media.iter().find(of_kind);
-            connected.extend(media.map(|_| section.kind));
             let terms = self.terms(section, media)?;
             self.carry_out(section, terms);
         }
         drop(session);
-        self.change_states(|states| {
-            for kind in connected {
-                match states.iter_mut().find(|state| state.kind == kind) {
-                    Some(state) => state.connected = true,
-                    None => states.push(State {
-                        kind,
-                        connected: true,
-                        media: false,
-                    }),
-                }
-            }
-        });
+        self.change_states(|states| states.negotiated = true);
         Ok(())
     }
 
