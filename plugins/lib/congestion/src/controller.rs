@@ -98,7 +98,9 @@ impl CongestionController {
             return;
         }
         for report in &self.reports {
-            self.losses.packets += 1;
+            // One that comes late was counted when it was missing, and is not lost after all.
+            self.losses.packets += u32::from(!report.again);
+            self.losses.lost = self.losses.lost.saturating_sub(u32::from(report.again));
             let Some(arrival) = report.arrival else {
                 self.losses.lost += 1;
                 self.queue.lost();

@@ -273,6 +273,7 @@ mod tests {
                 arrival: None,
                 length: BYTES,
                 cluster: *cluster,
+                again: false,
             };
             prober.arrived(&report, Duration::from_secs(1) + apart * number);
         }

@@ -406,6 +406,11 @@ impl Peer {
         self.events.pop_front()
     }
 
+    /// To the peer and back on the path in use, by the checks for consent (RFC 7675).
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.ice.round_trip()
+    }
+
     /// Where media is to be sent: the nominated path, before nomination one that works.
     #[inline]
     #[must_use]

@@ -217,6 +217,7 @@ impl Session {
 
     /// Goes on with a probe.
     pub(super) fn probe<P: Protect>(&mut self, now: Instant, protect: &mut P) {
+        let at = self.clock.at(now);
         let bandwidth = &mut self.bandwidth;
         let Some(congestion) = bandwidth.congestion.as_deref_mut() else {
             return;
@@ -234,14 +235,15 @@ impl Session {
             let turn = bandwidth.probe_turn;
             let sent = self
                 .outbox
-                .queue(|out| sender.write_probe(now, protect, congestion, turn, out));
+                .queue(|out| sender.write_probe(at, protect, congestion, turn, out));
             missing = missing.saturating_sub(sent.unwrap_or(0));
         }
     }
 
-    /// To the peer and back, once it has answered a report.
+    /// To the peer and back, once it has answered a report, or by what else asks on its path.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         let mut senders = self.tracks.senders();
-        senders.find_map(|sender| sender.statistics().round_trip())
+        let reported = senders.find_map(|sender| sender.statistics().round_trip());
+        reported.or(self.path_round_trip)
     }
 }

@@ -10,7 +10,7 @@ mod reports;
 mod snapshot;
 mod track;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use rivero_rtp::RtpHeader;
@@ -37,6 +37,9 @@ pub use track::Track;
 pub enum SessionEvent {
     /// RTP or RTCP comes from the peer, or has ceased to.
     MediaActive(bool),
+    /// The peer sends video, but for some seconds none of the keyframes that it was asked for. Said once
+    /// for each that does not come.
+    KeyframeMissing,
 }
 
 /// An RTP session with one peer.
@@ -58,6 +61,8 @@ pub struct Session {
     /// Once `bandwidth` knows a limit.
     pacer: Option<Box<VideoPacer>>,
     activity: Activity,
+    /// To the peer and back, as its owner says.
+    path_round_trip: Option<Duration>,
     outbox: Outbox,
     /// Media can be protected and sent.
     connected: bool,
@@ -77,6 +82,7 @@ impl Session {
             bandwidth: Bandwidth::default(),
             pacer: None,
             activity: Activity::default(),
+            path_round_trip: None,
             outbox: Outbox::default(),
             connected: false,
         }
@@ -141,7 +147,7 @@ impl Session {
             self.arrivals.media_ssrc = header.ssrc;
         }
         receiver.on_rtp(self.clock.at(now), header, packet, &self.sender_clock);
-        if receiver.take_encoding_began() {
+        if receiver.take_encodings_changed() {
             receiver.publish_encodings(now);
         }
     }
@@ -257,7 +263,12 @@ impl Session {
     /// What happened.
     #[inline]
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.activity.poll_change().map(SessionEvent::MediaActive)
+        let change = self.activity.poll_change().map(SessionEvent::MediaActive);
+        change.or_else(|| {
+            let mut receivers = self.tracks.receivers_mut();
+            let is_missing = receivers.any(crate::Receiver::take_keyframe_missing);
+            is_missing.then_some(SessionEvent::KeyframeMissing)
+        })
     }
 }
 

@@ -135,14 +135,9 @@ impl Session {
         };
         let (congestion, packet) = (self.bandwidth.congestion(), &waiting.packet);
         match waiting.again {
-            Some(number) => sender.write_retransmission(
-                now.instant,
-                protect,
-                congestion,
-                number,
-                packet,
-                buffer,
-            ),
+            Some(number) => {
+                sender.write_retransmission(now, protect, congestion, number, packet, buffer)
+            }
             None => sender.write_packet(now, protect, congestion, packet, 0, buffer),
         }
     }
