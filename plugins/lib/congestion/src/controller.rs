@@ -6,9 +6,10 @@ use rivero_rtp::rtcp::TransportFeedback;
 
 use crate::{
     history::{Report, SentHistory},
-    probe::Prober,
+    probe::{Found, Prober},
     queue::StandingQueue,
     rate::{Ceiling, RateControl, Usage},
+    start::{Start, Train},
     throughput::Throughput,
     trend::Trend,
 };
@@ -38,6 +39,8 @@ pub struct CongestionController {
     losses: Losses,
     /// When something better was last wished for, and what that makes of growth.
     wished: Option<(Instant, Ceiling)>,
+    /// While nothing has shown a limit and what is sent begins with little.
+    start: Option<Start>,
 }
 
 #[derive(Default)]
@@ -61,7 +64,33 @@ impl CongestionController {
             last_feedback: None,
             losses: Losses::default(),
             wished: None,
+            start: None,
         }
+    }
+
+    /// What is sent begins with as much as a path of `bits_per_second` carries.
+    pub fn begin_with(&mut self, bits_per_second: u64) {
+        if self.rate.estimate().is_none() {
+            self.start = Some(Start::new(bits_per_second));
+        }
+    }
+
+    /// Nothing is assumed any more.
+    pub fn end_start(&mut self) {
+        self.start = None;
+    }
+
+    /// Bit/s, the pace at which to send what comes first, while that is assumed.
+    pub fn start_pace(&self) -> Option<u64> {
+        let start = self.start.as_ref()?;
+        self.rate.estimate().is_none().then_some(start.pace)
+    }
+
+    /// Bit/s that the path is assumed to carry, while nothing has shown a limit and what is sent has
+    /// [begun](Self::begin_with) with little.
+    pub fn assumed(&self) -> Option<u64> {
+        let start = self.start.as_ref()?;
+        self.rate.estimate().is_none().then_some(start.assumed)
     }
 
     /// The transport-wide number of the next packet.
@@ -120,14 +149,32 @@ impl CongestionController {
             .filter(|(at, _)| now.saturating_duration_since(*at) < WISH_TIME);
         let ceiling = wished.map_or(Ceiling::Arriving, |(_, ceiling)| ceiling);
         self.rate.set_ceiling(ceiling);
+        if let (Some(start), Some(train)) = (&mut self.start, Train::of(&self.reports))
+            && let Some(limit) = start.on_train(train)
+        {
+            // The first keyframe was more than the path carries at once. That shows sooner than in a trend.
+            self.rate.begin(now, limit);
+        }
         self.rate
             .update(now, self.trend.usage(), standing, arriving, rtt);
         self.look_at_losses(now, arriving);
-        let estimate = self.rate.estimate().unwrap_or(u64::MAX);
-        if let Some(found) = self.prober.result(now, estimate)
+        let known = self.rate.estimate().or(self.assumed());
+        if let Some(found) = self.prober.result(now, known.unwrap_or(u64::MAX))
             && self.is_calm()
         {
-            self.rate.found(now, found);
+            self.on_found(now, found);
+        }
+    }
+
+    fn on_found(&mut self, now: Instant, found: Found) {
+        let starts = self.rate.estimate().is_none();
+        match self.start.as_mut().filter(|_| starts) {
+            Some(start) => {
+                if let Some(limit) = start.on_found(found) {
+                    self.rate.begin(now, limit);
+                }
+            }
+            None => self.rate.found(now, found.rate),
         }
     }
 
@@ -169,6 +216,7 @@ impl CongestionController {
     /// the path carries it. Where probes cannot be sent it is tried in the end.
     pub fn seek(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
         let Some(estimate) = self.rate.estimate() else {
+            self.seek_at_start(now, bits_per_second, can_probe);
             return;
         };
         let ceiling = if can_probe {
@@ -179,6 +227,18 @@ impl CongestionController {
         self.wished = Some((now, ceiling));
         if can_probe && bits_per_second > estimate && self.is_calm() {
             self.prober.begin(now, estimate, bits_per_second);
+        }
+    }
+
+    fn seek_at_start(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
+        let is_calm = self.is_calm();
+        let Some(start) = self.start.as_mut().filter(|_| is_calm) else {
+            return;
+        };
+        if !can_probe {
+            start.step(now, bits_per_second);
+        } else if bits_per_second > start.assumed {
+            self.prober.begin(now, start.assumed, bits_per_second);
         }
     }
 

@@ -254,6 +254,15 @@ impl RateControl {
         }
     }
 
+    /// Nothing had shown a limit, and something has.
+    pub(crate) fn begin(&mut self, now: Instant, bits_per_second: u64) {
+        if self.estimate.is_none() {
+            self.estimate = Some(float(bits_per_second).max(FLOOR));
+            self.last_update = Some(now);
+            self.last_decrease = Some(now);
+        }
+    }
+
     /// The path is there again.
     pub(crate) fn resume(&mut self, now: Instant) {
         self.state = State::Hold;

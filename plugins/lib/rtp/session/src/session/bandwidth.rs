@@ -63,6 +63,11 @@ impl Bandwidth {
         Some((congestion.estimate()?, congestion.overflows()))
     }
 
+    /// Bit/s, the pace of what is sent before anything is known.
+    pub(super) fn start_pace(&self) -> Option<u64> {
+        self.congestion.as_deref()?.start_pace()
+    }
+
     /// Bit/s that arrive at the peer, as far as it reports arrivals.
     pub(super) fn arriving_bitrate(&self) -> Option<u64> {
         self.congestion.as_deref()?.arriving_bitrate()
@@ -147,10 +152,12 @@ impl Session {
             return;
         };
         congestion.on_feedback(now, feedback, round_trip);
-        // In this order: what a lower estimate brings about is paced by it already.
+        // In this order: what a lower estimate brings about is paced by it already; and an estimate is
+        // told before what was assumed ends.
         self.follow_estimate(now);
         self.limit_sources();
-        self.seek_better(now);
+        let better = self.seek_better(now);
+        self.on_start_feedback(now, better);
     }
 
     /// The peer tells its own estimate, bit/s. It is about the whole path.
@@ -184,6 +191,7 @@ impl Session {
             receiver.measure(now);
         }
         self.seek_better(now);
+        self.end_start_if_late(now);
     }
 
     /// Tells the sources of video what this peer can take.
@@ -194,16 +202,13 @@ impl Session {
         }
     }
 
-    /// Finds out whether the path carries a better encoding, if there is one.
-    fn seek_better(&mut self, now: Instant) {
-        // Where nothing has shown a limit, the best is being sent already.
-        if self.bandwidth.measured().is_none() {
-            return;
-        }
+    /// Finds out whether the path carries a better encoding, if there is one; gives its bit/s.
+    fn seek_better(&mut self, now: Instant) -> Option<u64> {
+        // Else the best is being sent already.
+        let congestion = self.bandwidth.congestion()?;
+        congestion.estimate().or(congestion.assumed())?;
         let better = |sender: &mut Sender| sender.next_bitrate();
-        let Some(next) = self.tracks.video_senders_mut().filter_map(better).max() else {
-            return;
-        };
+        let next = self.tracks.video_senders_mut().filter_map(better).max()?;
         let (more, of) = SAFETY;
         let wish = next * more / of + self.bandwidth.sound.bits_per_second;
         let can_probe = self
@@ -213,6 +218,7 @@ impl Session {
         if let Some(congestion) = self.bandwidth.congestion() {
             congestion.seek(now, wish, can_probe);
         }
+        Some(next)
     }
 
     /// Goes on with a probe.

@@ -106,7 +106,7 @@ impl Session {
             return;
         };
         let missing = sender.on_nack(now, lost, waited);
-        if self.is_paced(track) {
+        if self.is_paced(now.instant, track) {
             self.retransmit_paced(now.instant, track, missing, protect);
             return;
         }

@@ -8,6 +8,7 @@ mod pacing;
 mod report_timer;
 mod reports;
 mod snapshot;
+mod start;
 mod track;
 
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use bandwidth::{ArrivalReports, Bandwidth};
 use outbox::Outbox;
 use pacing::VideoPacer;
 use reports::Reports;
+use start::Start;
 use track::Tracks;
 
 pub use snapshot::{SentSnapshot, SessionSnapshot};
@@ -60,6 +62,7 @@ pub struct Session {
     bandwidth: Bandwidth,
     /// Once `bandwidth` knows a limit.
     pacer: Option<Box<VideoPacer>>,
+    start: Start,
     activity: Activity,
     /// To the peer and back, as its owner says.
     path_round_trip: Option<Duration>,
@@ -81,6 +84,7 @@ impl Session {
             arrivals: ArrivalReports::default(),
             bandwidth: Bandwidth::default(),
             pacer: None,
+            start: Start::default(),
             activity: Activity::default(),
             path_round_trip: None,
             outbox: Outbox::default(),
@@ -120,6 +124,7 @@ impl Session {
     pub fn set_connected(&mut self, now: Instant, connected: bool) {
         self.connected = connected;
         if connected {
+            self.start_low();
             self.tracks.senders().for_each(crate::Sender::start);
             self.limit_sources();
             self.reports.timer.begin(now);
@@ -173,7 +178,7 @@ impl Session {
         protect: &mut P,
         datagrams: &mut D,
     ) -> bool {
-        if self.is_paced(track) {
+        if self.is_paced(now, track) {
             self.reports.timer.begin(now);
             self.forward_paced(now, track, packets, selection, protect, datagrams);
             // What waits leaves when its turn comes.
