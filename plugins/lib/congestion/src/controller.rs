@@ -116,7 +116,9 @@ impl CongestionController {
         let silent = |last: Instant| now.saturating_duration_since(last) > OUTAGE;
         let after_outage = self.last_feedback.replace(now).is_some_and(silent);
         self.reports.clear();
-        self.history.reported(feedback, &mut self.reports);
+        if !self.history.reported(feedback, &mut self.reports) {
+            self.throughput.cut();
+        }
         if after_outage {
             // Losses of a path that was away say nothing about what it carries.
             self.trend = Trend::default();
@@ -142,7 +144,7 @@ impl CongestionController {
                 self.prober.arrived(report, arrival);
             }
         }
-        let arriving = self.throughput.bits_per_second();
+        let arriving = self.throughput.at_present();
         let standing = self.queue.is_standing();
         let wished = self
             .wished
@@ -210,6 +212,11 @@ impl CongestionController {
     /// Bit/s that arrive at the peer, as far as it reports.
     pub fn arriving_bitrate(&self) -> Option<u64> {
         self.throughput.bits_per_second()
+    }
+
+    /// Bit/s that the path carried not long ago, where it is given much less now.
+    pub fn formerly_carried(&self, now: Instant) -> Option<u64> {
+        self.rate.formerly_carried(now)
     }
 
     /// There is something better to send, of this many bit/s in all: finds out, at times, whether

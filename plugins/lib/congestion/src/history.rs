@@ -51,6 +51,8 @@ pub(crate) struct SentHistory {
     ring: Vec<Sent>,
     /// The number of the latest packet. Begins above 0, so that a free place is none.
     latest: u64,
+    /// The highest number that was reported, 0 before the first.
+    reported: u64,
     references: Reference,
 }
 
@@ -60,6 +62,7 @@ impl SentHistory {
             origin,
             ring: Vec::new(),
             latest: LENGTH,
+            reported: 0,
             references: Reference::default(),
         }
     }
@@ -131,7 +134,14 @@ impl SentHistory {
     /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
     /// arrived at most once, and as lost at most once, however often the peer's reports overlap; one that
     /// was reported lost may have come late.
-    pub(crate) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
+    ///
+    /// `false` where feedback before this was lost: there are packets between that nothing is known of.
+    pub(crate) fn reported(
+        &mut self,
+        feedback: &TransportFeedback<'_>,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        let (mut follows, mut is_first) = (true, true);
         let mut at = self.references.extend(feedback.reference_time);
         for (number, delta) in feedback.statuses() {
             let arrival = delta.map(|delta| {
@@ -139,6 +149,10 @@ impl SentHistory {
                 Duration::from_micros(u64::try_from(at).unwrap_or(0))
             });
             let number = self.extended(number);
+            if std::mem::take(&mut is_first) {
+                follows = self.reported == 0 || number <= self.reported + 1;
+            }
+            self.reported = self.reported.max(number.min(self.latest));
             let Some(sent) = self.place(number).filter(|sent| sent.number == number) else {
                 continue;
             };
@@ -158,6 +172,7 @@ impl SentHistory {
                 sent.reported_lost = true;
             }
         }
+        follows
     }
 }
 

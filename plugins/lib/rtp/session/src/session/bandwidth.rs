@@ -208,7 +208,10 @@ impl Session {
         let congestion = self.bandwidth.congestion()?;
         congestion.estimate().or(congestion.assumed())?;
         let better = |sender: &mut Sender| sender.next_bitrate();
-        let next = self.tracks.video_senders_mut().filter_map(better).max()?;
+        let next = self.tracks.video_senders_mut().filter_map(better).max();
+        let congestion = self.bandwidth.congestion()?;
+        // An encoder that follows the estimate is better with more, too, which it had.
+        let next = next.max(congestion.formerly_carried(now))?;
         let (more, of) = SAFETY;
         let wish = next * more / of + self.bandwidth.sound.bits_per_second;
         let can_probe = self
