@@ -39,6 +39,8 @@ pub struct CongestionController {
     losses: Losses,
     /// When something better was last wished for, and what that makes of growth.
     wished: Option<(Instant, Ceiling)>,
+    /// The latest probe was for what the path carried before.
+    recovers: bool,
     /// While nothing has shown a limit and what is sent begins with little.
     start: Option<Start>,
 }
@@ -64,6 +66,7 @@ impl CongestionController {
             last_feedback: None,
             losses: Losses::default(),
             wished: None,
+            recovers: false,
             start: None,
         }
     }
@@ -176,6 +179,8 @@ impl CongestionController {
                     self.rate.begin(now, limit);
                 }
             }
+            // What others have taken since is theirs: half a success is none then.
+            None if self.recovers && !found.is_all => {}
             None => self.rate.found(now, found.rate),
         }
     }
@@ -214,26 +219,40 @@ impl CongestionController {
         self.throughput.bits_per_second()
     }
 
-    /// Bit/s that the path carried not long ago, where it is given much less now.
-    pub fn formerly_carried(&self, now: Instant) -> Option<u64> {
-        self.rate.formerly_carried(now)
+    /// The same as [`seek`](Self::seek) where nothing better is known, but the path carried more not long
+    /// ago than it is given now.
+    pub fn recover(&mut self, now: Instant, can_probe: bool) {
+        if let Some(former) = self.rate.formerly_carried(now).filter(|_| can_probe) {
+            self.recovers = true;
+            self.probe(now, former);
+        }
+    }
+
+    fn probe(&mut self, now: Instant, bits_per_second: u64) {
+        if let Some(estimate) = self.rate.estimate()
+            && bits_per_second > estimate
+            && self.is_calm()
+        {
+            self.prober.begin(now, estimate, bits_per_second);
+        }
     }
 
     /// There is something better to send, of this many bit/s in all: finds out, at times, whether
     /// the path carries it. Where probes cannot be sent it is tried in the end.
     pub fn seek(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
-        let Some(estimate) = self.rate.estimate() else {
+        self.recovers = false;
+        if self.rate.estimate().is_none() {
             self.seek_at_start(now, bits_per_second, can_probe);
             return;
-        };
+        }
         let ceiling = if can_probe {
             Ceiling::Probed
         } else {
             Ceiling::Wished(bits_per_second)
         };
         self.wished = Some((now, ceiling));
-        if can_probe && bits_per_second > estimate && self.is_calm() {
-            self.prober.begin(now, estimate, bits_per_second);
+        if can_probe {
+            self.probe(now, bits_per_second);
         }
     }
 

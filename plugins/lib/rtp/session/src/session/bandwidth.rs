@@ -209,18 +209,19 @@ impl Session {
         congestion.estimate().or(congestion.assumed())?;
         let better = |sender: &mut Sender| sender.next_bitrate();
         let next = self.tracks.video_senders_mut().filter_map(better).max();
-        let congestion = self.bandwidth.congestion()?;
-        // An encoder that follows the estimate is better with more, too, which it had.
-        let next = next.max(congestion.formerly_carried(now))?;
-        let (more, of) = SAFETY;
-        let wish = next * more / of + self.bandwidth.sound.bits_per_second;
         let can_probe = self
             .tracks
             .video_senders_mut()
             .any(|video| video.can_probe());
-        if let Some(congestion) = self.bandwidth.congestion() {
-            congestion.seek(now, wish, can_probe);
-        }
+        let sound = self.bandwidth.sound.bits_per_second;
+        let congestion = self.bandwidth.congestion()?;
+        let Some(next) = next else {
+            // An encoder that follows the estimate would be better with what it had, too.
+            congestion.recover(now, can_probe);
+            return None;
+        };
+        let (more, of) = SAFETY;
+        congestion.seek(now, next * more / of + sound, can_probe);
         Some(next)
     }
 
