@@ -23,6 +23,9 @@ const LOSS_WINDOW: Duration = Duration::from_millis(400);
 /// Lost packets that need no more looking when they are a quarter of all and a queue is full.
 const MANY_LOST: u32 = 8;
 
+/// Of an estimate, per cent: whoever sends less does so for other reasons, and would not send more.
+const USED: u64 = 80;
+
 /// How long a wish lasts: it is repeated with each feedback and report.
 const WISH_TIME: Duration = Duration::from_secs(2);
 
@@ -39,8 +42,8 @@ pub struct CongestionController {
     losses: Losses,
     /// When something better was last wished for, and what that makes of growth.
     wished: Option<(Instant, Ceiling)>,
-    /// The latest probe was for what the path carried before.
-    recovers: bool,
+    /// The latest probe was for what the path carried before, bit/s.
+    recovers: Option<u64>,
     /// While nothing has shown a limit and what is sent begins with little.
     start: Option<Start>,
 }
@@ -66,7 +69,7 @@ impl CongestionController {
             last_feedback: None,
             losses: Losses::default(),
             wished: None,
-            recovers: false,
+            recovers: None,
             start: None,
         }
     }
@@ -147,6 +150,9 @@ impl CongestionController {
                 self.prober.arrived(report, arrival);
             }
         }
+        if let Some(arriving) = self.throughput.bits_per_second() {
+            self.rate.on_arriving(now, arriving);
+        }
         let arriving = self.throughput.at_present();
         let standing = self.queue.is_standing();
         let wished = self
@@ -180,8 +186,11 @@ impl CongestionController {
                 }
             }
             // What others have taken since is theirs: half a success is none then.
-            None if self.recovers && !found.is_all => {}
-            None => self.rate.found(now, found.rate),
+            None if self.recovers.is_some() && !found.is_all => {}
+            None => {
+                let most = self.recovers.unwrap_or(u64::MAX);
+                self.rate.found(now, found.rate.min(most));
+            }
         }
     }
 
@@ -220,10 +229,16 @@ impl CongestionController {
     }
 
     /// The same as [`seek`](Self::seek) where nothing better is known, but the path carried more not long
-    /// ago than it is given now.
+    /// ago than it is given now, and what it is given is used.
     pub fn recover(&mut self, now: Instant, can_probe: bool) {
-        if let Some(former) = self.rate.formerly_carried(now).filter(|_| can_probe) {
-            self.recovers = true;
+        let estimate = self.rate.estimate();
+        let arriving = self.throughput.bits_per_second();
+        let is_used = estimate
+            .zip(arriving)
+            .is_some_and(|(estimate, arriving)| arriving >= estimate / 100 * USED);
+        let former = self.rate.formerly_carried(now);
+        if let Some(former) = former.filter(|_| can_probe && is_used) {
+            self.recovers = Some(former);
             self.probe(now, former);
         }
     }
@@ -240,7 +255,7 @@ impl CongestionController {
     /// There is something better to send, of this many bit/s in all: finds out, at times, whether
     /// the path carries it. Where probes cannot be sent it is tried in the end.
     pub fn seek(&mut self, now: Instant, bits_per_second: u64, can_probe: bool) {
-        self.recovers = false;
+        self.recovers = None;
         if self.rate.estimate().is_none() {
             self.seek_at_start(now, bits_per_second, can_probe);
             return;

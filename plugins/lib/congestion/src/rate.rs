@@ -123,12 +123,6 @@ impl RateControl {
         let Some(arriving) = arriving.map(float) else {
             return;
         };
-        let is_past = |(at, most): (Instant, f64)| {
-            arriving >= most || now.saturating_duration_since(at) > PEAK_TIME
-        };
-        if self.peak.is_none_or(is_past) {
-            self.peak = Some((now, arriving));
-        }
         if !standing {
             self.drained = None;
         }
@@ -250,6 +244,17 @@ impl RateControl {
             };
             self.estimate = Some(target.min(most).min(present).max(FLOOR));
             self.last_decrease = Some(now);
+        }
+    }
+
+    /// So many bit/s arrive, on average.
+    pub(crate) fn on_arriving(&mut self, now: Instant, bits_per_second: u64) {
+        let arriving = float(bits_per_second);
+        let is_past = |(at, most): (Instant, f64)| {
+            arriving >= most || now.saturating_duration_since(at) > PEAK_TIME
+        };
+        if self.peak.is_none_or(is_past) {
+            self.peak = Some((now, arriving));
         }
     }
 

@@ -10,7 +10,7 @@ const MIN_WINDOW: Duration = Duration::from_millis(150);
 /// or a better encoding that has begun, is no less than it is.
 const RECENT: Duration = Duration::from_millis(200);
 /// By how much more it has to be, in tenths. Frames that differ in size make it less.
-const RISEN: u64 = 13;
+const RISEN: u64 = 15;
 /// Packets that arrive within this time share an entry.
 const SLOT: Duration = Duration::from_millis(10);
 
