@@ -313,9 +313,7 @@ impl SourceHandler for TrackSource {
                     link.set_viewers_limit(now, bits_per_second);
                 });
             }
-            Upstream::LayerWish { .. }
-            | Upstream::Loss { .. }
-            | Upstream::StartBitrate { .. } => {}
+            Upstream::LayerWish { .. } | Upstream::Loss { .. } | Upstream::StartBitrate { .. } => {}
         }
     }
 }

@@ -25,7 +25,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rivero_rtp::{OutgoingHeader, RtpHeader};

@@ -1,6 +1,12 @@
 //! H.264 whose parameter sets came once, or are in the description alone, has them before each picture that
 //! decoders begin with; and who asks for a keyframe in vain asks otherwise, and less often.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
+
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},

@@ -151,9 +151,11 @@ impl Streams {
     /// A frame of one encoding of several ended; `true` when it has left another one behind, which its
     /// sender has turned off.
     pub(super) fn on_frame_end(&mut self, now: Instant, ssrc: u32) -> bool {
-        let mut others = self.present.iter_mut();
-        let others = others.by_ref().filter(|stream| stream.ssrc != ssrc);
-        others.fold(false, |any, stream| stream.rate.on_other_frame(now) || any)
+        let mut any = false;
+        for stream in self.present.iter_mut().filter(|stream| stream.ssrc != ssrc) {
+            any |= stream.rate.on_other_frame(now);
+        }
+        any
     }
 
     /// When the peer is to be asked for a packet or for a keyframe.
