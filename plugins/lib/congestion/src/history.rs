@@ -353,29 +353,6 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_path_is_remembered_for_as_long_as_a_slow_one() {
-        let origin = Instant::now();
-        let mut history = SentHistory::new(origin);
-        let mut arrivals = TransportArrivals::new(origin);
-        // 5,000 packets in a second, of which the peer tells half a second later.
-        let number = history.next_number();
-        history.sent(origin, 1000, 0);
-        arrivals.received(origin, number);
-        for n in 1..2500u64 {
-            history.next_number();
-            history.sent(origin + Duration::from_micros(200 * n), 1000, 0);
-        }
-        let mut compound = CompoundBuilder::default();
-        arrivals.report(origin + Duration::from_millis(500), 1, 2, &mut compound);
-        assert_eq!(reports(&mut history, compound.as_bytes()).len(), 1);
-        for n in 0..100_000u64 {
-            history.next_number();
-            history.sent(origin + Duration::from_micros(n), 1000, 0);
-        }
-        assert_eq!(history.ring.len() as u64, LONGEST);
-    }
-
-    #[test]
     fn a_loss_is_told_once_however_often_it_is_reported() {
         let origin = Instant::now();
         let mut history = SentHistory::new(origin);

@@ -84,7 +84,7 @@ impl SourceHandler for SectionSource {
                     link.set_viewers_limit(now, bits_per_second);
                 });
             }
-            Upstream::LayerWish { .. } | Upstream::Loss { .. } => {}
+            Upstream::LayerWish { .. } | Upstream::Loss { .. } | Upstream::StartBitrate { .. } => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use rand::Rng;
 use rivero_endpoint::{
     error::unusable_offer,
     settings::{self, BaseRtpSettings},
-    tracks::{described_streams, epoch, extensions, kind, received_format, sent_format},
+    tracks::{described_streams, epoch, extensions, kind, received_format, sent_formats},
 };
 use rivero_plugin_api::{DEFAULT_DESCRIPTION, MediaKind, Result, SinkPad, SourcePad};
 use rivero_rtp_session::{
@@ -204,7 +204,7 @@ impl Shared {
                 let config = SenderConfig {
                     ssrc,
                     cname,
-                    formats: media.sent.iter().map(sent_format).collect(),
+                    formats: sent_formats(&media.sent),
                     extensions: extensions(&media.media),
                     // Below 32768, so that no peer misses the first roll-over (RFC 3711 §3.3.1).
                     sequence: random.random_range(0..0x4000),
