@@ -58,6 +58,10 @@ fn grows(container: Box<dyn Container>, extension: &str, codec: Codec, sound: Co
         let path = fixtures().join(&name).display().to_string();
         assert_eq!(decoded_sizes(&path, 0), ["160,90", "320,180"], "{name}");
         assert_eq!(decoded_sizes(&path, SECONDS + 2), ["320,180"], "{name}");
+        let pipeline = format!(
+            "-q filesrc location={path} ! decodebin name=all all. ! queue ! fakesink sync=false all. ! queue ! fakesink sync=false"
+        );
+        run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
     }
 }
 

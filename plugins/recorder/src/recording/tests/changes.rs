@@ -290,3 +290,26 @@ fn another_codec_begins_another_file_where_there_may_be_several() {
     let sound = block_times(&files[1], &live.recording.tracks, MediaKind::Audio);
     assert!(sound[0] <= 20 && sound.len() > 70, "{sound:?}");
 }
+
+#[test]
+fn a_single_file_keeps_its_codec_whatever_comes() {
+    let mut live = Live::new(Name::Webm, VP8, OPUS);
+    live.run(0, 1000).unwrap();
+    live.video = VP9;
+    live.audio = MONO;
+    live.run(1000, 2000).unwrap();
+    live.finish(2000);
+    assert!(live.output.files.is_empty());
+    assert_eq!(live.recording.tracks[0].codec, Codec::Vp8);
+}
+
+#[test]
+fn sound_of_other_channels_begins_another_file_where_there_may_be_several() {
+    let mut live = Live::new(Name::KurentoSplitRecorder, 0, OPUS);
+    live.recording.plan.split = 60_000 * MS;
+    live.run(0, 1000).unwrap();
+    live.audio = MONO;
+    live.run(1000, 2000).unwrap();
+    live.finish(2000);
+    assert_eq!(live.output.files.len(), 1);
+}
