@@ -74,7 +74,7 @@ fn an_mp4_that_grows() {
 
 #[test]
 fn a_matroska_file_that_grows() {
-    for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1] {
+    for codec in [Codec::Vp8, Codec::Vp9] {
         grows(
             Box::new(Matroska::webm(UNIX_EPOCH)),
             "webm",
@@ -82,14 +82,8 @@ fn a_matroska_file_that_grows() {
             Codec::Opus,
         );
     }
-    for codec in [Codec::H264, Codec::H265] {
-        grows(
-            Box::new(Matroska::mkv(UNIX_EPOCH)),
-            "mkv",
-            codec,
-            Codec::Aac,
-        );
-    }
+    let mkv = Box::new(Matroska::mkv(UNIX_EPOCH));
+    grows(mkv, "mkv", Codec::H264, Codec::Aac);
 }
 
 #[test]
