@@ -8,8 +8,6 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
 
-import { createFile } from 'mp4box';
-
 import { invoke } from './client.mjs';
 import { COLOURS } from './media.mjs';
 import { nextEvent, until } from './wait.mjs';
@@ -88,7 +86,8 @@ export async function decodesWhole(file, demuxer = []) {
 }
 
 /** What mp4box makes of an MP4: its `info`. Fails unless every sample of every track is where the index says. */
-export function movieOf(file) {
+export async function movieOf(file) {
+  const { createFile } = await import('mp4box');
   const movie = createFile();
   const found = new Map();
   let info;

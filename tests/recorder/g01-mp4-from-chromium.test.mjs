@@ -36,7 +36,7 @@ test('an MP4 of Chromium has its H264 and Opus as they came, and an ordinary ind
   await soundsAt(file, TONE_HZ, 0.5, duration - 0.5);
   assert.deepEqual(boxes(readFileSync(file)), ['ftyp', 'mdat', 'moov'], 'no fragments are left');
 
-  const movie = movieOf(file);
+  const movie = await movieOf(file);
   const codecs = movie.tracks.map(({ codec }) => codec.split('.')[0]);
   assert.deepEqual([movie.isFragmented, ...codecs.sort()], [false, 'Opus', 'avc1']);
   assert.ok(movie.created >= begun - 1000 && movie.created <= Date.now(), `recorded at ${movie.created}`);

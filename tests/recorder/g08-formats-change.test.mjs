@@ -61,6 +61,32 @@ for (const [profile, first, second] of [['WEBM', 'VP8', 'H264'], ['MP4', 'H264',
   });
 }
 
+test('a split recording goes on in the next file, as it comes, when a source with H264 follows one with VP8', async () => {
+  const page = await rivero.browser.openProbe();
+  const pipeline = await rivero.client.create('MediaPipeline');
+  const red = await publish(page, pipeline, 'red', { codecs: { video: 'VP8', audio: 'opus' } });
+  const blue = await publish(page, pipeline, 'blue', { codecs: { video: 'H264', audio: 'opus' }, source: { colour: COLOURS.blue } });
+  const recorder = await recorderOf(pipeline, red, `file://${join(directory, 'parts.mkv')}`, { mediaProfile: 'KURENTO_SPLIT_RECORDER' });
+  await invoke(recorder, 'record');
+  await hasRecorded(recorder, 2000);
+  await invoke(blue, 'connect', recorder);
+  await hasRecorded(recorder, 4500);
+  const recorded = (await stopped(recorder)) / 1000;
+
+  let sum = 0;
+  for (const [part, codec, colour] of [['parts-00000.mkv', 'vp8', 'red'], ['parts-00001.mkv', 'h264', 'blue']]) {
+    const file = join(directory, part);
+    const { video, audio, duration } = await probe(file);
+    assert.deepEqual([video.codec_name, audio.codec_name], [codec, 'opus']);
+    await decodesWhole(file);
+    assert.deepEqual(await coloursInTurn(file), [colour]);
+    sum += duration;
+  }
+  assert.ok(Math.abs(sum - recorded) < 0.3, `${sum} s for ${recorded} s`);
+  assert.deepEqual(recorder.errors, []);
+  await pipeline.release();
+});
+
 test('muted sound and pictures leave the rest as it is', async () => {
   const page = await rivero.browser.openProbe();
   const pipeline = await rivero.client.create('MediaPipeline');

@@ -16,6 +16,8 @@ const AAC: u32 = 4;
 const VP9: u32 = 5;
 /// VP8 that is to be turned by 90 degrees.
 const TURNED: u32 = 6;
+/// Opus of one channel.
+const MONO: u32 = 7;
 
 fn format(id: u32) -> Option<Format> {
     let (name, rate, channels) = match id {
@@ -24,6 +26,7 @@ fn format(id: u32) -> Option<Format> {
         H264 => ("H264", 90_000, 0),
         AAC => ("AAC", 48_000, 2),
         VP9 => ("VP9", 90_000, 0),
+        MONO => ("OPUS", 48_000, 1),
         _ => return None,
     };
     let format = Format {

@@ -70,23 +70,30 @@ impl Recording {
         let Some(lane) = self.lanes.of_mut(kind) else {
             return Ok(false);
         };
-        let Some(former) = lane.track.as_ref() else {
+        let is_described = lane.described == Some(frame.format);
+        let Some(former) = lane.track.as_ref().filter(|_| !is_described) else {
             return Ok(true);
         };
-        if lane.described == Some(frame.format) {
+        if !self.plan.profile.is_split {
             return Ok(true);
         }
         let Some(format) = (self.formats)(frame.format) else {
             return Ok(false);
         };
-        if Codec::from_name(&format.encoding) == Some(former.codec) {
+        let is_video = kind == MediaKind::Video;
+        if is_video && Codec::from_name(&format.encoding) == Some(former.codec) {
             return Ok(true);
         }
-        let begins = frame.keyframe || kind == MediaKind::Audio;
+        let begins = frame.keyframe || !is_video;
         let Some(track) = track_of(&format, &frame.data).filter(|_| begins) else {
             self.notices.push(Notice::WantsKeyframe);
             return Ok(false);
         };
+        // Sound of another rate, or with other channels, is as much another one.
+        if track == *former {
+            lane.described = Some(frame.format);
+            return Ok(true);
+        }
         self.split(output)?;
         self.write_samples(|sample| sample.time < time, output)?;
         if self.has_begun {

@@ -58,6 +58,10 @@ fn grows(container: Box<dyn Container>, extension: &str, codec: Codec, sound: Co
         let path = fixtures().join(&name).display().to_string();
         assert_eq!(decoded_sizes(&path, 0), ["160,90", "320,180"], "{name}");
         assert_eq!(decoded_sizes(&path, SECONDS + 2), ["320,180"], "{name}");
+        let pipeline = format!(
+            "-q filesrc location={path} ! decodebin name=all all. ! queue ! fakesink sync=false all. ! queue ! fakesink sync=false"
+        );
+        run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
     }
 }
 
@@ -70,7 +74,7 @@ fn an_mp4_that_grows() {
 
 #[test]
 fn a_matroska_file_that_grows() {
-    for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1] {
+    for codec in [Codec::Vp8, Codec::Vp9] {
         grows(
             Box::new(Matroska::webm(UNIX_EPOCH)),
             "webm",
@@ -78,14 +82,8 @@ fn a_matroska_file_that_grows() {
             Codec::Opus,
         );
     }
-    for codec in [Codec::H264, Codec::H265] {
-        grows(
-            Box::new(Matroska::mkv(UNIX_EPOCH)),
-            "mkv",
-            codec,
-            Codec::Aac,
-        );
-    }
+    let mkv = Box::new(Matroska::mkv(UNIX_EPOCH));
+    grows(mkv, "mkv", Codec::H264, Codec::Aac);
 }
 
 #[test]

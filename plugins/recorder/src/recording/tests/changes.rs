@@ -290,3 +290,52 @@ fn another_codec_begins_another_file_where_there_may_be_several() {
     let sound = block_times(&files[1], &live.recording.tracks, MediaKind::Audio);
     assert!(sound[0] <= 20 && sound.len() > 70, "{sound:?}");
 }
+
+#[test]
+fn a_single_file_keeps_its_codec_whatever_comes() {
+    let mut live = Live::new(Name::Webm, VP8, OPUS);
+    live.run(0, 1000).unwrap();
+    live.video = VP9;
+    live.audio = MONO;
+    live.run(1000, 2000).unwrap();
+    live.finish(2000);
+    assert!(live.output.files.is_empty());
+    assert_eq!(live.recording.tracks[0].codec, Codec::Vp8);
+}
+
+#[test]
+fn sound_of_other_channels_begins_another_file_where_there_may_be_several() {
+    let mut live = Live::new(Name::KurentoSplitRecorder, 0, OPUS);
+    live.recording.plan.split = 60_000 * MS;
+    live.run(0, 1000).unwrap();
+    live.audio = MONO;
+    live.run(1000, 2000).unwrap();
+    live.finish(2000);
+    assert_eq!(live.output.files.len(), 1);
+}
+
+#[test]
+fn a_stream_that_is_described_anew_with_every_keyframe_has_an_end_of_entries() {
+    let pictures: Vec<_> = (0..40u8)
+        .map(|number| {
+            let sps = [&SPS[..21], &[0x80 | number << 1 | 1]].concat();
+            (true, units(&[&sps, &PPS, &IDR]))
+        })
+        .collect();
+    let file = mp4_of(&pictures);
+    let count = |part: &[u8]| part.windows(4).filter(|four| *four == b"avcC").count();
+    let boxes = elements::of_mp4(&file);
+    let movie = &file[boxes[2].start..boxes[2].end];
+    assert_eq!(count(movie), 32);
+    // In front there is room for fewer, and the fragments refer to no others.
+    let front = count(&file[..8192]) as u32;
+    assert!((8..32).contains(&front), "{front}");
+    let head = |at: usize| u32::from_be_bytes(file[at + 12..at + 16].try_into().unwrap());
+    let heads = file.windows(4).enumerate();
+    let heads = heads.filter(|(_, four)| *four == b"tfhd");
+    assert!(
+        heads
+            .map(|(at, _)| head(at))
+            .all(|entry| (1..=front).contains(&entry))
+    );
+}
