@@ -96,23 +96,25 @@ tests/.venv/.made: tests/aiortc/requirements.txt
 MODULES := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 # Enough for most of the examples, and without OpenCV, whose bindings take longest to build.
 FIRST_MODULES := codecs http-post passthrough player recorder webrtc
+# The name of the crate in a module's folder.
+crate-of = $(shell sed -n '0,/^name = /s/^name = "\(.*\)"$$/\1/p' plugins/$(1)/Cargo.toml)
 # $(call build-packages,modules …): the server, `kmd`, and these modules.
-build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(addprefix --package rivero-,$(1))
+build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(foreach module,$(1),--package $(call crate-of,$(module)))
 
 .PHONY: build build-first build-tests
 build: deps-system deps-opencv ## release build: target/release/{rivero,kmd}, target/release/modules/<name>.so
 	$(call build-packages,$(MODULES))
-	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
+	@tests/collect-modules.sh plugins $(RELEASE) modules
 
 build-first: deps-system
 	$(call build-packages,$(FIRST_MODULES))
-	@tests/collect-modules.sh plugins $(RELEASE) modules rivero $(FIRST_MODULES)
+	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
 
 build-tests: deps-system deps-opencv ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
-	@tests/collect-modules.sh plugins $(RELEASE) modules rivero
-	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures fixture
-	@tests/collect-modules.sh examples/modules $(RELEASE) example-modules rivero_example
+	@tests/collect-modules.sh plugins $(RELEASE) modules
+	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
+	@tests/collect-modules.sh examples/modules $(RELEASE) example-modules
 
 .PHONY: install
 install: ## install below DESTDIR and PREFIX (default /usr/local) what `make build` made

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Collects built modules under their own names:
 #
-#   tests/collect-modules.sh CRATES RELEASE DIRECTORY PREFIX [NAME…]
+#   tests/collect-modules.sh CRATES RELEASE DIRECTORY [NAME…]
 #
-# For each folder CRATES/<name>/ with a Cargo.toml, RELEASE/lib<PREFIX>_<name>.so
-# becomes RELEASE/DIRECTORY/<name>.so (dashes in <name> are underscores in Cargo's
-# file). Whatever else lies in RELEASE/DIRECTORY is removed. With names only these are
-# collected, and all else stays.
+# For each folder CRATES/<name>/ with a Cargo.toml, what Cargo has built of the crate in it
+# (RELEASE/lib<crate>.so, with underscores) becomes RELEASE/DIRECTORY/<name>.so. Whatever
+# else lies in RELEASE/DIRECTORY is removed. With names only these are collected, and all
+# else stays.
 set -euo pipefail
 
-crates=$1 release=$2 directory=$2/$3 prefix=$4
-shift 4
+crates=$1 release=$2 directory=$2/$3
+shift 3
 
 mkdir -p "$directory"
 wanted=()
@@ -18,7 +18,8 @@ for manifest in "$crates"/*/Cargo.toml; do
     [ -f "$manifest" ] || continue
     name=$(basename "$(dirname "$manifest")")
     if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
-    built="$release/lib${prefix}_${name//-/_}.so"
+    crate=$(awk -F'"' '/^\[/ { part = $0 } /^name = / && (part == "[lib]" || !name) { name = $2 } END { print name }' "$manifest")
+    built="$release/lib${crate//-/_}.so"
     [ -f "$built" ] || { echo "$built is missing: is crate-type = [\"cdylib\"] set in $manifest?" >&2; exit 1; }
     wanted+=("$name.so")
     cmp -s "$built" "$directory/$name.so" && continue

@@ -128,7 +128,9 @@ async fn elements_of_different_pipelines_cannot_be_connected() {
         json!({"object": source, "operation": "connect", "operationParams": {"sink": first}});
     assert_eq!(client.error("invoke", params).await.0, 40001);
     // Nor are they connected, so that parting them does nothing, and no harm.
-    let parted = client.invoke(&source, "disconnect", json!({"sink": sink})).await;
+    let parted = client
+        .invoke(&source, "disconnect", json!({"sink": sink}))
+        .await;
     assert_eq!(parted, Value::Null);
 }
 

@@ -19,6 +19,7 @@ mod answer;
 mod element;
 mod error;
 mod export;
+mod frame_rate;
 mod host;
 mod log;
 mod media;
@@ -38,6 +39,7 @@ pub use error::{Error, Result};
 pub use export::{
     Conversion, Converter, ConverterFactory, ConverterOutput, CreateConverter, Module,
 };
+pub use frame_rate::FrameRate;
 pub use host::{Host, host};
 pub use media::{Encoding, Format, Packaging, Upstream};
 pub use pad::{

@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
+
+import { createFile } from 'mp4box';
 
 import { invoke } from './client.mjs';
 import { COLOURS } from './media.mjs';
@@ -83,6 +85,58 @@ export async function decodesWhole(file, demuxer = []) {
   const count = ['-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0'];
   const { stdout } = await run('ffprobe', ['-v', 'error', ...demuxer, ...count, file]);
   return Number.parseInt(stdout, 10) || 0;
+}
+
+/** What mp4box makes of an MP4: its `info`. Fails unless every sample of every track is where the index says. */
+export function movieOf(file) {
+  const movie = createFile();
+  const found = new Map();
+  let info;
+  movie.onError = (_, message) => assert.fail(`mp4box: ${message}`);
+  movie.onReady = (ready) => {
+    info = ready;
+    for (const { id } of info.tracks) movie.setExtractionOptions(id, null, { nbSamples: 1000 });
+    movie.start();
+  };
+  movie.onSamples = (id, _, samples) => found.set(id, (found.get(id) ?? 0) + samples.length);
+  const { buffer } = new Uint8Array(readFileSync(file));
+  movie.appendBuffer(Object.assign(buffer, { fileStart: 0 }));
+  movie.flush();
+  assert.ok(info, `${file} has a movie`);
+  for (const track of info.tracks) assert.equal(found.get(track.id), track.nb_samples, `samples of track ${track.id}`);
+  return info;
+}
+
+/**
+ * Plays a file in a browser's page, fast and to its end, then a second before it: `{width, height,
+ * duration, ended}`; rejects with what the browser complains of.
+ */
+export function playedIn(page, file, type) {
+  return page.evaluate(
+    async ([content, type]) => {
+      const video = Object.assign(document.createElement('video'), { muted: true });
+      const happens = (name) =>
+        new Promise((resolve, reject) => {
+          video.addEventListener(name, resolve, { once: true });
+          video.addEventListener('error', () => reject(new Error(`${name}: ${video.error.message}`)), { once: true });
+        });
+      const metadata = happens('loadedmetadata');
+      const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+      video.src = URL.createObjectURL(new Blob([bytes], { type }));
+      await metadata;
+      const ended = happens('ended');
+      video.playbackRate = 8;
+      await video.play();
+      await ended;
+      const { currentTime, duration, videoWidth: width, videoHeight: height } = video;
+      const sought = happens('seeked');
+      video.currentTime = duration - 1;
+      await sought;
+      URL.revokeObjectURL(video.src);
+      return { width, height, duration, ended: currentTime };
+    },
+    [readFileSync(file).toString('base64'), type],
+  );
 }
 
 /** Mean `[r, g, b]` of the middle of the picture shown at `seconds`. */

@@ -50,6 +50,8 @@ const DIFFERENT = [
   ['k2k.getIceConnectionState', 'component 1 only'],
   ['k2k.getDtlsConnectionState', 'names of GStreamer elements'],
   ['stats.k2k_', 'statistics of directions without packets'],
+  ['stats.rtp_', 'statistics of directions without packets'],
+  ['rtp.generateOffer_twice', '`generateOffer` on a negotiated endpoint'],
   ['recorder.pause_before_record', '`pause` before `record`'],
   ['stats.recorder_', '`getStats` of a recorder'],
 ];

@@ -7,12 +7,13 @@ import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
 import { TONE_HZ, publish } from '../lib/publisher.mjs';
-import { assertColour, colourAt, decodesWhole, hasRecorded, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
+import { assertColour, colourAt, decodesWhole, hasRecorded, movieOf, packets, playedIn, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
 
 const rivero = live();
 const directory = recordingDirectory();
 
 test('an MP4 of Chromium has its H264 and Opus as they came, and an ordinary index', async () => {
+  const begun = Date.now();
   const page = await rivero.browser.openProbe();
   const pipeline = await rivero.client.create('MediaPipeline');
   const endpoint = await publish(page, pipeline, 'camera', { codecs: { video: 'H264', audio: 'opus' } });
@@ -34,6 +35,14 @@ test('an MP4 of Chromium has its H264 and Opus as they came, and an ordinary ind
   assertColour(await colourAt(file, duration - 1), COLOURS.blue, 'the end');
   await soundsAt(file, TONE_HZ, 0.5, duration - 0.5);
   assert.deepEqual(boxes(readFileSync(file)), ['ftyp', 'mdat', 'moov'], 'no fragments are left');
+
+  const movie = movieOf(file);
+  const codecs = movie.tracks.map(({ codec }) => codec.split('.')[0]);
+  assert.deepEqual([movie.isFragmented, ...codecs.sort()], [false, 'Opus', 'avc1']);
+  assert.ok(movie.created >= begun - 1000 && movie.created <= Date.now(), `recorded at ${movie.created}`);
+  const played = await playedIn(page, file, 'video/mp4');
+  assert.deepEqual([played.width, played.height], [320, 240]);
+  assert.ok(Math.abs(played.duration - recorded) < 0.2 && Math.abs(played.ended - recorded) < 0.2, JSON.stringify(played));
   assert.deepEqual(recorder.errors, []);
   await pipeline.release();
 });

@@ -6,7 +6,7 @@ import { invoke } from '../lib/client.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
 import { TONE_HZ, publish } from '../lib/publisher.mjs';
-import { coloursInTurn, decodesWhole, hasRecorded, packets, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
+import { coloursInTurn, decodesWhole, hasRecorded, packets, playedIn, probe, recorderOf, recordingDirectory, soundsAt, stopped } from '../lib/recording.mjs';
 
 const rivero = live();
 const directory = recordingDirectory();
@@ -48,12 +48,15 @@ for (const [profile, first, second] of [['WEBM', 'VP8', 'H264'], ['MP4', 'H264',
     await page.evaluate(() => probe.scaleDown('camera', 2));
     await page.evaluate((colour) => probe.setColour('camera', colour), COLOURS.green);
     await hasRecorded(recorder, 5000);
-    await stopped(recorder);
+    const recorded = (await stopped(recorder)) / 1000;
 
     const { video } = await probe(file);
     assert.deepEqual([video.width, video.height], [320, 240]);
     await decodesWhole(file);
     assert.deepEqual(await coloursInTurn(file), ['red', 'green']);
+    const played = await playedIn(page, file, `video/${profile.toLowerCase()}`);
+    assert.ok(Math.abs(played.ended - recorded) < 0.2, JSON.stringify(played));
+    assert.deepEqual([played.width, played.height], [160, 120], 'the size at its end');
     await pipeline.release();
   });
 }

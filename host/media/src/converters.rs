@@ -40,6 +40,8 @@ pub struct ConverterSettings {
     pub sample_rate: Option<u32>,
     /// Pictures a second.
     pub frame_rate: Option<f64>,
+    /// Seconds between keyframes, where the consumers cannot ask for them.
+    pub keyframe_interval: Option<f64>,
     /// Bit/s that an encoder begins with; later ones reach it as messages.
     pub bitrate: Option<u64>,
 }

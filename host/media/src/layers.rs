@@ -90,6 +90,16 @@ pub(crate) fn missing_bitrate(encodings: &[Encoding], estimate: u64) -> u64 {
     if lasts { 0 } else { encoding.bitrate }
 }
 
+/// Bit/s that a path with this estimate is worth trying for, where what is sent follows the estimate up
+/// to `wanted`; 0 where it carries that already. No more than twice as much at a time: a path is found
+/// out about in steps that it survives.
+pub(crate) fn next_step(wanted: u64, estimate: u64) -> u64 {
+    if estimate >= wanted {
+        return 0;
+    }
+    wanted.min(estimate.saturating_mul(2))
+}
+
 /// What there is to choose from, by bitrate: the temporal layers of the least encoding, then the
 /// others. Encodings that are not being sent are none.
 fn candidates(encodings: &[Encoding]) -> Vec<Candidate> {
@@ -196,6 +206,15 @@ mod tests {
         assert_eq!(missing_bitrate(single, 600_000), 0);
         assert_eq!(missing_bitrate(single, u64::MAX), 0);
         assert_eq!(missing_bitrate(&encodings(), 300_000), 0);
+    }
+
+    #[test]
+    fn what_follows_the_path_is_tried_with_twice_as_much() {
+        assert_eq!(next_step(2_000_000, 300_000), 600_000);
+        assert_eq!(next_step(2_000_000, 1_500_000), 2_000_000);
+        assert_eq!(next_step(2_000_000, 2_000_000), 0);
+        assert_eq!(next_step(2_000_000, u64::MAX), 0);
+        assert_eq!(next_step(0, 300_000), 0);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The host's side of a source pad: the media path begins here.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,7 @@ use crate::{
     history::{self, History},
     keyframe::{Requests, Verdict},
     latency::Measuring,
+    layers,
     link::{Hop, Link},
     plane::Plane,
 };
@@ -49,6 +53,9 @@ pub struct Source {
     demand: Demand,
     /// What comes out of a conversion has one encoding, whatever the original has.
     is_converted: bool,
+    /// Bit/s that come out of a conversion if no path limits it, 0 while unknown. Relaxed is enough:
+    /// it stands for itself, and is looked at again and again.
+    wanted: Option<Arc<AtomicU64>>,
     measuring: Arc<Measuring>,
 }
 
@@ -71,19 +78,22 @@ impl Source {
             keyframes: Mutex::default(),
             demand: Demand::new(plane.shared_encoding()),
             is_converted: false,
+            wanted: None,
             measuring: Arc::default(),
         }
     }
 
-    /// What comes out of a conversion.
+    /// What comes out of a conversion. `wanted`: bit/s that it has if no path limits it.
     pub(crate) fn converted(
         plane: &Arc<Plane>,
         kind: MediaKind,
         handler: SourceHandler,
         flow: Arc<Flow>,
+        wanted: Option<Arc<AtomicU64>>,
     ) -> Self {
         Self {
             is_converted: true,
+            wanted,
             ..Self::new(plane, kind, handler, flow)
         }
     }
@@ -263,8 +273,12 @@ impl Source {
         link.choose(&self.demand.encodings(), estimate)
     }
 
-    /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.
+    /// Bit/s of the next better encoding or layer than a consumer has, 0 = none. What is encoded for
+    /// it has no steps: it is as good as the path.
     pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
+        if let Some(wanted) = &self.wanted {
+            return layers::next_step(wanted.load(Relaxed), estimate);
+        }
         self.demand.next_bitrate(link.choice(), estimate)
     }
 

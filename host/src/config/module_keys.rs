@@ -117,7 +117,7 @@ fn own_settings() -> Vec<Setting> {
         bitrate(
             "encoderBitrate",
             "300000",
-            "Bitrate that encoders begin with, bit/s.",
+            "Bitrate of encoders, bit/s; where nothing sets it, what the picture is worth.",
         ),
         bitrate(
             "minEncoderBitrate",

@@ -109,7 +109,6 @@ impl Settings {
         let registrar = "/mediaServer/net/websocket/registrar";
         let resources = "/mediaServer/resources";
         let element = "/modules/kurento/MediaElement";
-        let bitrates = default.element;
         let settings = Settings {
             exception_limit: reader
                 .get(resources, "exceptionLimit")
@@ -153,21 +152,29 @@ impl Settings {
             shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
             // Read on their own, since nothing in them may be wrong.
             limits: default.limits,
-            element: registry::Settings {
-                encoder_bitrate: reader
-                    .get(element, "encoderBitrate")
-                    .unwrap_or(bitrates.encoder_bitrate),
-                min_encoder_bitrate: reader
-                    .get(element, "minEncoderBitrate")
-                    .unwrap_or(bitrates.min_encoder_bitrate),
-                max_encoder_bitrate: reader
-                    .get(element, "maxEncoderBitrate")
-                    .unwrap_or(bitrates.max_encoder_bitrate),
-                latency_stats: bitrates.latency_stats,
-            },
+            element: element_settings(&mut reader, element),
         };
         (settings, reader.problems)
     }
+}
+
+/// The bitrates of encoders. Those that are set hold as if a client had set them; a maximum of 0 is
+/// what a client reads as the largest number.
+fn element_settings(reader: &mut Reader<'_>, element: &str) -> registry::Settings {
+    let mut settings = registry::Settings::default();
+    if let Some(bitrate) = reader.get(element, "encoderBitrate") {
+        settings.set_encoder_bitrate(bitrate);
+    }
+    if let Some(most) = reader
+        .get(element, "maxEncoderBitrate")
+        .filter(|most| *most > 0)
+    {
+        settings.set_max_encoder_bitrate(most);
+    }
+    if let Some(least) = reader.get(element, "minEncoderBitrate") {
+        settings.set_min_encoder_bitrate(least);
+    }
+    settings
 }
 
 /// Seconds of draining. A number of 32 bits, so that no clock overflows.
@@ -355,7 +362,7 @@ mod tests {
             (Some(100), Duration::from_secs(6))
         );
         assert!(settings.disable_request_cache && settings.metadata == r#"{"a":1}"#);
-        assert_eq!(settings.element.encoder_bitrate, 500_000);
+        assert_eq!(settings.element.encoder_bitrate, Some(500_000));
         assert_eq!(settings.shared_encoding, SharedEncoding::BestViewer);
     }
 

@@ -109,7 +109,11 @@ impl Drawing {
         }
         if self.details.parameters {
             let settings = object.settings.lock();
-            let _ = write!(label, "\nencoderBitrate={}", settings.encoder_bitrate);
+            let _ = write!(
+                label,
+                "\nencoderBitrate={}",
+                settings.shown_encoder_bitrate()
+            );
         }
         label
     }

@@ -210,31 +210,74 @@ fn force(node: &Node, kind: MediaKind, given: &Converted) -> Value {
 /// Bit/s as the media plane takes them.
 pub(super) fn encoder_rates(settings: &Settings) -> EncoderRates {
     let rate = |value: i32| u64::try_from(value).unwrap_or(0);
+    let limit = Some(settings.max_encoder_bitrate).filter(|most| *most < i32::MAX);
     EncoderRates {
-        encoder: rate(settings.encoder_bitrate),
+        encoder: settings.encoder_bitrate.map_or(0, rate),
         minimum: rate(settings.min_encoder_bitrate),
-        maximum: rate(settings.max_encoder_bitrate),
+        maximum: limit.map_or(0, rate),
     }
 }
 
 /// The properties that steer encoders, in bit/s.
 fn encoder_bitrate(object: &Object, node: &Node, name: &str, given: &Converted) -> Option<Value> {
     let mut settings = object.settings.lock();
-    let (property, slot) = match name.get(3..)? {
-        "EncoderBitrate" => ("encoderBitrate", &mut settings.encoder_bitrate),
-        "MinEncoderBitrate" => ("minEncoderBitrate", &mut settings.min_encoder_bitrate),
-        "MaxEncoderBitrate" => ("maxEncoderBitrate", &mut settings.max_encoder_bitrate),
+    let property = name.get(3..)?;
+    if name.starts_with("get") {
+        return Some(Value::from(match property {
+            "EncoderBitrate" => settings.shown_encoder_bitrate(),
+            "MinEncoderBitrate" => settings.min_encoder_bitrate,
+            "MaxEncoderBitrate" => settings.max_encoder_bitrate,
+            _ => return None,
+        }));
+    }
+    let (parameter, set): (_, fn(&mut Settings, i32)) = match property {
+        "EncoderBitrate" => ("encoderBitrate", Settings::set_encoder_bitrate),
+        "MinEncoderBitrate" => ("minEncoderBitrate", Settings::set_min_encoder_bitrate),
+        "MaxEncoderBitrate" => ("maxEncoderBitrate", Settings::set_max_encoder_bitrate),
         _ => return None,
     };
-    if name.starts_with("get") {
-        return Some(Value::from(*slot));
+    let value = given.params.get(parameter).and_then(Value::as_i64);
+    if let Some(value) = value.and_then(|value| i32::try_from(value).ok()) {
+        set(&mut settings, value);
     }
-    let value = given.params.get(property).and_then(Value::as_i64);
-    *slot = value
-        .and_then(|value| i32::try_from(value).ok())
-        .unwrap_or(*slot);
     let rates = encoder_rates(&settings);
     drop(settings);
     node.set_encoder_rates(rates);
     Some(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoder_bitrate_counts_once_it_is_set() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.shown_encoder_bitrate(), 300_000);
+        assert_eq!(encoder_rates(&settings), EncoderRates::default());
+        settings.set_encoder_bitrate(-1);
+        assert_eq!(encoder_rates(&settings), EncoderRates::default());
+        settings.set_encoder_bitrate(300_000);
+        assert_eq!(encoder_rates(&settings).encoder, 300_000);
+    }
+
+    #[test]
+    fn bounds_are_kept_in_order_and_negative_ones_ignored() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.max_encoder_bitrate, 2_147_483_647);
+        settings.set_max_encoder_bitrate(-1);
+        settings.set_min_encoder_bitrate(-1);
+        assert_eq!(encoder_rates(&settings), EncoderRates::default());
+        settings.set_max_encoder_bitrate(900_000);
+        settings.set_min_encoder_bitrate(99_999_999);
+        assert_eq!(settings.min_encoder_bitrate, 900_000);
+        settings.set_max_encoder_bitrate(100_000);
+        assert_eq!(settings.max_encoder_bitrate, 900_000);
+        let bounds = encoder_rates(&settings);
+        assert_eq!((bounds.minimum, bounds.maximum), (900_000, 900_000));
+        settings.set_max_encoder_bitrate(0);
+        assert_eq!(encoder_rates(&settings).maximum, 0);
+        settings.set_min_encoder_bitrate(5_000_000);
+        assert_eq!(settings.min_encoder_bitrate, 5_000_000);
+    }
 }

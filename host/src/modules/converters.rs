@@ -86,6 +86,7 @@ fn in_json(settings: &ConverterSettings) -> Value {
         channels,
         sample_rate,
         frame_rate,
+        keyframe_interval,
         bitrate,
     } = *settings;
     let all = [
@@ -94,6 +95,7 @@ fn in_json(settings: &ConverterSettings) -> Value {
         ("channels", channels.map(Value::from)),
         ("sample_rate", sample_rate.map(Value::from)),
         ("frame_rate", frame_rate.map(Value::from)),
+        ("keyframe_interval", keyframe_interval.map(Value::from)),
         ("bitrate", bitrate.map(Value::from)),
     ];
     let given = all.into_iter();

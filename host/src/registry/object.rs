@@ -61,22 +61,57 @@ impl std::fmt::Debug for Body {
 /// Values of writable core properties; an object uses those that its class has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Bit/s asked of an encoder when no consumer asks for another rate.
-    pub encoder_bitrate: i32,
+    /// Bit/s asked of an encoder, where a client or the configuration has said so.
+    pub encoder_bitrate: Option<i32>,
     /// Bit/s, lower bound.
     pub min_encoder_bitrate: i32,
-    /// Bit/s, upper bound; 0 is unlimited.
+    /// Bit/s, upper bound; 0 and the largest number are none.
     pub max_encoder_bitrate: i32,
     /// Whether a pipeline measures latency.
     pub latency_stats: bool,
 }
 
+impl Settings {
+    /// What `encoderBitrate` reads as long as nobody has set it. It limits nothing then.
+    const ENCODER_BITRATE: i32 = 300_000;
+
+    /// `encoderBitrate` as clients read it.
+    pub fn shown_encoder_bitrate(&self) -> i32 {
+        self.encoder_bitrate.unwrap_or(Self::ENCODER_BITRATE)
+    }
+
+    /// Sets `encoderBitrate`, which has no negative values.
+    pub fn set_encoder_bitrate(&mut self, value: i32) {
+        if value >= 0 {
+            self.encoder_bitrate = Some(value);
+        }
+    }
+
+    /// Sets `minEncoderBitrate`: no negative values, and none above the maximum.
+    pub fn set_min_encoder_bitrate(&mut self, value: i32) {
+        if value >= 0 {
+            let most = Some(self.max_encoder_bitrate).filter(|most| *most > 0);
+            self.min_encoder_bitrate = most.map_or(value, |most| value.min(most));
+        }
+    }
+
+    /// Sets `maxEncoderBitrate`: no negative values, and none below the minimum but 0, which is no
+    /// limit.
+    pub fn set_max_encoder_bitrate(&mut self, value: i32) {
+        match value {
+            ..0 => {}
+            0 => self.max_encoder_bitrate = 0,
+            value => self.max_encoder_bitrate = value.max(self.min_encoder_bitrate),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            encoder_bitrate: 300_000,
+            encoder_bitrate: None,
             min_encoder_bitrate: 0,
-            max_encoder_bitrate: 0,
+            max_encoder_bitrate: i32::MAX,
             latency_stats: false,
         }
     }

@@ -1,18 +1,21 @@
 //! Frames into pictures and samples.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use rivero_gst::{caps, chain::Chain, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, host,
+    supervise::lock,
 };
 use serde_json::Value;
 
+use crate::colours;
 use crate::conversions::is_pictures;
 use crate::formats::{self, PerFormat};
 use crate::orientation;
 use crate::passage::Passage;
 use crate::settings::Settings;
+use crate::silence::{self, Arrival, Silence};
 
 /// A decoder that fails this often in a row without a result between has media that it cannot read.
 const FAILURES: u32 = 5;
@@ -69,13 +72,18 @@ pub(crate) fn create(
             needs_keyframe: kind == MediaKind::Video,
             audio: None,
             duration: AUDIO_PACKET,
+            silence: Silence::default(),
+            timer: false,
             failures: 0,
             produced: 0,
         }),
     };
     decode.passage.chain(|| decode.elements())?;
-    Ok(Box::new(decode))
+    Ok(Box::new(Running(Arc::new(decode))))
 }
+
+/// What the host has of it; a timer has a weak reference beside.
+struct Running(Arc<Decode>);
 
 struct Decode {
     encoding: String,
@@ -87,44 +95,94 @@ struct Decode {
     stream: Mutex<Stream>,
 }
 
+/// What frames of a format are to a decoder.
+struct Media {
+    caps: gst::Caps,
+    /// How their pictures are turned.
+    direction: &'static str,
+    /// What the values of their pictures stand for, where it is not left to the bitstream.
+    colours: Option<String>,
+}
+
 struct Stream {
-    caps: PerFormat<(gst::Caps, &'static str)>,
+    caps: PerFormat<Media>,
     /// Of no use before a keyframe.
     needs_keyframe: bool,
     /// When the latest packet of audio begins, ns on the pipeline clock.
     audio: Option<i64>,
     /// How long a packet of audio lasts, ns.
     duration: i64,
+    /// What Opus leaves out.
+    silence: Silence,
+    /// A timer runs that will make up silence.
+    timer: bool,
     /// In a row.
     failures: u32,
     /// Results at the last failure.
     produced: u64,
 }
 
-impl Converter for Decode {
+impl Converter for Running {
     fn packets(&self, packets: &[Packet]) {
-        let mut stream = lock(&self.stream);
+        let decode = &self.0;
+        let mut stream = lock(&decode.stream);
         for packet in packets {
-            if self.passage.is_stopped() {
+            if decode.passage.is_stopped() {
                 return;
             }
-            if let Err(error) = self.decode(&mut stream, packet) {
-                self.failed(&mut stream, error);
+            if let Err(error) = decode.decode(&mut stream, packet) {
+                decode.failed(&mut stream, error);
             }
         }
+        decode.look_at_silence(&mut stream);
     }
 
     fn upstream(&self, message: Upstream) {
-        self.passage.pass_upstream(message);
+        self.0.passage.pass_upstream(message);
     }
 
     fn stop(&self) {
-        self.passage.stop();
-        *self.turn() = None;
+        self.0.passage.stop();
+        *self.0.turn() = None;
     }
 }
 
 impl Decode {
+    /// Has silence made up when it is time, unless that is arranged already.
+    fn look_at_silence(self: &Arc<Self>, stream: &mut Stream) {
+        let Some(host) = host().filter(|_| !stream.timer) else {
+            return;
+        };
+        if let Some(wait) = stream.silence.next_look(host.now()) {
+            stream.timer = true;
+            let decode = Arc::downgrade(self);
+            host.after(wait, move || Self::make_up_silence(&decode));
+        }
+    }
+
+    fn make_up_silence(decode: &Weak<Self>) {
+        let (Some(decode), Some(host)) = (decode.upgrade(), host()) else {
+            return;
+        };
+        let mut stream = lock(&decode.stream);
+        stream.timer = false;
+        let Some(chain) = decode.passage.running() else {
+            return;
+        };
+        while let Some(begin) = stream.silence.piece(host.now()) {
+            decode.gap(&chain, begin, silence::PIECE);
+        }
+        decode.look_at_silence(&mut stream);
+    }
+
+    /// Lets the decoder make up sound, ns.
+    fn gap(&self, chain: &Chain, begin: i64, length: i64) {
+        let length = gst::ClockTime::from_nseconds(length.unsigned_abs());
+        if let Some(begin) = self.passage.running_time_at(begin) {
+            chain.gap(begin, length);
+        }
+    }
+
     fn decode(&self, stream: &mut Stream, packet: &Packet) -> Result<()> {
         if !self.is_decodable(stream, packet) {
             return Ok(());
@@ -132,15 +190,16 @@ impl Decode {
         let Some(chain) = self.passage.chain(|| self.elements())? else {
             return Ok(());
         };
-        let ((caps, direction), changed) = stream.caps.get(packet.format, media_caps)?;
+        let (media, changed) = stream.caps.get(packet.format, Media::of)?;
         if changed {
-            chain.set_caps(caps);
+            chain.set_caps(&media.caps);
+            self.passage.set_colours(media.colours.clone());
             if let Some(turn) = self.turn().as_ref() {
-                element::set(turn, "video-direction", direction);
+                element::set(turn, "video-direction", media.direction);
             }
         }
-        if self.kind == MediaKind::Audio {
-            self.conceal(stream, &chain, packet);
+        if self.kind == MediaKind::Audio && !self.conceal(stream, &chain, packet) {
+            return Ok(());
         }
         let buffer = rivero_gst::buffer::from_bytes(packet.bytes.slice(payload(packet)));
         chain.push(self.passage.enter(packet, buffer))?;
@@ -161,27 +220,50 @@ impl Decode {
         !stream.needs_keyframe
     }
 
-    /// Lets the decoder make up for lost audio.
-    fn conceal(&self, stream: &mut Stream, chain: &Chain, packet: &Packet) {
+    /// Lets the decoder make up for lost audio, and for what was left out. `false` if the packet comes
+    /// too late for that.
+    fn conceal(&self, stream: &mut Stream, chain: &Chain, packet: &Packet) -> bool {
         let time = packet.presentation_time;
+        let arrival = self.after_silence(stream, packet);
         let lost = packet.flags & Packet::DISCONTINUITY != 0;
         let since = stream.audio.map(|audio| time - audio);
-        match since {
-            Some(since) if lost => {
-                let missing = since - stream.duration;
-                if (1_000_000..CONCEALED).contains(&missing) {
-                    let missing = gst::ClockTime::from_nseconds(missing.unsigned_abs());
-                    let until = self.passage.running_time(packet);
-                    chain.gap(until.saturating_sub(missing), missing);
+        match (arrival, since) {
+            (Arrival::Late, _) => return false,
+            (Arrival::After(pieces), _) => {
+                for piece in (1..=pieces).rev() {
+                    self.gap(chain, time - piece * silence::PIECE, silence::PIECE);
                 }
             }
-            Some(since) if (1..LONGEST_AUDIO_PACKET).contains(&since) => stream.duration = since,
+            (Arrival::Regular, Some(since)) if lost => {
+                let missing = since - stream.duration;
+                if (1_000_000..CONCEALED).contains(&missing) {
+                    self.gap(chain, time - missing, missing);
+                }
+            }
+            (Arrival::Regular, Some(since)) if (1..LONGEST_AUDIO_PACKET).contains(&since) => {
+                stream.duration = since;
+            }
             _ => {}
         }
         if packet.duration > 0 {
             stream.duration = packet.duration;
         }
         stream.audio = Some(time);
+        true
+    }
+
+    fn after_silence(&self, stream: &mut Stream, packet: &Packet) -> Arrival {
+        let Some(host) = host().filter(|_| self.encoding == "OPUS") else {
+            return Arrival::Regular;
+        };
+        let duration = if packet.duration > 0 {
+            packet.duration
+        } else {
+            stream.duration
+        };
+        let size = payload(packet).len();
+        let silence = &mut stream.silence;
+        silence.on_packet(host.now(), packet.presentation_time, duration, size)
     }
 
     /// Begins anew with the next keyframe, until that has failed too often.
@@ -215,6 +297,7 @@ impl Decode {
         element::set(&decoder, "max-errors", "-1");
         element::set(&decoder, "automatic-request-sync-points", "true");
         element::set(&decoder, "plc", "true");
+        element::set(&decoder, "use-inband-fec", "true");
         let mut elements = vec![decoder];
         match self.kind {
             MediaKind::Video => elements.extend(self.picture_elements()?),
@@ -276,11 +359,16 @@ pub(crate) fn filter(caps: &gst::Caps) -> Result<gst::Element> {
     Ok(filter)
 }
 
-/// What a decoder gets, and how its pictures are turned.
-fn media_caps(format: &Format) -> Result<(gst::Caps, &'static str)> {
-    caps::from_format(format)
-        .map(|caps| (caps, orientation::direction(format)))
-        .ok_or_else(|| Error::unexpected(format!("{format} says too little for a decoder")))
+impl Media {
+    fn of(format: &Format) -> Result<Self> {
+        let caps = caps::from_format(format)
+            .ok_or_else(|| Error::unexpected(format!("{format} says too little for a decoder")))?;
+        Ok(Self {
+            caps,
+            direction: orientation::direction(format),
+            colours: colours::of_frames(format),
+        })
+    }
 }
 
 fn payload(packet: &Packet) -> std::ops::Range<usize> {

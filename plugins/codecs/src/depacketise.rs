@@ -11,7 +11,7 @@ use rivero_rtp::jitter::{Insertion, JitterBuffer, Patience, Released};
 use rivero_rtp::payload::{Depacketiser, Frame};
 use serde_json::Value;
 
-use crate::{formats, orientation};
+use crate::{colours, formats, orientation};
 
 /// A stream without packets for this long has ended.
 const SILENT: Duration = Duration::from_secs(1);
@@ -74,6 +74,7 @@ struct State {
     /// Of the first packet of the frame that is coming in.
     stamp: Stamp,
     orientation: orientation::Stated,
+    colours: colours::Stated,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -228,6 +229,7 @@ impl State {
             frames: Vec::new(),
             stamp: Stamp::default(),
             orientation: orientation::Stated::default(),
+            colours: colours::Stated::default(),
         })
     }
 
@@ -247,7 +249,9 @@ impl State {
             };
         }
         self.orientation.note(packet);
+        self.colours.note(packet);
         let output = self.orientation.format(output);
+        let output = self.colours.format(output);
         let received = self.depacketiser.push(
             packet.payload(),
             packet.rtp.timestamp,

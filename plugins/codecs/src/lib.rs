@@ -10,6 +10,7 @@
 //! * [`depacketise`], [`packetise`], [`decode`], [`encode`]: the four kinds of converters.
 //! * [`passage`]: what decoders and encoders share on their way through GStreamer.
 
+mod colours;
 pub mod conversions;
 mod decode;
 mod depacketise;
@@ -18,7 +19,9 @@ mod formats;
 mod orientation;
 mod packetise;
 mod passage;
+mod range;
 mod settings;
+mod silence;
 
 use rivero_gst::picture;
 

@@ -15,7 +15,7 @@ use rivero_plugin_api::{
     Upstream, supervise::lock,
 };
 
-use crate::{formats, picture};
+use crate::{colours, formats, picture};
 
 /// Running time 0 lies this long before the first packet, so that one a little earlier has a time.
 const BEFORE_FIRST: i64 = 1_000_000_000;
@@ -116,15 +116,29 @@ impl Passage {
         buffer
     }
 
-    /// Running time of a packet.
-    pub(crate) fn running_time(&self, packet: &Packet) -> gst::ClockTime {
-        let time = self.outlet.state().time_of(packet);
-        time.to_running(packet.presentation_time)
+    /// Running time of a presentation time, once something went in.
+    pub(crate) fn running_time_at(&self, presentation_time: i64) -> Option<gst::ClockTime> {
+        let time = self.outlet.state().time?;
+        Some(time.to_running(presentation_time))
+    }
+
+    /// What the values of the pictures that come out from now on stand for, whatever the elements say;
+    /// `None` to believe them.
+    pub(crate) fn set_colours(&self, colours: Option<String>) {
+        let mut state = self.outlet.state();
+        if state.colours != colours {
+            (state.colours, state.known) = (colours, None);
+        }
     }
 
     /// Packets that came out so far.
     pub(crate) fn produced(&self) -> u64 {
         self.outlet.state().produced
+    }
+
+    /// Bytes that came out so far.
+    pub(crate) fn produced_bytes(&self) -> u64 {
+        self.outlet.state().produced_bytes
     }
 
     pub(crate) fn request_keyframe(&self) {
@@ -168,7 +182,10 @@ struct State {
     origin: u32,
     layer: Layer,
     known: Option<Known>,
+    /// Of pictures, where the elements' caps do not decide.
+    colours: Option<String>,
     produced: u64,
+    produced_bytes: u64,
 }
 
 /// The format of what came out last, by its caps.
@@ -230,7 +247,12 @@ impl State {
     /// Raw media and encodings with a configuration have formats of their own; others the one that
     /// was asked for.
     fn learn(&mut self, caps: &gst::Caps, output: u32) -> u32 {
-        let own = caps::to_format(caps).filter(needs_own_format);
+        let mut own = caps::to_format(caps).filter(needs_own_format);
+        if let (Some(format), Some(colours)) = (&mut own, &self.colours) {
+            let is_other = |(name, _): &(String, String)| name != colours::PARAMETER;
+            format.parameters.retain(is_other);
+            *format = format.clone().with(colours::PARAMETER, colours.clone());
+        }
         let id = own.as_ref().map_or(output, formats::id);
         self.known = Some(Known {
             caps: caps.clone(),
@@ -265,6 +287,7 @@ impl Outlet {
         let mut state = self.state();
         let presentation_time = state.time?.from_running(running);
         state.produced += 1;
+        state.produced_bytes += bytes.len() as u64;
         Some(Packet {
             bytes,
             format: state.format(caps, self.output),

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) height: u32,
     /// Pictures a second, at most.
     pub(crate) frame_rate: f64,
+    /// Seconds between keyframes, for consumers that cannot ask for them.
+    pub(crate) keyframe_interval: f64,
     /// Hz.
     pub(crate) sample_rate: u32,
     /// Audio channels.

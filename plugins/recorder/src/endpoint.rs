@@ -5,13 +5,13 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rivero_codec::Codec;
 use rivero_plugin_api::{
-    Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
-    Packet, Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
+    Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, Host, MediaKind,
+    Packaging, Packet, Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
 };
 use rivero_uri::{Access, UriEndpoint as Base, UriState};
 use serde_json::{Map, Value};
@@ -20,6 +20,7 @@ use crate::{
     api::{self, RecorderEndpointEvents, RecorderEndpointParams, UriEndpointState},
     intake::Command,
     kinds::PerKind,
+    memory::Memory,
     output::{Failure, Target},
     profile::Profile,
     recording::{Notice, Plan, Recording},
@@ -54,7 +55,7 @@ struct Shared {
     settings: Settings,
     stops_at_end: bool,
     pads: Mutex<PerKind<Option<Arc<SinkPad>>>>,
-    /// What the tracks are; they stay so to the end.
+    /// What the tracks are; they stay so to the end of the file.
     settled: Mutex<PerKind<Option<Format>>>,
     /// The kinds whose format is known now.
     flows: Mutex<PerKind<bool>>,
@@ -143,11 +144,13 @@ impl api::RecorderEndpoint for Recorder {
                 "KURENTO_SPLIT_RECORDER records to files only",
             ));
         }
+        let settings = Settings::load()?;
+        Memory::of_process().set_limit(settings.memory());
         let shared = Arc::new(Shared {
             base,
             profile,
             target,
-            settings: Settings::load()?,
+            settings,
             stops_at_end: params.stop_on_end_of_stream,
             pads: Mutex::default(),
             settled: Mutex::default(),
@@ -216,14 +219,7 @@ impl Shared {
         for kind in [MediaKind::Audio, MediaKind::Video] {
             let Some(pad) = self.pad(kind) else { continue };
             match host() {
-                Some(host) if takes => {
-                    let formats = self.formats(kind);
-                    let numbers: Vec<u32> = formats
-                        .iter()
-                        .map(|format| host.format_id(format))
-                        .collect();
-                    pad.set_accepted(&numbers);
-                }
+                Some(host) if takes => self.accept(kind, &pad, host),
                 _ => pad.accept_any(),
             }
         }
@@ -232,20 +228,28 @@ impl Shared {
         }
     }
 
+    fn accept(&self, kind: MediaKind, pad: &SinkPad, host: &Host) {
+        let formats = self.formats(kind);
+        let numbers: Vec<u32> = formats
+            .iter()
+            .map(|format| host.format_id(format))
+            .collect();
+        pad.set_accepted(&numbers);
+    }
+
     /// What may be recorded of a kind now, best first.
     fn formats(&self, kind: MediaKind) -> Vec<Format> {
-        if let Some(Some(settled)) = lock(&self.settled).of(kind) {
+        let settled = lock(&self.settled).of(kind).cloned().flatten();
+        // Where a recording is several files, the next may have another codec.
+        if let Some(settled) = settled.as_ref().filter(|_| !self.profile.is_split) {
             return vec![settled.clone()];
         }
         let codecs = self.profile.codecs(kind);
         // Sound that is in such a codec already stays as it is, whatever its rate and channels.
         let any = codecs.iter().filter(|codec| codec.is_audio());
         let any = any.map(|codec| frames_of(*codec, 0, 0));
-        codecs
-            .iter()
-            .map(|codec| preferred(*codec))
-            .chain(any)
-            .collect()
+        let preferred = codecs.iter().map(|codec| preferred(*codec));
+        settled.into_iter().chain(preferred).chain(any).collect()
     }
 
     fn request_keyframe(&self) {
@@ -287,6 +291,8 @@ impl Shared {
             gaps: self.settings.gaps(),
             keyframe_interval: seconds(self.settings.keyframe_interval),
             split: seconds(self.settings.split_duration),
+            asked: SystemTime::now(),
+            sync_interval: seconds(self.settings.sync_interval),
         };
         let formats = Box::new(|id| host().and_then(|host| host.format(id)));
         let recording = Recording::new(plan, formats);
@@ -337,7 +343,7 @@ impl Shared {
         Some(writer)
     }
 
-    /// What comes in another format from now on is converted.
+    /// What comes in another format from now on is converted, unless it may begin another file.
     fn settle(&self, codec: Codec, clock_rate: u32, channels: u8) {
         let kind = kind_of(codec);
         let format = match kind {
@@ -349,7 +355,7 @@ impl Shared {
         }
         let pad = self.pad(kind).filter(|_| self.takes.load(Relaxed));
         if let (Some(pad), Some(host)) = (pad, host()) {
-            pad.set_accepted(&[host.format_id(&format)]);
+            self.accept(kind, &pad, host);
         }
     }
 

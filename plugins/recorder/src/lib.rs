@@ -5,10 +5,12 @@
 //! `recording`: the `timeline` gives every frame its place, `track` reads what
 //! has to be known of it (with `rivero-codec`), a `container` makes bytes of it, an `output` takes them.
 
+mod colorimetry;
 mod container;
 mod endpoint;
 mod intake;
 mod kinds;
+mod memory;
 mod output;
 mod profile;
 mod recording;

@@ -1,5 +1,7 @@
 //! The profiles: which container, with which media.
 
+use std::time::SystemTime;
+
 use rivero_codec::Codec;
 use rivero_plugin_api::MediaKind;
 
@@ -85,12 +87,12 @@ impl Profile {
         }
     }
 
-    /// A new, empty container.
-    pub(crate) fn container(&self) -> Box<dyn Container> {
+    /// A new, empty container. `created`: when what is in it was recorded.
+    pub(crate) fn container(&self, created: SystemTime) -> Box<dyn Container> {
         match self.kind {
-            Kind::Webm => Box::new(Matroska::webm()),
-            Kind::Mkv => Box::new(Matroska::mkv()),
-            Kind::Mp4 => Box::new(Mp4::new()),
+            Kind::Webm => Box::new(Matroska::webm(created)),
+            Kind::Mkv => Box::new(Matroska::mkv(created)),
+            Kind::Mp4 => Box::new(Mp4::new(created)),
             Kind::Flv => Box::new(Flv::new()),
             Kind::Jpeg => Box::new(JpegStream),
         }

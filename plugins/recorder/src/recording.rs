@@ -1,9 +1,14 @@
 //! A recording: frames in, a container's bytes out. No clock and no I/O of its own.
 
-use std::io;
+mod tracks;
 
-use rivero_codec::{Codec, Track};
-use rivero_plugin_api::{Format, MediaKind, Packaging};
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
+
+use rivero_codec::{Codec, ParameterSets, Track};
+use rivero_plugin_api::{Format, MediaKind};
 
 use crate::{
     container::{Container, Output},
@@ -33,6 +38,10 @@ pub(crate) struct Plan {
     pub(crate) keyframe_interval: i64,
     /// Length of the files of a split recording, ns.
     pub(crate) split: i64,
+    /// When recording was asked for, as files say it.
+    pub(crate) asked: SystemTime,
+    /// What is written is on the disk after so long, ns; 0: when the file is finished.
+    pub(crate) sync_interval: i64,
 }
 
 /// What a recording has to say to the outside.
@@ -55,6 +64,8 @@ struct Lane {
     track: Option<Track>,
     /// Format of the latest frame, and whether it fits the track.
     format: Option<(u32, bool)>,
+    /// Format of the frames that the track describes.
+    described: Option<u32>,
     /// It came too late to be recorded.
     is_refused: bool,
 }
@@ -64,6 +75,9 @@ pub(crate) struct Recording {
     plan: Plan,
     formats: Formats,
     timeline: Timeline,
+    /// Those of the video that comes, and its format.
+    sets: Option<ParameterSets>,
+    sets_of: Option<u32>,
     lanes: PerKind<Lane>,
     container: Box<dyn Container>,
     tracks: Vec<Track>,
@@ -81,8 +95,13 @@ pub(crate) struct Recording {
     sound_end: i64,
     /// Bytes of the files before it.
     former_bytes: u64,
+    /// The pipeline's time when recording was asked for, and now.
+    asked: Option<i64>,
+    now: i64,
     /// On the timeline.
     latest_keyframe: Option<i64>,
+    /// When what was written was brought to the disk.
+    synced: i64,
     asked_keyframe: Option<i64>,
     notices: Vec<Notice>,
 }
@@ -91,9 +110,11 @@ impl Recording {
     pub(crate) fn new(plan: Plan, formats: Formats) -> Self {
         Self {
             timeline: Timeline::new(plan.gaps, plan.profile.media()),
-            container: plan.profile.container(),
+            container: plan.profile.container(plan.asked),
             plan,
             formats,
+            sets: None,
+            sets_of: None,
             lanes: PerKind::default(),
             tracks: Vec::new(),
             has_begun: false,
@@ -104,7 +125,10 @@ impl Recording {
             next_start: None,
             sound_end: 0,
             former_bytes: 0,
+            asked: None,
+            now: 0,
             latest_keyframe: None,
+            synced: 0,
             asked_keyframe: None,
             notices: Vec::new(),
         }
@@ -131,12 +155,15 @@ impl Recording {
 
     /// `now`: pipeline clock, as everywhere here.
     pub(crate) fn begin(&mut self, now: i64) {
+        self.now = now;
+        self.asked.get_or_insert(now);
         self.timeline.begin(now);
         self.asked_keyframe = None;
     }
 
     pub(crate) fn pause(&mut self, now: i64, output: &mut dyn Output) -> io::Result<()> {
-        let rest = self.timeline.pause();
+        self.now = now;
+        let rest = self.timeline.pause(now);
         self.add(rest, now, output)?;
         self.write_chunk(output)
     }
@@ -148,6 +175,10 @@ impl Recording {
         now: i64,
         output: &mut dyn Output,
     ) -> io::Result<()> {
+        self.now = now;
+        if kind == MediaKind::Video {
+            self.complete(&mut frame);
+        }
         if frame.duration <= 0 {
             frame.duration = self.sound_duration(kind, &frame);
         }
@@ -170,11 +201,17 @@ impl Recording {
 
     /// What time alone brings about; to be called a few times a second.
     pub(crate) fn tick(&mut self, now: i64, output: &mut dyn Output) -> io::Result<()> {
+        self.now = now;
         let placed = self.timeline.tick(now);
         self.add(placed, now, output)?;
         self.ask_for_keyframe(now);
         if now - self.chunk_since >= CHUNK {
             self.write_chunk(output)?;
+        }
+        let is_due = now - self.synced >= self.plan.sync_interval;
+        if self.plan.sync_interval > 0 && self.has_begun && is_due {
+            self.synced = now;
+            output.sync()?;
         }
         Ok(())
     }
@@ -212,68 +249,11 @@ impl Recording {
 
     fn add(&mut self, placed: Vec<Placed>, now: i64, output: &mut dyn Output) -> io::Result<()> {
         for Placed { kind, time, frame } in placed {
-            if self.fits(kind, &frame) {
+            if self.fits(kind, &frame) && self.goes_on(kind, time, &frame, output)? {
                 self.join(kind, &frame, output)?;
+                self.follow(kind, &frame, output)?;
                 self.append(kind, time, &frame, now, output)?;
             }
-        }
-        Ok(())
-    }
-
-    /// Whether a frame is of the codec that its track has, or may have.
-    fn fits(&mut self, kind: MediaKind, frame: &Frame) -> bool {
-        let Some(lane) = self.lanes.of_mut(kind) else {
-            return false;
-        };
-        if lane.is_refused {
-            return false;
-        }
-        if let Some((format, fits)) = lane.format
-            && format == frame.format
-        {
-            return fits;
-        }
-        // While links change there may be others than were asked for.
-        let format =
-            (self.formats)(frame.format).filter(|format| format.packaging == Packaging::Frame);
-        let codec = format.and_then(|format| Codec::from_name(&format.encoding));
-        let fits = match (&lane.track, codec) {
-            (Some(track), Some(codec)) => track.codec == codec,
-            (None, Some(codec)) => self.plan.profile.codecs(kind).contains(&codec),
-            (_, None) => false,
-        };
-        lane.format = Some((frame.format, fits));
-        fits
-    }
-
-    /// Makes the track of a kind when this is its first frame.
-    fn join(&mut self, kind: MediaKind, frame: &Frame, output: &mut dyn Output) -> io::Result<()> {
-        let Some(lane) = self.lanes.of_mut(kind) else {
-            return Ok(());
-        };
-        if lane.track.is_some() {
-            return Ok(());
-        }
-        let Some(format) = (self.formats)(frame.format) else {
-            return Ok(());
-        };
-        let Some(track) = track_of(&format, &frame.data) else {
-            return Ok(());
-        };
-        lane.track = Some(track.clone());
-        let settled = Notice::Settled(track.codec, format.clock_rate, format.channels);
-        self.notices.push(settled);
-        self.tracks.push(track);
-        if !self.has_begun {
-            return Ok(());
-        }
-        self.write_chunk(output)?;
-        if !self.container.set_tracks(&self.tracks, output)? {
-            self.tracks.pop();
-            if let Some(lane) = self.lanes.of_mut(kind) {
-                lane.is_refused = true;
-            }
-            self.notices.push(Notice::TooLate(kind));
         }
         Ok(())
     }
@@ -390,13 +370,24 @@ impl Recording {
         };
         let is_former = |sample: &Sample| sample.kind == MediaKind::Audio && sample.time < start;
         self.write_samples(is_former, output)?;
+        self.begin_file(start, output)
+    }
+
+    /// Ends the file at `start`, and begins the next one there.
+    fn begin_file(&mut self, start: i64, output: &mut dyn Output) -> io::Result<()> {
         self.container.finish(start - self.file_start, output)?;
         self.former_bytes += output.length();
         output.next_file()?;
-        self.container = self.plan.profile.container();
+        self.container = self.plan.profile.container(self.moment());
         self.has_begun = false;
         self.file_start = start;
         Ok(())
+    }
+
+    /// What it is now, as files say it.
+    fn moment(&self) -> SystemTime {
+        let since = self.now - self.asked.unwrap_or(self.now);
+        self.plan.asked + Duration::from_nanos(u64::try_from(since).unwrap_or_default())
     }
 
     fn write_chunk(&mut self, output: &mut dyn Output) -> io::Result<()> {

@@ -17,6 +17,12 @@ pub(crate) struct Settings {
     /// Seconds of each file of `KURENTO_SPLIT_RECORDER`; Rivero's own.
     #[serde(deserialize_with = "seconds")]
     pub(crate) split_duration: u32,
+    /// Seconds after which what is recorded is on the disk, 0: only at the end; Rivero's own.
+    #[serde(deserialize_with = "seconds_or_none")]
+    pub(crate) sync_interval: u32,
+    /// Memory of all recorders for media that waits for disks and servers, MB; Rivero's own.
+    #[serde(deserialize_with = "megabytes")]
+    pub(crate) queue_memory: u32,
 }
 
 impl Default for Settings {
@@ -25,6 +31,8 @@ impl Default for Settings {
             gaps_fix: "NONE".to_owned(),
             keyframe_interval: 5,
             split_duration: 60,
+            sync_interval: 0,
+            queue_memory: 256,
         }
     }
 }
@@ -39,6 +47,11 @@ impl Settings {
             Some(host) => host.configuration("RecorderEndpoint"),
             None => Ok(Self::default()),
         }
+    }
+
+    /// Memory of all recorders, bytes.
+    pub(crate) fn memory(&self) -> usize {
+        usize::try_from(self.queue_memory).map_or(usize::MAX, |megabytes| megabytes << 20)
     }
 
     /// A method that is unknown, or not there, is named in the log.
@@ -62,6 +75,18 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u3
     Ok(seconds.max(1))
 }
 
+fn seconds_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<u32, D::Error> {
+    NumberOrText::deserialize(deserializer)?.number("number of seconds")
+}
+
+/// Megabytes, at least as many as a few large pictures have.
+fn megabytes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u32, D::Error> {
+    let megabytes: u32 = NumberOrText::deserialize(deserializer)?.number("number of megabytes")?;
+    Ok(megabytes.max(16))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +103,11 @@ mod tests {
             ),
             (Gaps::Close, 10, 5)
         );
+        assert_eq!((settings.sync_interval, settings.memory()), (0, 256 << 20));
         assert!(serde_json::from_str::<Settings>(r#"{"splitDuration": "long"}"#).is_err());
+        let settings: Settings =
+            serde_json::from_str(r#"{"syncInterval": "2", "queueMemory": 64}"#).unwrap();
+        assert_eq!((settings.sync_interval, settings.memory()), (2, 64 << 20));
     }
 
     #[test]

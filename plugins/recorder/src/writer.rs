@@ -17,12 +17,13 @@ use rivero_plugin_api::{
 use rivero_uri::Policy;
 use tokio::{
     runtime::{Builder, Runtime},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
     container::Output,
-    intake::{Command, Intake},
+    intake::{Batch, Command, Intake},
+    memory::Memory,
     output::{Failure, FileOutput, Opened, Target, Upload},
     recording::{Notice, Recording},
 };
@@ -32,6 +33,8 @@ use progress::Progress;
 const PLACE: &str = "a recording";
 /// How often a writer looks at the time.
 const TICK: Duration = Duration::from_millis(200);
+/// A disk that was fast enough for so long and is not any more is told of again; one that stutters is not.
+const CALM: Duration = Duration::from_secs(30);
 /// Threads that wait for disks, or for the resolver; they end when they have nothing to do.
 const BLOCKING_THREADS: usize = 64;
 const IDLE_THREAD: Duration = Duration::from_secs(5);
@@ -77,7 +80,7 @@ impl Writer {
         listener: Arc<dyn Listener>,
     ) -> Result<Self> {
         let writer = Self {
-            intake: Arc::default(),
+            intake: Arc::new(Intake::new(Memory::of_process())),
             figures: Arc::default(),
             progress: Arc::default(),
             threads: Threads::obtain(&target)?,
@@ -91,6 +94,7 @@ impl Writer {
             state: State::Running,
         };
         let (intake, progress) = (writer.intake.clone(), writer.progress.clone());
+        let waiting = intake.clone();
         writer.spawn(async move {
             let target = task.target.to_string();
             let ended = contain_future(task.run(intake, policy)).await;
@@ -98,6 +102,7 @@ impl Writer {
                 contained(PLACE, || panicked(listener.as_ref(), target, reason));
                 true
             });
+            waiting.close();
             contained(PLACE, || listener.over(opened));
             progress.end();
         })?;
@@ -198,12 +203,12 @@ impl Task {
     async fn run_to_file(mut self, intake: Arc<Intake>, mut output: Box<FileOutput>) {
         let mut feed = self.feed(intake);
         while self.state == State::Running {
-            let commands = feed.next().await;
+            let mut batch = feed.next().await;
             let (listener, target) = (self.listener.clone(), self.target.to_string());
             // A disk may block.
             let done = tokio::task::spawn_blocking(move || {
                 contain(|| {
-                    self.handle(commands, output.as_mut());
+                    self.handle(std::mem::take(&mut batch.commands), output.as_mut());
                     (self, output)
                 })
             });
@@ -221,8 +226,10 @@ impl Task {
         let mut feed = self.feed(intake);
         let progress = self.progress.clone();
         while self.state == State::Running {
-            let commands = feed.next().await;
-            // Into memory: nothing here waits for the server but the task itself.
+            let mut batch = feed.next().await;
+            let commands = std::mem::take(&mut batch.commands);
+            // Into memory: nothing here waits for the server but the task itself. There it stays until the server
+            // has taken it, and counts as long.
             self.handle(commands, &mut output);
             if let Err(error) = output.deliver(&|| progress.advance()).await {
                 self.listener.failed(&Failure::write(&self.target, &error));
@@ -237,7 +244,7 @@ impl Task {
             figures: self.figures.clone(),
             listener: self.listener.clone(),
             target: self.target.to_string(),
-            is_late: false,
+            latest_loss: None,
         }
     }
 
@@ -300,21 +307,25 @@ struct Feed {
     figures: Arc<Figures>,
     listener: Arc<dyn Listener>,
     target: String,
-    /// Some of what came last had to be left out.
-    is_late: bool,
+    /// When something had to be left out.
+    latest_loss: Option<Instant>,
 }
 
 impl Feed {
     /// What came in since; tells when it begins to be more than is taken.
-    async fn next(&mut self) -> Vec<(i64, Command)> {
-        let (commands, lost) = self.intake.next(TICK).await;
-        self.figures.lost.fetch_add(lost, Relaxed);
-        if lost > 0 && !self.is_late {
+    async fn next(&mut self) -> Batch {
+        let batch = self.intake.next(TICK).await;
+        if batch.lost == 0 {
+            return batch;
+        }
+        self.figures.lost.fetch_add(batch.lost, Relaxed);
+        let now = Instant::now();
+        let is_new = |latest: Instant| now - latest > CALM;
+        if self.latest_loss.replace(now).is_none_or(is_new) {
             let target = self.target.clone();
             self.listener.failed(&Failure::TooSlow { target });
         }
-        self.is_late = lost > 0;
-        commands
+        batch
     }
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tree;
+mod worth;

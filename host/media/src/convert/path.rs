@@ -87,8 +87,14 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The cheapest path from `source` to one of `targets`; of equally cheap ones that
-/// to the target named first. With `through_raw` only paths on which the media is raw once.
+/// A target named before others is encoded for unless that costs so many times as much as for the
+/// cheapest of them: what a browser prefers may be what takes a whole core.
+const DEARER: u64 = 3;
+
+/// The best path from `source` to one of `targets`: the cheapest on which nothing is encoded anew, and
+/// of equally cheap ones that to the target named first. Where media has to be encoded, the cheapest
+/// path to the target named first, if that is not [much dearer](DEARER) than another. With
+/// `through_raw` only paths on which the media is raw once.
 pub(crate) fn cheapest(
     network: Network<'_>,
     source: &Format,
@@ -97,22 +103,38 @@ pub(crate) fn cheapest(
 ) -> Option<Path> {
     let start = Node::source(source);
     let mut search = Search::from(start);
-    let mut best: Option<(u64, usize, Vec<usize>)> = None;
+    // By target: the cheapest path on which something is encoded anew.
+    let mut encoded: HashMap<usize, (u64, Vec<usize>)> = HashMap::new();
+    let mut packed: Option<(u64, usize, Vec<usize>)> = None;
     while let Some((cost, node, steps)) = search.next() {
-        if best.as_ref().is_some_and(|(found, ..)| cost > *found) {
+        if packed.as_ref().is_some_and(|(found, ..)| cost > *found) {
             break;
         }
-        let target = targets.iter().position(|target| {
+        let reached = (0..).zip(targets).filter(|(_, target)| {
             (!through_raw || node.was_raw) && reaches(network, source, target, node)
         });
-        if let Some(target) = target
-            && best.as_ref().is_none_or(|(_, known, _)| target < *known)
-        {
-            best = Some((cost, target, steps.clone()));
+        for (target, _) in reached {
+            if node.fresh {
+                encoded
+                    .entry(target)
+                    .or_insert_with(|| (cost, steps.clone()));
+            } else if packed.as_ref().is_none_or(|(_, known, _)| target < *known) {
+                packed = Some((cost, target, steps.clone()));
+            }
         }
         search.go_on(network, cost, node, &steps);
     }
-    let (_, target, steps) = best?;
+    let preferred = || {
+        let least = encoded.values().map(|(cost, _)| *cost).min()?;
+        let affordable = encoded
+            .iter()
+            .filter(|(_, (cost, _))| *cost <= least.saturating_mul(DEARER));
+        let (target, (_, steps)) = affordable.min_by_key(|(target, _)| **target)?;
+        Some((*target, steps.clone()))
+    };
+    let (target, steps) = packed
+        .map(|(_, target, steps)| (target, steps))
+        .or_else(preferred)?;
     let wanted = targets.get(target)?;
     Some(Path {
         steps: formats(network, source, wanted, &steps),
@@ -389,6 +411,29 @@ mod tests {
         assert_eq!(plan(&codecs(), &vp8, &targets).unwrap().target, 1);
         let equal = [h264("main", "1"), h264("high", "1")].map(Target::Format);
         assert_eq!(plan(&codecs(), &vp8, &equal).unwrap().target, 0);
+    }
+
+    #[test]
+    fn what_is_encoded_is_what_the_consumer_names_first_unless_it_is_much_dearer() {
+        let mut all = codecs();
+        for (name, cost) in [("VP9", 180), ("AV1", 900)] {
+            all.push(conversion((name, Frame), (name, Rtp), 2));
+            all.push(conversion(("I420", Raw), (name, Frame), cost));
+        }
+        let pictures = Format {
+            packaging: Raw,
+            ..Format::rtp("I420", 0, 0)
+        };
+        let of = |names: &[&str]| {
+            let format = |name: &&str| Target::Format(Format::rtp(*name, 90_000, 0));
+            let targets: Vec<Target> = names.iter().map(format).collect();
+            names[plan(&all, &pictures, &targets).unwrap().target].to_owned()
+        };
+        assert_eq!(of(&["VP8", "H264"]), "VP8");
+        assert_eq!(of(&["H264", "VP8"]), "H264");
+        assert_eq!(of(&["VP9", "VP8", "H264"]), "VP9");
+        assert_eq!(of(&["AV1", "VP9", "VP8"]), "VP9");
+        assert_eq!(of(&["AV1"]), "AV1");
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub(crate) struct Step {
     pub(crate) transcodes: bool,
     /// Whether encoded media comes out of other media.
     pub(super) encodes: bool,
+    /// Whether what comes out goes to a peer in RTP packets: over a path that has to be tried, to
+    /// somebody who can ask for keyframes.
+    pub(super) live: bool,
 }
 
 impl Step {
@@ -204,11 +207,13 @@ impl<'a> Planner<'a> {
         forced: Option<&ForcedFormat>,
     ) -> Option<Vec<Step>> {
         let mut input = input.clone();
+        let last = path.steps.last().map(|(_, format)| format.packaging);
         let mut steps = Vec::with_capacity(path.steps.len());
         for (number, format) in &path.steps {
             let conversion = conversions.get(*number)?;
             let output = self.formats.hold(format.clone())?;
             let transcodes = path::re_encodes(conversion);
+            let encodes = transcodes && conversion.output.1 != Packaging::Raw;
             steps.push(Step {
                 conversion: *number,
                 input: std::mem::replace(&mut input, output.clone()),
@@ -216,7 +221,8 @@ impl<'a> Planner<'a> {
                 frame_rate: None,
                 bitrate: None,
                 transcodes,
-                encodes: transcodes && conversion.output.1 != Packaging::Raw,
+                encodes,
+                live: encodes && last == Some(Packaging::Rtp),
             });
         }
         if let (Some(step), Some(forced)) =

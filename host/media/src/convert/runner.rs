@@ -122,6 +122,10 @@ impl Runner {
     pub(super) fn on_packets(&self, packets: &[Packet]) -> bool {
         let mut overflowed = false;
         let mut dropped = 0;
+        if let (Some(bitrate), Some(plane)) = (&self.bitrate, self.plane.upgrade()) {
+            bitrate.on_packets(packets, plane.formats());
+            self.retarget();
+        }
         let mut inbox = self.inbox();
         if inbox.stop || self.has_ended() {
             return false;
@@ -245,6 +249,7 @@ impl Runner {
     /// Does a piece; an error ends the conversion.
     fn piece(&self, piece: &Piece) -> Result<(), Error> {
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = matches!(&*machine, Machine::New(_));
         if let Machine::New(recipe) = &*machine {
             let converter = self.start(recipe)?;
             *machine = Machine::Running(converter);
@@ -252,7 +257,10 @@ impl Runner {
         let Machine::Running(converter) = &*machine else {
             return Ok(());
         };
-        for message in &piece.messages {
+        // What it was started with is newer than what was noted before.
+        let is_old =
+            |message: &Upstream| is_new && matches!(message, Upstream::TargetBitrate { .. });
+        for message in piece.messages.iter().filter(|message| !is_old(message)) {
             converter.upstream(AbiUpstream::from(*message));
         }
         if !piece.media.is_empty() {

@@ -1,10 +1,10 @@
 //! A running conversion in the graph.
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak, atomic::AtomicU64};
 
 use abi_stable::{sabi_trait::TD_Opaque, std_types::RArc};
 use rivero_plugin_api::{
-    Error, Format, Packaging,
+    Error, Format, MediaKind, Packaging,
     abi::traits::{AbiConverterOutput_TO, AbiSinkHandler_TO, AbiSourceHandler_TO, ConverterOutput},
 };
 
@@ -13,6 +13,7 @@ use super::{
     output::{Downstream, Intake, IntakeHandler, Output, OutputHandle},
     route::Step,
     runner::{Recipe, Runner},
+    worth::Course,
 };
 use crate::{
     connection::{Connection, PadKey},
@@ -41,6 +42,9 @@ pub(crate) struct Place {
     pub(crate) measuring: Arc<Measuring>,
 }
 
+/// Seconds between keyframes of what is recorded: where a player can begin.
+const KEYFRAME_INTERVAL: f64 = 2.0;
+
 /// One conversion: a consumer of what feeds it, a source for what comes after it.
 pub(crate) struct Stage {
     /// Its own consumption of what feeds it.
@@ -49,15 +53,19 @@ pub(crate) struct Stage {
     pub(crate) output: Arc<Source>,
     pub(crate) step: Step,
     runner: Arc<Runner>,
+    /// Bit/s that the encoder on the way would give out if no path limited it, 0 while unknown.
+    wanted: Option<Arc<AtomicU64>>,
 }
 
 impl Stage {
-    /// A conversion that starts with the first media. `path`: all steps up to this one.
+    /// A conversion that starts with the first media. `path`: all steps up to this one; `before`: the
+    /// conversion that feeds it.
     pub(crate) fn new(
         plane: &Arc<Plane>,
         converters: Arc<dyn Converters>,
         place: &Place,
         path: &[Step],
+        before: Option<&Self>,
     ) -> Option<Self> {
         let step = path.last()?.clone();
         let kind = place.key.kind;
@@ -77,9 +85,16 @@ impl Stage {
             })
         };
         let mut handle = None;
-        let bitrate = step
-            .encodes
-            .then(|| EncoderBitrate::new(kind, place.rates.clone(), step.bitrate));
+        let settings = settings(kind, &format, &step);
+        let bitrate = step.encodes.then(|| {
+            let size = settings.width.zip(settings.height);
+            let course = Course::new(step.live, size, settings.frame_rate);
+            EncoderBitrate::new(kind, place.rates.clone(), step.bitrate, course)
+        });
+        let wanted = match &bitrate {
+            Some(bitrate) => Some(bitrate.wanted().clone()),
+            None => before.and_then(|before| before.wanted.clone()),
+        };
         let runner = Runner::new(
             plane,
             kind,
@@ -90,7 +105,7 @@ impl Stage {
                 let output = handle.insert(output(runner)).clone();
                 Recipe {
                     converters,
-                    settings: settings(&format, &step),
+                    settings,
                     step: step.clone(),
                     sink: converter_output(output),
                 }
@@ -99,7 +114,7 @@ impl Stage {
         let output = handle?;
         let (input, intake) = input(plane, &place.key, &runner);
         let _ = intake.sink.set(Arc::downgrade(&input));
-        let source = source(plane, place, &runner, &input, &step);
+        let source = source(plane, place, &runner, &input, &step, wanted.clone());
         let _ = output.input.set(Arc::downgrade(&input));
         let _ = output.source.set(Arc::downgrade(&source));
         Some(Self {
@@ -108,6 +123,7 @@ impl Stage {
             output: source,
             step,
             runner,
+            wanted,
         })
     }
 
@@ -154,6 +170,7 @@ fn source(
     runner: &Arc<Runner>,
     input: &Arc<Sink>,
     step: &Step,
+    wanted: Option<Arc<AtomicU64>>,
 ) -> Arc<Source> {
     let key = &place.key;
     let downstream = Downstream {
@@ -165,7 +182,8 @@ fn source(
     let flow = plane
         .flow()
         .open(key.clone(), Direction::Out, Arc::new(Unobserved));
-    let source = Source::converted(plane, key.kind, handler, flow).measuring(&place.measuring);
+    let source = Source::converted(plane, key.kind, handler, flow, wanted);
+    let source = source.measuring(&place.measuring);
     source.set_format(Some(step.output.clone()), plane);
     Arc::new(source)
 }
@@ -182,7 +200,7 @@ fn own_connection(place: &Place, number: u32) -> Connection {
 }
 
 /// What the output's format and the consumer's element ask for.
-fn settings(format: &Format, step: &Step) -> ConverterSettings {
+fn settings(kind: MediaKind, format: &Format, step: &Step) -> ConverterSettings {
     let pixels = |name: &str| {
         let given = format.parameters.iter().find(|(known, _)| known == name);
         given.and_then(|(_, value)| value.parse::<u32>().ok())
@@ -196,6 +214,8 @@ fn settings(format: &Format, step: &Step) -> ConverterSettings {
         channels: is_sound.then_some(format.channels),
         sample_rate: (is_sound && format.clock_rate > 0).then_some(format.clock_rate),
         frame_rate: step.frame_rate.map(rate),
+        keyframe_interval: (kind == MediaKind::Video && step.encodes && !step.live)
+            .then_some(KEYFRAME_INTERVAL),
         bitrate: None,
     }
 }
@@ -217,21 +237,30 @@ mod tests {
             bitrate: None,
             transcodes: true,
             encodes: true,
+            live: true,
         };
         let video = Format::rtp("VP8", 90_000, 0);
         let rate = ConverterSettings {
             frame_rate: Some(30_000.0 / 1001.0),
             ..ConverterSettings::default()
         };
-        assert_eq!(settings(&video, &step), rate);
+        assert_eq!(settings(MediaKind::Video, &video, &step), rate);
+        let recorded = Step {
+            live: false,
+            ..step.clone()
+        };
+        let with_keyframes = settings(MediaKind::Video, &video, &recorded);
+        assert_eq!(with_keyframes.keyframe_interval, Some(KEYFRAME_INTERVAL));
         let raw = video.with("width", "640").with("height", "480");
         let size = ConverterSettings {
             width: Some(640),
             height: Some(480),
             ..rate
         };
-        assert_eq!(settings(&raw, &step), size);
-        let audio = settings(&Format::rtp("OPUS", 48_000, 2), &step);
+        assert_eq!(settings(MediaKind::Video, &raw, &step), size);
+        let opus = Format::rtp("OPUS", 48_000, 2);
+        let audio = settings(MediaKind::Audio, &opus, &recorded);
         assert_eq!((audio.sample_rate, audio.channels), (Some(48_000), Some(2)));
+        assert_eq!(audio.keyframe_interval, None);
     }
 }

@@ -201,7 +201,11 @@ impl Tree {
             }
             let stage = match known {
                 Some(stage) => stage,
-                None => Arc::new(Stage::new(plane, converters.clone(), place, upto)?),
+                None => {
+                    let feeding = self.stages.get(before).map(Arc::as_ref);
+                    let converters = converters.clone();
+                    Arc::new(Stage::new(plane, converters, place, upto, feeding)?)
+                }
             };
             self.stages.insert(upto.to_vec(), stage.clone());
             wiring.add(self, before, &stage.link, &stage.input)?;

@@ -41,7 +41,7 @@ impl AudioEncode {
     }
 
     fn elements(&self) -> Result<Vec<gst::Element>> {
-        let encoder = Encoder::new(&self.target, &self.settings)?;
+        let encoder = Encoder::new(&self.target, &self.settings, None)?;
         if let Some(bitrate) = self.settings.audio_bitrate() {
             encoder.set_bitrate(bitrate);
         }

@@ -3,7 +3,20 @@
 use rivero_gst::{element, gst};
 use rivero_plugin_api::{Error, Format, Result};
 
+use crate::picture::Layout;
 use crate::settings::Settings;
+
+/// Pictures a second that encoders are told of which count pictures instead of looking at their times.
+/// It is never told anew, since they would begin with a keyframe again: the bitrate that they are
+/// asked for makes up for the difference.
+pub(super) const NOMINAL_RATE: i32 = 30;
+/// How far such an encoder may be ahead of its bitrate, ms…
+const BUFFER: f64 = 500.0;
+/// …but so many pictures at least: with fewer it keeps back a part of its bitrate for fear of them.
+const BUFFERED_PICTURES: f64 = 7.0;
+/// Of pictures that are never due: keyframes come when they are asked for. The largest that all
+/// encoders take.
+const NEVER: &str = "1000000";
 
 /// Bytes of a slice where a unit must fit into a packet (H.264, packetization-mode 0).
 const SLICE: &str = "1100";
@@ -57,7 +70,7 @@ impl Encoder {
     ///
     /// # Errors
     /// None is installed.
-    pub(super) fn new(target: &Format, settings: &Settings) -> Result<Self> {
+    pub(super) fn new(target: &Format, settings: &Settings, size: Option<Layout>) -> Result<Self> {
         let names = encoders(&target.encoding);
         let element = element::make_first(names)?;
         let encoder = Self {
@@ -65,6 +78,13 @@ impl Encoder {
             element,
         };
         encoder.configure(target)?;
+        if let Some(size) = size {
+            encoder.set_threads(threads(size));
+        }
+        if encoder.kind == Kind::Aom && settings.keyframe_interval > 0.0 {
+            let pictures = settings.keyframe_interval * f64::from(NOMINAL_RATE);
+            encoder.set(&[("keyframe-max-dist", &format!("{pictures:.0}"))]);
+        }
         for (name, value) in &settings.options {
             element::set(&encoder.element, name, value);
         }
@@ -77,7 +97,7 @@ impl Encoder {
         }
     }
 
-    /// Live: no look into the future, a frame out for each one in, one thread where one is enough.
+    /// Live: no look into the future, and a frame out for each one in.
     fn configure(&self, target: &Format) -> Result<()> {
         match self.kind {
             Kind::Vpx => self.configure_vpx(&target.encoding),
@@ -86,10 +106,9 @@ impl Encoder {
                 ("end-usage", "cbr"),
                 ("cpu-used", "9"),
                 ("lag-in-frames", "0"),
-                ("threads", "2"),
                 ("row-mt", "true"),
                 ("tile-columns", "1"),
-                ("keyframe-max-dist", "90"),
+                ("keyframe-max-dist", NEVER),
                 // With both at 0, the default, libaom ends the process in this mode.
                 ("min-quantizer", "8"),
                 ("max-quantizer", "56"),
@@ -102,7 +121,7 @@ impl Encoder {
             Kind::X265 => self.set(&[
                 ("tune", "zerolatency"),
                 ("speed-preset", "ultrafast"),
-                ("key-int-max", "90"),
+                ("key-int-max", NEVER),
                 (
                     "option-string",
                     "pools=none:frame-threads=1:scenecut=0:rc-lookahead=0:repeat-headers=1:open-gop=0",
@@ -124,7 +143,9 @@ impl Encoder {
             ("deadline", "1"),
             ("lag-in-frames", "0"),
             ("end-usage", "cbr"),
-            ("keyframe-max-dist", "128"),
+            ("keyframe-max-dist", NEVER),
+            // A keyframe takes what nine others have, and no more: three tenths of a second of its path.
+            ("max-intra-bitrate", "900"),
             // In units of the frame rate two pictures could have the same time.
             ("timebase", "1/90000"),
             ("static-threshold", "1"),
@@ -140,12 +161,11 @@ impl Encoder {
             self.set(&[
                 ("cpu-used", "8"),
                 ("row-mt", "true"),
-                ("threads", "2"),
                 ("tile-columns", "1"),
                 ("aq-mode", "cyclic-refresh"),
             ]);
         } else {
-            self.set(&[("cpu-used", "16"), ("threads", "1")]);
+            self.set(&[("cpu-used", "16")]);
         }
     }
 
@@ -161,9 +181,8 @@ impl Encoder {
             ("speed-preset", "superfast"),
             ("sliced-threads", "false"),
             ("threads", "1"),
-            ("key-int-max", "60"),
+            ("key-int-max", NEVER),
             ("bframes", "0"),
-            ("vbv-buf-capacity", "500"),
             ("aud", "false"),
             ("option-string", &options),
         ]);
@@ -175,7 +194,7 @@ impl Encoder {
         self.set(&[
             ("rate-control", "bitrate"),
             ("complexity", "low"),
-            ("gop-size", "60"),
+            ("gop-size", "0"),
             ("multi-thread", "1"),
             ("usage-type", "camera"),
         ]);
@@ -185,15 +204,46 @@ impl Encoder {
         Ok(())
     }
 
-    /// The target in bit/s, at once and for the frames that follow.
+    /// How many threads encode a picture. Slices of one picture, never pictures side by side: those
+    /// would be held back.
+    fn set_threads(&self, threads: usize) {
+        let number = threads.to_string();
+        match self.kind {
+            Kind::Vpx | Kind::Aom => self.set(&[("threads", &number)]),
+            Kind::X264 => {
+                let sliced = if threads > 1 { "true" } else { "false" };
+                self.set(&[("threads", &number), ("sliced-threads", sliced)]);
+            }
+            Kind::OpenH264 => self.set(&[("multi-thread", &number)]),
+            Kind::X265 | Kind::Opus | Kind::Plain | Kind::Fixed => {}
+        }
+    }
+
+    /// The target of sound in bit/s, at once and for the frames that follow.
     pub(super) fn set_bitrate(&self, bits_per_second: u64) {
-        let bits = bits_per_second.clamp(6_000, 200_000_000);
+        self.set_picture_bitrate(bits_per_second, f64::from(NOMINAL_RATE));
+    }
+
+    /// The target in bit/s of so many pictures a second, at once and for the frames that follow.
+    pub(super) fn set_picture_bitrate(&self, bits_per_second: u64, frame_rate: f64) {
+        let bits = if self.counts_pictures() {
+            for_nominal_rate(bits_per_second, frame_rate)
+        } else {
+            bits_per_second
+        };
+        let bits = bits.clamp(6_000, 1_000_000_000);
         let kilobits = (bits / 1000).max(1).to_string();
         let bits = bits.to_string();
         match self.kind {
             Kind::Vpx => self.set(&[("target-bitrate", &bits)]),
             Kind::Aom => self.set(&[("target-bitrate", &kilobits)]),
-            Kind::X264 | Kind::X265 => self.set(&[("bitrate", &kilobits)]),
+            Kind::X264 => {
+                // In the time that passes for it, which is that of the pictures.
+                let pictures = (BUFFER / 1e3 * frame_rate).max(BUFFERED_PICTURES);
+                let buffer = format!("{:.0}", pictures * 1e3 / f64::from(NOMINAL_RATE));
+                self.set(&[("bitrate", &kilobits), ("vbv-buf-capacity", &buffer)]);
+            }
+            Kind::X265 => self.set(&[("bitrate", &kilobits)]),
             // What is more does not fit into an RTP packet, and is not heard.
             Kind::Opus => self.set(&[(
                 "bitrate",
@@ -202,6 +252,22 @@ impl Encoder {
             Kind::OpenH264 | Kind::Plain => self.set(&[("bitrate", &bits)]),
             Kind::Fixed => {}
         }
+    }
+
+    /// The part by which what the element is asked for may be wrong before it is told so. To x265 each
+    /// word costs a keyframe.
+    pub(super) fn tolerance(&self) -> f64 {
+        if self.kind == Kind::X265 { 0.25 } else { 0.03 }
+    }
+
+    /// Whether the element takes each picture for the same part of a second, whatever its time.
+    fn counts_pictures(&self) -> bool {
+        matches!(self.kind, Kind::X264 | Kind::X265 | Kind::OpenH264)
+    }
+
+    /// Whether there is a rate that the element could miss.
+    pub(super) fn has_bitrate(&self) -> bool {
+        !matches!(self.kind, Kind::Plain | Kind::Fixed)
     }
 
     /// Whether the element makes a keyframe when it is told to. That of AV1 does not (GStreamer
@@ -240,6 +306,30 @@ impl Encoder {
     }
 }
 
+/// One thread encodes a small picture in time on any machine; of more than there are cores nobody has
+/// anything.
+pub(super) fn threads(size: Layout) -> usize {
+    let pixels = u64::from(size.width) * u64::from(size.height);
+    let wanted = match pixels {
+        0..=307_200 => 1,
+        307_201..=1_048_576 => 2,
+        1_048_577..=2_500_000 => 4,
+        _ => 8,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    wanted.min(cores)
+}
+
+/// Bit/s that give each of [`NOMINAL_RATE`] pictures a second as much as each of those that come has.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+fn for_nominal_rate(bits_per_second: u64, frame_rate: f64) -> u64 {
+    (bits_per_second as f64 * f64::from(NOMINAL_RATE) / frame_rate.max(1.0)) as u64
+}
+
 fn kind(element: &gst::Element) -> Kind {
     use gst::prelude::*;
     let name = element.factory().map(|factory| factory.name().to_string());
@@ -270,4 +360,26 @@ fn h264_profile(target: &Format) -> Result<&'static str> {
 
 fn cuts_slices(target: &Format) -> bool {
     rivero_gst::caps::parameter(target, "packetization-mode") == Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_picture_has_its_part_of_the_bitrate_at_any_rate() {
+        for (frame_rate, expected) in [(30.0, 600_000), (15.0, 1_200_000), (60.0, 300_000)] {
+            assert_eq!(for_nominal_rate(600_000, frame_rate), expected);
+        }
+        assert_eq!(for_nominal_rate(10_000, 0.0), 300_000);
+    }
+
+    #[test]
+    fn small_pictures_have_one_thread_and_none_more_than_there_are_cores() {
+        let of = |width, height| threads(Layout::new(width, height).unwrap());
+        assert_eq!(of(640, 360), 1);
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(of(1280, 720), 2.min(cores));
+        assert!(of(3840, 2160) <= cores);
+    }
 }

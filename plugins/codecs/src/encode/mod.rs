@@ -1,7 +1,9 @@
 //! Pictures and samples into frames.
 
 mod audio;
+mod budget;
 mod encoder;
+mod scale;
 mod video;
 
 use rivero_plugin_api::{Converter, ConverterOutput, Packet, Result};

@@ -44,22 +44,46 @@ pub fn picture(number: u32, width: u32, height: u32) -> Packet {
 
 /// Picture `number` of patches that no encoder can foresee.
 pub fn noise(number: u32, width: u32, height: u32) -> Packet {
+    patches(number, (width, height), PATCH, 127)
+}
+
+/// Picture `number` of patches with such sides, whose luma differs by up to `contrast`.
+pub fn patches(number: u32, size: (u32, u32), patch: u32, contrast: u8) -> Packet {
+    rows_of_patches(number, size, patch, |_| contrast)
+}
+
+/// Picture `number` of patches that differ the more the lower they are: something for each quantizer.
+pub fn texture(number: u32, size: (u32, u32)) -> Packet {
+    let contrast = |y| u8::try_from(8 + y * 119 / size.1).unwrap();
+    rows_of_patches(number, size, 3, contrast)
+}
+
+fn rows_of_patches(
+    number: u32,
+    (width, height): (u32, u32),
+    patch: u32,
+    contrast: impl Fn(u32) -> u8,
+) -> Packet {
     let mut state = number.wrapping_mul(2_654_435_761) | 1;
-    let patches: Vec<u8> = (0..width.div_ceil(PATCH) * height.div_ceil(PATCH))
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            64 + u8::try_from(state >> 25).unwrap()
-        })
-        .collect();
+    let across = usize::try_from(width.div_ceil(patch)).unwrap();
+    let side = usize::try_from(patch).unwrap();
     let mut planes = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let patch = y / PATCH * width.div_ceil(PATCH) + x / PATCH;
-            planes.push(patches[usize::try_from(patch).unwrap()]);
-        }
+    for row in 0..height.div_ceil(patch) {
+        let contrast = contrast(row * patch);
+        let lumas: Vec<u8> = (0..across)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                let high = u16::try_from(state >> 24).unwrap();
+                64 + u8::try_from(high * u16::from(contrast) / 255).unwrap()
+            })
+            .collect();
+        let mut row: Vec<u8> = lumas.iter().flat_map(|luma| vec![*luma; side]).collect();
+        row.truncate(usize::try_from(width).unwrap());
+        (0..side).for_each(|_| planes.extend_from_slice(&row));
     }
+    planes.truncate(usize::try_from(width * height).unwrap());
     let chroma = usize::try_from(width.div_ceil(2) * height.div_ceil(2)).unwrap();
     planes.resize(planes.len() + 2 * chroma, 128);
     packet(number, width, height, planes)

@@ -6,6 +6,11 @@ use crate::Shape;
 /// digital radio; neither encoders nor senders that come here use it.
 pub const SAMPLES_PER_FRAME: u32 = 1024;
 
+/// Samples of each channel by which encoders are behind what they get: a frame overlaps the one before
+/// it. Encoders whose output has the times of their input, as the server's has, leave this to be taken
+/// from them.
+pub const ENCODER_DELAY: u16 = 1024;
+
 /// The rates that `samplingFrequencyIndex` counts, Hz.
 const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000,

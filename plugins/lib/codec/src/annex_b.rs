@@ -8,25 +8,39 @@ pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// The units of a byte stream, without start codes and trailing zeros, and never empty. What stands
 /// in front of the first start code is no unit.
 pub fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
-    split(after_start_code(stream))
+    split(after_start_code(stream), |_| false)
 }
 
 /// The units of a byte stream as [`units`] has them; but what stands in front of the first start code
 /// is a unit as well, unless it is nothing but zeros. So a producer that hands over a single unit
 /// without a start code is understood.
 pub fn units_or_bare(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = match find_start_code(data) {
+    units_before(data, |_| false)
+}
+
+/// Where the first unit begins, behind a start code or without one.
+fn first_unit(data: &[u8]) -> Option<&[u8]> {
+    match find_start_code(data) {
         Some(at) if data.iter().take(at).all(|byte| *byte == 0) => data.get(at + 3..),
         _ => Some(data),
-    };
-    split(first)
+    }
+}
+
+/// The units of a byte stream as [`units_or_bare`] has them, up to the first whose header (its first
+/// byte) `ends` them. That one is not looked through: a picture is long, and what stands before it is
+/// short.
+pub fn units_before(data: &[u8], ends: impl Fn(u8) -> bool) -> impl Iterator<Item = &[u8]> {
+    split(first_unit(data), ends)
 }
 
 /// `rest`: what stands behind a start code, if there is one.
-fn split(mut rest: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
+fn split(mut rest: Option<&[u8]>, ends: impl Fn(u8) -> bool) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         loop {
             let current = rest?;
+            if current.first().is_some_and(|header| ends(*header)) {
+                return None;
+            }
             let end = find_start_code(current).unwrap_or(current.len());
             let (unit, following) = current.split_at_checked(end)?;
             rest = after_start_code(following);

@@ -1,7 +1,9 @@
 //! H.264: keyframes, and their size and `avcC`, from the parameter sets (ITU-T H.264 §7.3.2,
 //! ISO/IEC 14496-15 §5.3.3).
 
-use crate::{Shape, annex_b, bits::BitReader, crop::Crop};
+use crate::{
+    Colour, Shape, annex_b, bits::BitReader, colour, crop::Crop, parameter_sets, track::Description,
+};
 
 // NAL unit types (ITU-T H.264 table 7-1).
 
@@ -47,6 +49,19 @@ pub fn is_dispensable(unit_type: u8) -> bool {
     matches!(unit_type, ACCESS_UNIT_DELIMITER | FILLER)
 }
 
+/// The number of a parameter set (`seq_parameter_set_id`, `pic_parameter_set_id`); `None` for other
+/// units, for numbers that no set can have, and where it is cut off.
+#[must_use]
+pub fn parameter_set_id(unit_type: u8, unit: &[u8]) -> Option<u32> {
+    let (before, most) = match unit_type {
+        // Profile, constraints and level stand in front.
+        SEQUENCE_PARAMETER_SET => (4, 31),
+        PICTURE_PARAMETER_SET => (1, 255),
+        _ => return None,
+    };
+    parameter_sets::number_at(unit, before).filter(|id| *id <= most)
+}
+
 /// A byte stream in the form of containers. Parameter sets stay in the samples besides: they may
 /// change in mid-stream, while the `avcC` of a file cannot.
 #[must_use]
@@ -55,10 +70,10 @@ pub fn length_prefixed(frame: &[u8]) -> Vec<u8> {
 }
 
 /// Size of a keyframe with its parameter sets, and its `avcC` with all of them
-/// (AVCDecoderConfigurationRecord, units behind lengths of four bytes). `None` where a sequence
-/// parameter set is missing or damaged, or the picture larger than containers can say.
+/// (AVCDecoderConfigurationRecord, units behind lengths of four bytes). `None` where a parameter set of
+/// either kind is missing, or that of the sequence damaged, or the picture larger than containers can say.
 #[must_use]
-pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
+pub fn describe(keyframe: &[u8]) -> Option<Description> {
     let of_type =
         |wanted| annex_b::units_or_bare(keyframe).filter(move |unit| type_of(unit) == wanted);
     let first = of_type(SEQUENCE_PARAMETER_SET).next()?;
@@ -68,6 +83,10 @@ pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
         distinct(of_type(SEQUENCE_PARAMETER_SET)),
         distinct(of_type(PICTURE_PARAMETER_SET)),
     );
+    // Without one no decoder begins, and the set may still come: it need not stand in every keyframe.
+    if picture.is_empty() {
+        return None;
+    }
     let mut record = vec![
         1, // configurationVersion
         parameters.profile,
@@ -89,7 +108,11 @@ pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
             0,
         ]);
     }
-    Some((parameters.size()?, record))
+    Some(Description {
+        shape: parameters.size()?,
+        configuration: record,
+        colour: parameters.colour,
+    })
 }
 
 /// Units that differ, among the first 31: as many as the five bits of the count of sequence parameter
@@ -128,6 +151,7 @@ struct Parameters {
     crop: Crop,
     /// Pictures are frames, never fields.
     frame_only: bool,
+    colour: Option<Colour>,
 }
 
 impl Parameters {
@@ -147,6 +171,7 @@ impl Parameters {
             macroblocks: (0, 0),
             crop: Crop::default(),
             frame_only: true,
+            colour: None,
         };
         if parameters.is_high() {
             parameters.parse_high(&mut bits)?;
@@ -165,6 +190,7 @@ impl Parameters {
         }
         bits.flag()?; // direct_8x8_inference_flag
         parameters.crop = Crop::parse(&mut bits)?;
+        parameters.colour = colour::of_usability_information(&mut bits);
         Some(parameters)
     }
 
@@ -271,7 +297,12 @@ pub(crate) mod tests {
 
     #[test]
     fn size_and_configuration_come_from_the_parameter_sets() {
-        let (shape, record) = describe(&keyframe()).unwrap();
+        let Description {
+            shape,
+            configuration: record,
+            colour,
+        } = describe(&keyframe()).unwrap();
+        assert_eq!(colour, None);
         assert_eq!(
             shape,
             Shape::Video {
@@ -286,5 +317,22 @@ pub(crate) mod tests {
     #[test]
     fn a_frame_without_parameter_sets_describes_nothing() {
         assert_eq!(describe(&[0, 0, 0, 1, 0x65, 0x88]), None);
+        let mut half = Vec::new();
+        annex_b::append(&mut half, &SPS[..22]);
+        assert_eq!(describe(&half), None, "no picture parameter set");
+    }
+
+    #[test]
+    fn colour_comes_from_the_usability_information() {
+        // 320x240 of x264 with full range and BT.709.
+        let sps = [
+            0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0xfb, 0x01, 0x6e, 0x02, 0x02, 0x02, 0x80,
+            0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x19, 0x07, 0x8a, 0x15, 0x24,
+        ];
+        let mut keyframe = Vec::new();
+        annex_b::append(&mut keyframe, &sps);
+        annex_b::append(&mut keyframe, &PPS);
+        let found = describe(&keyframe).unwrap().colour;
+        assert_eq!(found, Colour::known(1, 1, 1, true));
     }
 }

@@ -11,20 +11,26 @@
 //!   records that decoders are set up with (`avcC`, `hvcC`, `av1C`, `vpcC`).
 //! * [`aac`], [`opus`]: AudioSpecificConfig, `OpusHead`, and how long a frame lasts.
 //! * [`annex_b`]: NAL units behind start codes and behind their length.
+//! * [`ParameterSets`]: those of a stream, for frames that come without them.
+//! * [`Colour`]: what the numbers of a picture mean.
 //! * [`bits`], [`leb128`], [`hex`]: numbers and bytes in the forms that headers have them in.
 
 pub mod aac;
 pub mod annex_b;
 pub mod av1;
 pub mod bits;
+pub mod colour;
 mod crop;
 pub mod h264;
 pub mod h265;
 pub mod hex;
 pub mod leb128;
 pub mod opus;
+mod parameter_sets;
 pub mod track;
 pub mod vp8;
 pub mod vp9;
 
+pub use colour::Colour;
+pub use parameter_sets::ParameterSets;
 pub use track::{AudioParameters, Codec, ContainerForm, Shape, Track};

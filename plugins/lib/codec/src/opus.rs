@@ -1,13 +1,19 @@
 //! Opus: `OpusHead` (RFC 7845 §5.1) and the duration of a packet (RFC 6716 §3.1).
 
+/// Samples of 48 kHz by which what a decoder gives out is behind what went into the encoder: its look
+/// ahead, 6.5 ms in all modes for speech and music (RFC 6716 §2, RFC 7845 §4.2). RTP timestamps count what went in
+/// (RFC 7587 §4.1), so this much is to be taken from them.
+pub const PRE_SKIP: u16 = 312;
+/// How long a decoder has to be fed before a place in mid-stream sounds right, ns (RFC 7845 §4.6).
+pub const SEEK_PRE_ROLL: u64 = 80_000_000;
+
 /// Identification header for mono or stereo: 19 bytes, version 1, mapping family 0. Other numbers of
 /// channels become the nearer of the two, because they need a mapping table.
 #[must_use]
 pub fn head(channels: u8) -> Vec<u8> {
     let mut head = b"OpusHead\x01".to_vec();
     head.push(channels.clamp(1, 2));
-    // No pre-skip: a stream that is joined in its middle has no samples of the encoder's start.
-    head.extend(0u16.to_le_bytes());
+    head.extend(PRE_SKIP.to_le_bytes());
     head.extend(48_000u32.to_le_bytes());
     // No gain, mapping family 0.
     head.extend([0, 0, 0]);

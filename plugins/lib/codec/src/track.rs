@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{aac, av1, h264, h265, opus, vp8, vp9};
+use crate::{Colour, aac, av1, h264, h265, opus, vp8, vp9};
 
 /// The encodings that are understood here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,13 +122,43 @@ pub struct AudioParameters<'a> {
 pub struct Track {
     /// How it is encoded.
     pub codec: Codec,
-    /// Size of the first picture, or what sound is like; 0 by 0 for JPEG, whose frames say it
-    /// themselves wherever they go.
+    /// Size of the picture, or what sound is like; 0 by 0 for JPEG, whose frames say it themselves
+    /// wherever they go.
     pub shape: Shape,
     /// What a decoder needs before the first frame, in the form that both Matroska's CodecPrivate
     /// and the box of MP4 have: avcC, hvcC, av1C, vpcC, OpusHead, AudioSpecificConfig; empty for the
     /// others.
     pub configuration: Vec<u8>,
+    /// What the stream says of its colours, if anything; `None` for sound.
+    pub colour: Option<Colour>,
+    /// By how many quarters clockwise a player has to turn the picture, 0 to 3. No bitstream says that: it
+    /// is for whoever knows.
+    pub quarter_turns: u8,
+    /// Samples of a channel by which decoded sound is behind the times of its frames. As many at its
+    /// beginning are none of what was encoded.
+    pub pre_skip: u16,
+}
+
+/// What a keyframe says of its stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Size of the picture.
+    pub shape: Shape,
+    /// As that of a [`Track`].
+    pub configuration: Vec<u8>,
+    /// As that of a [`Track`].
+    pub colour: Option<Colour>,
+}
+
+impl Description {
+    /// Of a stream that says nothing but this.
+    fn of(shape: Shape, configuration: Vec<u8>) -> Self {
+        Self {
+            shape,
+            configuration,
+            colour: None,
+        }
+    }
 }
 
 /// A frame in the form that containers have it in, as far as possible without copying it.
@@ -152,7 +182,7 @@ impl ContainerForm {
 }
 
 impl Track {
-    /// Reads what is to be known of a stream from its first frame, for video a keyframe: a byte stream
+    /// Reads what is to be known of a stream from a frame, for video a keyframe: a byte stream
     /// (Annex B) with parameter sets for H.264 and H.265, a temporal unit in the low-overhead format
     /// for AV1. `None` when that frame is not what the codec says.
     #[must_use]
@@ -167,27 +197,61 @@ impl Track {
             channels => channels,
         };
         let sound = Shape::Audio { rate, channels };
-        let (shape, configuration) = match codec {
-            Codec::Vp8 => (vp8::size(frame)?, Vec::new()),
+        let Description {
+            shape,
+            configuration,
+            colour,
+        } = match codec {
+            Codec::Vp8 => vp8::describe(frame)?,
             Codec::Vp9 => vp9::describe(frame)?,
             Codec::Av1 => av1::describe(frame)?,
             Codec::H264 => h264::describe(frame)?,
             Codec::H265 => h265::describe(frame)?,
-            Codec::Jpeg => (
-                Shape::Video {
+            Codec::Jpeg => {
+                let shape = Shape::Video {
                     width: 0,
                     height: 0,
-                },
-                Vec::new(),
-            ),
-            Codec::Opus => (sound, opus::head(channels)),
-            Codec::Aac => aac::describe(audio.configuration, rate, channels),
+                };
+                Description::of(shape, Vec::new())
+            }
+            Codec::Opus => Description::of(sound, opus::head(channels)),
+            Codec::Aac => {
+                let (shape, configuration) = aac::describe(audio.configuration, rate, channels);
+                Description::of(shape, configuration)
+            }
         };
         Some(Self {
             codec,
             shape,
             configuration,
+            colour,
+            quarter_turns: 0,
+            pre_skip: match codec {
+                Codec::Opus => opus::PRE_SKIP,
+                // What comes with a configuration was made elsewhere, and has the times of decoded sound.
+                Codec::Aac if audio.configuration.is_none() => aac::ENCODER_DELAY,
+                _ => 0,
+            },
         })
+    }
+
+    /// Says what whoever sends the stream says of its colours, beside it or against it.
+    pub fn set_colour(&mut self, colour: Colour) {
+        self.colour = Some(colour);
+        if self.codec == Codec::Vp9 {
+            vp9::set_colour(&mut self.configuration, colour);
+        }
+    }
+
+    /// The pre-skip as a time, ns.
+    #[must_use]
+    pub fn delay(&self) -> u64 {
+        match self.shape {
+            Shape::Audio { rate, .. } => {
+                u64::from(self.pre_skip) * 1_000_000_000 / u64::from(rate.max(1))
+            }
+            Shape::Video { .. } => 0,
+        }
     }
 
     /// A frame in the form of containers: units behind lengths of four bytes and without delimiters

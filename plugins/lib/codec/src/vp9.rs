@@ -1,14 +1,12 @@
 //! VP9: keyframes, and their size and `vpcC`, from the uncompressed header (VP9 bitstream
 //! specification §6.2; VP codec ISO media file format binding §3).
 
-use crate::{Shape, bits::BitReader};
+use crate::{Colour, Shape, bits::BitReader, colour::UNSPECIFIED, track::Description};
 
 const FRAME_MARKER: u32 = 2;
 const SYNC_CODE: u32 = 0x49_83_42;
 /// `color_space` of RGB, which has no subsampling and the full range.
 const RGB: u32 = 7;
-/// Colour primaries, transfer and matrix of `vpcC` where nothing is said of them (ISO/IEC 23001-8).
-const UNSPECIFIED: u8 = 2;
 
 /// Whether a frame is a keyframe. Its first byte is enough; a frame that shows an earlier one again
 /// is none.
@@ -34,14 +32,20 @@ fn keyframe_profile(bits: &mut BitReader<'_>) -> Option<u32> {
 /// Size of a keyframe, and the content of `vpcC` with its version and flags; `None` for other
 /// frames.
 #[must_use]
-pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
+pub fn describe(keyframe: &[u8]) -> Option<Description> {
     let mut bits = BitReader::new(keyframe);
     let profile = keyframe_profile(&mut bits)?;
     bits.skip(2)?; // show_frame, error_resilient_mode
     if bits.read(24)? != SYNC_CODE {
         return None;
     }
-    let (depth, subsampling, full_range) = colour(&mut bits, profile)?;
+    let Samples {
+        depth,
+        subsampling,
+        full_range,
+        space,
+    } = Samples::read(&mut bits, profile)?;
+    let [primaries, transfer, matrix] = code_points(space);
     let (width, height) = (bits.read(16)? + 1, bits.read(16)? + 1);
     let shape = Shape::picture(width, height)?;
     let depth_and_more = depth << 4 | subsampling << 1 | u8::from(full_range);
@@ -54,39 +58,87 @@ pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
         profile,
         level(width, height),
         depth_and_more,
-        UNSPECIFIED,
-        UNSPECIFIED,
-        UNSPECIFIED,
+        primaries,
+        transfer,
+        matrix,
         0,
         0, // no bytes of initialisation
     ];
-    Some((shape, record))
+    Some(Description {
+        shape,
+        configuration: record,
+        colour: Colour::known(primaries, transfer, matrix, full_range),
+    })
 }
 
-/// Bits of a sample, chroma subsampling as in `vpcC`, and whether the range is full
-/// (`color_config()`).
-fn colour(bits: &mut BitReader<'_>, profile: u32) -> Option<(u8, u8, bool)> {
-    let depth = match profile >= 2 {
-        true if bits.flag()? => 12,
-        true => 10,
-        false => 8,
-    };
-    // Profiles 1 and 3 say their subsampling; the others have 4:2:0.
-    if bits.read(3)? == RGB {
-        if profile & 1 == 1 {
-            bits.skip(1)?;
-        }
-        return Some((depth, 3, true));
+/// Writes other colours into a `vpcC` that [`describe`] made.
+pub(crate) fn set_colour(record: &mut [u8], colour: Colour) {
+    // Behind version, flags, profile and level.
+    if let Some([depth_and_more, primaries, transfer, matrix]) = record.get_mut(6..10) {
+        *depth_and_more = *depth_and_more & !1 | u8::from(colour.full_range);
+        (*primaries, *transfer, *matrix) = (colour.primaries, colour.transfer, colour.matrix);
     }
-    let full_range = bits.flag()?;
-    let subsampling = if profile & 1 == 1 {
-        let x = bits.flag()?;
-        bits.skip(2)?;
-        if x { 2 } else { 3 }
-    } else {
-        1
-    };
-    Some((depth, subsampling, full_range))
+}
+
+/// `color_config()`.
+struct Samples {
+    /// Bits.
+    depth: u8,
+    /// Of chroma, as in `vpcC`.
+    subsampling: u8,
+    full_range: bool,
+    /// `color_space`.
+    space: u32,
+}
+
+/// Primaries, transfer and matrix (ITU-T H.273) that a `color_space` stands for (§7.2.2).
+fn code_points(space: u32) -> [u8; 3] {
+    match space {
+        1 => [5, 6, 5],    // BT.601
+        2 => [1, 1, 1],    // BT.709
+        3 => [6, 6, 6],    // SMPTE 170M
+        4 => [7, 7, 7],    // SMPTE 240M
+        5 => [9, 14, 9],   // BT.2020
+        RGB => [1, 13, 0], // sRGB
+        _ => [UNSPECIFIED; 3],
+    }
+}
+
+impl Samples {
+    fn read(bits: &mut BitReader<'_>, profile: u32) -> Option<Self> {
+        let depth = match profile >= 2 {
+            true if bits.flag()? => 12,
+            true => 10,
+            false => 8,
+        };
+        // Profiles 1 and 3 say their subsampling; the others have 4:2:0.
+        let space = bits.read(3)?;
+        if space == RGB {
+            if profile & 1 == 1 {
+                bits.skip(1)?;
+            }
+            return Some(Self {
+                depth,
+                subsampling: 3,
+                full_range: true,
+                space,
+            });
+        }
+        let full_range = bits.flag()?;
+        let subsampling = if profile & 1 == 1 {
+            let x = bits.flag()?;
+            bits.skip(2)?;
+            if x { 2 } else { 3 }
+        } else {
+            1
+        };
+        Some(Self {
+            depth,
+            subsampling,
+            full_range,
+            space,
+        })
+    }
 }
 
 /// The lowest level (times ten) whose picture is large enough. The stream does not say its level, and
@@ -115,7 +167,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_keyframe_tells_its_size() {
-        let (shape, record) = describe(&KEYFRAME).unwrap();
+        let Description {
+            shape,
+            configuration: record,
+            colour,
+        } = describe(&KEYFRAME).unwrap();
+        assert_eq!(colour, Colour::known(5, 6, 5, false));
         assert_eq!(
             shape,
             Shape::Video {
@@ -123,7 +180,7 @@ pub(crate) mod tests {
                 height: 240
             }
         );
-        assert_eq!(record, [1, 0, 0, 0, 0, 20, 0x82, 2, 2, 2, 0, 0]);
+        assert_eq!(record, [1, 0, 0, 0, 0, 20, 0x82, 5, 6, 5, 0, 0]);
     }
 
     #[test]

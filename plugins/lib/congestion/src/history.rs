@@ -8,8 +8,15 @@ use rivero_rtp::{
     sequence::{SequenceExtender, low_bits},
 };
 
-/// Packets that are remembered: 1 s at about 10 Mbit/s.
-const LENGTH: u64 = 1024;
+/// How long packets are remembered at least: feedback comes after a round trip and the peer's interval,
+/// and again after that where it was lost.
+const KEPT: Duration = Duration::from_secs(2);
+/// Packets that are remembered at first, and at most: [`KEPT`] at 80 Mbit/s, 256 KiB. Both are powers of two,
+/// so that the places of two rings agree.
+const FIRST_LENGTH: usize = 64;
+const MAX_LENGTH: usize = 16_384;
+/// What comes before the number of the first packet, so that a free place is none.
+const FIRST_NUMBER: u64 = 1 << 16;
 /// The reference time has 24 bits of 64 ms.
 const REFERENCE_CYCLE: u32 = 1 << 24;
 /// IP and UDP headers, which the path carries as well.
@@ -28,12 +35,14 @@ pub(crate) struct Report {
     pub(crate) cluster: u8,
 }
 
+/// 16 bytes: there is one of these for each packet of each viewer.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sent {
-    /// The extended number, 0 for a free place.
-    number: u64,
     /// µs since the origin.
     at: u64,
+    /// The lower bits of the extended number: one that returns after 2^32 packets is no longer there.
+    number: u32,
+    /// 0 for a free place.
     length: u16,
     cluster: u8,
 }
@@ -41,8 +50,9 @@ struct Sent {
 /// The latest packets of a transport.
 pub(crate) struct SentHistory {
     origin: Instant,
+    /// Grows to what is sent in [`KEPT`].
     ring: Vec<Sent>,
-    /// The number of the latest packet. Begins above 0, so that a free place is none.
+    /// The extended number of the latest packet.
     latest: u64,
     references: Reference,
 }
@@ -52,7 +62,7 @@ impl SentHistory {
         Self {
             origin,
             ring: Vec::new(),
-            latest: LENGTH,
+            latest: FIRST_NUMBER,
             references: Reference::default(),
         }
     }
@@ -65,31 +75,58 @@ impl SentHistory {
 
     #[inline]
     pub(crate) fn sent(&mut self, now: Instant, length: usize, cluster: u8) {
-        if self.ring.is_empty() {
-            self.ring
-                .resize(usize::try_from(LENGTH).unwrap_or(0), Sent::default());
-        }
         let since = now.saturating_duration_since(self.origin);
-        let sent = Sent {
-            number: self.latest,
-            at: since.as_secs() * 1_000_000 + u64::from(since.subsec_micros()),
-            length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
-            cluster,
-        };
+        let at = since.as_secs() * 1_000_000 + u64::from(since.subsec_micros());
+        let kept_since = at.saturating_sub(KEPT.as_secs() * 1_000_000);
+        let oldest = self.place(self.latest);
+        if oldest.is_none_or(|oldest| oldest.length > 0 && oldest.at >= kept_since) {
+            self.grow();
+        }
+        let number = number_of(self.latest);
         if let Some(place) = self.place(self.latest) {
-            *place = sent;
+            *place = Sent {
+                at,
+                number,
+                length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
+                cluster,
+            };
+        }
+    }
+
+    /// Makes room for twice as many packets, if that is not too many.
+    #[cold]
+    fn grow(&mut self) {
+        let length = (self.ring.len() * 2).clamp(FIRST_LENGTH, MAX_LENGTH);
+        if length == self.ring.len() {
+            return;
+        }
+        let ring = std::mem::replace(&mut self.ring, vec![Sent::default(); length]);
+        for sent in ring {
+            if let Some(place) = self.place(u64::from(sent.number)) {
+                *place = sent;
+            }
         }
     }
 
     pub(crate) fn forget(&mut self, number: u16) {
         let number = self.extended(number);
-        if let Some(place) = self.place(number) {
-            *place = Sent::default();
+        if let Some(sent) = self.known(number) {
+            *sent = Sent::default();
         }
     }
 
+    /// Where a packet with this extended number is, or would be.
+    #[inline]
     fn place(&mut self, number: u64) -> Option<&mut Sent> {
-        self.ring.get_mut(usize::try_from(number % LENGTH).ok()?)
+        let mask = self.ring.len().wrapping_sub(1);
+        let number = usize::try_from(number).unwrap_or(0);
+        self.ring.get_mut(number & mask)
+    }
+
+    /// The packet with this extended number, as long as it is remembered.
+    fn known(&mut self, number: u64) -> Option<&mut Sent> {
+        let is_it = |sent: &&mut Sent| sent.length > 0 && sent.number == number_of(number);
+        self.place(number).filter(is_it)
     }
 
     /// The latest number with these low bits.
@@ -109,7 +146,7 @@ impl SentHistory {
                 Duration::from_micros(u64::try_from(at).unwrap_or(0))
             });
             let number = self.extended(number);
-            let Some(sent) = self.place(number).filter(|sent| sent.number == number) else {
+            let Some(sent) = self.known(number) else {
                 continue;
             };
             reports.push(Report {
@@ -123,6 +160,12 @@ impl SentHistory {
             }
         }
     }
+}
+
+/// How a place names its packet.
+#[expect(clippy::cast_possible_truncation, reason = "the lower bits are meant")]
+fn number_of(extended: u64) -> u32 {
+    extended as u32
 }
 
 /// Reference times beyond their 24 bits.
@@ -229,6 +272,41 @@ mod tests {
             reports(&mut history, compound.as_bytes()).is_empty(),
             "told twice"
         );
+    }
+
+    /// How many packets of the last two seconds are known when feedback about them comes, so many having
+    /// been sent in each of six seconds, and how many places there are.
+    fn remembered(per_second: u32) -> (usize, usize) {
+        let origin = Instant::now();
+        let (mut history, mut arrivals) =
+            (SentHistory::new(origin), TransportArrivals::new(origin));
+        let (step, packets) = (Duration::from_secs(1) / per_second, per_second * 6);
+        let mut feedback = Vec::new();
+        for n in 0..packets {
+            let number = history.next_number();
+            history.sent(origin + step * n, 100, 0);
+            if n >= packets - 2 * per_second {
+                arrivals.received(origin + step * n, number);
+                let mut compound = CompoundBuilder::default();
+                arrivals.report(origin + step * n, 1, 2, &mut compound);
+                feedback.push(compound.as_bytes().to_vec());
+            }
+        }
+        let mut reports = feedback
+            .iter()
+            .map(|bytes| reports(&mut history, bytes).len());
+        (reports.by_ref().sum(), history.ring.len())
+    }
+
+    #[test]
+    fn the_packets_of_two_seconds_are_remembered_at_any_rate_and_not_many_more() {
+        for (per_second, places) in [(50, 128), (1_000, 2_048), (8_000, 16_384)] {
+            let (known, length) = remembered(per_second);
+            // What came last has not been reported yet.
+            let reported = usize::try_from(per_second * 2 * 95 / 100).unwrap();
+            assert!(known >= reported && length == places, "{known} of {length}");
+        }
+        assert_eq!(remembered(20_000).1, MAX_LENGTH);
     }
 
     #[test]

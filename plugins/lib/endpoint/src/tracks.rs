@@ -8,7 +8,9 @@ use std::{
 use rivero_plugin_api::{Format, MediaKind, host};
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
 use rivero_rtp_session::{Encodings, ReceivedFormat, SentFormat, StreamDescription};
-use rivero_sdp::{MediaKind as SdpKind, NegotiatedCodec, NegotiatedMedia, RtcpFeedback};
+use rivero_sdp::{
+    MatchParameters, MediaKind as SdpKind, NegotiatedCodec, NegotiatedMedia, RtcpFeedback,
+};
 
 /// The kind of media of a section, data included.
 #[must_use]
@@ -21,31 +23,62 @@ pub fn kind(kind: &SdpKind) -> Option<MediaKind> {
     }
 }
 
-/// The number of a codec's format. It stays valid without a pad that has the format: there are a few
-/// dozen of those that can be negotiated, and the host remembers thousands for each module.
-#[must_use]
-pub fn format_id(codec: &NegotiatedCodec) -> u32 {
+/// A codec's format.
+fn format(codec: &NegotiatedCodec, parameters: MatchParameters) -> Format {
     let channels = codec
         .channels
         .and_then(|channels| u8::try_from(channels).ok());
-    let mut format = Format::rtp(codec.name.as_str(), codec.clock_rate, channels.unwrap_or(0));
-    for (name, value) in codec.match_parameters.canonical() {
-        format = format.with(name, value);
-    }
-    host().map_or(0, |host| host.format_id(&format))
+    let format = Format::rtp(codec.name.as_str(), codec.clock_rate, channels.unwrap_or(0));
+    let parameters = parameters.canonical().into_iter();
+    parameters.fold(format, |format, (name, value)| format.with(name, value))
 }
 
-/// A codec as it is sent.
+/// The number of a format. It stays valid without a pad that has the format: there are a few dozen of
+/// those that can be negotiated, and the host remembers thousands for each module.
+fn number(format: &Format) -> u32 {
+    host().map_or(0, |host| host.format_id(format))
+}
+
+/// The number of a codec's format.
 #[must_use]
-pub fn sent_format(codec: &NegotiatedCodec) -> SentFormat {
-    SentFormat {
-        format: format_id(codec),
+pub fn format_id(codec: &NegotiatedCodec) -> u32 {
+    number(&format(codec, codec.match_parameters))
+}
+
+/// What a peer can be sent, in its order of preference: the formats that it named, then those that it
+/// decodes under the same payload types.
+#[must_use]
+pub fn sent_formats(codecs: &[NegotiatedCodec]) -> Vec<SentFormat> {
+    let all = decoded(codecs).into_iter();
+    all.map(|(format, codec)| SentFormat {
+        format: number(&format),
         payload_type: codec.payload_type,
         clock_rate: codec.clock_rate,
         codec: VideoCodec::from_encoding_name(&codec.name),
         rtx_payload_type: codec.rtx_payload_type,
         transport_cc: codec.allows(&RtcpFeedback::TransportCc),
+    })
+    .collect()
+}
+
+/// Each format that the peer decodes, once, and the codec that it is sent as: the one that names it,
+/// else the one that promises least beyond it.
+fn decoded(codecs: &[NegotiatedCodec]) -> Vec<(Format, &NegotiatedCodec)> {
+    let named = codecs.iter().map(|codec| (codec.match_parameters, codec));
+    let mut modest: Vec<&NegotiatedCodec> = codecs.iter().collect();
+    modest.sort_by_key(|codec| codec.match_parameters.decodes_too().len());
+    let others = modest.into_iter().flat_map(|codec| {
+        let others = codec.match_parameters.decodes_too().into_iter();
+        others.map(move |parameters| (parameters, codec))
+    });
+    let mut decoded: Vec<(Format, &NegotiatedCodec)> = Vec::new();
+    for (parameters, codec) in named.chain(others) {
+        let format = format(codec, parameters);
+        if !decoded.iter().any(|(known, _)| *known == format) {
+            decoded.push((format, codec));
+        }
     }
+    decoded
 }
 
 /// What the peer said about the streams that it will send.
@@ -106,4 +139,88 @@ pub fn epoch() -> SystemTime {
         let now = SystemTime::now();
         now.checked_sub(Duration::from_nanos(since)).unwrap_or(now)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rivero_sdp::FormatParameters;
+
+    use super::*;
+
+    fn codec(payload_type: u8, name: &str, parameters: &str) -> NegotiatedCodec {
+        let parameters = FormatParameters::new(parameters);
+        NegotiatedCodec {
+            payload_type,
+            name: name.to_owned(),
+            clock_rate: 90_000,
+            channels: None,
+            match_parameters: MatchParameters::of(name, &parameters).unwrap(),
+            parameters,
+            feedback: Vec::new(),
+            rtx_payload_type: None,
+        }
+    }
+
+    fn h264(payload_type: u8, id: &str, mode: u8) -> NegotiatedCodec {
+        let parameters = format!("profile-level-id={id};packetization-mode={mode}");
+        codec(payload_type, "H264", &parameters)
+    }
+
+    /// The payload type under which a peer with these codecs is sent a stream.
+    fn sent_as(codecs: &[NegotiatedCodec], stream: &NegotiatedCodec) -> Option<u8> {
+        let stream = format(stream, stream.match_parameters);
+        let decoded = decoded(codecs);
+        let found = decoded.iter().find(|(format, _)| *format == stream);
+        found.map(|(_, codec)| codec.payload_type)
+    }
+
+    #[test]
+    fn the_formats_that_a_peer_names_come_first_and_in_its_order() {
+        let codecs = [
+            h264(104, "64001f", 1),
+            codec(96, "VP8", ""),
+            h264(102, "42e01f", 1),
+        ];
+        let decoded = decoded(&codecs);
+        let first: Vec<u8> = decoded
+            .iter()
+            .take(3)
+            .map(|(_, codec)| codec.payload_type)
+            .collect();
+        assert_eq!(first, [104, 96, 102]);
+        let mut formats: Vec<String> = decoded
+            .iter()
+            .map(|(format, _)| format.to_string())
+            .collect();
+        formats.sort();
+        formats.dedup();
+        assert_eq!(formats.len(), decoded.len(), "each once");
+    }
+
+    #[test]
+    fn a_stream_is_sent_as_what_the_peer_decodes() {
+        let apple = [
+            h264(100, "640c1f", 1),
+            h264(98, "42e01f", 1),
+            codec(96, "VP8", ""),
+        ];
+        assert_eq!(sent_as(&apple, &h264(1, "42e01f", 1)), Some(98));
+        assert_eq!(sent_as(&apple, &h264(1, "640c1f", 1)), Some(100));
+        assert_eq!(
+            sent_as(&apple, &h264(1, "42001f", 1)),
+            Some(98),
+            "as little as it needs"
+        );
+        assert_eq!(sent_as(&apple, &h264(1, "42e01f", 0)), Some(98));
+        assert_eq!(sent_as(&apple, &h264(1, "64001f", 1)), None);
+        let main = [h264(101, "4d001f", 1)];
+        assert_eq!(sent_as(&main, &h264(1, "42e01f", 1)), Some(101));
+        assert_eq!(sent_as(&main, &h264(1, "640c1f", 1)), None);
+        let single = [h264(97, "42e01f", 0)];
+        assert_eq!(
+            sent_as(&single, &h264(1, "42e01f", 1)),
+            None,
+            "it has to be cut anew"
+        );
+    }
 }

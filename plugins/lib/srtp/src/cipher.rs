@@ -82,7 +82,8 @@ pub(super) trait Protect {
 /// rather than a trait object, so that the calls for each packet can be inlined.
 pub(super) enum Cipher {
     Aead(Box<AeadCipher>),
-    CounterMode(Box<CounterModeCipher>),
+    CounterMode128(Box<CounterModeCipher<aes::Aes128>>),
+    CounterMode256(Box<CounterModeCipher<aes::Aes256>>),
 }
 
 impl Cipher {
@@ -91,8 +92,13 @@ impl Cipher {
             SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {
                 AeadCipher::new(profile, key).map(|cipher| Self::Aead(Box::new(cipher)))
             }
-            SrtpProfile::Aes128CmHmacSha1_80 => {
-                CounterModeCipher::new(key).map(|cipher| Self::CounterMode(Box::new(cipher)))
+            SrtpProfile::Aes128CmHmacSha1_80 | SrtpProfile::Aes128CmHmacSha1_32 => {
+                let cipher = CounterModeCipher::new(profile, key)?;
+                Ok(Self::CounterMode128(Box::new(cipher)))
+            }
+            SrtpProfile::Aes256CmHmacSha1_80 | SrtpProfile::Aes256CmHmacSha1_32 => {
+                let cipher = CounterModeCipher::new(profile, key)?;
+                Ok(Self::CounterMode256(Box::new(cipher)))
             }
         }
     }
@@ -103,7 +109,8 @@ macro_rules! with_cipher {
     ($cipher:expr, $name:ident => $call:expr) => {
         match $cipher {
             Cipher::Aead($name) => $call,
-            Cipher::CounterMode($name) => $call,
+            Cipher::CounterMode128($name) => $call,
+            Cipher::CounterMode256($name) => $call,
         }
     };
 }

@@ -14,6 +14,7 @@ mod cipher;
 mod counter_mode;
 mod index;
 mod key_derivation;
+mod mki;
 mod profile;
 mod receiver;
 mod replay;
@@ -23,6 +24,7 @@ mod sources;
 mod tests;
 
 pub use key_derivation::{MasterKey, MasterKeys};
+pub use mki::Mki;
 pub use profile::SrtpProfile;
 pub use receiver::SrtpReceiver;
 pub use sender::SrtpSender;

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::cipher::{Cipher, Protect, RtpPacket};
 use super::index::PacketIndex;
 use super::key_derivation::MasterKey;
+use super::mki::Mki;
 use super::{RTCP_CLEAR_LEN, SRTCP_ENCRYPTED, SrtpError, SrtpProfile};
 
 /// Streams that we send to one peer.
@@ -15,6 +16,9 @@ const USUAL_STREAMS: usize = 3;
 
 /// Bytes of the longest authentication tag.
 const MAX_TRAILER: usize = 16;
+
+/// Packets that one master key may protect (RFC 3711 §9.2).
+const MAX_PACKETS: u64 = 1 << 48;
 
 /// How far back a retransmission under its own number may reach, in packets.
 ///
@@ -29,6 +33,10 @@ const MAX_RETRANSMISSION_AGE: u64 = 2048;
 /// Protects what is sent to one peer.
 pub struct SrtpSender {
     cipher: Cipher,
+    profile: SrtpProfile,
+    mki: Option<Mki>,
+    /// Packets that the key may still protect.
+    left: u64,
     streams: SmallVec<[(u32, PacketIndex); USUAL_STREAMS]>,
     /// Index of the last SRTCP packet. One counter serves all senders of the session: it only
     /// has to be unique per SSRC.
@@ -41,9 +49,32 @@ impl SrtpSender {
     pub fn new(profile: SrtpProfile, key: &MasterKey) -> Result<Self, SrtpError> {
         Ok(Self {
             cipher: Cipher::new(profile, key)?,
+            profile,
+            mki: None,
+            left: MAX_PACKETS,
             streams: SmallVec::new(),
             report_index: 0,
         })
+    }
+
+    /// Puts a master key identifier into each packet, before the tag.
+    #[must_use]
+    pub fn with_mki(mut self, mki: Option<Mki>) -> Self {
+        self.mki = mki;
+        self
+    }
+
+    /// Limits the key to so many packets; 2^48 are the protocol's own limit.
+    #[must_use]
+    pub fn with_lifetime(mut self, packets: u64) -> Self {
+        self.left = self.left.min(packets);
+        self
+    }
+
+    /// How many packets the key may still protect.
+    #[must_use]
+    pub fn packets_left(&self) -> u64 {
+        self.left
     }
 
     /// Appends one SRTP packet to `out`: `header`, the concatenated `payload` parts and the padding
@@ -64,7 +95,11 @@ impl SrtpSender {
         payload: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<usize, SrtpError> {
+        if self.left == 0 {
+            return Err(SrtpError::KeyExhausted);
+        }
         let index = self.next_index(header.ssrc, header.sequence)?;
+        self.left -= 1;
         let start = out.len();
         let length: usize = payload.iter().map(|part| part.len()).sum();
         let length = length + usize::from(header.padding);
@@ -80,7 +115,7 @@ impl SrtpSender {
         }
         header.write_padding(out);
         let sealed = self.cipher.seal_rtp(which, start, out);
-        appended(sealed, start, out)
+        self.identify(self.profile.rtp_tag_len(), sealed, start, out)
     }
 
     fn next_index(&mut self, ssrc: u32, sequence: u16) -> Result<u64, SrtpError> {
@@ -122,6 +157,21 @@ impl SrtpSender {
         let start = out.len();
         out.extend_from_slice(plain);
         let sealed = self.cipher.seal_rtcp(ssrc, index, start, out);
+        self.identify(self.profile.rtcp_tag_len(), sealed, start, out)
+    }
+
+    /// Puts the identifier of the key before the tag, where it has one.
+    #[inline]
+    fn identify(
+        &self,
+        tag_len: usize,
+        sealed: Result<(), SrtpError>,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, SrtpError> {
+        if let (Some(mki), Ok(())) = (&self.mki, &sealed) {
+            mki.insert(tag_len, out);
+        }
         appended(sealed, start, out)
     }
 }

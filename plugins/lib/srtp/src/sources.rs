@@ -68,6 +68,13 @@ impl Sources {
         }
     }
 
+    /// The highest index of each source that is known.
+    pub(super) fn all_highest(&self) -> Vec<(u32, u64)> {
+        let present = self.present.iter();
+        let present = present.filter_map(|source| Some((source.ssrc, source.window.highest()?)));
+        present.chain(self.former.iter().copied()).collect()
+    }
+
     /// Whether a packet with `index` may be new. Call before spending time on decryption.
     ///
     /// # Errors

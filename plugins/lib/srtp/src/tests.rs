@@ -7,10 +7,13 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 
 use super::*;
 
-const PROFILES: [SrtpProfile; 3] = [
+const PROFILES: [SrtpProfile; 6] = [
     SrtpProfile::AeadAes128Gcm,
     SrtpProfile::AeadAes256Gcm,
     SrtpProfile::Aes128CmHmacSha1_80,
+    SrtpProfile::Aes128CmHmacSha1_32,
+    SrtpProfile::Aes256CmHmacSha1_80,
+    SrtpProfile::Aes256CmHmacSha1_32,
 ];
 
 fn key(profile: SrtpProfile) -> MasterKey {
@@ -39,6 +42,8 @@ fn rtc_context(profile: SrtpProfile) -> Option<Context> {
         SrtpProfile::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
         SrtpProfile::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
         SrtpProfile::Aes128CmHmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+        SrtpProfile::Aes128CmHmacSha1_32 => ProtectionProfile::Aes128CmHmacSha1_32,
+        SrtpProfile::Aes256CmHmacSha1_80 | SrtpProfile::Aes256CmHmacSha1_32 => return None,
     };
     let (key, salt) = key_bytes(profile);
     let provider = rtc_crypto::default_provider().unwrap();
@@ -83,10 +88,7 @@ fn report() -> Vec<u8> {
 
 /// Bytes that protection adds to an RTP packet.
 fn tag_len(profile: SrtpProfile) -> usize {
-    match profile {
-        SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => 16,
-        SrtpProfile::Aes128CmHmacSha1_80 => 10,
-    }
+    profile.rtp_tag_len()
 }
 
 #[test]
@@ -327,5 +329,91 @@ fn we_open_what_rtc_srtp_seals() {
         let mut sealed = theirs.encrypt_rtcp(&report()).unwrap();
         let len = receiver.unprotect_rtcp(&mut sealed).unwrap();
         assert_eq!(sealed[..len], report());
+    }
+}
+
+#[test]
+fn reports_under_a_short_tag_have_a_long_one() {
+    let (mut sender, mut receiver) = pair(SrtpProfile::Aes256CmHmacSha1_32);
+    let mut out = Vec::new();
+    let len = sender.protect_rtcp(&report(), &mut out).unwrap();
+    assert_eq!(len, report().len() + 4 + 10);
+    let plain = receiver.unprotect_rtcp(&mut out).unwrap();
+    assert_eq!(out[..plain], report());
+}
+
+#[test]
+fn an_identifier_of_the_key_stands_before_the_tag_and_is_asked_for() {
+    let profile = SrtpProfile::Aes128CmHmacSha1_32;
+    let (sender, receiver) = pair(profile);
+    let mut sender = sender.with_mki(Some(Mki::new(0x0102, 2)));
+    let mut receiver = receiver.with_mki(Some(Mki::new(0x0102, 2)));
+    let mut out = Vec::new();
+    let len = protect(&mut sender, 7, &[5; 40], &mut out);
+    assert_eq!(len, 20 + 40 + 2 + 4);
+    assert_eq!(out[60..62], [1, 2]);
+    assert_eq!(unprotect(&mut receiver, &mut out.clone()).unwrap(), [5; 40]);
+    let (_, mut other) = pair(profile);
+    assert_eq!(
+        unprotect(&mut other, &mut out),
+        Err(SrtpError::Authentication)
+    );
+    let mut reports = Vec::new();
+    sender.protect_rtcp(&report(), &mut reports).unwrap();
+    let plain = receiver.unprotect_rtcp(&mut reports).unwrap();
+    assert_eq!(reports[..plain], report());
+}
+
+#[test]
+fn a_key_ends_with_its_lifetime() {
+    let (sender, _) = pair(SrtpProfile::Aes128CmHmacSha1_80);
+    let mut sender = sender.with_lifetime(2);
+    let mut out = Vec::new();
+    protect(&mut sender, 7, &[0; 4], &mut out);
+    protect(&mut sender, 8, &[0; 4], &mut out);
+    assert_eq!(sender.packets_left(), 0);
+    let extensions = ExtensionBlock::default();
+    let header = OutgoingHeader {
+        marker: false,
+        payload_type: 96,
+        sequence: 9,
+        timestamp: 0,
+        ssrc: 1,
+        extensions: &extensions,
+        padding: 0,
+    };
+    let refused = sender.protect_rtp(&header, &[&[0]], &mut out);
+    assert_eq!(refused, Err(SrtpError::KeyExhausted));
+}
+
+/// Both kinds of senders exist.
+#[test]
+fn under_a_new_key_the_rollover_counter_goes_on_or_begins_anew() {
+    let profile = SrtpProfile::Aes128CmHmacSha1_80;
+    let (mut old_sender, mut old) = pair(profile);
+    for sequence in [65_500, 65_530, 10, 20] {
+        let mut out = Vec::new();
+        protect(&mut old_sender, sequence, &[1], &mut out);
+        unprotect(&mut old, &mut out).unwrap();
+    }
+    let new_key = MasterKey::new(&[9; 16], &[8; 14]);
+    for goes_on in [true, false] {
+        let mut sender = SrtpSender::new(profile, &new_key).unwrap();
+        if goes_on {
+            for sequence in [65_530, 10] {
+                protect(&mut sender, sequence, &[1], &mut Vec::new());
+            }
+        }
+        let receiver = SrtpReceiver::new(profile, &new_key).unwrap();
+        let mut receiver = receiver.succeeding(&old);
+        for sequence in [25, 26, 24] {
+            let mut out = Vec::new();
+            protect(&mut sender, sequence, &[7], &mut out);
+            assert_eq!(
+                unprotect(&mut receiver, &mut out).unwrap(),
+                [7],
+                "{goes_on}"
+            );
+        }
     }
 }

@@ -33,6 +33,21 @@ impl Flv {
         flags(has(MediaKind::Audio), has(MediaKind::Video))
     }
 
+    fn sequence_header(&self, track: &Track) -> Vec<u8> {
+        let (kind, body) = match track.codec {
+            Codec::H264 => (
+                TagType::Video,
+                video::avc_sequence_header(&track.configuration),
+            ),
+            _ => (
+                TagType::Audio,
+                audio::aac_sequence_header(&track.configuration),
+            ),
+        };
+        let latest = self.latest.of(kind_of(track.codec));
+        tag(kind, latest.copied().unwrap_or_default(), &body)
+    }
+
     fn begin(&mut self, output: &mut dyn Output) -> io::Result<()> {
         let begins = output.length();
         // An upload promises both kinds: its flags cannot be changed when the other track joins.
@@ -60,22 +75,17 @@ impl Container for Flv {
             None => self.begin(output)?,
             Some(begins) => output.patch(begins + FLAGS_OFFSET, &[self.flags()])?,
         }
-        for track in self.tracks.iter().skip(known) {
-            let (kind, body) = match track.codec {
-                Codec::H264 => (
-                    TagType::Video,
-                    video::avc_sequence_header(&track.configuration),
-                ),
-                _ => (
-                    TagType::Audio,
-                    audio::aac_sequence_header(&track.configuration),
-                ),
-            };
-            let latest = self.latest.of(kind_of(track.codec));
-            let time = latest.copied().unwrap_or_default();
-            output.append(&tag(kind, time, &body))?;
-        }
+        let headers = self.tracks.iter().skip(known);
+        let headers: Vec<u8> = headers
+            .flat_map(|track| self.sequence_header(track))
+            .collect();
+        output.append(&headers)?;
         Ok(true)
+    }
+
+    /// A sequence header in mid-stream holds for what follows it.
+    fn change_track(&mut self, track: &Track, output: &mut dyn Output) -> io::Result<()> {
+        output.append(&self.sequence_header(track))
     }
 
     fn write(&mut self, chunk: &[Sample], output: &mut dyn Output) -> io::Result<()> {

@@ -15,6 +15,10 @@ impl Container for JpegStream {
         Ok(true)
     }
 
+    fn change_track(&mut self, _: &Track, _: &mut dyn Output) -> io::Result<()> {
+        Ok(())
+    }
+
     fn write(&mut self, chunk: &[Sample], output: &mut dyn Output) -> io::Result<()> {
         chunk
             .iter()

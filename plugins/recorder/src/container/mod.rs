@@ -4,6 +4,7 @@ mod flv;
 mod jpeg;
 mod matroska;
 mod mp4;
+mod pictures;
 
 use std::io;
 
@@ -27,6 +28,9 @@ pub(crate) trait Output: Send {
     fn length(&self) -> u64;
     /// Whether [`Output::patch`] has an effect.
     fn can_patch(&self) -> bool;
+    /// Returns when everything so far is where it outlasts the machine, so that what is written next may
+    /// refer to it.
+    fn sync(&mut self) -> io::Result<()>;
     /// Ends what there is and begins the next file of a split recording.
     fn next_file(&mut self) -> io::Result<()>;
     /// Nothing more comes; returns when everything is where it belongs.
@@ -41,6 +45,10 @@ pub(crate) trait Container: Send {
     ///
     /// `false` when it is too late for another track.
     fn set_tracks(&mut self, tracks: &[Track], output: &mut dyn Output) -> io::Result<bool>;
+
+    /// The track of this kind goes on with other parameter sets, in another size or otherwise turned; the
+    /// codec is the same. What is written from now on is like that.
+    fn change_track(&mut self, track: &Track, output: &mut dyn Output) -> io::Result<()>;
 
     /// Samples of about half a second, in the order in which they are decoded;
     /// with video that begins with a keyframe as often as there is one.
@@ -72,6 +80,28 @@ pub(crate) mod testing {
         pub(crate) streams: bool,
         /// Fails when it would grow beyond.
         pub(crate) limit: Option<usize>,
+        /// What is done, in its order.
+        pub(crate) steps: Vec<Step>,
+    }
+
+    /// What matters of the order of things.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Step {
+        Append,
+        Patch,
+        Sync,
+    }
+
+    /// Video of a size, turned by so many quarters.
+    pub(crate) fn picture_track(width: u16, height: u16, quarter_turns: u8) -> Track {
+        Track {
+            codec: rivero_codec::Codec::H264,
+            shape: rivero_codec::Shape::Video { width, height },
+            configuration: Vec::new(),
+            colour: None,
+            quarter_turns,
+            pre_skip: 0,
+        }
     }
 
     impl Output for Memory {
@@ -83,6 +113,7 @@ pub(crate) mod testing {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.data.extend_from_slice(data);
+            self.steps.push(Step::Append);
             Ok(())
         }
 
@@ -90,6 +121,7 @@ pub(crate) mod testing {
             if !self.streams {
                 let start = usize::try_from(position).unwrap();
                 self.data[start..start + data.len()].copy_from_slice(data);
+                self.steps.push(Step::Patch);
             }
             Ok(())
         }
@@ -100,6 +132,11 @@ pub(crate) mod testing {
 
         fn can_patch(&self) -> bool {
             !self.streams
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.steps.push(Step::Sync);
+            Ok(())
         }
 
         fn next_file(&mut self) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io,
+    io::{self, ErrorKind},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -80,6 +80,21 @@ fn open(
     }
 }
 
+/// There are file systems that cannot do this, and a recording on them is as good as they are.
+fn synced(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Unsupported | ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
 impl Output for FileOutput {
     fn append(&mut self, data: &[u8]) -> io::Result<()> {
         match self.file.write_all_at(data, self.length) {
@@ -107,7 +122,12 @@ impl Output for FileOutput {
         true
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        synced(self.file.sync_data())
+    }
+
     fn next_file(&mut self) -> io::Result<()> {
+        self.sync()?;
         let part = self.part.map(|part| part + 1);
         let opened = open(&self.path, part, self.content_type, &self.policy);
         self.file = opened.map_err(|error| match error {
@@ -119,6 +139,12 @@ impl Output for FileOutput {
     }
 
     fn close(&mut self) -> io::Result<()> {
+        synced(self.file.sync_all())?;
+        // The name of a new file is in its directory, which is written for itself. One that may be written and
+        // not read cannot be opened: the name gets there a little later then.
+        if let Some(directory) = self.path.parent().and_then(|path| File::open(path).ok()) {
+            synced(directory.sync_all())?;
+        }
         Ok(())
     }
 }

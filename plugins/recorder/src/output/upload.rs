@@ -145,6 +145,11 @@ impl Output for Upload {
         false
     }
 
+    /// There is no way to ask that of a server.
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn next_file(&mut self) -> io::Result<()> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,

@@ -1,3 +1,5 @@
+use rivero_plugin_api::Packaging;
+
 use super::*;
 use crate::{
     api::MediaProfileSpecType as Name,
@@ -5,24 +7,32 @@ use crate::{
     track::kind_of,
 };
 
+mod changes;
+
 const VP8: u32 = 1;
 const OPUS: u32 = 2;
 const H264: u32 = 3;
 const AAC: u32 = 4;
 const VP9: u32 = 5;
+/// VP8 that is to be turned by 90 degrees.
+const TURNED: u32 = 6;
 
 fn format(id: u32) -> Option<Format> {
     let (name, rate, channels) = match id {
-        VP8 => ("VP8", 90_000, 0),
+        VP8 | TURNED => ("VP8", 90_000, 0),
         OPUS => ("OPUS", 48_000, 2),
         H264 => ("H264", 90_000, 0),
         AAC => ("AAC", 48_000, 2),
         VP9 => ("VP9", 90_000, 0),
         _ => return None,
     };
-    Some(Format {
+    let format = Format {
         packaging: Packaging::Frame,
         ..Format::rtp(name, rate, channels)
+    };
+    Some(match id {
+        TURNED => format.with("orientation", "90"),
+        _ => format,
     })
 }
 
@@ -32,6 +42,8 @@ fn recording(profile: Name) -> Recording {
         gaps: Gaps::Keep,
         keyframe_interval: 5000 * MS,
         split: 1000 * MS,
+        asked: std::time::UNIX_EPOCH,
+        sync_interval: 0,
     };
     let mut recording = Recording::new(plan, Box::new(format));
     recording.begin(0);

@@ -48,6 +48,8 @@ fn upload(now: i64) -> Task {
         gaps: Gaps::Keep,
         keyframe_interval: 5000 * MS,
         split: 60_000 * MS,
+        asked: std::time::UNIX_EPOCH,
+        sync_interval: 0,
     };
     Task {
         recording: Recording::new(plan, Box::new(format)),

@@ -6,7 +6,7 @@ use rand::Rng;
 use rivero_endpoint::{
     Properties,
     settings::{SdpSettings, of},
-    tracks::{described_streams, epoch, extensions, kind, received_format, sent_format},
+    tracks::{described_streams, epoch, extensions, kind, received_format, sent_formats},
 };
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Packaging, Result, SinkHandler,
@@ -317,7 +317,7 @@ impl TrackMaker<'_> {
         let config = SenderConfig {
             ssrc,
             cname: self.cname.clone(),
-            formats: media.codecs.iter().map(sent_format).collect(),
+            formats: sent_formats(&media.codecs),
             extensions: extensions(media),
             sequence: begin(),
             retransmissions: media.local_rtx_ssrc.map(|ssrc| Retransmissions {

@@ -189,6 +189,7 @@ impl Link {
                 }
             }
             self.handle_peer_events();
+            self.data.as_ref()?;
             // One at a time: the peer keeps only a few.
             self.send_data(Instant::now())?;
         }

@@ -402,7 +402,7 @@ fn configure(
     let config = ConfigBuilder::default()
         .with_crypto_provider(provider)
         .with_certificates(vec![certificate.dtls().clone()])
-        .with_srtp_protection_profiles(profiles.iter().copied().map(to_dtls).collect())
+        .with_srtp_protection_profiles(profiles.iter().copied().filter_map(to_dtls).collect())
         .with_client_auth(ClientAuthType::RequireAnyClientCert)
         // Certificates are self-signed: the fingerprint from the signalling decides, below.
         .with_insecure_skip_verify(true)
@@ -428,11 +428,15 @@ fn export_keys(state: &State) -> Option<(SrtpProfile, MasterKeys)> {
     Some((profile, keys))
 }
 
-fn to_dtls(profile: SrtpProfile) -> SrtpProtectionProfile {
+/// `None` for what only descriptions have keys for, and for the short tag, which is offered to nobody.
+fn to_dtls(profile: SrtpProfile) -> Option<SrtpProtectionProfile> {
     match profile {
-        SrtpProfile::AeadAes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-        SrtpProfile::AeadAes256Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
-        SrtpProfile::Aes128CmHmacSha1_80 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        SrtpProfile::AeadAes128Gcm => Some(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm),
+        SrtpProfile::AeadAes256Gcm => Some(SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm),
+        SrtpProfile::Aes128CmHmacSha1_80 => {
+            Some(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)
+        }
+        _ => None,
     }
 }
 

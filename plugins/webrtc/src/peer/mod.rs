@@ -164,6 +164,11 @@ pub struct Peer {
     held: VecDeque<Bytes>,
     events: VecDeque<PeerEvent>,
     closed: bool,
+    /// Something may be there to send. Media passes without ICE and DTLS having anything to say, and to ask
+    /// them each time would bring their state into the caches for nothing.
+    has_output: bool,
+    /// When something is due, relays excepted.
+    due: Option<Instant>,
     /// The time of the latest call.
     latest: Instant,
 }
@@ -185,6 +190,8 @@ impl Peer {
             held: VecDeque::new(),
             events: VecDeque::new(),
             closed: false,
+            has_output: false,
+            due: None,
             latest: now,
         })
     }
@@ -362,14 +369,18 @@ impl Peer {
 
     /// When [`Self::handle_timeout`] has to be called, at the latest.
     #[must_use]
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let dtls = self.dtls.as_ref().and_then(DtlsTransport::poll_timeout);
         let relays = self.relays.iter().filter_map(TurnClient::poll_timeout);
-        [self.ice.poll_timeout(), dtls, self.gathering.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .chain(relays)
-            .min()
+        self.due.into_iter().chain(relays).min()
+    }
+
+    /// When ICE, DTLS or gathering has something to do. What arrives between two calls that may change that
+    /// can only postpone it.
+    fn next_due(&self) -> Option<Instant> {
+        let dtls = self.dtls.as_ref().and_then(DtlsTransport::poll_timeout);
+        let due = [self.ice.poll_timeout(), dtls, self.gathering.poll_timeout()];
+        due.into_iter().flatten().min()
     }
 
     /// Does what is due at `now`. Calling it early is harmless.
@@ -386,7 +397,18 @@ impl Peer {
     }
 
     /// The next datagram to send. Drain it after every other call.
+    #[inline]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if !self.has_output {
+            return None;
+        }
+        let transmit = self.next_transmit();
+        // A relay may have something to say whenever media goes through it.
+        self.has_output = transmit.is_some() || !self.relays.is_empty();
+        transmit
+    }
+
+    fn next_transmit(&mut self) -> Option<Transmit> {
         loop {
             if let Some(transmit) = self.poll_server_transmit() {
                 return Some(transmit);
@@ -466,10 +488,18 @@ impl Peer {
         }
     }
 
-    /// Moves what ICE and DTLS produced to where the owner and the other layer find it.
+    /// Moves what ICE and DTLS produced to where the owner and the other layer find it. Every call that may have
+    /// made them do something ends with it.
     fn drain(&mut self, now: Instant) {
         self.latest = now;
+        self.has_output = true;
         self.drain_gathering(now);
+        self.drain_ice();
+        self.drain_dtls(now);
+        self.due = self.next_due();
+    }
+
+    fn drain_ice(&mut self) {
         while let Some(event) = self.ice.poll_event() {
             self.events.push_back(match event {
                 IceEvent::State(state) => PeerEvent::IceState(state),
@@ -484,6 +514,9 @@ impl Peer {
                 },
             });
         }
+    }
+
+    fn drain_dtls(&mut self, now: Instant) {
         let Some(dtls) = &mut self.dtls else {
             return;
         };

@@ -58,7 +58,12 @@ impl Routing for LinkRouting {
             tracing::trace!(%local, %remote, length = data.len(), "datagram for nobody");
             return None;
         };
-        if routes::is_stun(data) && self.is_taken(links, remote, token) {
+        if !routes::is_stun(data) {
+            // It was found by its address, so there is nothing to learn.
+            links.with(token, |link| link.on_datagram(now, local, remote, data));
+            return Some(token);
+        }
+        if self.is_taken(links, remote, token) {
             tracing::trace!(%local, %remote, "a check on another transport's path");
             return None;
         }

@@ -60,7 +60,7 @@ fn the_weakest_viewer_decides_what_the_encoder_makes_within_the_bounds() {
     let studio = Studio::new();
     let (camera, h264) = (studio.camera(), studio.format("H264"));
     camera.node.set_encoder_rates(EncoderRates {
-        encoder: 600_000,
+        encoder: 0,
         minimum: 200_000,
         maximum: 900_000,
     });
@@ -73,7 +73,8 @@ fn the_weakest_viewer_decides_what_the_encoder_makes_within_the_bounds() {
         .iter()
         .find(|start| start.conversion == ENCODE_H264)
         .unwrap();
-    assert_eq!(encoder.settings.bitrate, Some(600_000));
+    assert_eq!(encoder.settings.bitrate, Some(300_000));
+    assert_eq!(encoder.settings.keyframe_interval, None);
 
     let expect = |bits_per_second| {
         let told = (ENCODE_H264, Upstream::TargetBitrate { bits_per_second });
@@ -90,17 +91,23 @@ fn the_weakest_viewer_decides_what_the_encoder_makes_within_the_bounds() {
     weak.node.release();
     expect(900_000);
     camera.node.set_encoder_rates(EncoderRates {
-        encoder: 600_000,
+        encoder: 0,
         minimum: 200_000,
         maximum: 700_000,
     });
     expect(700_000);
     camera.node.set_encoder_rates(EncoderRates {
-        encoder: 600_000,
+        encoder: 0,
         minimum: 200_000,
         maximum: 4_000_000,
     });
     expect(4_000_000);
+    camera.node.set_encoder_rates(EncoderRates {
+        encoder: 800_000,
+        minimum: 200_000,
+        maximum: 4_000_000,
+    });
+    expect(800_000);
     let limits = camera.upstream.all().into_iter().flatten();
     let limits = limits.filter(|message| matches!(message, Upstream::BandwidthEstimate { .. }));
     assert_eq!(limits.count(), 0, "the camera is not concerned");

@@ -3,7 +3,7 @@
 
 mod sequence_header;
 
-use crate::{ContainerForm, Shape, leb128};
+use crate::{ContainerForm, Shape, leb128, track::Description};
 use sequence_header::SequenceHeader;
 
 // Types of open bitstream units (AV1 specification §6.2.2).
@@ -106,18 +106,22 @@ pub fn without_delimiters(temporal_unit: &[u8]) -> ContainerForm {
 
 /// Size and `av1C` of a temporal unit with a sequence header; `None` without one.
 #[must_use]
-pub fn describe(temporal_unit: &[u8]) -> Option<(Shape, Vec<u8>)> {
+pub fn describe(temporal_unit: &[u8]) -> Option<Description> {
     let header = obus(temporal_unit).find(|unit| unit.obu_type() == SEQUENCE_HEADER)?;
     let sequence = SequenceHeader::parse(header.payload)?;
     let shape = Shape::picture(sequence.width, sequence.height)?;
     let mut record = vec![
         0x81, // marker and version 1
         sequence.profile << 5 | sequence.level,
-        sequence.tier << 7 | sequence.colour,
+        sequence.tier << 7 | sequence.samples,
         0, // no initial presentation delay
     ];
     record.extend_from_slice(header.whole);
-    Some((shape, record))
+    Some(Description {
+        shape,
+        configuration: record,
+        colour: sequence.colour,
+    })
 }
 
 #[cfg(test)]
@@ -142,7 +146,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_configuration_holds_the_sequence_header() {
-        let (_, record) = describe(&FRAME).unwrap();
+        let record = describe(&FRAME).unwrap().configuration;
         assert_eq!(record[0], 0x81);
         assert_eq!(record[4..], FRAME[2..14]);
     }

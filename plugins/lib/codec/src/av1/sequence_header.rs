@@ -1,6 +1,6 @@
 //! The sequence header of AV1 (AV1 specification §5.5), as far as containers need it.
 
-use crate::bits::BitReader;
+use crate::{Colour, bits::BitReader, colour::UNSPECIFIED};
 
 /// What a sequence header says.
 #[derive(Default)]
@@ -15,7 +15,8 @@ pub(super) struct SequenceHeader {
     pub(super) width: u32,
     pub(super) height: u32,
     /// Depth, monochrome, subsampling and position, as `av1C` has them.
-    pub(super) colour: u8,
+    pub(super) samples: u8,
+    pub(super) colour: Option<Colour>,
 }
 
 impl SequenceHeader {
@@ -37,7 +38,7 @@ impl SequenceHeader {
         sequence.width = bits.read(width_bits)? + 1;
         sequence.height = bits.read(height_bits)? + 1;
         skip_tools(&mut bits, reduced)?;
-        sequence.colour = colour(&mut bits, sequence.profile)?;
+        (sequence.samples, sequence.colour) = colour(&mut bits, sequence.profile)?;
         Some(sequence)
     }
 
@@ -101,26 +102,29 @@ fn skip_tools(bits: &mut BitReader<'_>, reduced: bool) -> Option<()> {
     bits.skip(3) // superres, cdef, restoration
 }
 
-/// color_config(): the third byte of `av1C` but for its tier.
-fn colour(bits: &mut BitReader<'_>, profile: u8) -> Option<u8> {
+/// color_config(): the third byte of `av1C` but for its tier, and what the numbers mean.
+fn colour(bits: &mut BitReader<'_>, profile: u8) -> Option<(u8, Option<Colour>)> {
     let high = bits.flag()?;
     let twelve = profile == 2 && high && bits.flag()?;
     let monochrome = profile != 1 && bits.flag()?;
     let base = u8::from(high) << 6 | u8::from(twelve) << 5 | u8::from(monochrome) << 4;
-    let description = if bits.flag()? {
-        (bits.read(8)?, bits.read(8)?, bits.read(8)?)
-    } else {
-        (2, 2, 2) // unspecified
-    };
+    let mut points = [UNSPECIFIED; 3];
+    if bits.flag()? {
+        for point in &mut points {
+            *point = u8::try_from(bits.read(8)?).ok()?;
+        }
+    }
+    let [primaries, transfer, matrix] = points;
+    let known = |full_range| Colour::known(primaries, transfer, matrix, full_range);
     if monochrome {
         // Counts as subsampled both ways.
-        return Some(base | 0b1100);
+        return Some((base | 0b1100, known(bits.flag()?)));
     }
     // sRGB has neither range nor subsampling in its header.
-    if description == (1, 13, 0) {
-        return Some(base);
+    if points == [1, 13, 0] {
+        return Some((base, known(true)));
     }
-    bits.skip(1)?; // color_range
+    let full_range = bits.flag()?;
     let (x, y) = match profile {
         0 => (true, true),
         1 => (false, false),
@@ -135,5 +139,6 @@ fn colour(bits: &mut BitReader<'_>, profile: u8) -> Option<u8> {
     } else {
         0
     };
-    Some(base | u8::from(x) << 3 | u8::from(y) << 2 | position)
+    let samples = base | u8::from(x) << 3 | u8::from(y) << 2 | position;
+    Some((samples, known(full_range)))
 }

@@ -76,6 +76,11 @@ impl Coalescing {
         }
     }
 
+    /// Whether no frame waits for its end.
+    pub(super) fn is_idle(&self) -> bool {
+        self.beginning.is_none()
+    }
+
     /// Whether what waits is sent now. Asked in each turn of the loop.
     pub(super) fn is_due(&mut self, now: Instant, state: QueueState) -> bool {
         let QueueState::UnfinishedFrame { sinks, packets } = state else {

@@ -20,8 +20,8 @@ const MAX_OF_SESSION: usize = 32;
 /// Connections that have not said yet whose they are; further ones take the place of the oldest, since a
 /// peer says it at once.
 const MAX_UNCLAIMED: usize = 256;
-/// Before another attempt at a connection: who refused the first one is likely to refuse the next, and the
-/// checks of ICE, each of which would begin one, go on meanwhile.
+/// Before another attempt at a connection: who refused the first one is likely to refuse the next, and a
+/// session may want one each time that it has something to send.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What carries the datagrams of a session's own socket.

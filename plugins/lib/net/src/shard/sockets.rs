@@ -48,7 +48,7 @@ impl Sockets {
         let beside = |v6: bool, socket: &Option<MediaSocket>| {
             let wanted = socket.as_ref()?.port();
             listener::listen(v6, wanted, ports)
-                .inspect_err(|error| tracing::warn!(%error, "no port for ICE-TCP"))
+                .inspect_err(|error| tracing::warn!(%error, "no port for connections"))
                 .ok()
         };
         let listeners = [beside(false, &v4), beside(true, &v6)];

@@ -15,7 +15,7 @@ use rivero_plugin_api::{Packet, SinkSelection, supervise::contained};
 use super::{
     Action, Arrival, Burst, BurstQueue, Command, Network, Routing, Sessions, ShardSession, Sockets,
     Waiting,
-    coalescing::Coalescing,
+    coalescing::{Coalescing, QueueState},
     load::Load,
     own_sockets::OwnSockets,
     pulse::Pulse,
@@ -161,8 +161,8 @@ impl<'a, R: Routing> Worker<'a, R> {
                 self.serve_own_sockets();
             }
             self.send_bursts();
-            self.run_timers();
-            if let Some(percent) = self.load.turn_ends(Instant::now()) {
+            let now = self.run_timers();
+            if let Some(percent) = self.load.turn_ends(now) {
                 self.pulse.set_load(percent);
                 self.coalescing.on_load(percent);
             }
@@ -308,8 +308,12 @@ impl<'a, R: Routing> Worker<'a, R> {
 
     /// Sends what consumers of this shard are to get.
     fn send_bursts(&mut self) {
+        let state = self.queue.state();
+        if state == QueueState::Empty && self.coalescing.is_idle() {
+            return self.process_pending();
+        }
         let now = Instant::now();
-        if !self.coalescing.is_due(now, self.queue.state()) {
+        if !self.coalescing.is_due(now, state) {
             return self.process_pending();
         }
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -345,10 +349,13 @@ impl<'a, R: Routing> Worker<'a, R> {
         }
     }
 
-    /// Runs the timers that are due. What they set anew waits for the next turn, however soon it is
-    /// due: sockets and other sessions come first.
-    fn run_timers(&mut self) {
+    /// Runs the timers that are due, and gives the time afterwards. What they set anew waits for the next
+    /// turn, however soon it is due: sockets and other sessions come first.
+    fn run_timers(&mut self) -> Instant {
         let now = Instant::now();
+        if self.timers.next().is_none_or(|next| next > now) {
+            return now;
+        }
         let mut fired = std::mem::take(&mut self.fired);
         self.timers.fire(now, &mut fired);
         for (due, token) in fired.drain(..) {
@@ -361,6 +368,7 @@ impl<'a, R: Routing> Worker<'a, R> {
         }
         self.fired = fired;
         self.drop_lost();
+        Instant::now()
     }
 
     /// Sends what a session has to say, and notes when it wants to be called.

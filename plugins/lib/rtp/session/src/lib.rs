@@ -32,4 +32,4 @@ pub use pads::{Deliver, Feed};
 pub use protect::{Datagrams, Paddings, Protect};
 pub use receiver::{Encodings, ReceivedFormat, Receiver, ReceiverConfig, StreamDescription};
 pub use sender::{Retransmissions, SendBounds, Sender, SenderConfig, SentFormat};
-pub use session::{Session, SessionEvent, SessionSnapshot, Track};
+pub use session::{Profile, Session, SessionEvent, SessionSnapshot, Track};

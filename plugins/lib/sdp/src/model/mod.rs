@@ -8,6 +8,7 @@
 mod attribute;
 mod codec;
 mod crypto;
+mod decodable;
 mod display;
 mod feedback;
 mod match_parameters;

@@ -17,7 +17,8 @@ use crate::{
 
 /// Media attributes that an answer repeats, as Kurento does, because they describe the format both
 /// use.
-const ECHOED_ATTRIBUTES: [&str; 5] = ["framerate", "lang", "maxptime", "ptime", "quality"];
+pub(super) const ECHOED_ATTRIBUTES: [&str; 5] =
+    ["framerate", "lang", "maxptime", "ptime", "quality"];
 
 /// Makes the answer to a peer's first offer.
 ///
@@ -304,7 +305,7 @@ fn answer_data(
 }
 
 /// The start of a section that answers `offered`.
-fn continued(offered: &MediaSection, port: u16) -> MediaSection {
+pub(super) fn continued(offered: &MediaSection, port: u16) -> MediaSection {
     MediaSection {
         mid: offered.mid.clone(),
         ..MediaSection::new(offered.kind.clone(), port, offered.protocol.clone())
@@ -328,7 +329,7 @@ fn rejected(offered: &MediaSection) -> MediaSection {
     section
 }
 
-fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
+pub(super) fn echoed(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
     attributes
         .iter()
         .filter(|attribute| names.contains(&attribute.name.as_str()) && may_be_echoed(attribute))

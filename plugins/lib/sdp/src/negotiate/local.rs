@@ -11,15 +11,28 @@ pub(super) const PLACEHOLDER_PORT: u16 = 1;
 
 /// The session level of a local description.
 pub(super) fn session(config: &LocalConfig) -> SessionDescription {
+    session_of(
+        (config.session_id, config.session_version),
+        &config.session_name,
+        &config.connection,
+    )
+}
+
+/// The same of an identifier, a version, a name and an address.
+pub(super) fn session_of(
+    (id, version): (u64, u64),
+    name: &str,
+    connection: &Connection,
+) -> SessionDescription {
     SessionDescription {
         origin: Origin {
             username: "-".to_owned(),
-            session_id: config.session_id.to_string(),
-            session_version: config.session_version.to_string(),
-            address: config.connection.clone(),
+            session_id: id.to_string(),
+            session_version: version.to_string(),
+            address: connection.clone(),
         },
-        session_name: config.session_name.clone(),
-        connection: Some(config.connection.clone()),
+        session_name: name.to_owned(),
+        connection: Some(connection.clone()),
         bandwidths: Vec::new(),
         timing: Timing::default(),
         groups: Vec::new(),

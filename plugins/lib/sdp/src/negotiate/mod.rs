@@ -36,6 +36,7 @@ mod outcome;
 mod preference;
 #[cfg(test)]
 mod properties;
+mod rtp;
 #[cfg(test)]
 mod sections_tests;
 mod sources;
@@ -52,4 +53,8 @@ pub use offer_again::offer_again;
 pub use outcome::{
     DtlsRole, Negotiated, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport, RemoteStream,
     SctpParameters,
+};
+pub use rtp::{
+    NegotiatedRtp, NegotiatedRtpMedia, RtpConfig, RtpMedia, RtpPorts, SdesKeys, accept_rtp_answer,
+    answer_rtp, offer_rtp, offer_rtp_again,
 };

@@ -1,7 +1,7 @@
 //! Making an offer.
 
 use super::{
-    DATA_CHANNEL_FORMAT, LocalConfig, LocalMedia,
+    DATA_CHANNEL_FORMAT, Features, LocalConfig, LocalMedia,
     local::{PLACEHOLDER_PORT, bandwidths, rtcp_placeholder, session, write_transport},
     sources,
 };
@@ -107,10 +107,19 @@ pub(super) fn offered_codecs(
     local: &LocalMedia,
     payload_types: &mut PayloadTypes,
 ) -> Result<Vec<Codec>, SdpError> {
+    offered_media(config.features, local, payload_types)
+}
+
+/// The same with these features.
+pub(super) fn offered_media(
+    features: Features,
+    local: &LocalMedia,
+    payload_types: &mut PayloadTypes,
+) -> Result<Vec<Codec>, SdpError> {
     let mut codecs = Vec::new();
     for capability in &local.codecs {
         let mut feedback = capability.feedback.clone();
-        if config.features.transport_cc {
+        if features.transport_cc {
             feedback.push(RtcpFeedback::TransportCc);
         }
         codecs.push(Codec {
@@ -122,7 +131,7 @@ pub(super) fn offered_codecs(
             feedback,
         });
     }
-    if config.features.rtx && local.rtx_ssrc.is_some() {
+    if features.rtx && local.rtx_ssrc.is_some() {
         let repairs: Result<Vec<Codec>, SdpError> = codecs
             .iter()
             .map(|codec| rtx_codec(codec, payload_types))

@@ -1,5 +1,7 @@
 //! Elements of EBML (RFC 8794).
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 /// The bytes of elements, one after the other.
 #[derive(Default)]
 pub(super) struct Ebml(Vec<u8>);
@@ -19,6 +21,14 @@ impl Ebml {
     /// A floating-point number of 8 bytes.
     pub(super) fn float(self, id: u32, value: f64) -> Self {
         self.binary(id, &value.to_be_bytes())
+    }
+
+    /// A moment, in ns from the beginning of 2001 on (RFC 8794 §7.6).
+    pub(super) fn date(self, id: u32, moment: SystemTime) -> Self {
+        const BEFORE_2001: u64 = 978_307_200;
+        let since = moment.duration_since(UNIX_EPOCH + Duration::from_secs(BEFORE_2001));
+        let nanoseconds = i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or_default();
+        self.binary(id, &nanoseconds.to_be_bytes())
     }
 
     pub(super) fn string(self, id: u32, value: &str) -> Self {
@@ -100,6 +110,15 @@ mod tests {
         assert_eq!(
             Ebml::new().binary(0xa3, &[0; 127]).into_bytes()[..3],
             [0xa3, 0x40, 0x7f]
+        );
+    }
+
+    #[test]
+    fn dates_count_from_2001_on() {
+        let moment = UNIX_EPOCH + Duration::from_secs(978_307_201);
+        assert_eq!(
+            Ebml::new().date(0x4461, moment).into_bytes(),
+            [0x44, 0x61, 0x88, 0, 0, 0, 0, 0x3b, 0x9a, 0xca, 0]
         );
     }
 

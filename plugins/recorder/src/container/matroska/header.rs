@@ -1,6 +1,8 @@
 //! What stands before and behind the clusters.
 
-use rivero_codec::{Codec, Shape, Track};
+use std::time::SystemTime;
+
+use rivero_codec::{Codec, Colour, Shape, Track, colour::UNSPECIFIED, opus};
 
 use super::{
     Cue,
@@ -33,14 +35,19 @@ pub(super) struct Places {
 }
 
 /// Everything before the first cluster, for a file that has `length` bytes already.
-pub(super) fn beginning(document_type: &str, tracks: &[Track], length: u64) -> (Vec<u8>, Places) {
+pub(super) fn beginning(
+    document_type: &str,
+    created: SystemTime,
+    tracks: &[Track],
+    length: u64,
+) -> (Vec<u8>, Places) {
     let mut bytes = Ebml::new()
         .master(EBML, ebml_header(document_type))
         .into_bytes();
     bytes.extend(SEGMENT);
     bytes.extend(UNKNOWN_SIZE);
     let segment = length + bytes.len() as u64;
-    let info = Ebml::new().master(INFO, information());
+    let info = Ebml::new().master(INFO, information(created));
     let info_at = segment + SEEK_HEAD_LENGTH as u64;
     let places = Places {
         segment,
@@ -68,10 +75,11 @@ fn ebml_header(document_type: &str) -> Ebml {
         .uint(0x4285, 2) // DocTypeReadVersion
 }
 
-fn information() -> Ebml {
+fn information(created: SystemTime) -> Ebml {
     let application = concat!("Rivero ", env!("CARGO_PKG_VERSION"));
     Ebml::new()
         .uint(0x2a_d7b1, 1_000_000) // TimestampScale: ms
+        .date(0x4461, created) // DateUTC
         .string(0x4d80, application) // MuxingApp
         .string(0x5741, application) // WritingApp
         .float(DURATION, 0.0)
@@ -135,8 +143,16 @@ fn entry(track: &Track, number: u64) -> Ebml {
     match track.shape {
         Shape::Video { width, height } => {
             let video = Ebml::new()
-                .uint(0xb0, width.into())
-                .uint(0xba, height.into());
+                .uint(0xb0, width.into()) // PixelWidth
+                .uint(0xba, height.into()); // PixelHeight
+            let video = match track.colour {
+                Some(known) => video.master(0x55b0, colour(known)),
+                None => video,
+            };
+            let video = match turn(track.quarter_turns) {
+                Some(degrees) => video.master(0x7670, projection(degrees)),
+                None => video,
+            };
             entry.master(0xe0, video)
         }
         Shape::Audio { rate, channels } => {
@@ -144,13 +160,51 @@ fn entry(track: &Track, number: u64) -> Ebml {
                 .float(0xb5, rate.into())
                 .uint(0x9f, channels.into());
             let entry = entry.master(0xe1, audio);
+            // A player takes it from the times of the blocks, and leaves out as much of the beginning.
+            let entry = entry.uint(0x56aa, track.delay()); // CodecDelay
             match track.codec {
-                // Decoders need 80 ms to converge after a seek (RFC 7845 §4.6).
-                Codec::Opus => entry.uint(0x56aa, 0).uint(0x56bb, 80_000_000),
+                Codec::Opus => entry.uint(0x56bb, opus::SEEK_PRE_ROLL),
                 _ => entry,
             }
         }
     }
+}
+
+/// Colour, with the code points of ITU-T H.273; those that say nothing are left out.
+fn colour(colour: Colour) -> Ebml {
+    const LIMITED: u64 = 1;
+    const FULL: u64 = 2;
+    let range = if colour.full_range { FULL } else { LIMITED };
+    let points = [
+        (0x55b1, colour.matrix),    // MatrixCoefficients
+        (0x55ba, colour.transfer),  // TransferCharacteristics
+        (0x55bb, colour.primaries), // Primaries
+    ];
+    let known = points
+        .into_iter()
+        .filter(|(_, point)| *point != UNSPECIFIED);
+    known.fold(Ebml::new().uint(0x55b9, range), |colour, (id, point)| {
+        colour.uint(id, point.into())
+    })
+}
+
+/// The roll that turns a picture by so many quarters clockwise: degrees the other way round.
+fn turn(quarters: u8) -> Option<f64> {
+    match quarters {
+        1 => Some(-90.0),
+        2 => Some(180.0),
+        3 => Some(90.0),
+        _ => None,
+    }
+}
+
+/// Projection: rectangular, and rolled.
+fn projection(degrees: f64) -> Ebml {
+    Ebml::new()
+        .uint(0x7671, 0) // ProjectionType
+        .float(0x7673, 0.0) // ProjectionPoseYaw
+        .float(0x7674, 0.0) // ProjectionPosePitch
+        .float(0x7675, degrees) // ProjectionPoseRoll
 }
 
 /// RFC 9559 and the codec mappings that it refers to.

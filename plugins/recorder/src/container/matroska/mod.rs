@@ -12,13 +12,13 @@ mod cluster;
 mod ebml;
 mod header;
 
-use std::io;
+use std::{io, time::SystemTime};
 
 use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
 use self::{cluster::Cluster, ebml::size_of_width, header::Places};
-use super::{Container, Output};
+use super::{Container, Output, pictures::Pictures, track_index};
 use crate::{sample::Sample, track::kind_of};
 
 /// Sound alone is indexed this often, ms.
@@ -27,7 +27,10 @@ const CUE_DISTANCE: i64 = 2000;
 /// A Matroska file.
 pub(crate) struct Matroska {
     document_type: &'static str,
+    created: SystemTime,
     tracks: Vec<Track>,
+    /// Those of the track of video, if there is one.
+    pictures: Option<Pictures>,
     places: Option<Places>,
     cues: Vec<Cue>,
 }
@@ -42,20 +45,42 @@ struct Cue {
 }
 
 impl Matroska {
-    pub(crate) fn webm() -> Self {
-        Self::new("webm")
+    pub(crate) fn webm(created: SystemTime) -> Self {
+        Self::new("webm", created)
     }
 
-    pub(crate) fn mkv() -> Self {
-        Self::new("matroska")
+    pub(crate) fn mkv(created: SystemTime) -> Self {
+        Self::new("matroska", created)
     }
 
-    fn new(document_type: &'static str) -> Self {
+    fn new(document_type: &'static str, created: SystemTime) -> Self {
         Self {
             document_type,
+            created,
             tracks: Vec::new(),
+            pictures: None,
             places: None,
             cues: Vec::new(),
+        }
+    }
+
+    /// The tracks as the file says they are: there is one description of each.
+    fn announced(&self, tracks: &[Track]) -> Vec<Track> {
+        let announced = |track: &Track| match &self.pictures {
+            Some(pictures) if kind_of(track.codec) == MediaKind::Video => pictures.announced(),
+            _ => track.clone(),
+        };
+        tracks.iter().map(announced).collect()
+    }
+
+    /// Brings what the file says of its tracks up to date. `false` where that cannot be.
+    fn announce(&self, tracks: &[Track], output: &mut dyn Output) -> io::Result<bool> {
+        let Some(places) = self.places.as_ref().filter(|_| output.can_patch()) else {
+            return Ok(false);
+        };
+        match header::padded_tracks(&self.announced(tracks)) {
+            Some(bytes) => output.patch(places.tracks, &bytes).map(|()| true),
+            None => Ok(false),
         }
     }
 
@@ -81,29 +106,45 @@ impl Matroska {
 
 impl Container for Matroska {
     fn set_tracks(&mut self, tracks: &[Track], output: &mut dyn Output) -> io::Result<bool> {
-        match &self.places {
-            None => {
-                let (bytes, places) =
-                    header::beginning(self.document_type, tracks, output.length());
-                output.append(&bytes)?;
-                self.places = Some(places);
-            }
-            Some(places) if output.can_patch() => {
-                let Some(bytes) = header::padded_tracks(tracks) else {
-                    return Ok(false);
-                };
-                output.patch(places.tracks, &bytes)?;
-            }
-            Some(_) => return Ok(false),
+        if self.pictures.is_none() {
+            let video = track_index(tracks, MediaKind::Video).and_then(|index| tracks.get(index));
+            self.pictures = video.map(Pictures::new);
+        }
+        if self.places.is_none() {
+            let announced = self.announced(tracks);
+            let length = output.length();
+            let (bytes, places) =
+                header::beginning(self.document_type, self.created, &announced, length);
+            output.append(&bytes)?;
+            self.places = Some(places);
+        } else if !self.announce(tracks, output)? {
+            return Ok(false);
         }
         self.tracks = tracks.to_vec();
         Ok(true)
+    }
+
+    /// The largest picture is announced at once, since a server that is killed cannot do so at the end. All
+    /// bring their parameter sets.
+    fn change_track(&mut self, track: &Track, output: &mut dyn Output) -> io::Result<()> {
+        if let Some(pictures) = &mut self.pictures {
+            let former = pictures.announced();
+            pictures.change(track);
+            if pictures.announced() != former {
+                self.announce(&self.tracks, output)?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, chunk: &[Sample], output: &mut dyn Output) -> io::Result<()> {
         let Some(places) = self.places.clone() else {
             return Ok(());
         };
+        let is_picture = |sample: &&Sample| sample.kind == MediaKind::Video;
+        if let Some(pictures) = &mut self.pictures {
+            pictures.count(chunk.iter().filter(is_picture).count());
+        }
         for cluster in cluster::clusters(chunk, &self.tracks) {
             let at = output.length();
             output.append(&cluster.bytes)?;
@@ -122,8 +163,11 @@ impl Container for Matroska {
         if !output.can_patch() {
             return Ok(());
         }
+        self.announce(&self.tracks, output)?;
         let cues = output.length();
         output.append(&header::cues(&self.cues))?;
+        // What points to the index must not outlast it.
+        output.sync()?;
         output.patch(places.seek_head, &header::seek_head(places, Some(cues)))?;
         let size = output.length() - places.segment;
         output.patch(places.segment - 8, &size_of_width(size, 8))

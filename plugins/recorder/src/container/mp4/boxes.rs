@@ -56,8 +56,23 @@ impl Boxes {
 
     /// The 3x3 matrix that changes nothing (§8.2.2).
     pub(super) fn matrix(self) -> Self {
-        let rows = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
-        rows.into_iter().fold(self, Self::u32)
+        self.turned(0, 0, 0)
+    }
+
+    /// The matrix that turns a picture of `width` by `height` pixels clockwise, by so many quarters, and moves
+    /// it back to where it can be seen.
+    pub(super) fn turned(self, quarters: u8, width: u16, height: u16) -> Self {
+        const ONE: i32 = 0x1_0000;
+        let (width, height) = (i32::from(width) << 16, i32::from(height) << 16);
+        let (a, b, c, d, x, y) = match quarters {
+            1 => (0, ONE, -ONE, 0, height, 0),
+            2 => (-ONE, 0, 0, -ONE, width, height),
+            3 => (0, -ONE, ONE, 0, 0, width),
+            _ => (ONE, 0, 0, ONE, 0, 0),
+        };
+        let rows = [a, b, 0, c, d, 0, x, y, 0x4000_0000];
+        rows.into_iter()
+            .fold(self, |boxes, value| boxes.u32(value.cast_unsigned()))
     }
 
     /// Fills up to `length` bytes with a free box; `None` when there is too much already.

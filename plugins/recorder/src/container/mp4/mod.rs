@@ -16,13 +16,14 @@ mod movie;
 mod sample_entry;
 mod table;
 
-use std::io;
+use std::{io, time::SystemTime};
 
 use rivero_codec::Track;
 use rivero_plugin_api::MediaKind;
 
 use self::{
     boxes::Boxes,
+    sample_entry::ParameterSets,
     table::{Table, Timed},
 };
 use super::{Container, Output};
@@ -33,8 +34,9 @@ const MOVIE_LENGTH: usize = 4096;
 const FILE_TYPE_LENGTH: u64 = 32;
 
 /// An MP4 file.
-#[derive(Default)]
 pub(crate) struct Mp4 {
+    /// When it was recorded, as boxes have it.
+    created: u64,
     tables: Vec<Table>,
     /// Where the file begins in its output, once it has.
     begins: Option<u64>,
@@ -42,16 +44,46 @@ pub(crate) struct Mp4 {
 }
 
 impl Mp4 {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(created: SystemTime) -> Self {
+        Self {
+            created: movie::time(created),
+            tables: Vec::new(),
+            begins: None,
+            fragments: 0,
+        }
     }
 
-    fn beginning(&self) -> Vec<u8> {
+    fn movie_of_fragments(&self, can_patch: bool) -> Boxes {
+        let is_settled = can_patch && self.tables.iter().all(|table| table.entries.len() == 1);
+        let sets = if is_settled {
+            ParameterSets::InEntry
+        } else {
+            ParameterSets::InSamples
+        };
+        movie::of_fragments(&self.tables, self.created, sets)
+    }
+
+    /// Brings the movie before the fragments up to date. `false` where that cannot be.
+    fn announce(&mut self, output: &mut dyn Output) -> io::Result<bool> {
+        let movie = self.movie_of_fragments(true).padded(MOVIE_LENGTH);
+        match (self.begins, movie) {
+            (Some(begins), Some(movie)) if output.can_patch() => {
+                output.patch(begins + FILE_TYPE_LENGTH + 16, &movie)?;
+                for table in &mut self.tables {
+                    table.announced = table.entries.len();
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn beginning(&self, can_patch: bool) -> Vec<u8> {
         let brands = Boxes::new()
             .bytes(b"isom")
             .u32(0x200)
             .bytes(b"isomiso6mp41mp42");
-        let movie = movie::of_fragments(&self.tables);
+        let movie = self.movie_of_fragments(can_patch);
         let movie = if movie.len() + 8 > MOVIE_LENGTH {
             movie.into_bytes()
         } else {
@@ -70,23 +102,29 @@ impl Container for Mp4 {
         let known = self.tables.len();
         let added = tracks.iter().skip(known).map(Table::new);
         self.tables.extend(added);
-        let Some(begins) = self.begins else {
+        if self.begins.is_none() {
             let begins = output.length();
-            output.append(&self.beginning())?;
+            output.append(&self.beginning(output.can_patch()))?;
             self.begins = Some(begins);
             return Ok(true);
-        };
-        let movie = movie::of_fragments(&self.tables).padded(MOVIE_LENGTH);
-        match movie.filter(|_| output.can_patch()) {
-            Some(movie) => {
-                output.patch(begins + FILE_TYPE_LENGTH + 16, &movie)?;
-                Ok(true)
-            }
-            None => {
-                self.tables.truncate(known);
-                Ok(false)
-            }
         }
+        let joins = self.announce(output)?;
+        if !joins {
+            self.tables.truncate(known);
+        }
+        Ok(joins)
+    }
+
+    /// Where the movie before the fragments cannot say it, the samples do: those have parameter sets in
+    /// themselves.
+    fn change_track(&mut self, track: &Track, output: &mut dyn Output) -> io::Result<()> {
+        let kind = kind_of(track.codec);
+        let mut tables = self.tables.iter_mut();
+        let changed = tables.find(|table| kind_of(table.track().codec) == kind);
+        if changed.is_some_and(|table| table.change(track)) {
+            self.announce(output)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, chunk: &[Sample], output: &mut dyn Output) -> io::Result<()> {
@@ -94,7 +132,7 @@ impl Container for Mp4 {
         for (index, table) in self.tables.iter().enumerate() {
             let samples: Vec<&Sample> = chunk
                 .iter()
-                .filter(|sample| sample.kind == kind_of(table.track.codec))
+                .filter(|sample| sample.kind == kind_of(table.track().codec))
                 .collect();
             if !samples.is_empty() {
                 runs.push(FragmentTrack::new(index, table, samples));
@@ -126,7 +164,10 @@ impl Container for Mp4 {
         };
         let free = begins + FILE_TYPE_LENGTH;
         let covered = output.length() - free;
-        output.append(&movie::of_file(&mut self.tables, end).into_bytes())?;
+        let movie = movie::of_file(&mut self.tables, self.created, end);
+        output.append(&movie.into_bytes())?;
+        // Until everything is there for good, the file is to be one in fragments.
+        output.sync()?;
         // Size 1: the real one is in the 8 bytes behind (§4.2).
         let header = Boxes::new().u32(1).bytes(b"mdat").u64(covered).into_bytes();
         output.patch(free, &header)
@@ -136,6 +177,8 @@ impl Container for Mp4 {
 /// The samples of one track in a fragment.
 struct FragmentTrack<'a> {
     table: usize,
+    /// Number of the entry in the movie before the fragments.
+    entry: u32,
     timed: Vec<Timed>,
     samples: Vec<&'a Sample>,
 }
@@ -155,6 +198,7 @@ impl<'a> FragmentTrack<'a> {
             .collect();
         Self {
             table: index,
+            entry: table.announced_entry(),
             timed: table.time(&times),
             samples,
         }
@@ -167,6 +211,7 @@ impl<'a> FragmentTrack<'a> {
     /// `position`: of the first sample, from the start of the fragment.
     fn traf(&self, position: usize) -> Boxes {
         const BASE_IS_MOOF: u32 = 0x2_0000;
+        const SAMPLE_ENTRY: u32 = 2;
         const DATA_OFFSET: u32 = 1;
         const DURATION_SIZE_FLAGS_OFFSET: u32 = 0xf00;
         const SYNC: u32 = 0x0200_0000;
@@ -192,7 +237,12 @@ impl<'a> FragmentTrack<'a> {
         }
         let id = u32::try_from(self.table + 1).unwrap_or(1);
         let content = Boxes::new()
-            .full(b"tfhd", 0, BASE_IS_MOOF, Boxes::new().u32(id))
+            .full(
+                b"tfhd",
+                0,
+                BASE_IS_MOOF | SAMPLE_ENTRY,
+                Boxes::new().u32(id).u32(self.entry),
+            )
             .full(b"tfdt", 1, 0, Boxes::new().u64(start))
             .full(b"trun", 1, DATA_OFFSET | DURATION_SIZE_FLAGS_OFFSET, run);
         Boxes::new().child(b"traf", content)

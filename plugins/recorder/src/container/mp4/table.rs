@@ -3,6 +3,12 @@
 
 use rivero_codec::{Shape, Track};
 
+use super::super::pictures::Pictures;
+
+/// Entries of a sample description. A stream that is described otherwise with every keyframe gets no
+/// further ones: its samples have their parameter sets in themselves.
+const MOST_ENTRIES: usize = 32;
+
 /// A run of equal values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run<T> {
@@ -22,11 +28,19 @@ fn extend<T: PartialEq + Copy>(runs: &mut Vec<Run<T>>, value: T) {
 pub(super) struct Block {
     pub(super) offset: u64,
     pub(super) samples: u32,
+    /// Number of the entry that describes them, from 1.
+    pub(super) entry: u32,
 }
 
 /// The samples of one track.
 pub(super) struct Table {
-    pub(super) track: Track,
+    /// What samples are like, one after the other; never empty.
+    pub(super) entries: Vec<Track>,
+    /// What those are like that come now, among the entries.
+    current: usize,
+    /// How many of them the movie before the fragments has.
+    pub(super) announced: usize,
+    pub(super) pictures: Pictures,
     /// Ticks a second.
     pub(super) timescale: u32,
     pub(super) durations: Vec<Run<u32>>,
@@ -58,7 +72,10 @@ impl Table {
             Shape::Audio { rate, .. } => rate.max(1),
         };
         Self {
-            track: track.clone(),
+            entries: vec![track.clone()],
+            current: 0,
+            announced: 1,
+            pictures: Pictures::new(track),
             timescale,
             durations: Vec::new(),
             offsets: Vec::new(),
@@ -68,6 +85,53 @@ impl Table {
             first: None,
             latest: 0,
         }
+    }
+
+    /// The track as it is now.
+    pub(super) fn track(&self) -> &Track {
+        self.entries
+            .get(self.current)
+            .unwrap_or(self.pictures.largest())
+    }
+
+    /// Number of the entry of the samples that come now, from 1.
+    pub(super) fn entry(&self) -> u32 {
+        u32::try_from(self.current + 1).unwrap_or(1)
+    }
+
+    /// The same in the movie before the fragments, which may have fewer of them.
+    pub(super) fn announced_entry(&self) -> u32 {
+        if self.current < self.announced {
+            self.entry()
+        } else {
+            1
+        }
+    }
+
+    /// The samples that come are like this. Whether there is a new entry.
+    pub(super) fn change(&mut self, track: &Track) -> bool {
+        self.pictures.change(track);
+        let is_like = |entry: &Track| {
+            Track {
+                quarter_turns: entry.quarter_turns,
+                ..track.clone()
+            } == *entry
+        };
+        let has_shape = |entry: &Track| entry.shape == track.shape;
+        let known = self.entries.iter().position(is_like);
+        if known.is_none() && self.entries.len() < MOST_ENTRIES {
+            self.current = self.entries.len();
+            self.entries.push(track.clone());
+            return true;
+        }
+        let nearest = known.or_else(|| self.entries.iter().position(has_shape));
+        self.current = nearest.unwrap_or_default();
+        false
+    }
+
+    /// By how much decoded sound is behind the times of its samples, in ticks.
+    pub(super) fn pre_skip(&self) -> u64 {
+        u64::from(self.track().pre_skip)
     }
 
     pub(super) fn ticks(&self, nanoseconds: i64) -> u64 {
@@ -133,20 +197,26 @@ impl Table {
                     .push(u32::try_from(self.sizes.len()).unwrap_or(u32::MAX));
             }
         }
+        self.pictures.count(samples.len());
         self.blocks.push(Block {
             offset,
             samples: u32::try_from(samples.len()).unwrap_or(u32::MAX),
+            entry: self.entry(),
         });
+    }
+
+    /// Decoding time of the latest sample, ns; `None` without one.
+    pub(super) fn latest(&self) -> Option<i64> {
+        self.first?;
+        let time = u128::from(self.latest) * 1_000_000_000 / u128::from(self.timescale);
+        i64::try_from(time).ok()
     }
 
     /// Gives the last sample its duration: up to `end`, ns. Returns the length
     /// of the track in ticks.
     pub(super) fn close(&mut self, end: i64) -> u64 {
         let Some(first) = self.first else { return 0 };
-        let end = self.ticks(end).max(self.latest + 1);
-        // Sound that ended long before the rest does not last until the end.
-        let longest = u64::from(self.timescale);
-        let rest = (end - self.latest).min(longest);
+        let rest = self.ticks(end).saturating_sub(self.latest).max(1);
         extend(&mut self.durations, u32::try_from(rest).unwrap_or(u32::MAX));
         self.latest - first + rest
     }
@@ -155,19 +225,12 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rivero_codec::Codec;
+    use crate::container::testing::picture_track;
 
     const MS: i64 = 1_000_000;
 
     fn table() -> Table {
-        Table::new(&Track {
-            codec: Codec::H264,
-            shape: Shape::Video {
-                width: 320,
-                height: 240,
-            },
-            configuration: Vec::new(),
-        })
+        Table::new(&picture_track(320, 240, 0))
     }
 
     #[test]
@@ -189,6 +252,24 @@ mod tests {
             .map(|sample| (sample.decoding_time.cast_signed() + i64::from(sample.offset)) / 90)
             .collect();
         assert_eq!(presented, [0, 160, 80, 40, 120, 240, 200]);
+    }
+
+    #[test]
+    fn each_description_has_one_entry() {
+        let mut table = table();
+        let large = picture_track(1280, 720, 0);
+        assert!(table.change(&large));
+        assert_eq!(table.entry(), 2);
+        assert!(!table.change(&picture_track(320, 240, 1)), "turned alone");
+        assert_eq!(table.entry(), 1);
+        for number in 0..100u8 {
+            let configuration = vec![number];
+            table.change(&Track {
+                configuration,
+                ..large.clone()
+            });
+        }
+        assert_eq!((table.entries.len(), table.entry()), (MOST_ENTRIES, 2));
     }
 
     #[test]

@@ -5,29 +5,46 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Without anything from the peer for this long its media counts as gone: long enough for a peer that
-/// changes its network, and for one that sends nothing but reports.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use super::profile::Profile;
 
 /// When something came, and what became of that.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     latest: Option<Instant>,
+    /// RTCP has come.
+    reported: bool,
+    profile: Profile,
     active: bool,
     /// What the owner has not been told. There may be several: a peer can say good-bye and go on.
     changes: VecDeque<bool>,
 }
 
 impl Activity {
-    /// RTP keeps media alive; it is RTCP that begins it. So a packet only leaves its time here.
+    pub(super) fn set_profile(&mut self, profile: Profile) {
+        self.profile = profile;
+    }
+
+    /// RTP keeps media alive. Unless the profile says otherwise it is RTCP that begins it, so that a packet
+    /// only leaves its time here.
     #[inline]
     pub(super) fn on_rtp(&mut self, now: Instant) {
         self.latest = Some(now);
+        if self.profile.begins_with_media && !self.active {
+            self.set(true);
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        match self.reported {
+            true => self.profile.silence,
+            false => self.profile.silence_without_reports,
+        }
     }
 
     /// RTCP came: the peer's media is alive.
     pub(super) fn on_rtcp(&mut self, now: Instant) {
         self.latest = Some(now);
+        self.reported = true;
         self.set(true);
     }
 
@@ -37,7 +54,8 @@ impl Activity {
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        let silent = |latest: Instant| now.saturating_duration_since(latest) >= TIMEOUT;
+        let timeout = self.timeout();
+        let silent = |latest: Instant| now.saturating_duration_since(latest) >= timeout;
         if self.latest.is_some_and(silent) {
             self.set(false);
         }
@@ -51,7 +69,7 @@ impl Activity {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let latest = self.latest.filter(|_| self.active)?;
-        Some(latest + TIMEOUT)
+        Some(latest + self.timeout())
     }
 
     #[inline]
@@ -63,6 +81,8 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn changes(activity: &mut Activity) -> Vec<bool> {
         std::iter::from_fn(|| activity.poll_change()).collect()
@@ -87,5 +107,22 @@ mod tests {
         activity.on_goodbye();
         activity.on_rtcp(due);
         assert_eq!(changes(&mut activity), [true, false, true]);
+    }
+    #[test]
+    fn where_no_reports_come_media_is_alive_by_itself() {
+        let (mut activity, begin) = (Activity::default(), Instant::now());
+        activity.set_profile(Profile::plain("a".into()));
+        activity.on_rtp(begin);
+        assert_eq!(changes(&mut activity), [true]);
+        assert_eq!(activity.poll_timeout(), Some(begin + TIMEOUT));
+        activity.on_rtcp(begin);
+        activity.on_timeout(begin + TIMEOUT);
+        assert!(
+            changes(&mut activity).is_empty(),
+            "the next report is not due yet"
+        );
+        let due = activity.poll_timeout().unwrap();
+        activity.on_timeout(due);
+        assert_eq!(changes(&mut activity), [false]);
     }
 }

@@ -5,6 +5,7 @@ mod bandwidth;
 mod feedback;
 mod outbox;
 mod pacing;
+mod profile;
 mod report_timer;
 mod reports;
 mod snapshot;
@@ -29,6 +30,7 @@ use pacing::VideoPacer;
 use reports::Reports;
 use track::Tracks;
 
+pub use profile::Profile;
 pub use snapshot::{SentSnapshot, SessionSnapshot};
 pub use track::Track;
 

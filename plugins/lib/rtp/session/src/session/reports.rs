@@ -1,10 +1,10 @@
 //! What we tell the peer in RTCP: reports, requests, estimates.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use rivero_rtp::rtcp::{CompoundBuilder, ReportBlock};
 
-use super::{Session, outbox::Outbox, report_timer::ReportTimer, track::Tracks};
+use super::{Session, outbox::Outbox, profile::Profile, report_timer::ReportTimer, track::Tracks};
 use crate::{Sender, protect::Protect};
 
 /// What reports need besides the tracks.
@@ -16,16 +16,24 @@ pub(super) struct Reports {
     viewers_limit: Option<u64>,
     /// Memory for compound packets.
     compound: CompoundBuilder,
+    /// Each packet begins with a report and has this name.
+    full: Option<Arc<str>>,
 }
 
 impl Reports {
     pub(super) fn new(feedback_ssrc: u32) -> Self {
         Self {
-            timer: ReportTimer::default(),
+            timer: ReportTimer::new(&Profile::default(), feedback_ssrc),
             feedback_ssrc,
             viewers_limit: None,
             compound: CompoundBuilder::default(),
+            full: None,
         }
+    }
+
+    pub(super) fn set_profile(&mut self, profile: &Profile) {
+        self.timer.set_profile(profile, self.feedback_ssrc);
+        self.full.clone_from(&profile.full);
     }
 
     /// An empty compound packet, and the SSRC that our feedback comes from: one that we send media under,
@@ -45,11 +53,52 @@ impl Reports {
             return;
         }
         let plain = self.compound.as_bytes();
-        outbox.queue(|out| protect.protect_rtcp(plain, out).is_ok());
+        match &self.full {
+            Some(cname) if !begins_with_report(plain) => {
+                let mut whole = CompoundBuilder::default();
+                let sender = sender_of(plain).unwrap_or(self.feedback_ssrc);
+                whole.receiver_report(sender, &[]).cname(sender, cname);
+                let whole = [whole.as_bytes(), plain].concat();
+                outbox.queue(|out| protect.protect_rtcp(&whole, out).is_ok());
+            }
+            _ => {
+                outbox.queue(|out| protect.protect_rtcp(plain, out).is_ok());
+            }
+        }
     }
 }
 
+/// Whether a compound packet begins with an SR or an RR.
+fn begins_with_report(compound: &[u8]) -> bool {
+    /// Packet types of SR and RR (RFC 3550 §12.1).
+    const REPORTS: std::ops::RangeInclusive<u8> = 200..=201;
+    compound.get(1).is_some_and(|kind| REPORTS.contains(kind))
+}
+
+/// Who sends a packet of RTCP, by its first one.
+fn sender_of(compound: &[u8]) -> Option<u32> {
+    let bytes = compound.get(4..8)?.first_chunk().copied()?;
+    Some(u32::from_be_bytes(bytes))
+}
+
 impl Session {
+    /// Reports as a profile has it from now on.
+    pub fn set_profile(&mut self, profile: Profile) {
+        self.reports.set_profile(&profile);
+        self.activity.set_profile(profile);
+    }
+
+    /// Tells the peer that our streams end (RFC 3550 §6.6).
+    pub fn say_goodbye<P: Protect>(&mut self, protect: &mut P) {
+        let mut sources: Vec<u32> = self.tracks.senders().map(Sender::ssrc).collect();
+        if sources.is_empty() {
+            sources.push(self.reports.feedback_ssrc);
+        }
+        let (compound, _) = self.reports.begin(&self.tracks);
+        compound.goodbye(&sources);
+        self.reports.send(protect, &mut self.outbox);
+    }
+
     /// A consumer of what this peer sends on the track of this [number](super::Track::number) needs a
     /// keyframe.
     pub fn keyframe_requested<P: Protect>(&mut self, now: Instant, track: u8, protect: &mut P) {
@@ -104,6 +153,7 @@ impl Session {
         for receiver in self.tracks.receivers_mut() {
             receiver.report(now, &mut blocks);
         }
+        let name = self.reports.full.clone();
         let (compound, feedback_ssrc) = self.reports.begin(&self.tracks);
         let mut unreported = blocks.as_slice();
         for sender in self.tracks.senders_mut() {
@@ -111,9 +161,10 @@ impl Session {
                 unreported = &[];
             }
         }
-        if !unreported.is_empty() {
+        if !unreported.is_empty() || name.is_some() && compound.is_empty() {
             compound.receiver_report(feedback_ssrc, unreported);
-            if let Some(cname) = self.tracks.senders().next().map(Sender::cname) {
+            let cname = self.tracks.senders().next().map(Sender::cname);
+            if let Some(cname) = cname.or(name.as_deref()) {
                 compound.cname(feedback_ssrc, cname);
             }
         }

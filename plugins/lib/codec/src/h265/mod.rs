@@ -1,9 +1,13 @@
 //! H.265: random access, and the size and `hvcC` of keyframes, from the parameter sets
 //! (ITU-T H.265 §7.3.2, ISO/IEC 14496-15 §8.3.3).
 
+mod usability;
+
 use std::ops::RangeInclusive;
 
-use crate::{Shape, annex_b, bits::BitReader, crop::Crop};
+use crate::{
+    Colour, Shape, annex_b, bits::BitReader, crop::Crop, parameter_sets, track::Description,
+};
 
 // NAL unit types (ITU-T H.265 table 7-1).
 
@@ -53,6 +57,33 @@ pub fn is_dispensable(unit_type: u8) -> bool {
     matches!(unit_type, ACCESS_UNIT_DELIMITER | FILLER)
 }
 
+/// The number of a parameter set; `None` for other units, for numbers that no set can have, and where it
+/// is cut off.
+#[must_use]
+pub fn parameter_set_id(unit_type: u8, unit: &[u8]) -> Option<u32> {
+    match unit_type {
+        // vps_video_parameter_set_id, 4 bits behind the header.
+        VIDEO_PARAMETER_SET => Some(u32::from(unit.get(2)? >> 4)),
+        SEQUENCE_PARAMETER_SET => sequence_parameter_set_id(unit).filter(|id| *id <= 15),
+        PICTURE_PARAMETER_SET => parameter_sets::number_at(unit, 2).filter(|id| *id <= 63),
+        _ => None,
+    }
+}
+
+fn sequence_parameter_set_id(unit: &[u8]) -> Option<u32> {
+    let payload = annex_b::without_emulation_prevention(unit.get(2..)?);
+    read_up_to_id(&mut BitReader::new(&payload)).map(|(_, id)| id)
+}
+
+/// Reads a sequence parameter set up to its number: `sps_max_sub_layers_minus1` and that number.
+fn read_up_to_id(bits: &mut BitReader<'_>) -> Option<(u32, u32)> {
+    bits.skip(4)?; // sps_video_parameter_set_id
+    let layers = bits.read(3)?;
+    bits.skip(1 + PROFILE_TIER_LEVEL * 8)?;
+    skip_sub_layers(bits, layers)?;
+    Some((layers, bits.exp_golomb()?))
+}
+
 /// A byte stream in the form of containers. Parameter sets stay in the samples besides: they may
 /// change in mid-stream, while the `hvcC` of a file cannot.
 #[must_use]
@@ -64,7 +95,7 @@ pub fn length_prefixed(frame: &[u8]) -> Vec<u8> {
 /// (HEVCDecoderConfigurationRecord, units behind lengths of four bytes). `None` where a parameter set
 /// is missing or damaged, or the picture larger than containers can say.
 #[must_use]
-pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
+pub fn describe(keyframe: &[u8]) -> Option<Description> {
     let of_type = |wanted| annex_b::units_or_bare(keyframe).find(|unit| type_of(unit) == wanted);
     let sequence = of_type(SEQUENCE_PARAMETER_SET)?;
     let payload = annex_b::without_emulation_prevention(sequence.get(2..)?);
@@ -90,7 +121,11 @@ pub fn describe(keyframe: &[u8]) -> Option<(Shape, Vec<u8>)> {
         record.extend(u16::try_from(unit.len()).ok()?.to_be_bytes());
         record.extend_from_slice(unit);
     }
-    Some((parameters.size()?, record))
+    Some(Description {
+        shape: parameters.size()?,
+        configuration: record,
+        colour: parameters.colour,
+    })
 }
 
 /// What a sequence parameter set says, as far as containers care.
@@ -101,17 +136,14 @@ struct Parameters {
     crop: Crop,
     /// Luma and chroma, less 8.
     depth: [u8; 2],
+    colour: Option<Colour>,
 }
 
 impl Parameters {
     /// `data`: raw payload behind the NAL unit's header (§7.3.2.2.1).
     fn parse(data: &[u8]) -> Option<Self> {
         let mut bits = BitReader::new(data);
-        bits.skip(4)?; // sps_video_parameter_set_id
-        let layers = bits.read(3)?;
-        bits.skip(1 + PROFILE_TIER_LEVEL * 8)?;
-        skip_sub_layers(&mut bits, layers)?;
-        bits.exp_golomb()?; // sps_seq_parameter_set_id
+        let (layers, _) = read_up_to_id(&mut bits)?;
         let chroma_format = u8::try_from(bits.exp_golomb()?)
             .ok()
             .filter(|format| *format <= 3)?;
@@ -131,6 +163,8 @@ impl Parameters {
             size,
             crop,
             depth,
+            // Far behind what is needed: a picture without a colour is a picture.
+            colour: usability::colour(&mut bits, layers),
         })
     }
 
@@ -191,7 +225,11 @@ pub(crate) mod tests {
     /// ISO/IEC 14496-15 §8.3.3.1.2.
     #[test]
     fn size_and_configuration_come_from_the_parameter_sets() {
-        let (shape, record) = describe(&keyframe()).unwrap();
+        let Description {
+            shape,
+            configuration: record,
+            ..
+        } = describe(&keyframe()).unwrap();
         assert_eq!(shape, Shape::picture(320, 240).unwrap());
         // Version, profile, compatibility, constraints, level.
         assert_eq!(record[..13], [1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 60]);
@@ -199,6 +237,23 @@ pub(crate) mod tests {
         assert_eq!(record[16..23], [0xfd, 0xf8, 0xf8, 0, 0, 0x0b, 3]);
         assert_eq!(record[23..28], [32, 0, 1, 0, VPS.len() as u8]);
         assert!(record.ends_with(&PPS));
+    }
+
+    #[test]
+    fn colour_comes_from_the_usability_information() {
+        // Of x265 with B-pictures, scaling lists, full range and BT.2020 with PQ.
+        let sps = [
+            0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00,
+            0x00, 0x03, 0x00, 0x3c, 0xa0, 0x0a, 0x08, 0x0f, 0x16, 0x59, 0x59, 0x64, 0x93, 0x95,
+            0xe0, 0x2d, 0xc2, 0x44, 0x02, 0x41, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03,
+            0x00, 0x19, 0x08,
+        ];
+        let mut keyframe = Vec::new();
+        for unit in [&VPS[..], &sps, &PPS] {
+            annex_b::append(&mut keyframe, unit);
+        }
+        let found = describe(&keyframe).unwrap().colour;
+        assert_eq!(found, Colour::known(9, 16, 9, true));
     }
 
     #[test]
