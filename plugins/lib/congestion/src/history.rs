@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) length: usize,
     /// The probe that it was part of, 0 for none.
     pub(crate) cluster: u8,
+    /// It was reported lost before.
+    pub(crate) again: bool,
 }
 
 /// 16 bytes: there is one of these for each packet of each viewer.
@@ -45,6 +47,7 @@ struct Sent {
     /// 0 for a free place.
     length: u16,
     cluster: u8,
+    reported_lost: bool,
 }
 
 /// The latest packets of a transport.
@@ -54,6 +57,8 @@ pub(crate) struct SentHistory {
     ring: Vec<Sent>,
     /// The extended number of the latest packet.
     latest: u64,
+    /// The highest number that was reported, 0 before the first.
+    reported: u64,
     references: Reference,
 }
 
@@ -63,6 +68,7 @@ impl SentHistory {
             origin,
             ring: Vec::new(),
             latest: FIRST_NUMBER,
+            reported: 0,
             references: Reference::default(),
         }
     }
@@ -89,6 +95,7 @@ impl SentHistory {
                 number,
                 length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
                 cluster,
+                reported_lost: false,
             };
         }
     }
@@ -137,8 +144,16 @@ impl SentHistory {
     }
 
     /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
-    /// arrived at most once; one that was reported lost may have come late.
-    pub(crate) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
+    /// arrived at most once, and as lost at most once, however often the peer's reports overlap; one that
+    /// was reported lost may have come late.
+    ///
+    /// `false` where feedback before this was lost: there are packets between that nothing is known of.
+    pub(crate) fn reported(
+        &mut self,
+        feedback: &TransportFeedback<'_>,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        let (mut follows, mut is_first) = (true, true);
         let mut at = self.references.extend(feedback.reference_time);
         for (number, delta) in feedback.statuses() {
             let arrival = delta.map(|delta| {
@@ -146,19 +161,30 @@ impl SentHistory {
                 Duration::from_micros(u64::try_from(at).unwrap_or(0))
             });
             let number = self.extended(number);
+            if std::mem::take(&mut is_first) {
+                follows = self.reported == 0 || number <= self.reported + 1;
+            }
+            self.reported = self.reported.max(number.min(self.latest));
             let Some(sent) = self.known(number) else {
                 continue;
             };
+            if arrival.is_none() && sent.reported_lost {
+                continue;
+            }
             reports.push(Report {
                 sent: Duration::from_micros(sent.at),
                 arrival,
                 length: usize::from(sent.length),
                 cluster: sent.cluster,
+                again: sent.reported_lost,
             });
             if arrival.is_some() {
                 *sent = Sent::default();
+            } else {
+                sent.reported_lost = true;
             }
         }
+        follows
     }
 }
 
@@ -324,5 +350,56 @@ mod tests {
         arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
         assert!(!compound.is_empty());
         assert!(reports(&mut history, compound.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn a_fast_path_is_remembered_for_as_long_as_a_slow_one() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let mut arrivals = TransportArrivals::new(origin);
+        // 5,000 packets in a second, of which the peer tells half a second later.
+        let number = history.next_number();
+        history.sent(origin, 1000, 0);
+        arrivals.received(origin, number);
+        for n in 1..2500u64 {
+            history.next_number();
+            history.sent(origin + Duration::from_micros(200 * n), 1000, 0);
+        }
+        let mut compound = CompoundBuilder::default();
+        arrivals.report(origin + Duration::from_millis(500), 1, 2, &mut compound);
+        assert_eq!(reports(&mut history, compound.as_bytes()).len(), 1);
+        for n in 0..100_000u64 {
+            history.next_number();
+            history.sent(origin + Duration::from_micros(n), 1000, 0);
+        }
+        assert_eq!(history.ring.len() as u64, LONGEST);
+    }
+
+    #[test]
+    fn a_loss_is_told_once_however_often_it_is_reported() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let numbers = [(); 3].map(|()| {
+            let number = history.next_number();
+            history.sent(origin, 1000, 0);
+            number
+        });
+        let told = |history: &mut SentHistory, received: &[u16]| {
+            let mut arrivals = TransportArrivals::new(origin);
+            received
+                .iter()
+                .for_each(|number| arrivals.received(origin, *number));
+            let mut compound = CompoundBuilder::default();
+            arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
+            let reports = reports(history, compound.as_bytes());
+            let told = reports.iter().map(|one| (one.arrival.is_some(), one.again));
+            told.collect::<Vec<_>>()
+        };
+        let [first, second, third] = numbers;
+        let (arrived, lost) = ((true, false), (false, false));
+        let once = told(&mut history, &[first, third]);
+        assert_eq!(once, [arrived, lost, arrived]);
+        assert!(told(&mut history, &[first, third]).is_empty());
+        assert_eq!(told(&mut history, &[second]), [(true, true)]);
     }
 }

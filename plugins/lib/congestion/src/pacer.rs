@@ -142,6 +142,24 @@ impl<T> Pacer<T> {
         }
     }
 
+    /// The estimate that leads to this pace, bit/s.
+    #[must_use]
+    pub fn estimate_for(pace: u64) -> u64 {
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let estimate = (pace as f64 / FACTOR) as u64;
+        estimate
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.repairs.is_empty()
+    }
+
     fn estimate(&self) -> f64 {
         self.pace / FACTOR
     }

@@ -406,6 +406,13 @@ impl IceTransport {
                 mapped,
             } => {
                 if let Some(asker) = self.pending.take(transaction, path) {
+                    // Better paths are asked in the name of consent, too, and not when it was.
+                    if asker == Asker::Consent
+                        && self.paths.current() == Some(path)
+                        && let Some(consent) = &mut self.consent
+                    {
+                        consent.on_answer(now);
+                    }
                     let replaces = self.lacks_path_like(path);
                     self.paths.validate(path, mapped);
                     if replaces {
@@ -483,6 +490,11 @@ impl IceTransport {
             }
             _ => Some(summary),
         }
+    }
+
+    /// To the peer and back on the path in use, once a check for consent was answered.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.consent.as_ref()?.round_trip()
     }
 
     fn grant_consent(&mut self, now: Instant, path: Path) {

@@ -44,6 +44,8 @@ pub(super) struct Consent {
     requested: Instant,
     /// How much longer or shorter than usual the time until the next check is.
     spread: f64,
+    /// From a check to its answer.
+    round_trip: Option<Duration>,
     /// Something was received since the latest [`check`](Self::check): each datagram leaves no more than
     /// this here.
     active: bool,
@@ -56,6 +58,7 @@ impl Consent {
             received: now,
             requested: now,
             spread: rand::random_range(SPREAD),
+            round_trip: None,
             active: false,
         }
     }
@@ -64,6 +67,16 @@ impl Consent {
     pub(super) fn grant(&mut self, now: Instant) {
         self.granted = now;
         self.active = true;
+    }
+
+    /// A check of ours was answered.
+    pub(super) fn on_answer(&mut self, now: Instant) {
+        self.round_trip = Some(now.saturating_duration_since(self.requested));
+    }
+
+    /// To the peer and back, by the latest check.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Something genuine was received on the path.

@@ -7,6 +7,11 @@ use std::{
 
 use super::profile::Profile;
 
+/// Without anything for this long after the peer has said good-bye to all of its streams its media counts as
+/// gone. Some say so and go on, or renegotiate and begin anew: a moment of silence tells those apart from
+/// one that leaves.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// When something came, and what became of that.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
@@ -15,7 +20,9 @@ pub(super) struct Activity {
     reported: bool,
     profile: Profile,
     active: bool,
-    /// What the owner has not been told. There may be several: a peer can say good-bye and go on.
+    /// Nothing came since the peer said good-bye to all of its streams.
+    left: bool,
+    /// What the owner has not been told.
     changes: VecDeque<bool>,
 }
 
@@ -29,15 +36,9 @@ impl Activity {
     #[inline]
     pub(super) fn on_rtp(&mut self, now: Instant) {
         self.latest = Some(now);
+        self.left = false;
         if self.profile.begins_with_media && !self.active {
             self.set(true);
-        }
-    }
-
-    fn timeout(&self) -> Duration {
-        match self.reported {
-            true => self.profile.silence,
-            false => self.profile.silence_without_reports,
         }
     }
 
@@ -45,12 +46,21 @@ impl Activity {
     pub(super) fn on_rtcp(&mut self, now: Instant) {
         self.latest = Some(now);
         self.reported = true;
+        self.left = false;
         self.set(true);
     }
 
-    /// A stream of the peer ended.
+    /// The peer's last stream ended, as RTCP said that has just come.
     pub(super) fn on_goodbye(&mut self) {
-        self.set(false);
+        self.left = true;
+    }
+
+    fn timeout(&self) -> Duration {
+        match self.reported {
+            _ if self.left => GOODBYE_TIMEOUT,
+            true => self.profile.silence,
+            false => self.profile.silence_without_reports,
+        }
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
@@ -89,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn media_begins_with_a_report_and_ends_with_silence_or_good_bye() {
+    fn media_begins_with_a_report_and_ends_with_silence() {
         let (mut activity, begin) = (Activity::default(), Instant::now());
         activity.on_rtp(begin);
         assert!(changes(&mut activity).is_empty(), "nothing is reported yet");
@@ -103,11 +113,24 @@ mod tests {
         activity.on_timeout(due);
         assert_eq!(changes(&mut activity), [false]);
         assert_eq!(activity.poll_timeout(), None);
-        activity.on_rtcp(due);
-        activity.on_goodbye();
-        activity.on_rtcp(due);
-        assert_eq!(changes(&mut activity), [true, false, true]);
     }
+
+    #[test]
+    fn a_good_bye_counts_when_nothing_follows_it() {
+        let (mut activity, begin) = (Activity::default(), Instant::now());
+        activity.on_rtcp(begin);
+        activity.on_goodbye();
+        activity.on_rtp(begin + GOODBYE_TIMEOUT / 2);
+        activity.on_timeout(begin + GOODBYE_TIMEOUT * 2);
+        assert_eq!(changes(&mut activity), [true], "it goes on");
+        activity.on_rtcp(begin + GOODBYE_TIMEOUT * 2);
+        activity.on_goodbye();
+        let due = activity.poll_timeout().unwrap();
+        assert_eq!(due, begin + GOODBYE_TIMEOUT * 3);
+        activity.on_timeout(due);
+        assert_eq!(changes(&mut activity), [false]);
+    }
+
     #[test]
     fn where_no_reports_come_media_is_alive_by_itself() {
         let (mut activity, begin) = (Activity::default(), Instant::now());
