@@ -117,7 +117,6 @@ test('media that comes after all of it had ended is connected without being aske
   assert.deepEqual(answer.match(/^m=\w+ \d+/gm), ['m=audio 0', 'm=video 0', 'm=audio 0', 'm=video 0']);
   await camera('last camera', COLOURS.green);
   await calls.change('viewer', { add: 'last camera' });
-  await seesColour(page, 'viewer', COLOURS.green);
-  await seesMotion(page, 'viewer');
+  await until(async () => (await page.evaluate(() => probe.statistics('viewer'))).video?.framesDecoded > 20, 'pictures come back');
   assert.deepEqual(page.troubles, []);
 });

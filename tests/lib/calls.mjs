@@ -8,6 +8,8 @@ export class Calls {
   #endpoints = new Map();
   #paths = new Map();
   #allowed = new Map();
+  /** Answers under way, by peer: candidates that overtake them wait, as kurento-utils lets them. */
+  #answers = new Map();
 
   /** For one probe page; call it once per page. */
   static async on(page) {
@@ -78,9 +80,16 @@ export class Calls {
   }
 
   async #give(name, endpoint, offer) {
-    const answer = await invoke(endpoint, 'processOffer', offer);
-    await this.#page.evaluate(([peer, sdp]) => probe.acceptAnswer(peer, sdp), [name, answer]);
-    return answer;
+    let resolve;
+    const promise = new Promise((settle) => (resolve = settle));
+    this.#answers.set(name, promise);
+    try {
+      const answer = await invoke(endpoint, 'processOffer', offer);
+      await this.#page.evaluate(([peer, sdp]) => probe.acceptAnswer(peer, sdp), [name, answer]);
+      return answer;
+    } finally {
+      resolve();
+    }
   }
 
   #passes(name, candidate) {
@@ -100,6 +109,7 @@ export class Calls {
     const found = { candidate, sdpMid, sdpMLineIndex };
     const path = this.#paths.get(name);
     const reached = path ? await path.candidate(found) : found;
+    await this.#answers.get(name);
     if (reached) await this.#page.evaluate(([peer, way]) => probe.addCandidate(peer, way), [name, reached]);
   }
 }

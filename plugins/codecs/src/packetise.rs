@@ -1,13 +1,14 @@
 //! Frames into RTP packets.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rivero_plugin_api::{
     Bytes, Converter, ConverterOutput, Error, Extensions, Format, Packet, Result, Rtp, Upstream,
-    supervise::lock,
+    host, supervise::lock,
 };
 use rivero_rtp::header::FIXED_HEADER_LEN;
-use rivero_rtp::payload::{CutPacket, Packetiser, Parameters};
+use rivero_rtp::payload::{CutPacket, DEFAULT_MTU, Packetiser, Parameters};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::formats;
@@ -102,7 +103,28 @@ fn packetiser(format: &Format) -> Result<Packetiser> {
         sequence,
         PAYLOAD_TYPE,
     )
+    .map(|packetiser| packetiser.with_mtu(mtu()))
     .ok_or_else(|| Error::unexpected(format!("there is no RTP payload format for {format}")))
+}
+
+/// `mtu` of BaseRtpEndpoint in the configuration: packets are shared by all that are sent them, so
+/// the property of one endpoint cannot count.
+fn mtu() -> u16 {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct BaseRtpEndpoint {
+        mtu: Value,
+    }
+    static MTU: OnceLock<u16> = OnceLock::new();
+    *MTU.get_or_init(|| {
+        let configured = host().map(|host| host.configuration("BaseRtpEndpoint"));
+        let BaseRtpEndpoint { mtu } = configured.and_then(Result::ok).unwrap_or_default();
+        // Files without types have text.
+        let number = mtu.as_u64().or_else(|| mtu.as_str()?.trim().parse().ok());
+        number
+            .and_then(|mtu| u16::try_from(mtu).ok())
+            .unwrap_or(DEFAULT_MTU)
+    })
 }
 
 /// What the payload format must know.

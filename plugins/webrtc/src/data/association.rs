@@ -36,6 +36,9 @@ const MAX_BUFFERED: usize = 16 * 1024 * 1024;
 /// Bytes of messages that are not complete, what we tell the peer as our window.
 const RECEIVE_WINDOW: u32 = 1024 * 1024;
 
+/// Bytes of labels and protocols of channels that wait for the association.
+const MAX_WANTED_BYTES: usize = 256 * 1024;
+
 /// What happened to the channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DataEvent {
@@ -223,7 +226,9 @@ impl DataTransport {
         if self.up {
             return self.open(now, options).map(|_| ());
         }
-        if self.wanted.len() >= MAX_CHANNELS {
+        let names = |options: &ChannelOptions| options.label.len() + options.protocol.len();
+        let bytes: usize = self.wanted.iter().map(names).sum();
+        if self.wanted.len() >= MAX_CHANNELS || bytes + names(&options) > MAX_WANTED_BYTES {
             return Err(DataError::TooMany);
         }
         self.wanted.push(options);

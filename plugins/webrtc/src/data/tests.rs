@@ -308,6 +308,10 @@ fn too_many_channels_are_not_waited_for() {
     let (last, others) = results.split_last().unwrap();
     assert!(others.iter().all(Result::is_ok));
     assert_eq!(*last, Err(DataError::TooMany));
+    let mut data = DataTransport::new(DtlsRole::Client, parameters(0, (5000, 5000)));
+    let long = options(&"x".repeat(200_000));
+    assert_eq!(data.request(now, long.clone()), Ok(()));
+    assert_eq!(data.request(now, long), Err(DataError::TooMany));
 }
 
 #[test]

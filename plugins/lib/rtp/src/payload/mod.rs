@@ -21,7 +21,7 @@ mod vp9;
 mod tests;
 
 pub use depacketiser::{Depacketiser, Frame, Received};
-pub use packetiser::{CutPacket, Packetiser, Packets};
+pub use packetiser::{CutPacket, DEFAULT_MTU, Packetiser, Packets};
 pub(crate) use units::aggregated;
 
 /// Puts the payloads of one frame together.

@@ -7,9 +7,11 @@ use crate::OutgoingHeader;
 use crate::extension::ExtensionBlock;
 use crate::header::FIXED_HEADER_LEN;
 
-/// Bytes of a payload: leaves room for headers, extensions and encryption in packets of 1200 bytes,
-/// which pass every path.
-pub(super) const PAYLOAD_LIMIT: usize = 1140;
+/// Bytes of IP packets, which pass every path.
+pub const DEFAULT_MTU: u16 = 1200;
+
+/// Bytes around a payload: the headers of IP, UDP and RTP, extensions and encryption.
+const OVERHEAD: usize = 60;
 
 /// RTP packets out of frames, one outgoing stream.
 pub struct Packetiser {
@@ -82,8 +84,17 @@ impl Packetiser {
             ssrc,
             payload_type,
             sequence,
-            limit: PAYLOAD_LIMIT,
+            limit: usize::from(DEFAULT_MTU) - OVERHEAD,
         })
+    }
+
+    /// Packets for IP packets of so many bytes at most, [`DEFAULT_MTU`] otherwise. Below 260 there would
+    /// be more headers than media, and beyond 1500 packets that hardly a path carries: such numbers
+    /// count as those.
+    #[must_use]
+    pub fn with_mtu(mut self, mtu: u16) -> Self {
+        self.limit = usize::from(mtu.clamp(260, 1500)) - OVERHEAD;
+        self
     }
 
     /// The stream's SSRC.

@@ -3,9 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::packetiser::PAYLOAD_LIMIT;
 use super::*;
 use crate::RtpHeader;
+
+/// Of an IP packet with [`DEFAULT_MTU`], beside what is around a payload.
+const PAYLOAD_LIMIT: usize = 1140;
 
 const FORMATS: [&str; 9] = [
     "VP8",
@@ -61,6 +63,28 @@ fn send(encoding: &str, frames: &[Vec<u8>]) -> Vec<Sent> {
         }
     }
     sent
+}
+
+#[test]
+fn packets_fit_into_the_ip_packets_that_are_asked_for() {
+    for (mtu, payload) in [
+        (1200, 1140),
+        (576, 516),
+        (1500, 1440),
+        (0, 200),
+        (9000, 1440),
+    ] {
+        let encoding = "VP8";
+        let packetiser = Packetiser::new(encoding, parameters(encoding), 7, 0, 96);
+        let mut packetiser = packetiser.unwrap().with_mtu(mtu);
+        let (_, packets) = packetiser.packetise(&[0; 100_000], 0);
+        let longest = packets.iter().map(|packet| packet.range.len() - 12).max();
+        let longest = longest.unwrap();
+        assert!(
+            longest <= payload && longest + 20 > payload,
+            "{mtu}: {longest}"
+        );
+    }
 }
 
 struct Receiver {

@@ -67,13 +67,16 @@ fn answer_after(
     });
     let answers: Vec<_> = answers.collect();
     let wanted = wanted_sections(previous, offer, &answers);
-    let is_paired = |index: usize| wanted.iter().any(|wanted| wanted.receiving == Some(index));
+    let only_receives = |index: usize| {
+        let mut paired = wanted.iter().filter(|one| one.sending.is_some());
+        paired.any(|one| one.best == index)
+    };
     let mut media: Vec<NegotiatedMedia> = Vec::new();
     let mut idle: Vec<(usize, &MediaSection)> = Vec::new();
     for (index, (answered, offered)) in answers.into_iter().zip(&offer.media).enumerate() {
         match answered {
             Some((mut section, mut negotiated)) if wanted.iter().any(|one| one.has(index)) => {
-                if is_paired(index) {
+                if only_receives(index) {
                     // The other section of its kind sends, and an SSRC is in one of them.
                     sources::withdraw(&mut section);
                     (negotiated.local_ssrc, negotiated.local_rtx_ssrc) = (None, None);
@@ -135,8 +138,7 @@ type Answered = Option<(MediaSection, NegotiatedMedia)>;
 /// What carries a kind of media.
 struct Wanted {
     best: usize,
-    /// `best` as well where it only receives from the peer and another section sends to it.
-    receiving: Option<usize>,
+    /// Where the peer only sends on the best one: the section on which it is sent to.
     sending: Option<usize>,
 }
 
@@ -183,7 +185,6 @@ fn wanted_sections(
             .min_by_key(|media| !is_known(media));
         Some(Wanted {
             best: best.mline_index,
-            receiving: sending.map(|_| best.mline_index),
             sending: sending.map(|media| media.mline_index),
         })
     };
