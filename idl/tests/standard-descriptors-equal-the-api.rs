@@ -11,6 +11,26 @@
 use rivero_idl::{Descriptor, PropertyDefinition, standard_descriptors};
 use serde_json::{Map, Value};
 
+/// What Rivero adds to the published classes, for clients that ask for it: methods and events by class.
+const ADDED: [(&str, &str, &str); 2] = [
+    ("RtpEndpoint", "methods", "sendTelephoneEvent"),
+    ("RtpEndpoint", "events", "TelephoneEvent"),
+];
+
+/// A definition, or the names of definitions, without what is added.
+fn without_additions(name: &str, mut definition: Value) -> Value {
+    for (_, member, added) in ADDED.iter().filter(|(class, ..)| *class == name) {
+        let members = definition[member].as_array_mut().unwrap();
+        let before = members.len();
+        members.retain(|member| member["name"] != *added && member != added);
+        assert_eq!(members.len() + 1, before, "{added} is there");
+        if members.is_empty() {
+            definition.as_object_mut().unwrap().remove(*member);
+        }
+    }
+    definition
+}
+
 fn facts() -> Vec<Value> {
     let facts: Value = serde_json::from_str(include_str!("data/api-facts.json")).unwrap();
     facts["modules"].as_array().unwrap().clone()
@@ -56,7 +76,10 @@ fn every_signature_is_the_published_one() {
         );
         let own = without_texts(serde_json::to_value(descriptor).unwrap());
         for kind in ["remoteClasses", "complexTypes", "events"] {
-            let (own, facts) = (by_name(&own[kind]), by_name(&facts[kind]));
+            let (mut own, facts) = (by_name(&own[kind]), by_name(&facts[kind]));
+            if kind == "events" {
+                own.retain(|name, _| !ADDED.iter().any(|(.., added)| added == name));
+            }
             let names =
                 |definitions: &Map<String, Value>| definitions.keys().cloned().collect::<Vec<_>>();
             assert_eq!(
@@ -66,7 +89,8 @@ fn every_signature_is_the_published_one() {
                 descriptor.name()
             );
             for (name, definition) in &own {
-                assert_eq!(definition, &facts[name], "{kind} {name}");
+                let published = without_additions(name, definition.clone());
+                assert_eq!(published, facts[name], "{kind} {name}");
             }
         }
     }

@@ -82,15 +82,21 @@ test('sound goes on from one peer to another under numbers of its own', async ()
   }
 });
 
-test('reports that come to the port of RTP count and say nothing about addresses; a good-bye ends media', async () => {
+test('reports that come to the port of RTP count; a good-bye ends media, and a new source goes on at once', async () => {
   const { from, first } = await forwarder();
-  const silence = peers[0].speak(first.port, { ssrc: 7 });
+  const stop = peers[0].speak(first.port, { ssrc: 7, sequence: 21_294 });
   await peers[1].hears(10);
-  silence();
-  peers[0].report(first.port, [receiverReport(7), goodbye(7)], peers[0].rtp);
+  const { sequence } = stop();
   await until(() => state(from, 'MediaStateChanged') === 'CONNECTED', 'media is alive');
-  peers[0].report(first.port + 1, [receiverReport(7)]);
-  await until(() => state(from, 'MediaStateChanged') === 'CONNECTED', 'media is alive');
+  peers[0].report(first.port, [receiverReport(9), goodbye(7)], peers[0].rtp);
+  const ended = () => rpc.events.some(({ object, type, data }) => object === from && type === 'MediaStateChanged' && data.newState === 'DISCONNECTED');
+  await until(ended, 'the good-bye counts');
+  // A transfer on the same ports, of which nobody says a word.
+  const before = peers[1].packets.at(-1);
+  peers[0].speak(first.port, { ssrc: 8, sequence: (sequence + 40_000) & 0xffff });
+  const [next] = await peers[1].hears(10, 'sound of the new source');
+  assert.equal(next.sequence, (before.sequence + 1) & 0xffff);
+  await until(() => state(from, 'MediaStateChanged') === 'CONNECTED', 'media is alive again');
 });
 
 test('J03: a port is shared where the peer offers it, and timely feedback is where its profile has it', async () => {
@@ -124,6 +130,19 @@ test('J04: an answer may number formats otherwise, and another answer replaces t
   assert.ok(packets.every(({ payloadType, ssrc }) => payloadType === 0 && ssrc === announced[0].ssrc));
   const gap = (packets[0].sequence - announced.at(-1).sequence) & 0xffff;
   assert.ok(gap > 0 && gap < 200, 'numbers go on');
+});
+
+test('sound is put together as long as the peer asks for', async () => {
+  const [from, to] = [await endpoint(), await endpoint()];
+  await rpc.invoke(from, 'connect', { sink: to });
+  const [fed] = await answer(from, peers[0].sound());
+  const [section] = await answer(to, peers[1].sound(['a=ptime:30']));
+  assert.equal(section.get('ptime'), '30');
+  peers[0].speak(fed.port, { ssrc: 7, payload: (n) => Buffer.alloc(160, n & 0xff) });
+  const packets = (await peers[1].hears(31)).slice(1);
+  assert.ok(packets.every(({ payload }) => payload.length === 240));
+  assert.ok(packets.every((packet, i) => i === 0 || ((packet.timestamp - packets[i - 1].timestamp) >>> 0) === 240));
+  assert.ok(packets.every((packet, i) => i === 0 || packet.sequence === ((packets[i - 1].sequence + 1) & 0xffff)));
 });
 
 test('J04: a hold sends nothing and keeps receiving, its end brings sound back, other ports are obeyed', async () => {

@@ -3,19 +3,21 @@
 use std::{
     ops::DerefMut,
     sync::{Arc, Mutex, OnceLock, atomic::AtomicBool, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use rivero_endpoint::{
     Negotiates, Overall, Properties,
     settings::{self, BaseRtpSettings},
 };
-use rivero_plugin_api::{ElementContext, MediaKind, Result, Upstream};
+use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
 use rivero_rtp_session::SendBounds;
-use rivero_sdp::OfferOptions;
+use rivero_sdp::{MediaKind as SdpKind, OfferOptions};
 
 use super::{Endpoint, Session, Shared, keys::Keys};
 use crate::{
     api::{self, RtpEndpoint, RtpEndpointParams},
+    peer::{Digit, digit_event},
     shard,
 };
 
@@ -37,6 +39,60 @@ impl RtpEndpoint for Endpoint {
             video_fed: AtomicBool::new(false),
             context,
         })))
+    }
+
+    fn send_telephone_event(&self, digits: String, duration_ms: i32, gap_ms: i32) -> Result<()> {
+        self.0.works()?;
+        let (digits, gap) = Self::digits(&digits, duration_ms, gap_ms)?;
+        let session = self.0.session();
+        let negotiated = session.exchange.negotiated.as_ref();
+        let audio = negotiated.and_then(|negotiated| negotiated.media_of(&SdpKind::Audio));
+        let takes = audio.is_some_and(|audio| audio.media.send && !audio.sent_events.is_empty());
+        let mut sections = session.sections.iter();
+        let section = sections.find(|section| section.kind == MediaKind::Audio);
+        let Some(section) = section.filter(|_| takes) else {
+            return Err(Error::not_supported(
+                "the peer takes no digits: its description has no telephone-event, or is on hold",
+            ));
+        };
+        let id = self.0.context.id().to_owned();
+        self.0.shard.with(section.token, move |link, now| {
+            if !link.send_digits(now, &digits, gap) {
+                tracing::warn!(
+                    endpoint = id,
+                    "too many digits wait to be sent: these are not"
+                );
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Endpoint {
+    /// What a client asks to be sent.
+    fn digits(text: &str, duration: i32, gap: i32) -> Result<(Vec<Digit>, Duration)> {
+        let bounded = |name: &str, value: i32, least: i32| {
+            let fits = (least..=5000).contains(&value);
+            u32::try_from(value).ok().filter(|_| fits).ok_or_else(|| {
+                Error::illegal_parameter(format!(
+                    "{name} is {value}, but has to be {least} to 5000"
+                ))
+            })
+        };
+        let milliseconds = bounded("durationMs", duration, 40)?;
+        let gap = bounded("gapMs", gap, 30)?;
+        let digit = |character: char| {
+            digit_event(character).map(|_| Digit {
+                character,
+                milliseconds,
+            })
+        };
+        let digits: Option<Vec<Digit>> = text.chars().map(digit).collect();
+        let digits = digits.filter(|digits| (1..=64).contains(&digits.len()));
+        let digits = digits.ok_or_else(|| {
+            Error::illegal_parameter("digits has to be 1 to 64 of 0-9, *, #, A-D")
+        })?;
+        Ok((digits, Duration::from_millis(u64::from(gap))))
     }
 }
 

@@ -7,7 +7,7 @@ use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 use super::Shared;
 use crate::{
     api::{self, RtpEndpointEvents},
-    peer::LinkObserver,
+    peer::{Digit, LinkObserver},
     shard::{Shard, Token},
 };
 
@@ -45,6 +45,14 @@ impl LinkObserver for SectionObserver {
                 _ => api::MediaType::Video,
             };
             endpoint.context.on_key_soft_limit(kind);
+        }
+    }
+
+    fn digit(&self, digit: Digit) {
+        if let Some(endpoint) = self.endpoint() {
+            let duration = i32::try_from(digit.milliseconds).unwrap_or(i32::MAX);
+            let character = digit.character.to_string();
+            endpoint.context.telephone_event(character, duration);
         }
     }
 

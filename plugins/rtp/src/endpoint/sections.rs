@@ -6,7 +6,9 @@ use rand::Rng;
 use rivero_endpoint::{
     error::unusable_offer,
     settings::{self, BaseRtpSettings},
-    tracks::{described_streams, epoch, extensions, kind, received_format, sent_formats},
+    tracks::{
+        described_streams, epoch, extensions, format_id, kind, received_format, sent_formats,
+    },
 };
 use rivero_plugin_api::{DEFAULT_DESCRIPTION, MediaKind, Result, SinkPad, SourcePad};
 use rivero_rtp_session::{
@@ -21,7 +23,7 @@ use super::{
     observer::{SectionObserver, SectionSink, SectionSource},
 };
 use crate::{
-    peer::{Described, Link, Patience, Terms, check_keys},
+    peer::{Described, DigitFormats, Link, Packing, Patience, Terms, check_keys},
     ports::PortPair,
     shard::Command,
 };
@@ -118,6 +120,8 @@ impl Shared {
                 profile: Profile::plain(cname),
                 payload_types: Vec::new(),
                 needs_keyframes: false,
+                digits: DigitFormats::default(),
+                packing: None,
             });
         };
         let asks = |codec: &NegotiatedCodec| {
@@ -137,6 +141,8 @@ impl Shared {
                 false => Profile::plain(cname),
             },
             needs_keyframes: section.kind == MediaKind::Video && !media.sent.iter().any(asks),
+            digits: digit_formats(media),
+            packing: packing(media),
         })
     }
 
@@ -201,10 +207,14 @@ impl Shared {
         let sender = match (media.media.send, media.media.local_ssrc) {
             (true, Some(ssrc)) => {
                 let mut random = rand::rng();
+                let digits = digit_formats(media).sent;
                 let config = SenderConfig {
                     ssrc,
                     cname,
-                    formats: sent_formats(&media.sent),
+                    formats: sent_formats(&media.sent)
+                        .into_iter()
+                        .chain(digits)
+                        .collect(),
                     extensions: extensions(&media.media),
                     // Below 32768, so that no peer misses the first roll-over (RFC 3711 §3.3.1).
                     sequence: random.random_range(0..0x4000),
@@ -277,4 +287,35 @@ fn received_formats(media: &NegotiatedRtpMedia) -> Vec<ReceivedFormat> {
     };
     let theirs = media.sent.iter().filter(is_free);
     ours.iter().chain(theirs).map(received_format).collect()
+}
+
+/// Digits as they come, and as they are sent: at the clock rate of the sound that they interrupt.
+fn digit_formats(media: &NegotiatedRtpMedia) -> DigitFormats {
+    let theirs = media.events.iter().chain(&media.sent_events);
+    let rate = media.sent.first().map(|codec| codec.clock_rate);
+    let mut sent = media.sent_events.iter();
+    DigitFormats {
+        received: theirs
+            .map(|codec| (codec.payload_type, codec.clock_rate))
+            .collect(),
+        sent: sent
+            .find(|codec| Some(codec.clock_rate) == rate)
+            .map(sent_format),
+    }
+}
+
+/// How long a peer wants packets of sound to be; for codecs whose samples are a byte each.
+fn packing(media: &NegotiatedRtpMedia) -> Option<Packing> {
+    const SAMPLED: [&str; 3] = ["PCMU", "PCMA", "G722"];
+    let codec = media.sent.first()?;
+    let is_sampled = SAMPLED
+        .iter()
+        .any(|name| codec.name.eq_ignore_ascii_case(name));
+    let milliseconds = u16::try_from(media.packet_time?)
+        .ok()
+        .filter(|_| is_sampled)?;
+    Some(Packing {
+        format: format_id(codec),
+        length: milliseconds.checked_mul(8)?,
+    })
 }

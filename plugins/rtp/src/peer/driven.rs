@@ -59,6 +59,19 @@ impl ShardSession for Link {
             packets,
             selection,
         } = burst;
+        // While a digit sounds there is nothing else (RFC 4733 §2.5.1.2): the numbers close up behind it.
+        let selection = match self.digits.is_busy() {
+            true => 0,
+            false => selection,
+        };
+        let packed = match self.packer.packs(packets) {
+            true => Some(self.packer.pack(packets, selection)),
+            false => None,
+        };
+        let (packets, selection) = match &packed {
+            Some(packed) => (packed.as_slice(), u64::MAX),
+            None => (packets, selection),
+        };
         let (session, outbound) = (&mut self.session, &mut self.outbound);
         let more = session.forward(now, track, packets, selection, outbound, &mut outgoing);
         self.events.soft_limit |= self.outbound.take_soft_limit();
@@ -68,11 +81,18 @@ impl ShardSession for Link {
     fn poll_timeout(&self) -> Option<Instant> {
         let idle = self.idle.poll_timeout();
         let idle = idle.map(|due| clock::pipeline_clock().coarse(due));
-        idle.into_iter().chain(self.session.poll_timeout()).min()
+        let due = [
+            idle,
+            self.digits.poll_timeout(),
+            self.session.poll_timeout(),
+        ];
+        due.into_iter().flatten().min()
     }
 
     fn on_timeout(&mut self, now: Instant) {
         self.session.on_timeout(now, &mut self.outbound);
+        self.digits.on_timeout(now);
+        self.write_digits(now);
         if self.idle.take_keyframe(now) {
             self.session.ask_video_source(Upstream::KeyframeRequest);
         }
@@ -91,6 +111,9 @@ impl ShardSession for Link {
             .media
             .iter()
             .for_each(|active| self.observer.media_active(*active));
+        for digit in self.digits.take_heard() {
+            self.observer.digit(digit);
+        }
         if events.soft_limit {
             self.observer.key_soft_limit();
         }

@@ -1,24 +1,34 @@
 //! One section of a description: an RTP session with its sockets, its keys and the address of its peer.
 
 mod clock;
+mod digits;
 mod driven;
 mod idle;
+mod packing;
 mod protection;
 mod receive;
 mod remote;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rivero_plugin_api::{MediaKind, Result, Upstream};
 use rivero_rtp_session::{Profile, SendBounds, Session, SessionEvent, SessionSnapshot, Track};
 use rivero_sdp::SdesKeys;
 
+pub(crate) use digits::{Digit, DigitFormats, event as digit_event};
 pub(crate) use idle::Patience;
+pub(crate) use packing::Packing;
 pub(crate) use protection::check as check_keys;
 pub(crate) use remote::Described;
 
 use crate::{ports::PortPair, shard::LinkSocket};
+use digits::{DigitLine, Queue};
 use idle::Idle;
+use packing::Packer;
 use protection::{Inbound, Outbound};
 use remote::Remote;
 
@@ -29,6 +39,9 @@ pub(crate) trait LinkObserver: Send + Sync {
 
     /// The key for what is sent is nearly used up.
     fn key_soft_limit(&self);
+
+    /// The peer has sent a digit.
+    fn digit(&self, digit: Digit);
 
     /// Nothing is sent any more to an address from which nothing comes.
     fn target_is_silent(&self);
@@ -49,6 +62,9 @@ pub(crate) struct Terms {
     pub(crate) payload_types: Vec<u8>,
     /// The peer cannot ask for keyframes.
     pub(crate) needs_keyframes: bool,
+    pub(crate) digits: DigitFormats,
+    /// How sound is to be put together for the peer.
+    pub(crate) packing: Option<Packing>,
 }
 
 /// A section with its peer.
@@ -63,6 +79,8 @@ pub(crate) struct Link {
     /// Until they are the shard's.
     sockets: Option<PortPair>,
     idle: Idle,
+    digits: DigitLine,
+    packer: Packer,
     observer: Arc<dyn LinkObserver>,
     /// Events that the observer has not been told.
     events: Events,
@@ -100,6 +118,8 @@ impl Link {
             payload_types: Vec::new(),
             sockets: Some(sockets),
             idle: Idle::new(patience),
+            digits: DigitLine::default(),
+            packer: Packer::default(),
             observer,
             events: Events::default(),
         }
@@ -115,6 +135,8 @@ impl Link {
         self.remote.describe(terms.described);
         self.rtcp_mux = terms.rtcp_mux;
         self.payload_types = terms.payload_types;
+        self.digits.set_formats(terms.digits);
+        self.packer.set_packing(terms.packing);
         self.session.set_profile(terms.profile);
         let sends = terms
             .track
@@ -166,9 +188,25 @@ impl Link {
         self.session.ask_video_source(message);
     }
 
+    /// Sends digits in place of sound, each with this gap behind it; `false` when the peer takes none, or too
+    /// many wait.
+    pub(crate) fn send_digits(&mut self, now: Instant, digits: &[Digit], gap: Duration) -> bool {
+        self.digits.send(now, digits, gap)
+    }
+
+    /// Writes the packets of digits that are due.
+    fn write_digits(&mut self, now: Instant) {
+        while let Some(packet) = self.digits.poll_packet(now) {
+            let track = Track::number(self.kind);
+            let (outbound, mut queue) = (&mut self.outbound, Queue(&mut self.digits.outbox));
+            self.session
+                .forward(now, track, &[packet], 1, outbound, &mut queue);
+        }
+    }
+
     /// The next datagram to send.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        while let Some(bytes) = self.session.poll_transmit() {
+        while let Some(bytes) = self.next_datagram() {
             let is_rtcp = receive::is_rtcp(&bytes);
             let (socket, remote) = match is_rtcp && !self.rtcp_mux {
                 true => (LinkSocket::Rtcp, self.remote.rtcp_target(false)),
@@ -184,6 +222,11 @@ impl Link {
             }
         }
         None
+    }
+
+    fn next_datagram(&mut self) -> Option<Vec<u8>> {
+        let digit = self.digits.outbox.pop_front();
+        digit.or_else(|| self.session.poll_transmit())
     }
 
     /// Keeps what happened for the observer.

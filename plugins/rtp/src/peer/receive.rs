@@ -61,7 +61,9 @@ impl Link {
             return false;
         }
         let packet = data.get_mut(..len).unwrap_or_default();
-        self.session.on_rtp(now, &header, packet);
+        if !self.digits.on_rtp(now, &header, packet) {
+            self.session.on_rtp(now, &header, packet);
+        }
         self.note_events();
         true
     }

@@ -289,3 +289,28 @@ fn a_later_offer_has_the_sections_of_the_session() {
     let negotiated = accept_rtp_answer(&config, &again, &answer).unwrap();
     assert!(negotiated.media[0].media.send && negotiated.media[0].media.receive);
 }
+
+proptest::proptest! {
+    /// Whatever is offered is answered section by section, and our own offer survives any answer.
+    #[test]
+    fn any_offer_has_an_answer_of_as_many_sections(text in crate::samples::mutated_sample()) {
+        let text = text.replace("UDP/TLS/RTP/SAVPF", "RTP/AVPF");
+        let Ok(offer) = parse(&text) else { return Ok(()) };
+        for config in [plain(), secure()] {
+            if let Ok(negotiated) = answer_rtp(&config, &offer) {
+                let local = parse(&negotiated.local.to_string()).unwrap();
+                proptest::prop_assert_eq!(local.media.len(), offer.media.len());
+                for media in &negotiated.media {
+                    proptest::prop_assert!(!media.sent.is_empty() && !media.media.codecs.is_empty());
+                    let section = &local.media[media.media.mline_index];
+                    proptest::prop_assert_eq!(section.is_rejected(), false);
+                    proptest::prop_assert_eq!(media.keys.is_some(), section.attributes.iter().any(|a| a.is("crypto")));
+                }
+                // And again, as a later offer of ours.
+                offer_rtp_again(&config, &negotiated.local);
+            }
+            let ours = offer_rtp(&config, OfferOptions::default()).unwrap();
+            let _ = accept_rtp_answer(&config, &ours, &offer);
+        }
+    }
+}
