@@ -26,5 +26,6 @@ pub mod opus;
 pub mod track;
 pub mod vp8;
 pub mod vp9;
+mod vui;
 
 pub use track::{AudioParameters, Codec, ContainerForm, Shape, Track};
