@@ -42,6 +42,12 @@ impl Colour {
 /// The beginning of vui_parameters(), which H.264 (§E.1.1) and H.265 (§E.2.1) have in common, with the flag in front of it.
 /// `None` where it says nothing of colour, or is cut off.
 pub(crate) fn of_usability_information(bits: &mut BitReader<'_>) -> Option<Colour> {
+    read_signal_type(bits).flatten()
+}
+
+/// The same; `bits` is at `chroma_loc_info_present_flag` afterwards. `None` where there is no such
+/// information, or it is cut off.
+pub(crate) fn read_signal_type(bits: &mut BitReader<'_>) -> Option<Option<Colour>> {
     if !bits.flag()? {
         return None;
     }
@@ -52,7 +58,7 @@ pub(crate) fn of_usability_information(bits: &mut BitReader<'_>) -> Option<Colou
         bits.skip(1)?; // overscan_appropriate_flag
     }
     if !bits.flag()? {
-        return None;
+        return Some(None);
     }
     bits.skip(3)?; // video_format
     let full_range = bits.flag()?;
@@ -63,7 +69,7 @@ pub(crate) fn of_usability_information(bits: &mut BitReader<'_>) -> Option<Colou
         }
     }
     let [primaries, transfer, matrix] = points;
-    Colour::known(primaries, transfer, matrix, full_range)
+    Some(Colour::known(primaries, transfer, matrix, full_range))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! ISO/IEC 14496-15 §5.3.3).
 
 use crate::{
-    Colour, Shape, annex_b, bits::BitReader, colour, crop::Crop, parameter_sets, track::Description,
+    Colour, Shape, annex_b, bits::BitReader, colour, crop::Crop, parameter_sets,
+    track::Description, vui,
 };
 
 // NAL unit types (ITU-T H.264 table 7-1).
@@ -115,6 +116,22 @@ pub fn describe(keyframe: &[u8]) -> Option<Description> {
     })
 }
 
+/// How many pictures may come before one that is shown before them, as the first sequence parameter set of a
+/// frame says: 0 where pictures come as they are shown. `None` where there is no such set, or it does not say.
+#[must_use]
+pub fn reordered_pictures(frame: &[u8]) -> Option<u32> {
+    let set = annex_b::units_or_bare(frame).find(|unit| type_of(unit) == SEQUENCE_PARAMETER_SET)?;
+    let payload = annex_b::without_emulation_prevention(set.get(1..)?);
+    let mut bits = BitReader::new(&payload);
+    let parameters = Parameters::read(&mut bits)?;
+    // There are no pictures out of their order in baseline profiles (§A.2.1), and with this type none but
+    // in the order of decoding (§8.2.1.3).
+    if parameters.profile == 66 || parameters.order_count_type == 2 {
+        return Some(0);
+    }
+    vui::reordered_pictures(&mut bits)
+}
+
 /// Units that differ, among the first 31: as many as the five bits of the count of sequence parameter
 /// sets can say.
 fn distinct<'a>(units: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
@@ -152,14 +169,23 @@ struct Parameters {
     /// Pictures are frames, never fields.
     frame_only: bool,
     colour: Option<Colour>,
+    /// How the order of pictures is told (§8.2.1).
+    order_count_type: u32,
 }
 
 impl Parameters {
     /// `data`: raw payload behind the NAL unit's header (§7.3.2.1.1).
     fn parse(data: &[u8]) -> Option<Self> {
         let mut bits = BitReader::new(data);
+        let mut parameters = Self::read(&mut bits)?;
+        parameters.colour = colour::of_usability_information(&mut bits);
+        Some(parameters)
+    }
+
+    /// The same without colour; `bits` is at `vui_parameters_present_flag` afterwards.
+    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
         let byte = |bits: &mut BitReader<'_>| bits.read(8).and_then(|byte| u8::try_from(byte).ok());
-        let (profile, constraints, level) = (byte(&mut bits)?, byte(&mut bits)?, byte(&mut bits)?);
+        let (profile, constraints, level) = (byte(bits)?, byte(bits)?, byte(bits)?);
         bits.exp_golomb()?; // seq_parameter_set_id
         let mut parameters = Self {
             profile,
@@ -172,12 +198,13 @@ impl Parameters {
             crop: Crop::default(),
             frame_only: true,
             colour: None,
+            order_count_type: 0,
         };
         if parameters.is_high() {
-            parameters.parse_high(&mut bits)?;
+            parameters.parse_high(bits)?;
         }
         bits.exp_golomb()?; // log2_max_frame_num_minus4
-        skip_order_count(&mut bits)?;
+        parameters.order_count_type = read_order_count(bits)?;
         bits.exp_golomb()?; // max_num_ref_frames
         bits.flag()?; // gaps_in_frame_num_value_allowed_flag
         parameters.macroblocks = (
@@ -189,8 +216,7 @@ impl Parameters {
             bits.flag()?; // mb_adaptive_frame_field_flag
         }
         bits.flag()?; // direct_8x8_inference_flag
-        parameters.crop = Crop::parse(&mut bits)?;
-        parameters.colour = colour::of_usability_information(&mut bits);
+        parameters.crop = Crop::parse(bits)?;
         Some(parameters)
     }
 
@@ -237,9 +263,10 @@ impl Parameters {
     }
 }
 
-/// `pic_order_cnt_type` and what depends on it.
-fn skip_order_count(bits: &mut BitReader<'_>) -> Option<()> {
-    match bits.exp_golomb()? {
+/// `pic_order_cnt_type`, behind what depends on it.
+fn read_order_count(bits: &mut BitReader<'_>) -> Option<u32> {
+    let kind = bits.exp_golomb()?;
+    match kind {
         0 => {
             bits.exp_golomb()?; // log2_max_pic_order_cnt_lsb_minus4
         }
@@ -254,7 +281,7 @@ fn skip_order_count(bits: &mut BitReader<'_>) -> Option<()> {
         }
         _ => {}
     }
-    Some(())
+    Some(kind)
 }
 
 /// `scaling_list()` (§7.3.2.1.1.1): a list ends early where the next scale is 0.
@@ -312,6 +339,23 @@ pub(crate) mod tests {
         );
         assert_eq!(record.get(..6).unwrap(), [1, 0x42, 0xc0, 0x0d, 0xff, 0xe1]);
         assert!(record.ends_with(&[1, 0, 4, 0x68, 0xce, 0x0f, 0xc8]));
+    }
+
+    /// Of x264 at 320x240, high profile: without B-pictures, with them, with some that others refer to.
+    const HIGH: [(&str, u32); 3] = [
+        ("6764000cacb20283f60220000003002000000303c1e28549", 0),
+        ("6764000cacd10141fb0110000003001000000301e0f1429120", 1),
+        ("6764000cacd94141fb0110000003001000000301e0f1429960", 2),
+    ];
+
+    #[test]
+    fn pictures_out_of_their_order_are_announced() {
+        for (set, expected) in HIGH {
+            let set = crate::hex::decode(set).unwrap();
+            assert_eq!(reordered_pictures(&set), Some(expected));
+        }
+        assert_eq!(reordered_pictures(&keyframe()), Some(0), "baseline");
+        assert_eq!(reordered_pictures(&[0, 0, 0, 1, 0x65, 0x88]), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod parameter_sets;
 pub mod track;
 pub mod vp8;
 pub mod vp9;
+mod vui;
 
 pub use colour::Colour;
 pub use parameter_sets::ParameterSets;

@@ -27,6 +27,14 @@ pub enum Failure {
     /// One side sends more than is kept.
     #[error("{0} is longer than is accepted")]
     TooLong(&'static str),
+    /// A server does not answer.
+    #[error("{host} does not answer the request {method}")]
+    Silent {
+        /// Name or address, with the port.
+        host: String,
+        /// What it was asked for.
+        method: String,
+    },
     /// The network.
     #[error("{host}: {error}")]
     Network {

@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
     net::TcpStream,
     sync::{Semaphore, oneshot},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use url::{Host, Position, Url};
 
@@ -292,7 +292,8 @@ impl Proxying {
                 .await;
             let connection = self.note(dialed)?;
             session.connected(connection.peer.ip(), &mut proxied.out);
-            let goes_on = proxied.run(&mut session, connection.stream).await;
+            let refused = |text: &str| *lock(&self.failure) = Some(text.to_owned());
+            let goes_on = proxied.run(&mut session, connection.stream, refused).await;
             if !self.note(goes_on)? {
                 return Ok(());
             }
@@ -348,15 +349,19 @@ impl Proxied {
     }
 
     /// Proxys until one side ends (`false`), or the server is to be another one (`true`). Neither side is waited for
-    /// while the other has something to say: a player that pauses reads no media, but sends requests.
+    /// while the other has something to say: a player that pauses reads no media, but sends requests. `refused` is told
+    /// why nothing is set up, before the client is.
     async fn run(
         &mut self,
         session: &mut rtsp::Session,
         server: Box<dyn Stream>,
+        refused: impl Fn(&str),
     ) -> Result<bool, Failure> {
         let (mut from_server, mut to_server) = split(server);
         let (mut from_client, mut to_client) = split(&mut self.client);
         let (mut piece, mut request) = (vec![0; PIECE], vec![0; PIECE]);
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let out = &mut self.out;
         let result = loop {
             if out.moves {
@@ -370,6 +375,13 @@ impl Proxied {
                     if let Err(failure) = session.on_server(data, out) {
                         break Err(failure);
                     }
+                    session.refusal().into_iter().for_each(&refused);
+                }
+                _ = seconds.tick() => {
+                    if let Err(failure) = session.tick(out) {
+                        break Err(failure);
+                    }
+                    session.refusal().into_iter().for_each(&refused);
                 }
                 read = from_client.read(&mut request), if requests < MOST_WAITING => {
                     let Ok(length @ 1..) = read else { break Ok(false) };

@@ -128,6 +128,26 @@ pub fn describe(keyframe: &[u8]) -> Option<Description> {
     })
 }
 
+/// How many pictures may come before one that is shown before them, as the first sequence parameter set of a
+/// frame says: 0 where pictures come as they are shown. `None` where there is no such set.
+#[must_use]
+pub fn reordered_pictures(frame: &[u8]) -> Option<u32> {
+    let set = annex_b::units_or_bare(frame).find(|unit| type_of(unit) == SEQUENCE_PARAMETER_SET)?;
+    let payload = annex_b::without_emulation_prevention(set.get(2..)?);
+    let mut bits = BitReader::new(&payload);
+    let (_, layers) = Parameters::read(&mut bits)?;
+    bits.exp_golomb()?; // log2_max_pic_order_cnt_lsb_minus4
+    // Of each sub-layer, or of the highest alone; that one has the most.
+    let told = if bits.flag()? { layers + 1 } else { 1 };
+    let mut reordered = 0;
+    for _ in 0..told {
+        bits.exp_golomb()?; // sps_max_dec_pic_buffering_minus1
+        reordered = bits.exp_golomb()?;
+        bits.exp_golomb()?; // sps_max_latency_increase_plus1
+    }
+    Some(reordered)
+}
+
 /// What a sequence parameter set says, as far as containers care.
 struct Parameters {
     chroma_format: u8,
@@ -143,7 +163,15 @@ impl Parameters {
     /// `data`: raw payload behind the NAL unit's header (§7.3.2.2.1).
     fn parse(data: &[u8]) -> Option<Self> {
         let mut bits = BitReader::new(data);
-        let (layers, _) = read_up_to_id(&mut bits)?;
+        let (mut parameters, layers) = Self::read(&mut bits)?;
+        // Far behind what is needed: a picture without a colour is a picture.
+        parameters.colour = usability::colour(&mut bits, layers);
+        Some(parameters)
+    }
+
+    /// The same without colour, and `sps_max_sub_layers_minus1`; `bits` is behind the depths afterwards.
+    fn read(bits: &mut BitReader<'_>) -> Option<(Self, u32)> {
+        let (layers, _) = read_up_to_id(bits)?;
         let chroma_format = u8::try_from(bits.exp_golomb()?)
             .ok()
             .filter(|format| *format <= 3)?;
@@ -151,21 +179,21 @@ impl Parameters {
             bits.flag()?; // separate_colour_plane_flag
         }
         let size = (bits.exp_golomb()?, bits.exp_golomb()?);
-        let crop = Crop::parse(&mut bits)?;
+        let crop = Crop::parse(bits)?;
         let depth = |bits: &mut BitReader<'_>| {
             u8::try_from(bits.exp_golomb()?)
                 .ok()
                 .filter(|depth| *depth <= 7)
         };
-        let depth = [depth(&mut bits)?, depth(&mut bits)?];
-        Some(Self {
+        let depth = [depth(bits)?, depth(bits)?];
+        let parameters = Self {
             chroma_format,
             size,
             crop,
             depth,
-            // Far behind what is needed: a picture without a colour is a picture.
-            colour: usability::colour(&mut bits, layers),
-        })
+            colour: None,
+        };
+        Some((parameters, layers))
     }
 
     fn size(&self) -> Option<Shape> {
@@ -254,6 +282,17 @@ pub(crate) mod tests {
         }
         let found = describe(&keyframe).unwrap().colour;
         assert_eq!(found, Colour::known(9, 16, 9, true));
+    }
+
+    #[test]
+    fn pictures_out_of_their_order_are_announced() {
+        // x265 with its own settings has B-pictures that others refer to.
+        assert_eq!(reordered_pictures(&keyframe()), Some(2));
+        let without =
+            "42010101600000030090000003000003003ca00a080f16592a4932bc05a020000003002000000301e1";
+        let set = crate::hex::decode(without).unwrap();
+        assert_eq!(reordered_pictures(&set), Some(0));
+        assert_eq!(reordered_pictures(&[0, 0, 0, 1, 0x28, 0x01, 0xac]), None);
     }
 
     #[test]

@@ -7,16 +7,28 @@ use rivero_uri::Policy;
 use super::transport::is_allowed_group;
 
 /// Takes the addresses out of the lines `c=` (RFC 8866 §5.7): no host but `peer` is to be sent anything. Groups of
-/// hosts that the policy allows stay, for media that is sent to several.
+/// hosts that the policy allows stay, for media that is sent to several. Sections of neither sound nor picture, such as
+/// what a camera knows of its scene, are left out: nobody plays them, but all would be asked for.
 pub(crate) fn confine(description: &[u8], peer: IpAddr, policy: &Policy) -> Vec<u8> {
     // Parsers end lines at either character and a text at a zero byte.
     let lines = description
         .split(|byte| matches!(byte, b'\r' | b'\n' | 0))
         .filter(|line| !line.is_empty());
     let mut confined = Vec::with_capacity(description.len());
+    let mut is_played = true;
     for line in lines {
         let line = String::from_utf8_lossy(line);
         let shown = line.trim_start();
+        if let Some(media) = shown
+            .strip_prefix("m=")
+            .or_else(|| shown.strip_prefix("M="))
+        {
+            let kind = media.split_whitespace().next().unwrap_or_default();
+            is_played = matches!(kind, "audio" | "video");
+        }
+        if !is_played {
+            continue;
+        }
         match shown
             .strip_prefix("c=")
             .or_else(|| shown.strip_prefix("C="))
@@ -77,6 +89,15 @@ mod tests {
         assert_eq!(
             confined(text, r#"{"internalHosts": ""}"#),
             "c=IN IP4 0.0.0.0\r\n"
+        );
+    }
+
+    #[test]
+    fn what_nobody_plays_is_left_out() {
+        let text = "v=0\r\nm=application 0 RTP/AVP 107\r\na=control:meta\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\n m=text 0 RTP/AVP 98\r\nm=video 0 RTP/AVP 96\r\n";
+        assert_eq!(
+            confined(text, "{}"),
+            "v=0\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\nm=video 0 RTP/AVP 96\r\n"
         );
     }
 

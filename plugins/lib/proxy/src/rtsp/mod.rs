@@ -3,8 +3,12 @@
 mod credentials;
 mod description;
 mod message;
+mod reply;
 mod session;
 mod splitter;
+mod target;
 mod transport;
+mod upkeep;
 
-pub use session::{Output, Session, Target};
+pub use session::{Output, Session};
+pub use target::Target;

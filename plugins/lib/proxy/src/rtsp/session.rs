@@ -3,14 +3,16 @@
 use std::{collections::VecDeque, net::IpAddr};
 
 use rivero_uri::{Access, Location, Policy, redact_uri};
-use url::{Host, Position, Url};
+use url::Position;
 
 use super::{
-    credentials::Credentials,
     description,
     message::{Message, Start},
+    reply::{is_refusal, refuse_or_agree, reply},
     splitter::{Item, Splitter},
+    target::Target,
     transport::{self, Confined},
+    upkeep::{Overdue, Upkeep},
 };
 use crate::Failure;
 
@@ -45,73 +47,6 @@ const PASSED_ON: [&str; 21] = [
     "Unsupported",
 ];
 
-/// Where a connection leads, and what may be said there.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Without user and password.
-    url: Url,
-    host: Host<String>,
-    port: u16,
-    is_encrypted: bool,
-    credentials: Option<Credentials>,
-}
-
-impl Target {
-    /// The target of a URL with one of RTSP's schemes; `None` for others.
-    pub fn new(url: &Url) -> Option<Self> {
-        let is_encrypted = match url.scheme() {
-            "rtsp" | "rtspt" | "rtspu" => false,
-            "rtsps" | "rtspst" | "rtspsu" => true,
-            _ => return None,
-        };
-        let credentials = Credentials::of(url);
-        let mut bare = url.clone();
-        // They fail for URLs without a host, which are none.
-        bare.set_username("").ok()?;
-        bare.set_password(None).ok()?;
-        Some(Self {
-            host: rivero_uri::host(url)?,
-            // RFC 2326 §3.2; the port of encrypted connections is registered with IANA.
-            port: url.port().unwrap_or(if is_encrypted { 322 } else { 554 }),
-            url: bare,
-            is_encrypted,
-            credentials,
-        })
-    }
-
-    /// The name or address to connect to.
-    pub fn host(&self) -> &Host<String> {
-        &self.host
-    }
-
-    /// The TCP port to connect to.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Whether by TLS.
-    pub fn is_encrypted(&self) -> bool {
-        self.is_encrypted
-    }
-
-    /// Name or address, with the port.
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-
-    /// What is before the path of a request's URL. The port is told where the URL has it.
-    fn origin(&self) -> String {
-        let host = &self.url[Position::BeforeHost..Position::AfterPort];
-        format!("rtsp://{host}")
-    }
-
-    /// Whether credentials for one are credentials for the other.
-    fn is_same(&self, other: &Self) -> bool {
-        let host = |target: &Self| target.host.to_string().to_ascii_lowercase();
-        (host(self), self.port, self.is_encrypted) == (host(other), other.port, other.is_encrypted)
-    }
-}
-
 /// What is to be done, in this order.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -134,6 +69,19 @@ struct Pending {
     /// URL of the same.
     uri: String,
     answers: u32,
+    /// Seconds since it was sent.
+    age: u32,
+    /// The proxy asks for itself: the client gets no answer.
+    is_own: bool,
+}
+
+impl Pending {
+    fn method(&self) -> &str {
+        match &self.request.start {
+            Start::Request { method, .. } => method,
+            Start::Response { .. } => "",
+        }
+    }
 }
 
 /// What is said on a client's connection and on the server's that belongs to it.
@@ -156,6 +104,9 @@ pub struct Session {
     is_known: bool,
     /// Media has been set up.
     is_set_up: bool,
+    /// Why a track was refused, as long as no other is set up.
+    refusal: Option<String>,
+    upkeep: Upkeep,
 }
 
 impl Session {
@@ -176,6 +127,8 @@ impl Session {
             redirections: 0,
             is_known: false,
             is_set_up: false,
+            refusal: None,
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -187,6 +140,11 @@ impl Session {
     /// Whether a client that knows the prefix has asked for something.
     pub fn is_asked(&self) -> bool {
         self.is_known
+    }
+
+    /// Why nothing is set up, if the server has refused all that was asked for until now.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// There is a connection to the target: what has no answer yet is sent to it.
@@ -258,14 +216,62 @@ impl Session {
         }
         request.remove("Authorization");
         request.set("User-Agent", rivero_http::user_agent());
+        self.ask(request, false, out);
+        Ok(())
+    }
+
+    fn ask(&mut self, request: Message, is_own: bool, out: &mut Output) {
         self.pending.push_back(Pending {
             request,
             sequence: 0,
             uri: String::new(),
             answers: 0,
+            age: 0,
+            is_own,
         });
         if self.peer.is_some() {
             self.send(self.pending.len() - 1, out);
+        }
+    }
+
+    /// A second has passed: gives up what is never answered, and keeps the server's session.
+    ///
+    /// # Errors
+    /// [`Failure::Silent`]: the server does not answer what nothing goes on without
+    pub fn tick(&mut self, out: &mut Output) -> Result<(), Failure> {
+        if self.peer.is_none() {
+            return Ok(());
+        }
+        for pending in &mut self.pending {
+            pending.age += 1;
+        }
+        let mut index = 0;
+        while let Some(pending) = self.pending.get(index) {
+            let overdue = Overdue::of(pending.method(), pending.age, pending.is_own);
+            match overdue {
+                Overdue::Not => index += 1,
+                Overdue::Failure => {
+                    return Err(Failure::Silent {
+                        host: self.target.authority(),
+                        method: pending.method().to_owned(),
+                    });
+                }
+                Overdue::Track | Overdue::Dropped => {
+                    let Some(pending) = self.pending.remove(index) else {
+                        break;
+                    };
+                    if overdue == Overdue::Track {
+                        self.refuse_track(&pending, "does not answer the request for", out);
+                    }
+                }
+            }
+        }
+        let is_asking = self.pending.iter().any(|pending| pending.is_own);
+        if self.is_set_up
+            && let Some(request) = self.upkeep.tick().filter(|_| !is_asking)
+            && self.pending.len() < PENDING
+        {
+            self.ask(request, true, out);
         }
         Ok(())
     }
@@ -311,6 +317,7 @@ impl Session {
             return;
         };
         pending.sequence = self.sequence;
+        pending.age = 0;
         pending.uri.clone_from(&uri);
         let mut message = pending.request.clone();
         message.start = Start::Request { method, uri };
@@ -318,6 +325,7 @@ impl Session {
         if let Some(authorization) = authorization {
             message.set("Authorization", authorization);
         }
+        self.upkeep.said();
         message.write(&mut out.to_server);
     }
 
@@ -342,7 +350,11 @@ impl Session {
             }
             _ => {
                 if let Some(pending) = self.pending.remove(index) {
-                    self.answer(status, message, &pending, out);
+                    self.upkeep
+                        .answered(pending.method(), &pending.uri, status, &message);
+                    if !pending.is_own {
+                        self.answer(status, message, &pending, out);
+                    }
                 }
                 Ok(())
             }
@@ -403,18 +415,29 @@ impl Session {
         answer
             .headers
             .insert(0, ("CSeq".to_owned(), sequence.to_string()));
-        let method = match &pending.request.start {
-            Start::Request { method, .. } => method.as_str(),
-            Start::Response { .. } => "",
-        };
+        if pending.method() == "SETUP" && is_refusal(status) {
+            let text = format!("answers {status} to the request for");
+            return self.refuse_track(pending, &text, out);
+        }
         if (200..300).contains(&status) {
-            match method {
+            match pending.method() {
                 "DESCRIBE" => self.described(&mut answer, &pending.uri),
                 "SETUP" => self.set_up(&mut answer, sequence),
                 _ => {}
             }
         }
         answer.write(&mut out.to_client);
+    }
+
+    /// Leaves a track out. To a client, any other refusal of one track is the end of all; of transports it tries the next
+    /// one, and goes on without the track when there is none.
+    fn refuse_track(&mut self, pending: &Pending, says: &str, out: &mut Output) {
+        let text = format!("{} {says} {}", self.target.authority(), pending.uri);
+        let text = redact_uri(&text);
+        tracing::warn!("a track of an RTSP source is left out: {text}");
+        self.refusal = Some(text).filter(|_| !self.is_set_up);
+        let sequence = pending.request.sequence().unwrap_or_default();
+        reply(461, "Unsupported Transport", sequence).write(&mut out.to_client);
     }
 
     fn described(&self, answer: &mut Message, uri: &str) {
@@ -435,6 +458,7 @@ impl Session {
             Confined::To(header) => {
                 answer.set("Transport", header);
                 self.is_set_up = true;
+                self.refusal = None;
             }
             Confined::Refused => {
                 tracing::warn!(
@@ -445,34 +469,6 @@ impl Session {
                 *answer = reply(461, "Unsupported Transport", sequence);
             }
         }
-    }
-}
-
-/// Answers a request of a server's. None of them concerns the client; least of all one that sends it to another host
-/// (`REDIRECT`, RFC 2326 §10.10).
-fn refuse_or_agree(method: &str, message: &Message, out: &mut Output) {
-    let sequence = message.sequence().unwrap_or_default();
-    let mut answer = match method {
-        "OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER" => reply(200, "OK", sequence),
-        _ => {
-            tracing::debug!(method, "a request of an RTSP server is refused");
-            reply(501, "Not Implemented", sequence)
-        }
-    };
-    if let Some(session) = message.header("Session") {
-        answer.set("Session", session);
-    }
-    answer.write(&mut out.to_server);
-}
-
-fn reply(status: u16, reason: &str, sequence: u32) -> Message {
-    Message {
-        start: Start::Response {
-            status,
-            reason: reason.to_owned(),
-        },
-        headers: vec![("CSeq".to_owned(), sequence.to_string())],
-        body: Vec::new(),
     }
 }
 

@@ -305,6 +305,113 @@ fn media_passes_once_it_is_set_up() {
     assert!(text(&out.to_client).ends_with(packet));
 }
 
+/// What a client that has asked to set up a track is told, and the session.
+fn set_up(status: u16) -> (Session, String) {
+    let (mut session, _) = asked("rtsp://camera/a", "SETUP");
+    let answer = format!("RTSP/1.0 {status} X\r\nCSeq: 1\r\n\r\n");
+    let told = text(&told(&mut session, &answer).unwrap().to_client);
+    (session, told)
+}
+
+#[test]
+fn a_refused_track_is_one_without_a_transport() {
+    for status in [400, 403, 404, 454, 455, 459, 500, 501, 503] {
+        let (session, told) = set_up(status);
+        assert_eq!(
+            told,
+            "RTSP/1.0 461 Unsupported Transport\r\nCSeq: 41\r\n\r\n"
+        );
+        let refusal = session.refusal().unwrap();
+        assert!(
+            refusal.contains("camera:554") && refusal.contains(&status.to_string()),
+            "{refusal}"
+        );
+    }
+    let (session, told) = set_up(401);
+    assert!(told.starts_with("RTSP/1.0 401"));
+    assert_eq!(session.refusal(), None);
+}
+
+#[test]
+fn nothing_is_told_of_a_refused_track_once_another_is_set_up() {
+    let (mut session, _) = set_up(404);
+    let request = format!("SETUP {PREFIX}/b RTSP/1.0\r\nCSeq: 42\r\n\r\n");
+    let mut out = Output::default();
+    session.on_client(request.as_bytes(), &mut out).unwrap();
+    let answer = "RTSP/1.0 200 OK\r\nCSeq: 2\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
+    told(&mut session, answer).unwrap();
+    assert_eq!(session.refusal(), None);
+}
+
+#[test]
+fn a_track_that_is_never_answered_is_left_out_anything_else_fails() {
+    let (mut session, _) = asked("rtsp://camera/a", "SETUP");
+    let mut out = Output::default();
+    for _ in 0..5 {
+        assert!(out.to_client.is_empty());
+        session.tick(&mut out).unwrap();
+    }
+    assert!(text(&out.to_client).starts_with("RTSP/1.0 461 "));
+    assert!(session.refusal().is_some());
+    for method in ["DESCRIBE", "PLAY"] {
+        let (mut session, _) = asked("rtsp://camera/a", method);
+        let failed = (0..20).find_map(|_| session.tick(&mut Output::default()).err());
+        let text = failed.unwrap().to_string();
+        assert!(
+            text.contains("camera:554") && text.contains(method),
+            "{text}"
+        );
+    }
+}
+
+/// A session that plays, with a password.
+fn playing() -> Session {
+    let (mut session, _) = asked("rtsp://me:secret@camera/a", "SETUP");
+    let answer = "RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 7;timeout=10\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
+    told(&mut session, answer).unwrap();
+    let play = format!("PLAY {PREFIX}/a RTSP/1.0\r\nCSeq: 42\r\n\r\n");
+    let mut out = Output::default();
+    session.on_client(play.as_bytes(), &mut out).unwrap();
+    told(
+        &mut session,
+        "RTSP/1.0 200 OK\r\nCSeq: 2\r\nSession: 7;timeout=10\r\n\r\n",
+    )
+    .unwrap();
+    session
+}
+
+#[test]
+fn a_session_is_kept_and_the_client_hears_nothing_of_it() {
+    let mut session = playing();
+    let mut out = Output::default();
+    for _ in 0..5 {
+        assert!(out.to_server.is_empty());
+        session.tick(&mut out).unwrap();
+    }
+    assert_eq!(
+        sent(&out),
+        "GET_PARAMETER rtsp://camera/a RTSP/1.0\r\nSession: 7\r\nCSeq: 3\r\n\r\n"
+    );
+    // Also with servers that want the password each time.
+    let challenge = "RTSP/1.0 401 X\r\nCSeq: 3\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\r\n";
+    let out = told(&mut session, challenge).unwrap();
+    assert!(sent(&out).contains("Authorization: Basic"));
+    let out = told(&mut session, "RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n").unwrap();
+    assert!(out.to_client.is_empty());
+}
+
+#[test]
+fn a_server_that_does_not_answer_upkeep_is_not_given_up() {
+    let mut session = playing();
+    let mut out = Output::default();
+    for _ in 0..60 {
+        session.tick(&mut out).unwrap();
+    }
+    let asked = text(&out.to_server).matches("GET_PARAMETER").count();
+    assert!((3..=6).contains(&asked), "{asked}");
+    assert!(session.pending.len() < 2);
+}
+
 proptest! {
     #[test]
     fn no_server_makes_a_client_go_elsewhere(
