@@ -136,9 +136,10 @@ impl Passage {
         self.outlet.state().produced
     }
 
-    /// Bytes that came out so far.
-    pub(crate) fn produced_bytes(&self) -> u64 {
-        self.outlet.state().produced_bytes
+    /// Bytes and keyframes that came out so far.
+    pub(crate) fn produced_amount(&self) -> (u64, u64) {
+        let state = self.outlet.state();
+        (state.produced_bytes, state.produced_keyframes)
     }
 
     pub(crate) fn request_keyframe(&self) {
@@ -186,6 +187,7 @@ struct State {
     colours: Option<String>,
     produced: u64,
     produced_bytes: u64,
+    produced_keyframes: u64,
 }
 
 /// The format of what came out last, by its caps.
@@ -288,6 +290,7 @@ impl Outlet {
         let presentation_time = state.time?.from_running(running);
         state.produced += 1;
         state.produced_bytes += bytes.len() as u64;
+        state.produced_keyframes += u64::from(flags & Packet::KEYFRAME);
         Some(Packet {
             bytes,
             format: state.format(caps, self.output),

@@ -7,6 +7,9 @@
 /// An encoder may be ahead of its bitrate by what this many seconds carry: a keyframe is several times
 /// as large as what follows it, and the next ones should come all the same.
 const AHEAD: f64 = 0.5;
+/// Of a keyframe no more counts than what this many seconds carry, or what follows it would be left out
+/// for as long as it takes a path: seconds, for a large picture and a small bitrate. They come seldom.
+const KEYFRAME: f64 = 0.8;
 /// What was not used for this many seconds may be used later.
 const SAVED: f64 = 0.1;
 /// Longer gaps between pictures, s, count as this one.
@@ -60,8 +63,13 @@ impl Budget {
 
     /// The encoder has given out this many bytes.
     #[allow(clippy::cast_precision_loss)]
-    pub(super) fn spend(&mut self, bytes: u64, bits_per_second: u64) {
-        self.debt += bytes as f64 * 8.0 / bits_per_second.max(1) as f64;
+    pub(super) fn spend(&mut self, bytes: u64, bits_per_second: u64, is_keyframe: bool) {
+        let seconds = bytes as f64 * 8.0 / bits_per_second.max(1) as f64;
+        self.debt += if is_keyframe {
+            seconds.min(KEYFRAME)
+        } else {
+            seconds
+        };
     }
 }
 
@@ -79,7 +87,7 @@ mod tests {
             pause += 1;
             if budget.allows(number * 1_000_000_000 / per_second) {
                 sent += bits(number);
-                budget.spend(bits(number) / 8, RATE);
+                budget.spend(bits(number) / 8, RATE, false);
                 pause = 0;
             }
             longest = longest.max(pause);
@@ -123,9 +131,18 @@ mod tests {
     fn a_gap_or_another_source_pays_for_little() {
         let mut budget = Budget::default();
         assert!(budget.allows(0));
-        budget.spend(RATE / 8 * 10, RATE);
+        budget.spend(RATE / 8 * 10, RATE, false);
         assert!(!budget.allows(60_000_000_000), "2 of 10 s");
         assert!(!budget.allows(0), "4 of 10 s");
         assert!(!budget.allows(100_000_000));
+    }
+
+    #[test]
+    fn a_keyframe_is_no_reason_for_a_long_pause() {
+        let mut budget = Budget::default();
+        assert!(budget.allows(0));
+        budget.spend(RATE / 8 * 3, RATE, true);
+        assert!(!budget.allows(100_000_000));
+        assert!(budget.allows(400_000_000));
     }
 }

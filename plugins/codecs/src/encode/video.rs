@@ -183,11 +183,12 @@ impl VideoEncode {
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_duration(gst::ClockTime::from_nseconds(since.unsigned_abs()));
         }
-        let before = self.passage.produced_bytes();
+        let (bytes, keyframes) = self.passage.produced_amount();
         chain.push(self.passage.enter(packet, buffer))?;
+        let (bytes_now, keyframes_now) = self.passage.produced_amount();
+        let is_keyframe = keyframes_now > keyframes;
         let bitrate = self.control().bitrate;
-        let produced = self.passage.produced_bytes() - before;
-        stream.budget.spend(produced, bitrate);
+        stream.budget.spend(bytes_now - bytes, bitrate, is_keyframe);
         Ok(())
     }
 
