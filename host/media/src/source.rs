@@ -39,6 +39,18 @@ const FEW: usize = 16;
 /// Packets that are pushed at once: a [selection](crate::cursor::Selection) has one bit for each.
 const BURST: usize = 64;
 
+/// Where the packets of a source come from.
+enum Origin {
+    /// An element.
+    Element,
+    /// A conversion: there is one encoding, whatever the original has.
+    Conversion {
+        /// Bit/s that come out of it if no path limits it, 0 while unknown. Relaxed is enough: it stands for
+        /// itself, and is looked at again and again.
+        wanted: Option<Arc<AtomicU64>>,
+    },
+}
+
 /// Where packets of an element leave it.
 pub struct Source {
     id: u32,
@@ -51,11 +63,7 @@ pub struct Source {
     history: History,
     keyframes: Mutex<Requests>,
     demand: Demand,
-    /// What comes out of a conversion has one encoding, whatever the original has.
-    is_converted: bool,
-    /// Bit/s that come out of a conversion if no path limits it, 0 while unknown. Relaxed is enough:
-    /// it stands for itself, and is looked at again and again.
-    wanted: Option<Arc<AtomicU64>>,
+    origin: Origin,
     measuring: Arc<Measuring>,
 }
 
@@ -77,8 +85,7 @@ impl Source {
             history: History::default(),
             keyframes: Mutex::default(),
             demand: Demand::new(plane.shared_encoding()),
-            is_converted: false,
-            wanted: None,
+            origin: Origin::Element,
             measuring: Arc::default(),
         }
     }
@@ -92,8 +99,7 @@ impl Source {
         wanted: Option<Arc<AtomicU64>>,
     ) -> Self {
         Self {
-            is_converted: true,
-            wanted,
+            origin: Origin::Conversion { wanted },
             ..Self::new(plane, kind, handler, flow)
         }
     }
@@ -105,7 +111,7 @@ impl Source {
     }
 
     pub(crate) fn is_converted(&self) -> bool {
-        self.is_converted
+        matches!(self.origin, Origin::Conversion { .. })
     }
 
     pub(crate) fn kind(&self) -> MediaKind {
@@ -281,7 +287,10 @@ impl Source {
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none. What is encoded for
     /// it has no steps: it is as good as the path.
     pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
-        if let Some(wanted) = &self.wanted {
+        if let Origin::Conversion {
+            wanted: Some(wanted),
+        } = &self.origin
+        {
             return layers::next_step(wanted.load(Relaxed), estimate);
         }
         self.demand.next_bitrate(link.choice(), estimate)
