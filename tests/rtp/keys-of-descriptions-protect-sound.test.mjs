@@ -95,7 +95,7 @@ test('keys that do not fit are told', async () => {
   assert.equal(plain.port, 0);
 });
 
-test('of several keys of a peer the one that is answered has its tag, and ours has neither lifetime nor identifier', async () => {
+test('a key with a lifetime and an identifier is answered by its tag, with one that has neither', async () => {
   const [from, to] = [await endpoint(), await endpoint()];
   await rpc.invoke(from, 'connect', { sink: to });
   const fed = await answer(from, peers[0].sound());
