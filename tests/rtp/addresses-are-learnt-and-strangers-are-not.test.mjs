@@ -76,7 +76,6 @@ test('symmetric: a phone behind a translator is found, and followed when that mo
   stranger.speak(section.port, { ssrc: 3 });
   await caller.hears(20, 'sound while a stranger sends');
   const next = stop();
-  await until(() => performance.now() - caller.packets.at(-1).at > -1 && moved, 'it moves');
   moved.speak(section.port, next);
   await moved.hears(20, 'sound at the new address');
   assert.equal(stranger.packets.length, 0);

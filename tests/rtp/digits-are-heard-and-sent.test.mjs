@@ -10,11 +10,11 @@ import { until } from '../lib/wait.mjs';
 
 const DIGITS = ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16'];
 
-let server, rpc, endpoint, phone, section;
+let server, rpc, mediaPipeline, endpoint, phone, section;
 before(async () => {
-  server = await startRivero({ modules: ['rtp'] });
+  server = await startRivero({ modules: ['rtp'], moduleConfig: { 'kurento/RtpEndpoint.conf.ini': 'offerTelephoneEvent=true\n' } });
   rpc = await connectRpc(server.url);
-  const mediaPipeline = await rpc.create('MediaPipeline');
+  mediaPipeline = await rpc.create('MediaPipeline');
   endpoint = await rpc.create('RtpEndpoint', { mediaPipeline });
   await rpc.value('subscribe', { object: endpoint, type: 'TelephoneEvent' });
   phone = await rtpPeer();
@@ -67,6 +67,17 @@ test('digits are sent one by one in place of sound, whose numbers go on behind',
   const all = phone.packets.slice(begin);
   assert.ok(all.every(({ sequence }, i) => i === 0 || sequence === ((all[i - 1].sequence + 1) & 0xffff)), 'no number is left out');
   assert.ok(all.every(({ ssrc }) => String(ssrc) === section.get('ssrc').split(' ')[0]));
+});
+
+test('an offer has digits where the setting says so, under the numbers that the answer gives them', async () => {
+  const caller = await rpc.create('RtpEndpoint', { mediaPipeline });
+  const [audio] = sectionsOf(await rpc.invoke(caller, 'generateOffer', { options: { offerToReceiveVideo: false } }));
+  assert.equal(audio.attributes.filter((attribute) => /telephone-event\/(8000|48000)$/.test(attribute)).length, 2);
+  await rpc.invoke(caller, 'processAnswer', { answer: phone.sound(['a=rtpmap:121 telephone-event/8000'], { formats: '0 121' }) });
+  const begin = phone.packets.length;
+  await rpc.invoke(caller, 'sendTelephoneEvent', { digits: '7' });
+  await until(() => phone.packets.slice(begin).some(({ payloadType, payload }) => payloadType === 121 && payload[0] === 7), 'a digit');
+  await rpc.value('release', { object: caller });
 });
 
 test('what cannot be sent is told', async () => {

@@ -95,7 +95,7 @@ test('keys that do not fit are told', async () => {
   assert.equal(plain.port, 0);
 });
 
-test('a key with a lifetime and an identifier is used so, and a short one is told before it ends', async () => {
+test('a key with a lifetime and an identifier is answered by its tag, with one that has neither', async () => {
   const [from, to] = [await endpoint(), await endpoint()];
   await rpc.invoke(from, 'connect', { sink: to });
   const fed = await answer(from, peers[0].sound());

@@ -14,6 +14,9 @@ pub(crate) struct RtpSettings {
     /// Addresses are learnt from packets also where the description does not ask for it.
     #[serde(deserialize_with = "switch")]
     pub(crate) symmetric: bool,
+    /// Own offers have digits; Kurento's have none.
+    #[serde(deserialize_with = "switch")]
+    pub(crate) offer_telephone_event: bool,
     #[serde(deserialize_with = "number")]
     keyframe_interval: u16,
     #[serde(deserialize_with = "number")]
@@ -25,6 +28,7 @@ impl Default for RtpSettings {
         Self {
             announced_address: String::new(),
             symmetric: false,
+            offer_telephone_event: false,
             keyframe_interval: 5,
             silent_target_timeout: 0,
         }

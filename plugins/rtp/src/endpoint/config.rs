@@ -58,7 +58,10 @@ impl Shared {
             SdpKind::Audio => accepted(&codecs),
             _ => Vec::new(),
         };
-        let codecs = settings::numbered(codecs);
+        let mut codecs = settings::numbered(codecs);
+        if *kind == SdpKind::Audio && self.settings.offer_telephone_event {
+            codecs.extend(digits());
+        }
         let ssrc = random.random_range(1..u32::MAX);
         RtpMedia {
             media: LocalMedia::new(codecs, ssrc, self.cname()),
@@ -95,13 +98,17 @@ fn accepted(offered: &[CodecCapability]) -> Vec<CodecCapability> {
     let others = ALSO_ACCEPTED.iter().filter(|name| !is_offered(name));
     let others =
         others.filter_map(|name| CodecCapability::from_config_name(&SdpKind::Audio, name).ok());
-    let digits = DIGIT_RATES.map(|clock_rate| CodecCapability {
+    others.chain(digits()).collect()
+}
+
+/// Digits at each clock rate, as offers have them.
+fn digits() -> [CodecCapability; 2] {
+    DIGIT_RATES.map(|clock_rate| CodecCapability {
         name: "telephone-event".to_owned(),
         clock_rate,
         channels: None,
         payload_type: None,
-        parameters: FormatParameters::new(""),
+        parameters: FormatParameters::new("0-15"),
         feedback: Vec::new(),
-    });
-    others.chain(digits).collect()
+    })
 }
