@@ -92,6 +92,13 @@ impl CongestionController {
         self.rate.estimate().is_none().then_some(start.pace)
     }
 
+    /// What comes first waits too long for its turn.
+    pub fn raise_start_pace(&mut self) {
+        if let Some(start) = &mut self.start {
+            start.raise_pace();
+        }
+    }
+
     /// Bit/s that the path is assumed to carry, while nothing has shown a limit and what is sent has
     /// [begun](Self::begin_with) with little.
     pub fn assumed(&self) -> Option<u64> {

@@ -154,6 +154,13 @@ impl<T> Pacer<T> {
         estimate
     }
 
+    /// How long the first packet has waited.
+    #[must_use]
+    pub fn waited(&self, now: Instant) -> Duration {
+        let first = self.queue.front().map(|(at, ..)| *at);
+        first.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

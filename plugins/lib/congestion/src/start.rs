@@ -140,10 +140,14 @@ impl Start {
         (self.failures >= FAILURES).then_some(self.shown)
     }
 
+    pub(crate) fn raise_pace(&mut self) {
+        self.pace = self.pace.saturating_mul(STEP);
+    }
+
     /// Packets were reported together. Gives what the path carries where they show a limit, bit/s.
     pub(crate) fn on_train(&mut self, train: Train) -> Option<u64> {
         if train.arrived_at(self.pace / STEP) {
-            self.pace = self.pace.saturating_mul(STEP);
+            self.raise_pace();
             self.proven = true;
         }
         train.limit().filter(|_| !self.proven)

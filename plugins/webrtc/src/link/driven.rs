@@ -131,6 +131,7 @@ impl ShardSession for Link {
 
     /// Says good-bye.
     fn close(&mut self, now: Instant) {
+        self.session.say_goodbye(now, &mut self.peer);
         self.peer.close(now);
         self.session.close();
     }

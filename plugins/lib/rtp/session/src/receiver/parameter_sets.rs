@@ -73,9 +73,10 @@ impl ParameterSets {
     }
 
     fn is_complete(&self, codec: VideoCodec) -> bool {
-        let kinds = nal::set_kinds(codec);
-        let has = |kind: &u8| self.0.iter().any(|set| set.id.kind == *kind);
-        kinds.iter().all(has)
+        // Those of sequences and of pictures. What else there is (video parameter sets) some senders
+        // leave out, and most decoders do without.
+        let mut needed = nal::set_kinds(codec).iter().rev().take(2);
+        needed.all(|kind| self.0.iter().any(|set| set.id.kind == *kind))
     }
 
     fn keep(&mut self, codec: VideoCodec, unit: &[u8], timestamp: Option<u32>) {

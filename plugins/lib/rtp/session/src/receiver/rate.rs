@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 const SILENCE: Duration = Duration::from_millis(1500);
 /// The same where other encodings of the picture go on: one that its sender has turned off shows within
 /// this time…
-const LEFT_BEHIND: Duration = Duration::from_millis(150);
+const LEFT_BEHIND: Duration = Duration::from_millis(230);
 /// …and so many of their frames, unless its own frames come at longer intervals than this share of the time.
-const FRAMES_BEHIND: u32 = 4;
+const FRAMES_BEHIND: u32 = 6;
 const LONGEST_INTERVAL: f64 = 0.4;
+/// After a keyframe encoders leave frames out to keep to their bitrate, and not of all encodings alike: for
+/// this time it takes longer.
+const AFTER_KEYFRAME: Duration = Duration::from_secs(1);
+const LEFT_BEHIND_THEN: Duration = Duration::from_millis(700);
 /// Weight of the latest measurement in a stream's bitrate: with one each half second, a change is seen
 /// after a second, and a single keyframe does not look like one.
 const WEIGHT: f64 = 0.5;
@@ -26,6 +30,8 @@ pub(super) struct StreamRate {
     frames: u32,
     /// Frames of other encodings since the latest packet.
     frames_behind: u32,
+    /// When the latest packet of a keyframe came.
+    keyframe: Option<Instant>,
     since: Option<Instant>,
     latest: Option<Instant>,
     bits_per_second: f64,
@@ -50,6 +56,7 @@ impl StreamRate {
         self.frames_behind = 0;
         self.bytes += length;
         if of_keyframe {
+            self.keyframe = Some(now);
             self.keyframe_bytes += length;
         }
         self.frames += u32::from(ends_frame);
@@ -64,7 +71,12 @@ impl StreamRate {
         self.frames_behind = self.frames_behind.saturating_add(1);
         let silence = now.saturating_duration_since(latest);
         let interval = 1.0 / self.frames_per_second.max(0.1);
-        let is_off = silence >= LEFT_BEHIND
+        let since = |at| now.saturating_duration_since(at);
+        let longest = match self.keyframe {
+            Some(at) if since(at) < AFTER_KEYFRAME => LEFT_BEHIND_THEN,
+            _ => LEFT_BEHIND,
+        };
+        let is_off = silence >= longest
             && self.frames_behind >= FRAMES_BEHIND
             && interval <= silence.as_secs_f64() * LONGEST_INTERVAL;
         if is_off {
@@ -164,12 +176,16 @@ mod tests {
         fast(&mut rate, 0);
         let off = (30..60).find(|frame| rate.on_other_frame(at(*frame)));
         assert!(
-            off.is_some_and(|frame| (33..36).contains(&frame)),
+            off.is_some_and(|frame| (35..38).contains(&frame)),
             "{off:?}"
         );
-        assert!(!rate.is_active(at(36)) && rate.bits_per_second(at(36)) == 0);
+        assert!(!rate.is_active(at(38)) && rate.bits_per_second(at(38)) == 0);
         fast(&mut rate, 60);
         assert!(rate.bits_per_second(at(90)) > 0, "it is on again");
+        // Frames that an encoder leaves out after a keyframe are no sign of it.
+        rate.on_packet(at(90), 9000, true, true);
+        assert!((90..110).all(|frame| !rate.on_other_frame(at(frame))));
+        assert!((110..114).any(|frame| rate.on_other_frame(at(frame))));
         // Five frames a second beside thirty are no reason.
         let mut slow = StreamRate::default();
         for frame in 0..120 {

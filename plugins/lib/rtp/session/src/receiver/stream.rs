@@ -44,6 +44,8 @@ pub(super) struct Stream {
     pub(super) rate: StreamRate,
     sets: ParameterSets,
     frames: LayeredFrames,
+    /// What follows a packet that was far from all others.
+    probation: Option<u16>,
     clock_rate: u32,
 }
 
@@ -147,6 +149,7 @@ impl Stream {
             rate: StreamRate::default(),
             sets: ParameterSets::default(),
             frames: LayeredFrames::default(),
+            probation: None,
             clock_rate,
         }
     }
@@ -174,6 +177,9 @@ impl Stream {
         repaired: bool,
         takes_nack: bool,
     ) -> bool {
+        if self.is_stray(header.sequence) {
+            return false;
+        }
         // A retransmission came in a stream of its own (RFC 4588): reports about this one would take
         // what is lost for received, and the delay for jitter.
         if repaired {
@@ -231,6 +237,19 @@ impl Stream {
         packets.collect()
     }
 
+    /// Whether a packet is far from all others and does not follow such a one: a sender that begins anew
+    /// sends more, and one packet says nothing (RFC 3550 appendix A.1). Decided here for all that count
+    /// by sequence numbers, so that none of them begins anew alone.
+    #[inline]
+    fn is_stray(&mut self, sequence: u16) -> bool {
+        if !self.window.is_far(sequence) {
+            return false;
+        }
+        let follows = self.probation == Some(sequence);
+        self.probation = Some(sequence.wrapping_add(1));
+        !follows
+    }
+
     /// What a packet of `length` bytes carries is this. Gives its numbers for consumers; `None` for one
     /// that is too old to have any.
     #[inline]
@@ -276,6 +295,27 @@ impl Stream {
 mod tests {
     use super::*;
     use crate::receiver::timeline::SenderClock;
+
+    #[test]
+    fn one_packet_from_far_away_changes_nothing_and_two_begin_anew() {
+        let mut stream = Stream::new(1, 0, 90_000);
+        let now = Instant::now();
+        let mut take = |sequence: u16| {
+            let mut packet = vec![0x80, 96];
+            packet.extend_from_slice(&sequence.to_be_bytes());
+            packet.extend_from_slice(&[0; 9]);
+            let header = RtpHeader::parse(&packet).unwrap();
+            stream.on_packet(now, &header, 1, false, true)
+        };
+        assert!(take(100) && take(101));
+        assert!(!take(40_000) && take(102), "a stray one");
+        assert!(!take(40_000) && !take(50_000) && take(103), "two of them");
+        assert!(
+            !take(20_000) && take(20_001) && take(20_002),
+            "a new beginning"
+        );
+        assert!(!take(104) && take(20_003));
+    }
 
     #[test]
     fn times_go_on_with_another_clock_rate() {

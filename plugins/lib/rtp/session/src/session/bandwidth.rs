@@ -156,8 +156,8 @@ impl Session {
         // told before what was assumed ends.
         self.follow_estimate(now);
         self.limit_sources();
-        let better = self.seek_better(now);
-        self.on_start_feedback(now, better);
+        self.seek_better(now);
+        self.on_start_feedback(now);
     }
 
     /// The peer tells its own estimate, bit/s. It is about the whole path.
@@ -202,11 +202,16 @@ impl Session {
         }
     }
 
-    /// Finds out whether the path carries a better encoding, if there is one; gives its bit/s.
-    fn seek_better(&mut self, now: Instant) -> Option<u64> {
-        // Else the best is being sent already.
-        let congestion = self.bandwidth.congestion()?;
-        congestion.estimate().or(congestion.assumed())?;
+    /// Finds out whether the path carries a better encoding, if there is one.
+    fn seek_better(&mut self, now: Instant) {
+        let congestion = self.bandwidth.congestion();
+        let is_limited = |congestion: &mut CongestionController| {
+            congestion.estimate().or(congestion.assumed()).is_some()
+        };
+        if !congestion.is_some_and(is_limited) {
+            // The best is being sent already.
+            return;
+        }
         let better = |sender: &mut Sender| sender.next_bitrate();
         let next = self.tracks.video_senders_mut().filter_map(better).max();
         let can_probe = self
@@ -214,15 +219,15 @@ impl Session {
             .video_senders_mut()
             .any(|video| video.can_probe());
         let sound = self.bandwidth.sound.bits_per_second;
-        let congestion = self.bandwidth.congestion()?;
-        let Some(next) = next else {
-            // An encoder that follows the estimate would be better with what it had, too.
-            congestion.recover(now, can_probe);
-            return None;
+        let Some(congestion) = self.bandwidth.congestion() else {
+            return;
         };
         let (more, of) = SAFETY;
-        congestion.seek(now, next * more / of + sound, can_probe);
-        Some(next)
+        match next {
+            Some(next) => congestion.seek(now, next * more / of + sound, can_probe),
+            // An encoder that follows the estimate would be better with what it had, too.
+            None => congestion.recover(now, can_probe),
+        }
     }
 
     /// Goes on with a probe.

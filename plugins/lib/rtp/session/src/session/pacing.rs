@@ -90,6 +90,8 @@ impl Session {
         protect: &mut P,
         datagrams: &mut D,
     ) {
+        let waited = self.pacer.as_ref().map(|pacer| pacer.waited(now));
+        self.on_start_wait(now, waited.unwrap_or_default());
         let Some(mut pacer) = self.pacer.take() else {
             return;
         };

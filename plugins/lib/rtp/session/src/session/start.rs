@@ -12,8 +12,11 @@ use super::{Session, Track};
 
 /// What a path is assumed to carry, bit/s. Browsers begin with the same.
 const BITRATE: u64 = 300_000;
-/// A path on which nothing better can be had, or that tells nothing, for so long is not looked at any more.
-const LONGEST: Duration = Duration::from_secs(3);
+/// Where nothing more was found for so long that comes to an end: there is one encoding, or the peer tells
+/// nothing of use.
+const LONGEST: Duration = Duration::from_secs(4);
+/// Pictures wait no longer than this: an encoder may send more than the pace all the time.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// A pace from here on, bit/s, is none: it would hold nothing back.
 const FASTEST: u64 = 30_000_000;
 
@@ -31,7 +34,7 @@ pub(super) enum Start {
 
 #[derive(Debug)]
 pub(super) struct Low {
-    /// When the first picture was sent, and when something better was known of last.
+    /// When the first picture was sent, or more was found last.
     since: Option<Instant>,
     /// Bit/s.
     told: u64,
@@ -70,8 +73,8 @@ impl Session {
         true
     }
 
-    /// The peer told what arrives, `better` being what the next better encoding takes, bit/s.
-    pub(super) fn on_start_feedback(&mut self, now: Instant, better: Option<u64>) {
+    /// The peer told what arrives.
+    pub(super) fn on_start_feedback(&mut self, now: Instant) {
         let Some(congestion) = self.bandwidth.congestion() else {
             return;
         };
@@ -84,14 +87,22 @@ impl Session {
             self.end_start(now);
             return;
         };
-        if better.is_some() {
-            low.since = Some(now);
-        }
         if assumed > low.told {
-            low.told = assumed;
+            (low.told, low.since) = (assumed, Some(now));
             self.tell_start(assumed);
         }
         self.end_start_if_late(now);
+    }
+
+    /// Pictures wait, the first of them for so long.
+    pub(super) fn on_start_wait(&mut self, now: Instant, waited: Duration) {
+        if waited >= LONGEST_WAIT
+            && self.start_pace().is_some()
+            && let Some(congestion) = self.bandwidth.congestion()
+        {
+            congestion.raise_start_pace();
+            self.follow_estimate(now);
+        }
     }
 
     /// Ends it where it leads nowhere: a peer that has no feedback to give, or one encoding.
