@@ -97,6 +97,13 @@ pub enum Upstream {
         /// Bit/s; `u64::MAX` when nothing limits (any more).
         bits_per_second: u64,
     },
+    /// What the path to the consumer is taken to carry as long as nothing has shown a limit. Of several
+    /// encodings the consumer is given one that this is enough for; nothing else follows from it, and an
+    /// estimate counts for more.
+    StartBitrate {
+        /// Bit/s; `u64::MAX` when nothing is assumed (any more).
+        bits_per_second: u64,
+    },
     /// What the source should send.
     TargetBitrate {
         /// Bit/s.

@@ -12,7 +12,7 @@ use std::sync::{
 
 use rivero_plugin_api::abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler};
 
-use crate::{flow::Flow, latency::Latency};
+use crate::{flow::Flow, latency::Latency, layers::Budget};
 
 /// The receiving half of a sink pad.
 pub(crate) struct Consumer {
@@ -25,6 +25,8 @@ pub(crate) struct Consumer {
     /// Relaxed is enough: the number stands for itself, and a burst that is selected by the former
     /// one is as it would have been a moment before.
     estimate: AtomicU64,
+    /// The same as it is assumed before anything has shown a limit; `u64::MAX` where nothing is.
+    start: AtomicU64,
     latency: Latency,
 }
 
@@ -41,6 +43,7 @@ impl Consumer {
             token,
             flow,
             estimate: AtomicU64::new(u64::MAX),
+            start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
         }
     }
@@ -83,6 +86,19 @@ impl Consumer {
     /// What the module said last of the path beyond, bit/s.
     pub(crate) fn estimate(&self) -> u64 {
         self.estimate.load(Relaxed)
+    }
+
+    /// What encodings are chosen by.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget {
+            estimate: self.estimate(),
+            start: self.start.load(Relaxed),
+        }
+    }
+
+    /// What the path is assumed to carry, bit/s.
+    pub(crate) fn set_start(&self, bits_per_second: u64) {
+        self.start.store(bits_per_second, Relaxed);
     }
 
     pub(crate) fn set_estimate(&self, bits_per_second: u64) {

@@ -18,6 +18,7 @@ use crate::{
     consumer::Consumer,
     cursor::{Burst, Selection},
     demand::ConsumerPath,
+    layers::Budget,
     link::Link,
 };
 
@@ -259,6 +260,11 @@ impl Member {
     /// Bit/s that the path to the consumer carries, `u64::MAX` where nothing limits.
     pub(crate) fn estimate(&self) -> u64 {
         self.consumer.estimate()
+    }
+
+    /// What its encoding is chosen by.
+    pub(crate) fn budget(&self) -> Budget {
+        self.consumer.budget()
     }
 
     pub(crate) fn path(&self) -> ConsumerPath {

@@ -24,6 +24,33 @@ impl Default for Choice {
     }
 }
 
+/// What the path to a consumer carries, bit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// As far as it has shown; `u64::MAX` where nothing limits.
+    pub(crate) estimate: u64,
+    /// As is assumed before; `u64::MAX` where nothing is.
+    pub(crate) start: u64,
+}
+
+impl From<u64> for Budget {
+    fn from(estimate: u64) -> Self {
+        Self {
+            estimate,
+            start: u64::MAX,
+        }
+    }
+}
+
+impl Budget {
+    /// What to choose among `encodings` by, if that is but an assumption: it is not worth a lower
+    /// frame rate, since it lasts for moments.
+    pub(crate) fn assumed(self, encodings: &[Encoding]) -> Option<u64> {
+        let assumes = self.estimate == u64::MAX && self.start != u64::MAX && encodings.len() > 1;
+        assumes.then_some(self.start)
+    }
+}
+
 /// A choice, and the bit/s that it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Candidate {

@@ -10,7 +10,7 @@ use rivero_plugin_api::{Encoding, MediaKind};
 use crate::{
     connection::Connection,
     cursor::{Burst, Cursor, Selection},
-    layers::Choice,
+    layers::{Budget, Choice},
     order::{Order, SharedOrder},
 };
 
@@ -143,10 +143,11 @@ impl Link {
         self.order.change(|order| order.whole = whole);
     }
 
-    /// Chooses the best of `encodings` that a path with this estimate carries, unless the consumer
+    /// Chooses the best of `encodings` that a path with this budget carries, unless the consumer
     /// chose itself; `true` when the encoding is to change.
-    pub(crate) fn choose(&self, encodings: &[Encoding], estimate: u64) -> bool {
-        let (former, order) = self.order.change(|order| order.choose(encodings, estimate));
+    pub(crate) fn choose(&self, encodings: &[Encoding], budget: impl Into<Budget>) -> bool {
+        let budget = budget.into();
+        let (former, order) = self.order.change(|order| order.choose(encodings, budget));
         former.encoding != order.encoding
     }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{
 
 use rivero_plugin_api::Encoding;
 
-use crate::layers::{self, Choice};
+use crate::layers::{self, Budget, Choice};
 
 /// What a consumer is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +73,19 @@ impl Order {
         self.wished = false;
     }
 
-    /// Takes the best of `encodings` that a path with this estimate carries, unless the consumer
+    /// Takes the best of `encodings` that a path with this budget carries, unless the consumer
     /// chose itself.
-    pub(crate) fn choose(&mut self, encodings: &[Encoding], estimate: u64) {
+    pub(crate) fn choose(&mut self, encodings: &[Encoding], budget: impl Into<Budget>) {
         if self.wished {
             return;
         }
-        let present = self.choice();
-        let choice = if self.whole {
+        let (present, budget) = (self.choice(), budget.into());
+        let assumed = budget.assumed(encodings);
+        let choice = if self.whole || assumed.is_some() {
+            let estimate = assumed.unwrap_or(budget.estimate);
             layers::choose(&without_layers(encodings), estimate, present)
         } else {
-            layers::choose(encodings, estimate, present)
+            layers::choose(encodings, budget.estimate, present)
         };
         if let Some(choice) = choice {
             (self.encoding, self.temporal) = (choice.encoding, choice.temporal);
@@ -226,6 +228,32 @@ mod tests {
         order.wish(0, 1, 2);
         order.reset_layers();
         assert_eq!(order, Order::default());
+    }
+
+    #[test]
+    fn an_assumption_chooses_an_encoding_until_there_is_an_estimate() {
+        let mut order = Order::default();
+        let assumed = Budget {
+            estimate: u64::MAX,
+            start: 100_000,
+        };
+        order.choose(&simulcast(), assumed);
+        assert_eq!((order.encoding, order.temporal), (0, u8::MAX));
+        let proven = Budget {
+            start: 2_000_000,
+            ..assumed
+        };
+        order.choose(&simulcast(), proven);
+        assert_eq!((order.encoding, order.temporal), (1, u8::MAX));
+        let known = Budget {
+            estimate: 100_000,
+            ..proven
+        };
+        order.choose(&simulcast(), known);
+        assert_eq!((order.encoding, order.temporal), (0, 1));
+        let mut single = Order::default();
+        single.choose(&simulcast()[..1], assumed);
+        assert_eq!(single.choice(), Choice::default(), "nothing to choose");
     }
 
     #[test]

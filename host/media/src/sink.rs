@@ -168,10 +168,14 @@ impl Sink {
     }
 
     /// A message from the module towards what feeds it; without a feed it is lost, but for
-    /// estimates, which count for what feeds it later.
+    /// estimates and assumptions, which count for what feeds it later.
     pub fn upstream(&self, message: Upstream) {
-        if let Upstream::BandwidthEstimate { bits_per_second } = message {
-            self.consumer.set_estimate(bits_per_second);
+        match message {
+            Upstream::BandwidthEstimate { bits_per_second } => {
+                self.consumer.set_estimate(bits_per_second);
+            }
+            Upstream::StartBitrate { bits_per_second } => self.consumer.set_start(bits_per_second),
+            _ => {}
         }
         let Some(feed) = self.feed.load_full() else {
             return;
@@ -194,8 +198,12 @@ impl Sink {
                 feed.link.wish(encoding, spatial, temporal);
                 feed.source.request_keyframe();
             }
-            Upstream::BandwidthEstimate { bits_per_second } => {
-                feed.source.on_estimate(&feed.link, bits_per_second);
+            Upstream::BandwidthEstimate { .. } => {
+                feed.source.on_estimate(&feed.link, self.consumer.budget());
+            }
+            Upstream::StartBitrate { .. } => {
+                feed.source
+                    .on_start_bitrate(&feed.link, self.consumer.budget());
             }
             Upstream::TargetBitrate { .. } | Upstream::Loss { .. } => {
                 feed.source.send_upstream(message);

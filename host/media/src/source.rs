@@ -21,6 +21,7 @@ use crate::{
     history::{self, History},
     keyframe::{Requests, Verdict},
     latency::Measuring,
+    layers::Budget,
     link::{Hop, Link},
     plane::Plane,
 };
@@ -196,11 +197,16 @@ impl Source {
     /// A consumer's path carries another amount. Where there are several encodings or layers it
     /// alone gets another one of them, at once; else all share what there is, and the weakest
     /// decides, soon, what is sent, or the best, and the others get some of its frames.
-    pub(crate) fn on_estimate(self: &Arc<Self>, link: &Link, estimate: u64) {
-        if self.select_layer(link, estimate) {
+    pub(crate) fn on_estimate(self: &Arc<Self>, link: &Link, budget: Budget) {
+        self.on_start_bitrate(link, budget);
+        self.collect_estimates();
+    }
+
+    /// A consumer's path is assumed to carry another amount, which is its own affair.
+    pub(crate) fn on_start_bitrate(self: &Arc<Self>, link: &Link, budget: Budget) {
+        if self.select_layer(link, budget) {
             self.request_keyframe();
         }
-        self.collect_estimates();
     }
 
     fn collect_estimates(self: &Arc<Self>) {
@@ -251,7 +257,7 @@ impl Source {
         let fan_out = self.fan_out.load();
         let mut switches = false;
         for member in fan_out.members() {
-            switches |= member.link().choose(encodings, member.estimate());
+            switches |= member.link().choose(encodings, member.budget());
         }
         if switches {
             self.request_keyframe();
@@ -259,8 +265,8 @@ impl Source {
     }
 
     /// Chooses an encoding for one consumer; `true` when it is to change.
-    pub(crate) fn select_layer(&self, link: &Link, estimate: u64) -> bool {
-        link.choose(&self.demand.encodings(), estimate)
+    pub(crate) fn select_layer(&self, link: &Link, budget: Budget) -> bool {
+        link.choose(&self.demand.encodings(), budget)
     }
 
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none.

@@ -192,6 +192,7 @@ impl From<Upstream> for AbiUpstream {
                 u64::from(spatial) << 8 | u64::from(temporal),
             ),
             Upstream::Loss { fraction } => (5, u64::from(fraction.to_bits()), 0),
+            Upstream::StartBitrate { bits_per_second } => (6, bits_per_second, 0),
         };
         Self {
             code,
@@ -219,6 +220,9 @@ impl AbiUpstream {
             },
             5 => Upstream::Loss {
                 fraction: f32::from_bits(self.first as u32),
+            },
+            6 => Upstream::StartBitrate {
+                bits_per_second: self.first,
             },
             _ => return None,
         })
@@ -255,6 +259,9 @@ mod tests {
                 temporal: 3,
             },
             Upstream::Loss { fraction: 0.25 },
+            Upstream::StartBitrate {
+                bits_per_second: 300_000,
+            },
         ] {
             assert_eq!(AbiUpstream::from(message).message(), Some(message));
         }

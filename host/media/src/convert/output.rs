@@ -130,7 +130,7 @@ impl Downstream {
                 self.runner.set_estimate(bits_per_second);
             }
             Upstream::Loss { fraction } => self.runner.report_loss(fraction),
-            Upstream::LayerWish { .. } => {}
+            Upstream::LayerWish { .. } | Upstream::StartBitrate { .. } => {}
         }
     }
 }

@@ -103,7 +103,7 @@ impl Wiring {
         let consumer = sink.consumer();
         // Only a group is told which packets were left out on purpose.
         link.set_whole(!consumer.is_grouped());
-        source.select_layer(link, consumer.estimate());
+        source.select_layer(link, consumer.budget());
         let begins = link.activate();
         sink.set_feed(Some((source.clone(), link.clone())));
         let is_listed = link.feed() == Some(source.id()) && !self.anew;

@@ -303,7 +303,7 @@ impl SourceHandler for TrackSource {
                     link.set_viewers_limit(now, bits_per_second);
                 });
             }
-            Upstream::LayerWish { .. } | Upstream::Loss { .. } => {}
+            Upstream::LayerWish { .. } | Upstream::Loss { .. } | Upstream::StartBitrate { .. } => {}
         }
     }
 }
