@@ -137,18 +137,7 @@ impl Codec {
     /// which a decoder wants them: `sprop-parameter-sets` of H264 (RFC 6184 §8.1), `sprop-vps`,
     /// `sprop-sps` and `sprop-pps` of H265 (RFC 7798 §7.1). What is no base64 is left out.
     pub fn parameter_sets(&self) -> Vec<Vec<u8>> {
-        let names: &[&str] = if self.is("H264") {
-            &["sprop-parameter-sets"]
-        } else if self.is("H265") {
-            &["sprop-vps", "sprop-sps", "sprop-pps"]
-        } else {
-            &[]
-        };
-        let values = names.iter().filter_map(|name| self.parameters.get(name));
-        let sets = values.flat_map(|value| value.split(','));
-        sets.filter_map(|set| from_base64(set.trim()))
-            .filter(|set| !set.is_empty())
-            .collect()
+        parameter_sets(&self.name, &self.parameters)
     }
 
     /// Whether the encoding name is this one, ignoring case (RFC 4855 §3).
@@ -175,6 +164,23 @@ fn event_range(text: &str) -> Option<RangeInclusive<u8>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let range = first.trim().parse().ok()?..=last.trim().parse().ok()?;
     (!range.is_empty()).then_some(range)
+}
+
+/// The parameter sets of a codec with this name and these parameters.
+pub(crate) fn parameter_sets(name: &str, parameters: &FormatParameters) -> Vec<Vec<u8>> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    let names: &[&str] = if is("H264") {
+        &["sprop-parameter-sets"]
+    } else if is("H265") {
+        &["sprop-vps", "sprop-sps", "sprop-pps"]
+    } else {
+        &[]
+    };
+    let values = names.iter().filter_map(|name| parameters.get(name));
+    let sets = values.flat_map(|value| value.split(','));
+    sets.filter_map(|set| from_base64(set.trim()))
+        .filter(|set| !set.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

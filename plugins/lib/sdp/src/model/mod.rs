@@ -20,6 +20,7 @@ mod transport;
 mod transport_offer;
 
 pub use attribute::{Attribute, Direction, ExtMap, HeaderExtensionUri, extension_uri};
+pub(crate) use codec::parameter_sets;
 pub use codec::{Codec, FormatParameters};
 pub use crypto::{Crypto, CryptoError, CryptoSuite, InlineKey, MasterKeyIdentifier};
 pub use feedback::RtcpFeedback;

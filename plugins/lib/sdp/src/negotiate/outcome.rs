@@ -196,6 +196,12 @@ impl NegotiatedCodec {
     pub fn allows(&self, feedback: &RtcpFeedback) -> bool {
         self.feedback.contains(feedback)
     }
+
+    /// The parameter sets that the peer's description has, as
+    /// [`Codec::parameter_sets`](crate::Codec::parameter_sets).
+    pub fn parameter_sets(&self) -> Vec<Vec<u8>> {
+        crate::model::parameter_sets(&self.name, &self.parameters)
+    }
 }
 
 /// A stream that the peer announces with `a=ssrc`.
