@@ -25,6 +25,8 @@ const TRANSPORT_SEQUENCE_ID: u8 = 5;
 const SOUND_SSRC: u32 = 1000;
 pub(crate) const VIDEO_SSRC: u32 = 1001;
 const RTX_SSRC: u32 = 1002;
+/// Of both streams.
+pub(crate) const FIRST_TIMESTAMP: u32 = u32::MAX - VIDEO_CLOCK_RATE;
 const VIEWER_SSRC: u32 = 2000;
 /// A thread that waits for a session's timer wakes up a little late: no timer is due again at once.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
@@ -297,7 +299,7 @@ fn sender(kind: MediaKind) -> SenderConfig {
         // Those are chosen at random in a server; here they are such that the first wrap-around of both is
         // part of every run.
         sequence: 32_000,
-        timestamp: u32::MAX - VIDEO_CLOCK_RATE,
+        timestamp: FIRST_TIMESTAMP,
         epoch: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         retransmissions: format.rtx_payload_type.map(|_| Retransmissions {
             ssrc: RTX_SSRC,

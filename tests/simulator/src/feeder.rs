@@ -24,6 +24,8 @@ pub(crate) struct Wishes {
     pub(crate) keyframe: bool,
     /// Bit/s that the path carries for video.
     pub(crate) limit: u64,
+    /// The same as it is assumed before anything has shown a limit.
+    pub(crate) start: u64,
     /// Bit/s of the next better encoding.
     pub(crate) next_bitrate: Option<u64>,
     history: VecDeque<Packet>,
@@ -35,6 +37,7 @@ impl Default for Feeder {
             accepted: false,
             keyframe: false,
             limit: u64::MAX,
+            start: u64::MAX,
             next_bitrate: None,
             history: VecDeque::new(),
         }))
@@ -70,6 +73,7 @@ impl Feed for Feeder {
             Upstream::BandwidthEstimate { bits_per_second } => {
                 self.wishes().limit = bits_per_second;
             }
+            Upstream::StartBitrate { bits_per_second } => self.wishes().start = bits_per_second,
             _ => {}
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct FramePart {
 }
 
 /// Bytes that a payload of video has at least.
-pub(crate) const LEAST_VIDEO: usize = 16;
+pub(crate) const LEAST_VIDEO: usize = 19;
 
 impl FramePart {
     /// A payload of VP8 of so many bytes.
@@ -26,7 +26,9 @@ impl FramePart {
         let mut payload = Vec::with_capacity(length.max(LEAST_VIDEO));
         // RFC 7741 §4.2: the descriptor has the S bit where the first partition begins. Then, §4.3, the P
         // bit of the frame's first byte, the inverse of whether it is a keyframe.
-        payload.push(if first { 0x10 } else { 0 });
+        // X and I: an id of 15 bits, as browsers write it.
+        let [.., high, low] = self.frame.to_be_bytes();
+        payload.extend_from_slice(&[if first { 0x90 } else { 0x80 }, 0x80, 0x80 | high, low]);
         payload.push(u8::from(!self.keyframe));
         payload.extend_from_slice(&self.frame.to_be_bytes());
         payload.extend_from_slice(&self.parts.to_be_bytes());
@@ -37,7 +39,7 @@ impl FramePart {
 
     /// Reads what [`payload`](Self::payload) wrote.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
-        let (front, rest) = payload.split_first_chunk::<2>()?;
+        let (front, rest) = payload.split_first_chunk::<5>()?;
         let (frame, rest) = rest.split_first_chunk()?;
         let (parts, rest) = rest.split_first_chunk()?;
         let captured = rest.first_chunk()?;

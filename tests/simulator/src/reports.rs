@@ -1,6 +1,6 @@
 //! RTCP on its way: told apart from media, and falsified where a scenario says so.
 
-use crate::{scenario::WrongReports, source::VIDEO_CLOCK_RATE};
+use crate::{end::FIRST_TIMESTAMP, scenario::WrongReports, source::VIDEO_CLOCK_RATE};
 
 /// The packet type of sender reports (RFC 3550 §12.1).
 const SENDER_REPORT: u8 = 200;
@@ -10,6 +10,9 @@ const NTP: usize = 8;
 const RTP: usize = 16;
 /// How much later than they are pictures are said to be.
 const OFF: u32 = 2 * VIDEO_CLOCK_RATE;
+
+/// Of a second, in units of an NTP timestamp's fraction.
+const SEVEN_TENTHS: u32 = 3_006_477_107;
 
 /// Whether a datagram is RTCP (RFC 5761 §4).
 pub(crate) fn is_rtcp(datagram: &[u8]) -> bool {
@@ -51,6 +54,26 @@ fn falsify_report(report: &mut [u8], wrong: WrongReports, video: u32) {
             write(report, NTP, 0);
             write(report, NTP + 4, 0);
         }
+        WrongReports::WallClockStands => {
+            write(report, NTP, 3_900_000_000);
+            write(report, NTP + 4, 0);
+        }
+        WrongReports::WallClockJumps => {
+            if let (Some(seconds), Some(fraction)) = (read(report, NTP), read(report, NTP + 4))
+                && seconds % 16 >= 8
+            {
+                let (fraction, carries) = fraction.overflowing_add(SEVEN_TENTHS);
+                write(report, NTP, seconds + 1 + u32::from(carries));
+                write(report, NTP + 4, fraction);
+            }
+        }
+        WrongReports::DoubleSpeed => {
+            if let Some(timestamp) = read(report, RTP) {
+                let passed = timestamp.wrapping_sub(FIRST_TIMESTAMP);
+                write(report, RTP, timestamp.wrapping_add(passed));
+            }
+        }
+        WrongReports::NoTimestamp => write(report, RTP, 0),
     }
 }
 

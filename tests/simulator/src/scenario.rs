@@ -64,6 +64,14 @@ pub enum WrongReports {
     VideoIsOff,
     /// The wall clock in them is zero, as devices without one have it.
     NoWallClock,
+    /// It stands still.
+    WallClockStands,
+    /// It is set forth by 1.7 s every 16 s, and back 8 s later.
+    WallClockJumps,
+    /// Timestamps go twice as fast as those of the media, as GStreamer 1.22's `webrtcbin` has them.
+    DoubleSpeed,
+    /// Timestamps are 0.
+    NoTimestamp,
 }
 
 /// One call: a server that sends sound and video to a viewer, which answers as a browser does.

@@ -217,6 +217,11 @@ fn servers_own() -> Vec<Scenario> {
     };
     vec![
         with_flow("weak-joiner", 300, |flow| flow.video = simulcast),
+        with_flow("weak-joiner-400", 400, |flow| flow.video = simulcast),
+        with_flow("simulcast-700", 700, |flow| flow.video = simulcast),
+        with_flow("simulcast-more-than-needed", 4000, |flow| {
+            flow.video = simulcast;
+        }),
         Scenario {
             rates: [vec![(0, 2500), (20, 700), (40, 2500)], Vec::new()],
             ..with_flow("simulcast-variable-capacity", 0, |flow| {
@@ -234,13 +239,24 @@ fn servers_own() -> Vec<Scenario> {
         }),
         with_flow("clock-drift-fast", 1000, |flow| flow.drift = 200),
         with_flow("clock-drift-slow", 1000, |flow| flow.drift = -200),
-        with_flow("wrong-reports-video-off", 1000, |flow| {
-            flow.wrong_reports = Some(WrongReports::VideoIsOff);
-        }),
-        with_flow("wrong-reports-no-wall-clock", 1000, |flow| {
-            flow.wrong_reports = Some(WrongReports::NoWallClock);
-        }),
     ]
+    .into_iter()
+    .chain(wrong_reports())
+    .collect()
+}
+
+/// Sender reports that say what is not so.
+fn wrong_reports() -> impl Iterator<Item = Scenario> {
+    [
+        ("wrong-reports-video-off", WrongReports::VideoIsOff),
+        ("wrong-reports-no-wall-clock", WrongReports::NoWallClock),
+        ("wrong-reports-clock-stands", WrongReports::WallClockStands),
+        ("wrong-reports-clock-jumps", WrongReports::WallClockJumps),
+        ("wrong-reports-double-speed", WrongReports::DoubleSpeed),
+        ("wrong-reports-no-timestamp", WrongReports::NoTimestamp),
+    ]
+    .into_iter()
+    .map(|(name, wrong)| with_flow(name, 1000, |flow| flow.wrong_reports = Some(wrong)))
 }
 
 #[cfg(test)]

@@ -150,8 +150,6 @@ impl Camera {
         chance: Chance,
         start: Duration,
     ) -> Self {
-        // As the server begins: with the best, because nothing has shown a limit.
-        let encoding = video.encodings().len().saturating_sub(1);
         Self {
             feeder,
             video,
@@ -160,7 +158,7 @@ impl Camera {
             next: start,
             frames: 0,
             latest_keyframe: None,
-            encoding,
+            encoding: 0,
             sequences: [0; 4],
             paused: false,
         }
@@ -200,6 +198,10 @@ impl Camera {
             return limit.clamp(least, most);
         }
         let encodings = self.video.encodings_at(now.as_secs());
+        let limit = match limit {
+            u64::MAX => self.feeder.wishes().start,
+            limit => limit,
+        };
         let choice = choose(&encodings, limit, self.encoding);
         let mut wishes = self.feeder.wishes();
         wishes.next_bitrate = encodings.get(choice + 1).copied();

@@ -8,8 +8,12 @@ use rivero_rtp::{
     sequence::{SequenceExtender, low_bits},
 };
 
-/// Packets that are remembered: 1 s at about 10 Mbit/s.
+/// Packets that are remembered at first: 1 s at about 10 Mbit/s…
 const LENGTH: u64 = 1024;
+/// …and at most: as long at 160 Mbit/s.
+const LONGEST: u64 = 16_384;
+/// What was sent in this time is not forgotten: feedback takes a round trip, and what it waits for.
+const HORIZON: u64 = 1_000_000;
 /// The reference time has 24 bits of 64 ms.
 const REFERENCE_CYCLE: u32 = 1 << 24;
 /// IP and UDP headers, which the path carries as well.
@@ -26,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) length: usize,
     /// The probe that it was part of, 0 for none.
     pub(crate) cluster: u8,
+    /// It was reported lost before.
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +42,7 @@ struct Sent {
     at: u64,
     length: u16,
     cluster: u8,
+    reported_lost: bool,
 }
 
 /// The latest packets of a transport.
@@ -44,6 +51,8 @@ pub(crate) struct SentHistory {
     ring: Vec<Sent>,
     /// The number of the latest packet. Begins above 0, so that a free place is none.
     latest: u64,
+    /// The highest number that was reported, 0 before the first.
+    reported: u64,
     references: Reference,
 }
 
@@ -53,6 +62,7 @@ impl SentHistory {
             origin,
             ring: Vec::new(),
             latest: LENGTH,
+            reported: 0,
             references: Reference::default(),
         }
     }
@@ -75,7 +85,9 @@ impl SentHistory {
             at: since.as_secs() * 1_000_000 + u64::from(since.subsec_micros()),
             length: u16::try_from(length + OVERHEAD).unwrap_or(u16::MAX),
             cluster,
+            reported_lost: false,
         };
+        self.grow(sent.at);
         if let Some(place) = self.place(self.latest) {
             *place = sent;
         }
@@ -89,7 +101,27 @@ impl SentHistory {
     }
 
     fn place(&mut self, number: u64) -> Option<&mut Sent> {
-        self.ring.get_mut(usize::try_from(number % LENGTH).ok()?)
+        let length = u64::try_from(self.ring.len()).ok()?;
+        let place = number.checked_rem(length)?;
+        self.ring.get_mut(usize::try_from(place).ok()?)
+    }
+
+    /// Makes room for the latest number where it would take the place of a packet that the peer may still
+    /// report, sent `now` or little before.
+    fn grow(&mut self, now: u64) {
+        let number = self.latest;
+        let length = self.ring.len();
+        let is_young = |sent: &mut Sent| sent.number != 0 && now.saturating_sub(sent.at) < HORIZON;
+        let is_full = u64::try_from(length).is_ok_and(|length| length >= LONGEST);
+        if is_full || !self.place(number).is_some_and(is_young) {
+            return;
+        }
+        let former = std::mem::replace(&mut self.ring, vec![Sent::default(); length * 2]);
+        for sent in former {
+            if let Some(place) = self.place(sent.number).filter(|_| sent.number != 0) {
+                *place = sent;
+            }
+        }
     }
 
     /// The latest number with these low bits.
@@ -100,8 +132,16 @@ impl SentHistory {
     }
 
     /// Adds to `reports` what the peer says, in the order of sending. Each packet is reported as
-    /// arrived at most once; one that was reported lost may have come late.
-    pub(crate) fn reported(&mut self, feedback: &TransportFeedback<'_>, reports: &mut Vec<Report>) {
+    /// arrived at most once, and as lost at most once, however often the peer's reports overlap; one that
+    /// was reported lost may have come late.
+    ///
+    /// `false` where feedback before this was lost: there are packets between that nothing is known of.
+    pub(crate) fn reported(
+        &mut self,
+        feedback: &TransportFeedback<'_>,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        let (mut follows, mut is_first) = (true, true);
         let mut at = self.references.extend(feedback.reference_time);
         for (number, delta) in feedback.statuses() {
             let arrival = delta.map(|delta| {
@@ -109,19 +149,30 @@ impl SentHistory {
                 Duration::from_micros(u64::try_from(at).unwrap_or(0))
             });
             let number = self.extended(number);
+            if std::mem::take(&mut is_first) {
+                follows = self.reported == 0 || number <= self.reported + 1;
+            }
+            self.reported = self.reported.max(number.min(self.latest));
             let Some(sent) = self.place(number).filter(|sent| sent.number == number) else {
                 continue;
             };
+            if arrival.is_none() && sent.reported_lost {
+                continue;
+            }
             reports.push(Report {
                 sent: Duration::from_micros(sent.at),
                 arrival,
                 length: usize::from(sent.length),
                 cluster: sent.cluster,
+                again: sent.reported_lost,
             });
             if arrival.is_some() {
                 *sent = Sent::default();
+            } else {
+                sent.reported_lost = true;
             }
         }
+        follows
     }
 }
 
@@ -246,5 +297,56 @@ mod tests {
         arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
         assert!(!compound.is_empty());
         assert!(reports(&mut history, compound.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn a_fast_path_is_remembered_for_as_long_as_a_slow_one() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let mut arrivals = TransportArrivals::new(origin);
+        // 5,000 packets in a second, of which the peer tells half a second later.
+        let number = history.next_number();
+        history.sent(origin, 1000, 0);
+        arrivals.received(origin, number);
+        for n in 1..2500u64 {
+            history.next_number();
+            history.sent(origin + Duration::from_micros(200 * n), 1000, 0);
+        }
+        let mut compound = CompoundBuilder::default();
+        arrivals.report(origin + Duration::from_millis(500), 1, 2, &mut compound);
+        assert_eq!(reports(&mut history, compound.as_bytes()).len(), 1);
+        for n in 0..100_000u64 {
+            history.next_number();
+            history.sent(origin + Duration::from_micros(n), 1000, 0);
+        }
+        assert_eq!(history.ring.len() as u64, LONGEST);
+    }
+
+    #[test]
+    fn a_loss_is_told_once_however_often_it_is_reported() {
+        let origin = Instant::now();
+        let mut history = SentHistory::new(origin);
+        let numbers = [(); 3].map(|()| {
+            let number = history.next_number();
+            history.sent(origin, 1000, 0);
+            number
+        });
+        let told = |history: &mut SentHistory, received: &[u16]| {
+            let mut arrivals = TransportArrivals::new(origin);
+            received
+                .iter()
+                .for_each(|number| arrivals.received(origin, *number));
+            let mut compound = CompoundBuilder::default();
+            arrivals.report(origin + Duration::from_secs(1), 1, 2, &mut compound);
+            let reports = reports(history, compound.as_bytes());
+            let told = reports.iter().map(|one| (one.arrival.is_some(), one.again));
+            told.collect::<Vec<_>>()
+        };
+        let [first, second, third] = numbers;
+        let (arrived, lost) = ((true, false), (false, false));
+        let once = told(&mut history, &[first, third]);
+        assert_eq!(once, [arrived, lost, arrived]);
+        assert!(told(&mut history, &[first, third]).is_empty());
+        assert_eq!(told(&mut history, &[second]), [(true, true)]);
     }
 }

@@ -10,6 +10,7 @@
 //! - [`rate`]: the estimate that follows from these, and from losses.
 //! - [`probe`]: short faster bursts that find out whether the path carries more.
 //! - [`pacer`]: bursts are spread where the path has shown a limit.
+//! - [`start`]: what is assumed before anything has shown a limit.
 //! - [`budget`]: how much may be retransmitted.
 //! - [`receiver`]: what is made of the estimates of peers without such feedback.
 //!
@@ -23,6 +24,7 @@ mod probe;
 mod queue;
 mod rate;
 mod receiver;
+mod start;
 #[cfg(test)]
 mod tests;
 mod throughput;

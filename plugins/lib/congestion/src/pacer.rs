@@ -142,6 +142,31 @@ impl<T> Pacer<T> {
         }
     }
 
+    /// The estimate that leads to this pace, bit/s.
+    #[must_use]
+    pub fn estimate_for(pace: u64) -> u64 {
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let estimate = (pace as f64 / FACTOR) as u64;
+        estimate
+    }
+
+    /// How long the first packet has waited.
+    #[must_use]
+    pub fn waited(&self, now: Instant) -> Duration {
+        let first = self.queue.front().map(|(at, ..)| *at);
+        first.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.repairs.is_empty()
+    }
+
     fn estimate(&self) -> f64 {
         self.pace / FACTOR
     }

@@ -31,6 +31,15 @@ const MOST: Duration = Duration::from_secs(3);
 /// Until the peer's report about a probe, at most.
 const PATIENCE: Duration = Duration::from_millis(1000);
 
+/// What probes showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Bit/s.
+    pub(crate) rate: u64,
+    /// As much as was tried: the path may carry more.
+    pub(crate) is_all: bool,
+}
+
 /// Runs probes one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Prober {
@@ -176,26 +185,29 @@ impl Prober {
     }
 
     /// The rate that probes showed, once enough has arrived of what an estimate is to follow.
-    pub(crate) fn result(&mut self, now: Instant, estimate: u64) -> Option<u64> {
-        let found = self.latest_result()?;
+    pub(crate) fn result(&mut self, now: Instant, estimate: u64) -> Option<Found> {
+        let Found { rate, is_all } = self.latest_result()?;
         #[allow(clippy::cast_precision_loss)]
-        let is_surprise = found as f64 > estimate as f64 * SURPRISE;
+        let is_surprise = rate as f64 > estimate as f64 * SURPRISE;
         let former = self
             .surprise
             .take()
             .filter(|(at, _)| is_surprise && now.saturating_duration_since(*at) < CONFIRMATION);
         match former {
-            Some((_, former)) => Some(found.min(former)),
+            Some((_, former)) => Some(Found {
+                rate: rate.min(former),
+                is_all,
+            }),
             None if is_surprise => {
-                self.surprise = Some((now, found));
+                self.surprise = Some((now, rate));
                 self.next = Some(now);
                 None
             }
-            None => Some(found),
+            None => Some(Found { rate, is_all }),
         }
     }
 
-    fn latest_result(&mut self) -> Option<u64> {
+    fn latest_result(&mut self) -> Option<Found> {
         if self.running.is_some() {
             return None;
         }
@@ -209,14 +221,14 @@ impl Prober {
         self.awaited = None;
         // `until` is one patience after the beginning.
         let begin = until.checked_sub(PATIENCE).unwrap_or(until);
-        match found {
-            Some(found) if found * 10 >= wanted * 9 => {
-                self.pause = None;
-                self.next = Some(begin + AFTER_SUCCESS);
-            }
-            _ => self.failed(begin),
+        let is_all = found.is_some_and(|found| found * 10 >= wanted * 9);
+        if is_all {
+            self.pause = None;
+            self.next = Some(begin + AFTER_SUCCESS);
+        } else {
+            self.failed(begin);
         }
-        found
+        found.map(|rate| Found { rate, is_all })
     }
 
     fn failed(&mut self, now: Instant) {
@@ -273,12 +285,13 @@ mod tests {
                 arrival: None,
                 length: BYTES,
                 cluster: *cluster,
+                again: false,
             };
             prober.arrived(&report, Duration::from_secs(1) + apart * number);
         }
         assert!(packets.len() >= 5);
         *now += Duration::from_millis(200);
-        prober.result(*now, estimate)
+        prober.result(*now, estimate).map(|found| found.rate)
     }
 
     #[test]

@@ -40,6 +40,10 @@ const CAPACITY_WEIGHT: f64 = 0.05;
 const NEAR_GROWTH: f64 = 0.04;
 /// Bits of a packet, by which the estimate grows each response time near the capacity.
 const PACKET: f64 = 9_600.0;
+/// How long it is remembered what a path carried before it became narrow…
+const PEAK_TIME: Duration = Duration::from_secs(60);
+/// …and from which share of that on the estimate grows back by itself, soon enough.
+const FALLEN: f64 = 0.7;
 /// What reacting takes besides the round trip.
 const REACTION: Duration = Duration::from_millis(100);
 
@@ -62,6 +66,8 @@ pub(crate) struct RateControl {
     drained: Option<f64>,
     round_trip: Duration,
     ceiling: Ceiling,
+    /// The most that arrived of late, and when.
+    peak: Option<(Instant, f64)>,
 }
 
 /// What limits the growth of an estimate.
@@ -86,6 +92,7 @@ impl Default for RateControl {
             drained: None,
             round_trip: Duration::from_millis(100),
             ceiling: Ceiling::Arriving,
+            peak: None,
         }
     }
 }
@@ -240,6 +247,26 @@ impl RateControl {
         }
     }
 
+    /// So many bit/s arrive, on average.
+    pub(crate) fn on_arriving(&mut self, now: Instant, bits_per_second: u64) {
+        let arriving = float(bits_per_second);
+        let is_past = |(at, most): (Instant, f64)| {
+            arriving >= most || now.saturating_duration_since(at) > PEAK_TIME
+        };
+        if self.peak.is_none_or(is_past) {
+            self.peak = Some((now, arriving));
+        }
+    }
+
+    /// Bit/s that arrived not long ago, where the estimate has fallen far below.
+    pub(crate) fn formerly_carried(&self, now: Instant) -> Option<u64> {
+        let (at, most) = self.peak?;
+        let is_recent = now.saturating_duration_since(at) <= PEAK_TIME;
+        let has_fallen = self.estimate? < most * FALLEN;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        (is_recent && has_fallen).then_some(most as u64)
+    }
+
     pub(crate) fn set_ceiling(&mut self, ceiling: Ceiling) {
         self.ceiling = ceiling;
     }
@@ -251,6 +278,15 @@ impl RateControl {
             self.estimate = Some(found);
             self.capacity = Capacity::default();
             self.last_update = Some(now);
+        }
+    }
+
+    /// Nothing had shown a limit, and something has.
+    pub(crate) fn begin(&mut self, now: Instant, bits_per_second: u64) {
+        if self.estimate.is_none() {
+            self.estimate = Some(float(bits_per_second).max(FLOOR));
+            self.last_update = Some(now);
+            self.last_decrease = Some(now);
         }
     }
 

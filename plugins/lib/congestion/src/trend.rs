@@ -7,6 +7,9 @@ use super::rate::Usage;
 
 /// Packets sent within this time form a group.
 const BURST: Duration = Duration::from_millis(5);
+/// What waited for the radio and then came at once belongs to the group, but arrived within this time of its
+/// first packet: a queue that drains in small steps would else be one group, and never be measured.
+const LONGEST_GROUP: Duration = Duration::from_millis(100);
 /// Group delays that the line is laid through.
 const WINDOW: usize = 20;
 /// Of the former value, in smoothing the delay.
@@ -33,6 +36,7 @@ const MAX_PAUSE: f64 = 3000.0;
 struct Group {
     first_sent: Duration,
     last_sent: Duration,
+    first_arrival: Duration,
     last_arrival: Duration,
 }
 
@@ -99,6 +103,7 @@ impl Trend {
         let together = sent - group.first_sent <= BURST;
         // What waited for the radio comes at once.
         let waited = arrival <= group.last_arrival + BURST
+            && arrival < group.first_arrival + LONGEST_GROUP
             && millis(arrival) - millis(group.last_arrival)
                 < millis(sent) - millis(group.last_sent)
             && arrival >= group.last_arrival;
@@ -119,6 +124,7 @@ impl Trend {
         self.group = Some(Group {
             first_sent: sent,
             last_sent: sent,
+            first_arrival: arrival,
             last_arrival: arrival,
         });
     }

@@ -1,194 +1,118 @@
 //! Picture numbers of one continuous outgoing stream (RFC 7741 §4.2, RFC 9628 §4.2).
 //!
 //! Decoders order VP8 and VP9 frames by the picture id, and tell by the number of the last base
-//! layer frame whether one is missing. Both have to go on where the source changes, and picture
-//! ids have to close up where frames of upper temporal layers are left out.
+//! layer frame whether one is missing. What senders write there cannot be relied on: ids of 7 bits
+//! that go round every four seconds, one id for all pictures, none at all, ids that begin anew, and
+//! all of these after a switch from another source. Receivers take all ids of a stream for ids of 15 bits
+//! that count pictures, and stop where they do not. So each picture gets our own number of 15 bits,
+//! one after the other; what the sender wrote is only looked at where packets are missing, to see how
+//! many pictures those were.
+
+mod fields;
 
 use std::collections::VecDeque;
 
-use crate::{codec::VideoCodec, sequence::SequenceExtender};
+use crate::codec::VideoCodec;
+use fields::{Fields, Picture};
 
-/// Bytes at the front of a payload that may be replaced.
-pub const MAX_FRONT: usize = 8;
-/// Left-out pictures that late packets are placed by.
-const REMEMBERED_SKIPS: usize = 1024;
+pub use fields::Front;
 
-/// Where a payload descriptor has its numbers.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fields {
-    picture: Option<Picture>,
-    /// Offset and value of TL0PICIDX.
-    base_index: Option<(usize, u8)>,
-}
+/// Frames that late packets and retransmissions are placed by: 2 s at 60 a second.
+const REMEMBERED: usize = 128;
+/// Numbers have 15 bits.
+const MASK: u16 = 0x7fff;
 
+/// A frame of the present source.
 #[derive(Debug, Clone, Copy)]
-struct Picture {
-    offset: usize,
-    /// 15 bits rather than 7.
-    wide: bool,
-    id: u16,
+struct Frame {
+    /// Of the source: what tells frames apart.
+    timestamp: u32,
+    /// The highest sequence number of its packets, as far as they have come.
+    last: u16,
+    /// The source's own id.
+    id: Option<Picture>,
+    /// The outgoing number; of one that was left out that of the one before.
+    number: u16,
+    left_out: bool,
 }
 
-impl Picture {
-    #[inline]
-    fn at(payload: &[u8], offset: usize) -> Option<Self> {
-        let first = *payload.get(offset)?;
-        let wide = first & 0x80 != 0;
-        let id = if wide {
-            u16::from(first & 0x7f) << 8 | u16::from(*payload.get(offset + 1)?)
-        } else {
-            u16::from(first)
-        };
-        Some(Self { offset, wide, id })
-    }
-
-    fn len(self) -> usize {
-        1 + usize::from(self.wide)
+impl Frame {
+    /// The number of the next frame, at the least.
+    fn next_number(&self) -> u16 {
+        self.number.wrapping_add(1) & MASK
     }
 }
 
-impl Fields {
-    #[inline]
-    fn of(codec: VideoCodec, payload: &[u8]) -> Option<Self> {
-        match codec {
-            VideoCodec::Vp8 => Self::of_vp8(payload),
-            VideoCodec::Vp9 => Self::of_vp9(payload),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn of_vp8(payload: &[u8]) -> Option<Self> {
-        let [first, flags, ..] = *payload else {
-            return None;
-        };
-        if first & 0x80 == 0 {
-            return Some(Self::default());
-        }
-        let picture = match flags & 0x80 {
-            0 => None,
-            _ => Some(Picture::at(payload, 2)?),
-        };
-        let offset = 2 + picture.map_or(0, Picture::len);
-        let base_index = match flags & 0x40 {
-            0 => None,
-            _ => Some((offset, *payload.get(offset)?)),
-        };
-        Some(Self {
-            picture,
-            base_index,
-        })
-    }
-
-    #[inline]
-    fn of_vp9(payload: &[u8]) -> Option<Self> {
-        let flags = *payload.first()?;
-        let picture = match flags & 0x80 {
-            0 => None,
-            _ => Some(Picture::at(payload, 1)?),
-        };
-        // The layers' byte is followed by the index, but for flexible mode.
-        let offset = 2 + picture.map_or(0, Picture::len);
-        let base_index = match flags & 0x30 {
-            0x20 => Some((offset, *payload.get(offset)?)),
-            _ => None,
-        };
-        Some(Self {
-            picture,
-            base_index,
-        })
-    }
+/// The numbers of a packet that a picture's number depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketNumbers {
+    /// Any name of the source that stays the same.
+    pub source: u64,
+    /// The source's sequence number.
+    pub sequence: u16,
+    /// The source's timestamp.
+    pub timestamp: u32,
 }
 
 /// Rewrites picture ids and base layer indices so that a decoder sees one stream.
 #[derive(Debug, Clone, Default)]
 pub struct PictureNumbers {
     source: Option<u64>,
-    /// Whether the present source has ids of 15 bits.
-    wide: Option<bool>,
-    input: SequenceExtender,
-    /// Outgoing id minus incoming, for pictures newer than all before.
-    offset: u16,
-    base_offset: u8,
-    /// Pictures that were left out, oldest first.
-    skips: VecDeque<u64>,
+    /// The latest frames of the source, in the order of their packets.
+    frames: VecDeque<Frame>,
+    /// Timestamp units between two frames of which nothing was missing, 0 before that is known.
+    interval: u32,
     /// The newest outgoing numbers.
     latest: Option<u16>,
     latest_base: Option<u8>,
-    begins: bool,
+    /// Outgoing index of the base layer minus incoming.
+    base_offset: u8,
 }
 
 impl PictureNumbers {
-    /// Rewrites the descriptor at the front of `payload`, which comes from `source` (any name of
-    /// it that stays the same). The first *n* bytes are to be replaced by those of `front`, 0 when
-    /// nothing changes. `None` for a packet of a picture that has no number: it was left out
-    /// before, or is too old to tell.
+    /// Gives what the descriptor at the front of `payload` is to be replaced by. `None` for a packet of
+    /// a picture that has no number: it was left out before, or is too old to tell.
     #[inline]
     pub fn rewrite(
         &mut self,
-        source: u64,
+        numbers: PacketNumbers,
         codec: VideoCodec,
         payload: &[u8],
-        front: &mut [u8; MAX_FRONT],
-    ) -> Option<usize> {
+    ) -> Option<Front> {
         let Some(fields) = Fields::of(codec, payload) else {
-            return Some(0);
+            return Some(Front::default());
         };
-        if self.source != Some(source) {
-            self.switch(source);
+        let frame = self.frame_of(numbers, fields, false)?;
+        if frame.left_out {
+            return None;
         }
-        if std::mem::take(&mut self.begins) {
-            self.begin(fields);
-        }
-        if let Some(number) = self.number(fields.picture) {
-            let is_newest = self.input.highest().is_none_or(|highest| number > highest);
-            if is_newest {
-                self.input.extend(shifted(fields.picture));
-                self.latest = fields.picture.map(|p| p.id.wrapping_add(self.offset));
-                self.latest_base = fields
-                    .base_index
-                    .map(|b| b.1.wrapping_add(self.base_offset));
-            }
-        }
-        self.replace(fields, payload, front)
+        fields.front(payload, frame.number, self.base_offset)
     }
 
     /// The same for a packet that is sent again, of the present source.
+    #[must_use]
     pub fn rewrite_again(
         &self,
+        timestamp: u32,
         codec: VideoCodec,
         payload: &[u8],
-        front: &mut [u8; MAX_FRONT],
-    ) -> Option<usize> {
-        match Fields::of(codec, payload) {
-            Some(fields) => self.replace(fields, payload, front),
-            None => Some(0),
-        }
+    ) -> Option<Front> {
+        let Some(fields) = Fields::of(codec, payload) else {
+            return Some(Front::default());
+        };
+        let mut frames = self.frames.iter().rev();
+        let frame = frames.find(|frame| frame.timestamp == timestamp && !frame.left_out)?;
+        fields.front(payload, frame.number, self.base_offset)
     }
 
     /// A packet of the present source is left out on purpose. If it is the first one of its
     /// picture, later pictures move up.
-    pub fn skipped(&mut self, source: u64, codec: VideoCodec, payload: &[u8]) {
-        let fields = Fields::of(codec, payload);
-        let (Some(fields), true) = (fields, self.source == Some(source) && !self.begins) else {
-            return;
-        };
-        let Some(number) = self.number(fields.picture) else {
-            return;
-        };
-        if self
-            .input
-            .highest()
-            .is_some_and(|highest| number <= highest)
+    pub fn skipped(&mut self, numbers: PacketNumbers, codec: VideoCodec, payload: &[u8]) {
+        if self.source == Some(numbers.source)
+            && let Some(fields) = Fields::of(codec, payload)
         {
-            return;
+            self.frame_of(numbers, fields, true);
         }
-        self.input.extend(shifted(fields.picture));
-        self.offset = self.offset.wrapping_sub(1);
-        if self.skips.len() >= REMEMBERED_SKIPS {
-            self.skips.pop_front();
-        }
-        self.skips.push_back(number);
     }
 
     /// Whatever comes next is a new source.
@@ -196,209 +120,144 @@ impl PictureNumbers {
         self.source = None;
     }
 
-    fn switch(&mut self, source: u64) {
-        self.source = Some(source);
-        self.begins = true;
-        self.input = SequenceExtender::default();
-        self.skips.clear();
-    }
-
-    /// The first packet of a source: its numbers follow the latest ones.
-    fn begin(&mut self, fields: Fields) {
-        self.wide = fields.picture.map(|picture| picture.wide);
-        if let (Some(latest), Some(picture)) = (self.latest, fields.picture) {
-            self.offset = latest.wrapping_add(1).wrapping_sub(picture.id);
-        }
-        if let (Some(latest), Some((_, index))) = (self.latest_base, fields.base_index) {
-            self.base_offset = latest.wrapping_add(1).wrapping_sub(index);
-        }
-    }
-
-    /// The extended number of a picture; `None` for one without, or of another width than the
-    /// first one had.
+    /// The frame of a packet, which may begin with it.
     #[inline]
-    fn number(&self, picture: Option<Picture>) -> Option<u64> {
-        let wide = picture?.wide;
-        (self.wide == Some(wide)).then(|| self.input.peek(shifted(picture)))
-    }
-
-    #[inline]
-    fn replace(
-        &self,
+    fn frame_of(
+        &mut self,
+        numbers: PacketNumbers,
         fields: Fields,
-        payload: &[u8],
-        front: &mut [u8; MAX_FRONT],
-    ) -> Option<usize> {
-        if self.offset == 0 && self.base_offset == 0 && self.skips.is_empty() {
-            return Some(0);
-        }
-        let length = payload.len().min(MAX_FRONT);
-        let (copied, original) = (front.get_mut(..length)?, payload.get(..length)?);
-        copied.copy_from_slice(original);
-        if let (Some(number), Some(picture)) = (self.number(fields.picture), fields.picture) {
-            let id = picture.id.wrapping_add(self.offset_of(number)?);
-            let [high, low] = id.to_be_bytes();
-            if picture.wide {
-                *front.get_mut(picture.offset)? = 0x80 | high;
-                *front.get_mut(picture.offset + 1)? = low;
-            } else {
-                *front.get_mut(picture.offset)? = low & 0x7f;
+        left_out: bool,
+    ) -> Option<Frame> {
+        if self.source == Some(numbers.source)
+            && let Some(newest) = self.frames.back_mut()
+        {
+            let ahead = numbers.sequence.wrapping_sub(newest.last).cast_signed();
+            if newest.timestamp == numbers.timestamp {
+                if ahead > 0 {
+                    newest.last = numbers.sequence;
+                }
+                return Some(*newest);
+            }
+            if ahead <= 0 {
+                return self.late_frame(numbers, fields, left_out);
             }
         }
-        if let Some((offset, index)) = fields.base_index {
-            *front.get_mut(offset)? = index.wrapping_add(self.base_offset);
-        }
-        Some(length)
+        Some(self.begin_frame(numbers, fields, left_out))
     }
 
-    /// The offset that was valid when the picture was due.
-    fn offset_of(&self, number: u64) -> Option<u16> {
-        if self.skips.back().is_none_or(|newest| number > *newest) {
-            return Some(self.offset);
+    /// A frame that is newer than all before.
+    fn begin_frame(&mut self, numbers: PacketNumbers, fields: Fields, left_out: bool) -> Frame {
+        let is_switch = self.source.replace(numbers.source) != Some(numbers.source);
+        if is_switch {
+            self.frames.clear();
+            self.interval = 0;
+            if let (Some(latest), Some(index)) = (self.latest_base, fields.base_index()) {
+                self.base_offset = latest.wrapping_add(1).wrapping_sub(index);
+            }
         }
-        let forgotten = self.skips.len() == REMEMBERED_SKIPS
-            && self.skips.front().is_some_and(|oldest| number < *oldest);
-        let newer = self.skips.iter().rev().take_while(|skip| **skip > number);
-        let count = u16::try_from(newer.count()).ok()?;
-        (!forgotten && !self.skips.contains(&number)).then(|| self.offset.wrapping_add(count))
+        let step = match self.frames.back().copied() {
+            Some(newest) => self.step(newest, numbers, fields),
+            None => 1,
+        };
+        let next = match (self.latest, fields.picture) {
+            (Some(latest), _) => latest.wrapping_add(step),
+            // The first one of all: any will do, and the source's own shows where it came from.
+            (None, Some(picture)) => picture.id,
+            (None, None) => 0,
+        };
+        let number = next.wrapping_sub(u16::from(left_out)) & MASK;
+        self.latest = Some(number);
+        if !left_out && let Some(index) = fields.base_index() {
+            self.latest_base = Some(index.wrapping_add(self.base_offset));
+        }
+        let frame = Frame {
+            timestamp: numbers.timestamp,
+            last: numbers.sequence,
+            id: fields.picture,
+            number,
+            left_out,
+        };
+        if self.frames.len() >= REMEMBERED {
+            self.frames.pop_front();
+        }
+        self.frames.push_back(frame);
+        frame
     }
-}
 
-/// A picture id in the upper bits, so that all 16 wrap when it does.
-fn shifted(picture: Option<Picture>) -> u16 {
-    picture.map_or(0, |picture| {
-        if picture.wide {
-            picture.id << 1
-        } else {
-            picture.id << 9
+    /// By how much a frame's number is higher than that of the newest one before: 1, and one more for each
+    /// frame between them of which nothing came.
+    fn step(&mut self, newest: Frame, numbers: PacketNumbers, fields: Fields) -> u16 {
+        let missing = numbers.sequence.wrapping_sub(newest.last).wrapping_sub(1);
+        let passed = numbers.timestamp.wrapping_sub(newest.timestamp);
+        let by_id = fields.pictures_since(newest.id);
+        if missing == 0 {
+            self.interval = passed;
+            // The references of such a picture are counted in ids, so that they have to stay as they are.
+            return match by_id {
+                Some(by_id) if fields.counts_references => by_id.max(1),
+                _ => 1,
+            };
         }
-    })
+        let most = missing.saturating_add(1);
+        by_id
+            .filter(|by_id| (1..=most).contains(by_id))
+            .unwrap_or_else(|| self.frames_in(passed).clamp(1, most))
+    }
+
+    /// How many frames come in so many timestamp units, by the latest two that were whole.
+    fn frames_in(&self, units: u32) -> u16 {
+        let half = self.interval / 2;
+        let frames = units.saturating_add(half).checked_div(self.interval);
+        frames.map_or(1, |frames| u16::try_from(frames).unwrap_or(u16::MAX))
+    }
+
+    /// The frame of a packet that is older than the newest one. One of which nothing came before has a
+    /// number if there is one left between its neighbours.
+    fn late_frame(
+        &mut self,
+        numbers: PacketNumbers,
+        fields: Fields,
+        left_out: bool,
+    ) -> Option<Frame> {
+        let mut frames = self.frames.iter().rev();
+        if let Some(frame) = frames.find(|frame| frame.timestamp == numbers.timestamp) {
+            return Some(*frame);
+        }
+        let is_after = |sequence: u16| numbers.sequence.wrapping_sub(sequence).cast_signed() > 0;
+        let later = self.frames.iter().rposition(|frame| is_after(frame.last))? + 1;
+        let (before, after) = (self.frames.get(later - 1)?, self.frames.get(later)?);
+        let end = match after.left_out {
+            true => after.next_number(),
+            false => after.number,
+        };
+        let room = end.wrapping_sub(before.next_number()) & MASK;
+        if room == 0 {
+            return None;
+        }
+        let by_time = || {
+            let passed = u64::from(numbers.timestamp.wrapping_sub(before.timestamp));
+            let all = u64::from(after.timestamp.wrapping_sub(before.timestamp)).max(1);
+            let steps = (passed * (u64::from(room) + 1) + all / 2) / all;
+            u16::try_from(steps).unwrap_or(room).clamp(1, room)
+        };
+        let step = fields
+            .pictures_since(before.id)
+            .filter(|step| (1..=room).contains(step))
+            .unwrap_or_else(by_time);
+        let frame = Frame {
+            timestamp: numbers.timestamp,
+            last: numbers.sequence,
+            id: fields.picture,
+            number: before.number.wrapping_add(step) & MASK,
+            left_out,
+        };
+        self.frames.insert(later, frame);
+        if self.frames.len() > REMEMBERED {
+            self.frames.pop_front();
+        }
+        Some(frame)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn vp8(picture: u16, base: u8) -> [u8; 7] {
-        let [high, low] = picture.to_be_bytes();
-        [0x90, 0xe0, 0x80 | high, low, base, 0x20, 0xaa]
-    }
-
-    fn sent(numbers: &mut PictureNumbers, source: u64, payload: &[u8]) -> Option<(u16, u8)> {
-        let mut front = [0; MAX_FRONT];
-        let replaced = numbers.rewrite(source, VideoCodec::Vp8, payload, &mut front)?;
-        Some(read(payload, &front, replaced))
-    }
-
-    fn read(payload: &[u8], front: &[u8], replaced: usize) -> (u16, u8) {
-        let bytes = [&front[..replaced], &payload[replaced..]].concat();
-        assert_eq!(bytes.last(), Some(&0xaa), "only the numbers change");
-        let fields = Fields::of(VideoCodec::Vp8, &bytes).unwrap();
-        (fields.picture.unwrap().id, fields.base_index.unwrap().1)
-    }
-
-    #[test]
-    fn pictures_left_out_long_ago_do_not_count_for_a_source_that_comes_back() {
-        let mut numbers = PictureNumbers::default();
-        sent(&mut numbers, 1, &vp8(0, 0));
-        for picture in 1..=1024 {
-            numbers.skipped(1, VideoCodec::Vp8, &vp8(picture, 0));
-        }
-        assert_eq!(sent(&mut numbers, 1, &vp8(1025, 1)), Some((1, 1)));
-        let back = vp8(1025 + 20_000, 9);
-        assert_eq!(sent(&mut numbers.clone(), 1, &back), None, "seems old");
-        numbers.forget_source();
-        assert_eq!(sent(&mut numbers, 1, &back), Some((2, 2)));
-    }
-
-    #[test]
-    fn a_switch_goes_on_with_the_next_numbers() {
-        let mut numbers = PictureNumbers::default();
-        assert_eq!(
-            sent(&mut numbers, 1, &vp8(0x7ffe, 254)),
-            Some((0x7ffe, 254))
-        );
-        assert_eq!(
-            sent(&mut numbers, 1, &vp8(0x7fff, 255)),
-            Some((0x7fff, 255))
-        );
-        assert_eq!(sent(&mut numbers, 2, &vp8(500, 7)), Some((0, 0)));
-        assert_eq!(sent(&mut numbers, 2, &vp8(501, 8)), Some((1, 1)));
-        assert_eq!(
-            sent(&mut numbers, 2, &vp8(499, 6)),
-            Some((0x7fff, 255)),
-            "late"
-        );
-        assert_eq!(sent(&mut numbers, 1, &vp8(3, 3)), Some((2, 2)));
-    }
-
-    #[test]
-    fn left_out_pictures_are_closed_up_also_for_late_packets() {
-        let mut numbers = PictureNumbers::default();
-        let skip = |numbers: &mut PictureNumbers, picture| {
-            numbers.skipped(1, VideoCodec::Vp8, &vp8(picture, 0));
-        };
-        assert_eq!(sent(&mut numbers, 1, &vp8(10, 0)), Some((10, 0)));
-        skip(&mut numbers, 11);
-        skip(&mut numbers, 11);
-        assert_eq!(sent(&mut numbers, 1, &vp8(12, 1)), Some((11, 1)));
-        skip(&mut numbers, 12);
-        assert_eq!(sent(&mut numbers, 1, &vp8(13, 1)), Some((12, 1)));
-        assert_eq!(sent(&mut numbers, 1, &vp8(12, 1)), Some((11, 1)));
-        assert_eq!(sent(&mut numbers, 1, &vp8(10, 0)), Some((10, 0)));
-        assert_eq!(sent(&mut numbers, 1, &vp8(11, 0)), None, "was left out");
-        let mut front = [0; MAX_FRONT];
-        let again = vp8(12, 1);
-        let replaced = numbers.rewrite_again(VideoCodec::Vp8, &again, &mut front);
-        assert_eq!(read(&again, &front, replaced.unwrap()), (11, 1));
-    }
-
-    #[test]
-    fn vp9_and_narrow_ids_keep_their_form() {
-        let mut numbers = PictureNumbers::default();
-        let mut front = [0; MAX_FRONT];
-        let narrow = |id: u8| [0xa8, id, 0x00, 9, 0xaa];
-        assert_eq!(
-            numbers.rewrite(1, VideoCodec::Vp9, &narrow(127), &mut front),
-            Some(0)
-        );
-        let replaced = numbers.rewrite(2, VideoCodec::Vp9, &narrow(50), &mut front);
-        assert_eq!(replaced, Some(5));
-        assert_eq!(front[..5], [0xa8, 0, 0x00, 10, 0xaa]);
-    }
-
-    #[test]
-    fn short_payloads_and_other_codecs_are_left_alone() {
-        let mut numbers = PictureNumbers::default();
-        let mut front = [0; MAX_FRONT];
-        for payload in [&[][..], &[0x90], &[0x90, 0xf0], &[0x90, 0xf0, 0x80]] {
-            assert_eq!(
-                numbers.rewrite(1, VideoCodec::Vp8, payload, &mut front),
-                Some(0)
-            );
-            assert_eq!(
-                numbers.rewrite(1, VideoCodec::Vp9, payload, &mut front),
-                Some(0)
-            );
-        }
-        assert_eq!(
-            numbers.rewrite(1, VideoCodec::H264, &[1, 2, 3], &mut front),
-            Some(0)
-        );
-    }
-
-    #[test]
-    fn many_skips_take_bounded_memory() {
-        let mut numbers = PictureNumbers::default();
-        assert!(sent(&mut numbers, 1, &vp8(0, 0)).is_some());
-        for picture in 1..30_000u16 {
-            if picture % 4 == 0 {
-                let expected = picture / 4;
-                assert_eq!(sent(&mut numbers, 1, &vp8(picture, 0)), Some((expected, 0)));
-            } else {
-                numbers.skipped(1, VideoCodec::Vp8, &vp8(picture, 0));
-            }
-        }
-        assert_eq!(numbers.skips.len(), REMEMBERED_SKIPS);
-    }
-}
+mod tests;

@@ -8,6 +8,9 @@ use crate::rtcp::{ReportBlock, SenderInfo};
 /// Longest round-trip time that is believed.
 const MAX_ROUND_TRIP: Duration = Duration::from_secs(60);
 
+/// SRs that may be answered: with two a second, round trips of up to 4 s.
+const REPORTS: usize = 8;
+
 /// Statistics of one sent stream.
 #[derive(Debug, Clone)]
 pub struct SenderStatistics {
@@ -16,8 +19,10 @@ pub struct SenderStatistics {
     payload_bytes: u64,
     /// The last packet's time and timestamp, from which later moments are extrapolated.
     last_packet: Option<(Instant, u32)>,
-    /// When the last SR was sent, and the middle bits of its wall clock.
-    last_report: Option<(Instant, u32)>,
+    /// When the latest SRs were sent, and the middle bits of their wall clocks, in turn. Where the way
+    /// there takes longer than the time between two of them, a receiver answers one before the latest.
+    reports: [Option<(Instant, u32)>; REPORTS],
+    next_report: usize,
     round_trip: Option<Duration>,
     remote: Option<ReportBlock>,
 }
@@ -31,7 +36,8 @@ impl SenderStatistics {
             packets: 0,
             payload_bytes: 0,
             last_packet: None,
-            last_report: None,
+            reports: [None; REPORTS],
+            next_report: 0,
             round_trip: None,
             remote: None,
         }
@@ -63,7 +69,10 @@ impl SenderStatistics {
         let elapsed = now.saturating_duration_since(at).as_nanos();
         let units = elapsed * u128::from(self.clock_rate) / 1_000_000_000;
         let ntp = ntp::to_ntp(wall_clock);
-        self.last_report = Some((now, ntp::middle_bits(ntp)));
+        if let Some(place) = self.reports.get_mut(self.next_report) {
+            *place = Some((now, ntp::middle_bits(ntp)));
+        }
+        self.next_report = (self.next_report + 1) % REPORTS;
         Some(SenderInfo {
             ntp,
             rtp_timestamp: timestamp.wrapping_add(low_32(units)),
@@ -75,12 +84,12 @@ impl SenderStatistics {
     /// Takes what a receiver reports about this stream.
     pub fn receiver_report(&mut self, now: Instant, block: &ReportBlock) {
         self.remote = Some(*block);
-        let Some((sent, middle)) = self.last_report else {
+        let answered = block.last_sender_report;
+        let mut reports = self.reports.iter().flatten();
+        let report = reports.find(|(_, middle)| answered != 0 && answered == *middle);
+        let Some((sent, _)) = report.copied() else {
             return;
         };
-        if block.last_sender_report == 0 || block.last_sender_report != middle {
-            return;
-        }
         let held = ntp::from_short(block.delay_since_last_sender_report);
         let round_trip = now.saturating_duration_since(sent).checked_sub(held);
         self.round_trip = round_trip

@@ -20,6 +20,16 @@ pub struct ReceivedWindow {
 }
 
 impl ReceivedWindow {
+    /// Whether a packet is so far from the latest ones that it is not of the same sequence: the sender
+    /// began anew, or it is a stray one.
+    #[inline]
+    #[must_use]
+    pub fn is_far(&self, sequence: u16) -> bool {
+        let highest = self.sequence.highest();
+        highest
+            .is_some_and(|highest| highest.abs_diff(self.sequence.peek(sequence)) >= MAX_LATENESS)
+    }
+
     /// Notes a packet; `false` when it came before, or is too old to tell.
     pub fn is_new(&mut self, sequence: u16) -> bool {
         let highest = self.sequence.highest();
@@ -90,6 +100,15 @@ mod tests {
                 assert!(!window.is_new(late));
             }
         }
+    }
+
+    #[test]
+    fn what_is_of_another_sequence_is_far_in_both_directions() {
+        let mut window = ReceivedWindow::default();
+        assert!(!window.is_far(5), "nothing came");
+        window.is_new(65_000);
+        assert!(!window.is_far(65_001) && !window.is_far(1000) && !window.is_far(63_000));
+        assert!(window.is_far(65_000 - 3000) && window.is_far(3000) && window.is_far(30_000));
     }
 
     #[test]

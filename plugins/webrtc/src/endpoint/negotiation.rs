@@ -274,7 +274,13 @@ impl TrackMaker<'_> {
             streams: described_streams(media),
             estimator: self.properties.estimator(),
         };
-        Ok(Some(Receiver::new(pad, config)))
+        let receiver = media
+            .codecs
+            .iter()
+            .fold(Receiver::new(pad, config), |receiver, codec| {
+                receiver.with_parameter_sets(codec.payload_type, codec.parameter_sets())
+            });
+        Ok(Some(receiver))
     }
 
     fn sender(

@@ -16,6 +16,10 @@ use crate::{
     shard::{Shard, Token},
 };
 
+/// What a client is told whose peer answers no request for a keyframe.
+const NO_KEYFRAME: &str = "the peer sends video, but no keyframe, although it is asked for them: who \
+    joins sees no picture before the next one";
+
 /// The component that carries RTP and RTCP together.
 pub(super) const COMPONENT: i32 = 1;
 
@@ -200,6 +204,12 @@ impl LinkObserver for LegObserver {
             return;
         };
         endpoint.change_leg(self.token, |leg| leg.media = active);
+    }
+
+    fn keyframe_missing(&self) {
+        if let Some(endpoint) = self.endpoint() {
+            endpoint.context.error("KEYFRAME_MISSING", 0, NO_KEYFRAME);
+        }
     }
 
     fn data_event(&self, event: DataEvent) {

@@ -110,6 +110,9 @@ impl ShardSession for Link {
             data.transport.handle_timeout(now);
         }
         // After the peer: without consent nothing is to be sent, and it may have expired just now.
+        if let Some(round_trip) = self.peer.round_trip() {
+            self.session.set_path_round_trip(round_trip);
+        }
         self.session.on_timeout(now, &mut self.peer);
         self.report_session_events();
     }
@@ -128,6 +131,7 @@ impl ShardSession for Link {
 
     /// Says good-bye.
     fn close(&mut self, now: Instant) {
+        self.session.say_goodbye(now, &mut self.peer);
         self.peer.close(now);
         self.session.close();
     }

@@ -32,6 +32,8 @@ pub(crate) trait LinkObserver: Send + Sync {
     fn peer_event(&self, event: PeerEvent);
     /// RTP or RTCP comes from the peer, or has ceased to.
     fn media_active(&self, active: bool);
+    /// The peer sends none of the keyframes that it is asked for.
+    fn keyframe_missing(&self) {}
     /// Something of the data channels, messages excepted.
     fn data_event(&self, event: DataEvent);
     /// The link is lost: something in it panicked, or its shard failed. Nothing follows.
@@ -213,8 +215,11 @@ impl Link {
     }
 
     fn report_session_events(&mut self) {
-        while let Some(SessionEvent::MediaActive(active)) = self.session.poll_event() {
-            self.observer.media_active(active);
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::MediaActive(active) => self.observer.media_active(active),
+                SessionEvent::KeyframeMissing => self.observer.keyframe_missing(),
+            }
         }
     }
 

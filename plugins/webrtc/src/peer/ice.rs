@@ -380,7 +380,12 @@ impl IceTransport {
                 transaction,
                 mapped,
             } => {
+                let asker = self.pending.asker(transaction, path);
                 if self.pending.take(transaction, path) {
+                    let of_consent = matches!(asker, Some(Asker::Consent));
+                    if let Some(consent) = self.consent.as_mut().filter(|_| of_consent) {
+                        consent.on_answer(now);
+                    }
                     let replaces = self.lacks_path_like(path);
                     self.paths.validate(path, mapped);
                     if replaces {
@@ -454,6 +459,11 @@ impl IceTransport {
             }
             _ => Some(summary),
         }
+    }
+
+    /// To the peer and back on the path in use, once a check for consent was answered.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.consent.as_ref()?.round_trip()
     }
 
     fn grant_consent(&mut self, now: Instant, path: Path) {

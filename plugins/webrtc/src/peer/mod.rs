@@ -25,7 +25,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rivero_rtp::{OutgoingHeader, RtpHeader};
@@ -404,6 +404,11 @@ impl Peer {
     /// The next event. Drain it after every other call.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
         self.events.pop_front()
+    }
+
+    /// To the peer and back on the path in use, by the checks for consent (RFC 7675).
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.ice.round_trip()
     }
 
     /// Where media is to be sent: the nominated path, before nomination one that works.

@@ -280,6 +280,25 @@ fn a_peer_that_falls_silent_is_noticed_once() {
 }
 
 #[test]
+fn who_says_good_bye_is_gone_a_moment_later() {
+    let mut call = Call::new(500_000);
+    call.run(2 * SECOND);
+    call.leave(ALICE);
+    let nothing = Conditions {
+        loss: 100.0,
+        ..Call::conditions()
+    };
+    call.set_path(ALICE, nothing);
+    call.run(2 * SECOND);
+    let (begun, ended) = (
+        SessionEvent::MediaActive(true),
+        SessionEvent::MediaActive(false),
+    );
+    assert_eq!(call.events(BOB), [begun, ended]);
+    assert_eq!(call.events(ALICE), [begun]);
+}
+
+#[test]
 fn the_same_call_again_is_the_same_call() {
     let run = || {
         let mut call = Call::new(1_500_000);

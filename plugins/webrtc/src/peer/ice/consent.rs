@@ -40,6 +40,8 @@ pub(super) struct Consent {
     received: Instant,
     /// When a check was sent.
     requested: Instant,
+    /// From a check to its answer.
+    round_trip: Option<Duration>,
     /// Something was received since the latest [`check`](Self::check): each datagram leaves no more than
     /// this here.
     active: bool,
@@ -51,6 +53,7 @@ impl Consent {
             granted: now,
             received: now,
             requested: now,
+            round_trip: None,
             active: false,
         }
     }
@@ -59,6 +62,16 @@ impl Consent {
     pub(super) fn grant(&mut self, now: Instant) {
         self.granted = now;
         self.active = true;
+    }
+
+    /// A check of ours was answered.
+    pub(super) fn on_answer(&mut self, now: Instant) {
+        self.round_trip = Some(now.saturating_duration_since(self.requested));
+    }
+
+    /// To the peer and back, by the latest check.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Something genuine was received on the path.

@@ -14,43 +14,80 @@ const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often it is repeated, each time after twice the time before (0.5, 1, 2, 4 and 8 s). What two
 /// requests do not bring is not lost on the way: the sender paces its keyframes, has paused, or sends
 /// none on request at all, and each further one could make a full path worse. After 15 s it is not
-/// asked for again until a viewer does.
+/// asked for again until a viewer does, and then after 8 s more at the earliest.
 const MAX_REPETITIONS: u32 = 5;
+/// The time after the last of these.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(8);
+/// The request from which on a full intra request is sent as well: some senders answer no other.
+const WITH_FULL_INTRA: u32 = 2;
+/// The request with which it is said that the keyframe does not come: 3.5 s after the first.
+const TOLD_WITH: u32 = 3;
+
+/// How to ask for a keyframe now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Request {
+    /// What picture loss indications did not bring is asked for by full intra requests, too.
+    pub(super) full_intra: bool,
+    /// It has been asked for in vain for some seconds, which nobody was told yet.
+    pub(super) is_missing: bool,
+}
 
 /// Asks until the keyframe comes: a request, and what answers it, can be lost as well.
 #[derive(Debug, Default)]
 pub(super) struct AwaitedKeyframe {
     next: Option<Instant>,
     latest: Option<Instant>,
-    repetitions: u32,
+    /// Requests without an answer.
+    requests: u32,
     /// RTP timestamp of the latest keyframe.
     timestamp: Option<u32>,
 }
 
 impl AwaitedKeyframe {
-    /// What comes cannot be decoded without a keyframe.
+    /// What comes cannot be decoded without a keyframe. Viewers say so again and again; the requests
+    /// become fewer all the same as long as none is answered.
     pub(super) fn keyframe_needed(&mut self, now: Instant) {
-        let earliest = self.latest.map(|latest| latest + INTERVAL);
-        self.next = Some(earliest.map_or(now, |earliest| earliest.max(now)));
-        self.repetitions = 0;
+        let Some(latest) = self.latest else {
+            self.next = Some(now);
+            return;
+        };
+        let since = now.saturating_duration_since(latest);
+        if self.next.is_none() && since >= LONGEST_TIMEOUT * 2 {
+            // Whoever needed it then is not who needs it now.
+            self.requests = 0;
+        }
+        let interval = match self.requests {
+            0 | 1 => INTERVAL,
+            _ => timeout(self.requests - 1),
+        };
+        let earliest = (latest + interval).max(now);
+        self.next = Some(self.next.map_or(earliest, |next| next.min(earliest)));
     }
 
-    /// Whether to ask for it now; it counts as asked for then.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.next.is_some_and(|next| next <= now);
-        if is_due {
-            self.latest = Some(now);
-            self.next = (self.repetitions < MAX_REPETITIONS)
-                .then(|| now + FIRST_TIMEOUT * 2u32.pow(self.repetitions));
-            self.repetitions += 1;
+    /// The stream goes on after it had paused: what was asked for meanwhile could not be answered.
+    pub(super) fn on_resumed(&mut self, now: Instant) {
+        if std::mem::take(&mut self.requests) > 0 {
+            self.next = Some(now);
         }
-        is_due
+    }
+
+    /// How to ask for it now; it counts as asked for then.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Request> {
+        self.next.filter(|next| *next <= now)?;
+        self.latest = Some(now);
+        let number = self.requests;
+        self.requests = self.requests.saturating_add(1);
+        self.next = (number < MAX_REPETITIONS).then(|| now + timeout(number));
+        Some(Request {
+            full_intra: number >= WITH_FULL_INTRA,
+            is_missing: number == TOLD_WITH,
+        })
     }
 
     /// A packet of a keyframe came with this RTP timestamp; `true` for the first of that
     /// keyframe. Several may say that it begins: parameter sets, each slice.
     pub(super) fn on_keyframe(&mut self, timestamp: u32) -> bool {
-        self.next = None;
+        (self.next, self.requests) = (None, 0);
         self.timestamp.replace(timestamp) != Some(timestamp)
     }
 
@@ -60,10 +97,16 @@ impl AwaitedKeyframe {
         self.timestamp == Some(timestamp)
     }
 
-    /// When [`is_due`](Self::is_due) has something to do.
+    /// When [`poll`](Self::poll) has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.next
     }
+}
+
+/// How long a request is waited for that has so many before it.
+fn timeout(requests: u32) -> Duration {
+    let times = 2u32.saturating_pow(requests.min(MAX_REPETITIONS));
+    FIRST_TIMEOUT.saturating_mul(times).min(LONGEST_TIMEOUT)
 }
 
 #[cfg(test)]
@@ -74,12 +117,17 @@ mod tests {
     fn it_is_asked_for_until_it_comes() {
         let begin = Instant::now();
         let mut keyframe = AwaitedKeyframe::default();
-        assert!(!keyframe.is_due(begin), "nobody needs it");
+        assert_eq!(keyframe.poll(begin), None, "nobody needs it");
         keyframe.keyframe_needed(begin);
-        assert!(keyframe.is_due(begin) && !keyframe.is_due(begin));
+        let first = Request {
+            full_intra: false,
+            is_missing: false,
+        };
+        assert_eq!(keyframe.poll(begin), Some(first));
+        assert_eq!(keyframe.poll(begin), None);
         let again = keyframe.poll_timeout().unwrap();
         assert_eq!(again, begin + FIRST_TIMEOUT);
-        assert!(keyframe.is_due(again));
+        assert_eq!(keyframe.poll(again), Some(first));
         assert_eq!(keyframe.poll_timeout(), Some(again + FIRST_TIMEOUT * 2));
         assert!(keyframe.on_keyframe(7) && !keyframe.on_keyframe(7) && keyframe.is_of(7));
         assert_eq!(keyframe.poll_timeout(), None);
@@ -90,14 +138,43 @@ mod tests {
         let begin = Instant::now();
         let mut keyframe = AwaitedKeyframe::default();
         keyframe.keyframe_needed(begin);
-        assert!(keyframe.is_due(begin));
+        assert!(keyframe.poll(begin).is_some());
         keyframe.keyframe_needed(begin + INTERVAL / 2);
         assert_eq!(keyframe.poll_timeout(), Some(begin + INTERVAL));
-        let mut requests = 0;
+        let mut requests = Vec::new();
         while let Some(due) = keyframe.poll_timeout() {
-            assert!(keyframe.is_due(due));
-            requests += 1;
+            requests.push(keyframe.poll(due).unwrap());
         }
-        assert_eq!(requests, 1 + MAX_REPETITIONS);
+        assert_eq!(requests.len(), MAX_REPETITIONS as usize);
+        assert!(!requests[0].full_intra && requests[1..].iter().all(|one| one.full_intra));
+        let told = requests.iter().filter(|one| one.is_missing);
+        assert_eq!(told.count(), 1);
+    }
+
+    #[test]
+    fn who_needs_it_all_the_time_does_not_make_the_requests_more() {
+        let begin = Instant::now();
+        let mut keyframe = AwaitedKeyframe::default();
+        let mut requests = Vec::new();
+        for tenths in 0..1200u64 {
+            let now = begin + Duration::from_millis(100 * tenths);
+            keyframe.keyframe_needed(now);
+            if keyframe.poll(now).is_some() {
+                requests.push(tenths);
+            }
+        }
+        assert_eq!(requests[..6], [0, 4, 14, 34, 74, 154]);
+        assert!(
+            requests
+                .windows(2)
+                .skip(5)
+                .all(|pair| pair[1] - pair[0] == 80)
+        );
+        let now = begin + Duration::from_secs(121);
+        keyframe.on_resumed(now);
+        assert!(keyframe.poll(now).is_some(), "the camera is on again");
+        keyframe.on_keyframe(1);
+        keyframe.keyframe_needed(now + INTERVAL);
+        assert!(keyframe.poll(now + INTERVAL).is_some(), "another loss");
     }
 }

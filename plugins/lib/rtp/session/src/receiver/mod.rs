@@ -3,7 +3,9 @@
 mod encodings;
 mod keyframe;
 mod outlet;
+mod parameter_sets;
 mod rate;
+mod reports;
 mod requests;
 mod stream;
 mod streams;
@@ -11,7 +13,7 @@ mod timeline;
 
 use std::{sync::Arc, time::Instant};
 
-use rivero_plugin_api::{Bytes, Encoding, MediaKind, Packet, Rtp};
+use rivero_plugin_api::{Bytes, Encoding, Extensions, MediaKind, Packet, Rtp};
 use rivero_rtp::{
     ExtensionMap, HeaderExtension, RtpHeader,
     codec::{PayloadInfo, VideoCodec},
@@ -22,7 +24,7 @@ use rivero_rtp::{
 
 use crate::{clock::Now, extensions, pads::Deliver};
 use outlet::Outlet;
-use stream::Stream;
+use stream::{PLAIN_HEADER, Stream};
 use streams::Streams;
 
 pub use encodings::{Encodings, StreamDescription};
@@ -76,14 +78,18 @@ pub struct Receiver {
     formats: Vec<ReceivedFormat>,
     extensions: ExtensionMap,
     described: StreamDescription,
+    /// Parameter sets of the description, with their payload type.
+    given_sets: Vec<(u8, Vec<Box<[u8]>>)>,
     streams: Streams,
     estimator: RembEstimator,
     /// Of the latest full intra request (RFC 5104 §4.3.1.1).
     fir_command: u8,
     /// Memory for the numbers of lost packets.
     lost: Vec<u16>,
-    /// The pad does not know yet of an encoding that began.
-    encoding_began: bool,
+    /// The pad does not know yet of an encoding that began, or was turned off.
+    encodings_changed: bool,
+    /// A keyframe does not come, which nobody was told yet.
+    keyframe_missing: bool,
     /// The present negotiation lets the peer send.
     enabled: bool,
 }
@@ -98,13 +104,26 @@ impl Receiver {
             formats: config.formats,
             extensions: config.extensions,
             described: config.streams,
+            given_sets: Vec::new(),
             streams: Streams::default(),
             estimator: config.estimator,
             fir_command: 0,
             lost: Vec::new(),
-            encoding_began: false,
+            encodings_changed: false,
+            keyframe_missing: false,
             enabled: true,
         }
+    }
+
+    /// The same, knowing the parameter sets (NAL units) that the peer's description has for a payload
+    /// type, for streams that bring none themselves (RFC 6184 §8.1, RFC 7798 §7.1).
+    #[must_use]
+    pub fn with_parameter_sets(mut self, payload_type: u8, units: Vec<Vec<u8>>) -> Self {
+        if !units.is_empty() {
+            let units = units.into_iter().map(Vec::into_boxed_slice).collect();
+            self.given_sets.push((payload_type, units));
+        }
+        self
     }
 
     /// Goes on as a later negotiation has it. `named` are the SSRCs that the peer's description
@@ -114,6 +133,7 @@ impl Receiver {
         self.outlet.flush();
         self.formats = later.formats;
         self.extensions = later.extensions;
+        self.given_sets = later.given_sets;
         let before = std::mem::replace(&mut self.described, later.described);
         self.streams.renegotiate(&before, &self.described, named);
         self.enabled = true;
@@ -228,8 +248,16 @@ impl Receiver {
             return;
         }
         let content = packet.get(payload.clone()).unwrap_or_default();
-        let info = inspect(format.codec, content);
-        self.encoding_began |= !stream.rate.is_active(now.instant);
+        let mut info = inspect(format.codec, content);
+        if !stream.rate.is_active(now.instant) {
+            self.encodings_changed = true;
+            stream.keyframe.on_resumed(now.instant);
+        }
+        let of_type = |(payload_type, _): &&(u8, _)| *payload_type == header.payload_type;
+        let given = self.given_sets.iter().find(of_type);
+        let given = given.map_or(&[][..], |(_, units)| units);
+        let sets =
+            stream.missing_sets(now.instant, header, format.codec, content, given, &mut info);
         let numbers = stream.on_content(now.instant, header, packet.len(), info);
         let Some(numbers) = numbers else { return };
         let presentation_time = stream
@@ -256,6 +284,13 @@ impl Receiver {
                 extensions: extensions::forwarded(&self.extensions, header, packet),
             },
         };
+        if header.marker && self.described.count() > 1 {
+            self.encodings_changed |= self.streams.on_frame_end(now.instant, header.ssrc);
+        }
+        for (sequence, bytes) in sets {
+            self.outlet
+                .add(now.instant, ahead_of(&packet, sequence, bytes));
+        }
         self.outlet.add(now.instant, packet);
     }
 
@@ -266,11 +301,11 @@ impl Receiver {
         self.outlet.flush();
     }
 
-    /// Whether an encoding began to come since the last call, which the pad should know at once: a
-    /// viewer may be waiting for it.
+    /// Whether an encoding began to come since the last call, or ceased to, which the pad should know at
+    /// once: a viewer may be waiting for it, or for another one in its place.
     #[inline]
-    pub(crate) fn take_encoding_began(&mut self) -> bool {
-        self.described.count() > 1 && std::mem::take(&mut self.encoding_began)
+    pub(crate) fn take_encodings_changed(&mut self) -> bool {
+        self.described.count() > 1 && std::mem::take(&mut self.encodings_changed)
     }
 
     /// Measures what the encodings take, and tells the pad. Called regularly: it ends an interval.
@@ -306,18 +341,23 @@ impl Receiver {
     }
 
     /// A sender report about one of the streams.
-    pub(crate) fn on_sender_report(&mut self, now: Instant, ssrc: u32, info: &SenderInfo) {
+    pub(crate) fn on_sender_report(&mut self, now: Now, ssrc: u32, info: &SenderInfo) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc) {
-            stream.statistics.sender_report(now, info);
+            stream.statistics.sender_report(now.instant, info);
             stream
                 .timeline
-                .on_sender_report(info.ntp, info.rtp_timestamp);
+                .on_sender_report(now.pipeline, info.ntp, info.rtp_timestamp);
         }
     }
 
     /// The peer says that a stream ended (RFC 3550 §6.6); `true` when it was one of these.
     pub(crate) fn on_goodbye(&mut self, ssrc: u32) -> bool {
         self.streams.on_goodbye(ssrc)
+    }
+
+    /// Whether there is a stream that has not ended.
+    pub(crate) fn has_streams(&self) -> bool {
+        self.streams.iter().next().is_some()
     }
 
     /// Counters of the streams that there are.
@@ -341,6 +381,23 @@ impl Receiver {
             temporal_layers: stream.rate.layers,
             counters: stream.counters,
         })
+    }
+}
+
+/// A packet of our own that goes before `packet`, as a part of its picture. `bytes` begin with a plain
+/// header.
+fn ahead_of(packet: &Packet, sequence: u16, bytes: Bytes) -> Packet {
+    Packet {
+        bytes,
+        rtp: Rtp {
+            sequence,
+            marker: false,
+            payload_offset: u16::try_from(PLAIN_HEADER).unwrap_or(u16::MAX),
+            padding: 0,
+            extensions: Extensions::default(),
+            ..packet.rtp
+        },
+        ..packet.clone()
     }
 }
 

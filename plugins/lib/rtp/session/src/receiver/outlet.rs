@@ -10,8 +10,11 @@ use rivero_plugin_api::{Encoding, Packet};
 use crate::pads::Deliver;
 
 /// A peer may change its format as often as it likes, and each time the ways to all consumers
-/// are planned anew: not more often than this. A person who switches the codec does not notice.
+/// are planned anew: in the long run not more often than this…
 const FORMAT_INTERVAL: Duration = Duration::from_millis(250);
+/// …but so many times in a row, as one does that finds its codec while it begins: what has no place is
+/// lost, and it may be the keyframe.
+const FORMAT_CHANGES: u32 = 4;
 
 /// Gathers what is received until it is pushed.
 pub(super) struct Outlet {
@@ -19,7 +22,7 @@ pub(super) struct Outlet {
     /// The pad's number, which each packet carries.
     origin: u32,
     format: Option<u32>,
-    /// When `format` became what it is.
+    /// When the changes of late would have been due, one in each interval.
     changed: Option<Instant>,
     burst: Vec<Packet>,
 }
@@ -51,11 +54,13 @@ impl Outlet {
     #[inline]
     pub(super) fn add(&mut self, now: Instant, packet: Packet) {
         if self.format != Some(packet.format) {
-            let since = |at| now.saturating_duration_since(at);
-            if self.changed.is_some_and(|at| since(at) < FORMAT_INTERVAL) {
+            let savings = FORMAT_INTERVAL * FORMAT_CHANGES;
+            let earliest = now.checked_sub(savings).unwrap_or(now);
+            let due = self.changed.map_or(earliest, |due| due.max(earliest));
+            if due + FORMAT_INTERVAL > now {
                 return;
             }
-            self.changed = Some(now);
+            self.changed = Some(due + FORMAT_INTERVAL);
             // In this order: no packet precedes its format, and none follows another one.
             self.flush();
             self.format = Some(packet.format);

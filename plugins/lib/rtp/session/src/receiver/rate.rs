@@ -5,6 +5,16 @@ use std::time::{Duration, Instant};
 /// A stream that is silent for this long is not being sent. The longest pause of one that is: a screen
 /// that does not change is still shown once a second by browsers.
 const SILENCE: Duration = Duration::from_millis(1500);
+/// The same where other encodings of the picture go on: one that its sender has turned off shows within
+/// this time…
+const LEFT_BEHIND: Duration = Duration::from_millis(230);
+/// …and so many of their frames, unless its own frames come at longer intervals than this share of the time.
+const FRAMES_BEHIND: u32 = 6;
+const LONGEST_INTERVAL: f64 = 0.4;
+/// After a keyframe encoders leave frames out to keep to their bitrate, and not of all encodings alike: for
+/// this time it takes longer.
+const AFTER_KEYFRAME: Duration = Duration::from_secs(1);
+const LEFT_BEHIND_THEN: Duration = Duration::from_millis(700);
 /// Weight of the latest measurement in a stream's bitrate: with one each half second, a change is seen
 /// after a second, and a single keyframe does not look like one.
 const WEIGHT: f64 = 0.5;
@@ -18,6 +28,10 @@ pub(super) struct StreamRate {
     /// Of them, those of keyframes.
     keyframe_bytes: usize,
     frames: u32,
+    /// Frames of other encodings since the latest packet.
+    frames_behind: u32,
+    /// When the latest packet of a keyframe came.
+    keyframe: Option<Instant>,
     since: Option<Instant>,
     latest: Option<Instant>,
     bits_per_second: f64,
@@ -39,11 +53,36 @@ impl StreamRate {
     ) {
         self.since.get_or_insert(now);
         self.latest = Some(now);
+        self.frames_behind = 0;
         self.bytes += length;
         if of_keyframe {
+            self.keyframe = Some(now);
             self.keyframe_bytes += length;
         }
         self.frames += u32::from(ends_frame);
+    }
+
+    /// A frame of another encoding of the same picture ended; `true` when this one counts as turned off
+    /// from now on.
+    pub(super) fn on_other_frame(&mut self, now: Instant) -> bool {
+        let Some(latest) = self.latest else {
+            return false;
+        };
+        self.frames_behind = self.frames_behind.saturating_add(1);
+        let silence = now.saturating_duration_since(latest);
+        let interval = 1.0 / self.frames_per_second.max(0.1);
+        let since = |at| now.saturating_duration_since(at);
+        let longest = match self.keyframe {
+            Some(at) if since(at) < AFTER_KEYFRAME => LEFT_BEHIND_THEN,
+            _ => LEFT_BEHIND,
+        };
+        let is_off = silence >= longest
+            && self.frames_behind >= FRAMES_BEHIND
+            && interval <= silence.as_secs_f64() * LONGEST_INTERVAL;
+        if is_off {
+            self.latest = None;
+        }
+        is_off
     }
 
     /// Whether something came lately.
@@ -122,6 +161,43 @@ impl StreamRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encoding_that_others_leave_behind_is_off() {
+        let (mut rate, begin) = (StreamRate::default(), Instant::now());
+        let at = |frame: u32| begin + Duration::from_millis(33) * frame;
+        let fast = |rate: &mut StreamRate, from: u32| {
+            for frame in from..from + 30 {
+                rate.on_packet(at(frame), 1000, true, false);
+                assert!(!rate.on_other_frame(at(frame)));
+            }
+            rate.measure(at(from + 30));
+        };
+        fast(&mut rate, 0);
+        let off = (30..60).find(|frame| rate.on_other_frame(at(*frame)));
+        assert!(
+            off.is_some_and(|frame| (35..38).contains(&frame)),
+            "{off:?}"
+        );
+        assert!(!rate.is_active(at(38)) && rate.bits_per_second(at(38)) == 0);
+        fast(&mut rate, 60);
+        assert!(rate.bits_per_second(at(90)) > 0, "it is on again");
+        // Frames that an encoder leaves out after a keyframe are no sign of it.
+        rate.on_packet(at(90), 9000, true, true);
+        assert!((90..110).all(|frame| !rate.on_other_frame(at(frame))));
+        assert!((110..114).any(|frame| rate.on_other_frame(at(frame))));
+        // Five frames a second beside thirty are no reason.
+        let mut slow = StreamRate::default();
+        for frame in 0..120 {
+            if frame % 6 == 0 {
+                slow.on_packet(at(frame), 1000, true, false);
+            }
+            if frame % 15 == 0 {
+                slow.measure(at(frame));
+            }
+            assert!(!slow.on_other_frame(at(frame)), "{frame}");
+        }
+    }
 
     #[test]
     fn keyframes_do_not_count_where_streams_are_compared() {

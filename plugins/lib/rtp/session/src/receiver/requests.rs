@@ -25,7 +25,7 @@ impl Receiver {
 
     /// Adds what asks for the keyframes that are due. A picture loss indication where the peer takes
     /// them: a full intra request is meant for those who join (RFC 5104 §3.5.1), and libwebrtc
-    /// treats both alike.
+    /// treats both alike. Where that brings nothing both are sent.
     fn request_keyframes(&mut self, now: Instant, sender: u32, compound: &mut CompoundBuilder) {
         let mut formats = self.formats.iter();
         let format = formats
@@ -35,18 +35,25 @@ impl Receiver {
             return;
         };
         for stream in self.streams.iter_mut() {
-            if !stream.keyframe.is_due(now) {
+            let Some(request) = stream.keyframe.poll(now) else {
                 continue;
-            }
+            };
+            self.keyframe_missing |= request.is_missing && stream.rate.is_active(now);
             if format.pli {
                 stream.counters.pli += 1;
                 compound.picture_loss(sender, stream.ssrc);
-            } else if format.fir {
+            }
+            if format.fir && (request.full_intra || !format.pli) {
                 stream.counters.fir += 1;
                 self.fir_command = self.fir_command.wrapping_add(1);
                 compound.full_intra_request(sender, stream.ssrc, self.fir_command);
             }
         }
+    }
+
+    /// Whether a keyframe that is asked for has not come for some seconds, although media does. Told once.
+    pub(crate) fn take_keyframe_missing(&mut self) -> bool {
+        std::mem::take(&mut self.keyframe_missing)
     }
 
     /// When [`request_lost`](Self::request_lost) has something to do.

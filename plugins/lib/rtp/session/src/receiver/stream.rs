@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rivero_plugin_api::Layer;
+use rivero_plugin_api::{Bytes, Layer};
 use rivero_rtp::{
     RtpHeader,
     codec::{PayloadInfo, VideoCodec},
@@ -12,7 +12,15 @@ use rivero_rtp::{
     window::ReceivedWindow,
 };
 
-use super::{keyframe::AwaitedKeyframe, rate::StreamRate, timeline::Timeline};
+use super::{
+    keyframe::AwaitedKeyframe,
+    parameter_sets::{Beginning, ParameterSets},
+    rate::StreamRate,
+    timeline::Timeline,
+};
+
+/// Bytes of an RTP header without anything optional, which packets of our own have room for.
+pub(super) const PLAIN_HEADER: usize = 12;
 
 /// A received stream. It has many fields because each is a state machine of its own, with its own
 /// file and tests, and each packet passes all of them once.
@@ -34,7 +42,10 @@ pub(super) struct Stream {
     pub(super) numbers: StreamRewriter,
     pub(super) counters: StreamCounters,
     pub(super) rate: StreamRate,
+    sets: ParameterSets,
     frames: LayeredFrames,
+    /// What follows a packet that was far from all others.
+    probation: Option<u16>,
     clock_rate: u32,
 }
 
@@ -46,6 +57,7 @@ pub(super) struct Stream {
 struct LayeredFrames {
     /// Timestamp and temporal layer of the latest frame.
     latest: (u32, u8),
+    began: bool,
     /// The lowest layer above the base since the latest frame of the base layer.
     lowest: u8,
 }
@@ -60,6 +72,11 @@ impl LayeredFrames {
             self.latest = (timestamp, temporal);
             return (temporal, false);
         }
+        if latest.wrapping_sub(timestamp).cast_signed() > 0 && self.began {
+            // A late packet of an earlier frame changes nothing for the later ones.
+            return (temporal, false);
+        }
+        self.began = true;
         self.latest = (timestamp, temporal);
         let lowest = self.lowest;
         self.lowest = if temporal == 0 {
@@ -130,7 +147,9 @@ impl Stream {
             numbers: StreamRewriter::new(clock_rate, 0, 0),
             counters: StreamCounters::default(),
             rate: StreamRate::default(),
+            sets: ParameterSets::default(),
             frames: LayeredFrames::default(),
+            probation: None,
             clock_rate,
         }
     }
@@ -158,6 +177,9 @@ impl Stream {
         repaired: bool,
         takes_nack: bool,
     ) -> bool {
+        if self.is_stray(header.sequence) {
+            return false;
+        }
         // A retransmission came in a stream of its own (RFC 4588): reports about this one would take
         // what is lost for received, and the delay for jitter.
         if repaired {
@@ -180,6 +202,54 @@ impl Stream {
         true
     }
 
+    /// The parameter sets that are to be sent before a packet, with their numbers for consumers. `info`
+    /// says then whether decoders can begin with the packet, which is not for its own units to say.
+    #[inline]
+    pub(super) fn missing_sets(
+        &mut self,
+        now: Instant,
+        header: &RtpHeader,
+        codec: Option<VideoCodec>,
+        content: &[u8],
+        given: &[Box<[u8]>],
+        info: &mut PayloadInfo,
+    ) -> Vec<(u16, Bytes)> {
+        let timestamp = header.timestamp;
+        let beginning = codec.map_or(Beginning::Plain, |codec| {
+            self.sets.on_packet(codec, timestamp, content, given)
+        });
+        match beginning {
+            Beginning::Plain => return Vec::new(),
+            Beginning::Undecodable => {
+                info.keyframe_start = false;
+                return Vec::new();
+            }
+            Beginning::WithoutSets => {}
+        }
+        let missing = self.sets.take_missing(timestamp);
+        let packets = missing.map_while(|unit| {
+            // A picture whose first packet is late has no room in front of it.
+            let number = self.numbers.insert(now, 0, header.sequence, timestamp, 0)?;
+            let mut packet = vec![0; PLAIN_HEADER];
+            packet.extend_from_slice(unit);
+            Some((number, Bytes::from(packet)))
+        });
+        packets.collect()
+    }
+
+    /// Whether a packet is far from all others and does not follow such a one: a sender that begins anew
+    /// sends more, and one packet says nothing (RFC 3550 appendix A.1). Decided here for all that count
+    /// by sequence numbers, so that none of them begins anew alone.
+    #[inline]
+    fn is_stray(&mut self, sequence: u16) -> bool {
+        if !self.window.is_far(sequence) {
+            return false;
+        }
+        let follows = self.probation == Some(sequence);
+        self.probation = Some(sequence.wrapping_add(1));
+        !follows
+    }
+
     /// What a packet of `length` bytes carries is this. Gives its numbers for consumers; `None` for one
     /// that is too old to have any.
     #[inline]
@@ -197,7 +267,7 @@ impl Stream {
         let of_keyframe = self.keyframe.is_of(header.timestamp);
         self.rate.on_packet(now, length, header.marker, of_keyframe);
         self.numbers
-            .rewrite(now, 0, header.sequence, header.timestamp)
+            .rewrite(now, 0, header.sequence, header.timestamp, 0)
     }
 
     /// The layer of a packet, and whether a receiver of lower ones may go up to it here.
@@ -225,6 +295,27 @@ impl Stream {
 mod tests {
     use super::*;
     use crate::receiver::timeline::SenderClock;
+
+    #[test]
+    fn one_packet_from_far_away_changes_nothing_and_two_begin_anew() {
+        let mut stream = Stream::new(1, 0, 90_000);
+        let now = Instant::now();
+        let mut take = |sequence: u16| {
+            let mut packet = vec![0x80, 96];
+            packet.extend_from_slice(&sequence.to_be_bytes());
+            packet.extend_from_slice(&[0; 9]);
+            let header = RtpHeader::parse(&packet).unwrap();
+            stream.on_packet(now, &header, 1, false, true)
+        };
+        assert!(take(100) && take(101));
+        assert!(!take(40_000) && take(102), "a stray one");
+        assert!(!take(40_000) && !take(50_000) && take(103), "two of them");
+        assert!(
+            !take(20_000) && take(20_001) && take(20_002),
+            "a new beginning"
+        );
+        assert!(!take(104) && take(20_003));
+    }
 
     #[test]
     fn times_go_on_with_another_clock_rate() {
@@ -268,5 +359,7 @@ mod tests {
         assert_eq!(frames.on_packet(2, 2), (2, true));
         assert_eq!(frames.on_packet(2, 0), (2, false));
         assert_eq!(frames.on_packet(3, 1), (1, true));
+        assert_eq!(frames.on_packet(2, 2), (2, false), "late");
+        assert_eq!(frames.on_packet(3, 0), (1, false), "still the same frame");
     }
 }

@@ -148,6 +148,16 @@ impl Streams {
         }
     }
 
+    /// A frame of one encoding of several ended; `true` when it has left another one behind, which its
+    /// sender has turned off.
+    pub(super) fn on_frame_end(&mut self, now: Instant, ssrc: u32) -> bool {
+        let mut any = false;
+        for stream in self.present.iter_mut().filter(|stream| stream.ssrc != ssrc) {
+            any |= stream.rate.on_other_frame(now);
+        }
+        any
+    }
+
     /// When the peer is to be asked for a packet or for a keyframe.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let timers = |stream: &Stream| [stream.nack.poll_timeout(), stream.keyframe.poll_timeout()];
@@ -344,7 +354,7 @@ mod tests {
         assert!(streams.poll_timeout().is_some_and(|due| due >= now));
         let later = Instant::now();
         let stream = streams.present.first_mut().unwrap();
-        assert!(stream.keyframe.is_due(later), "it is due");
+        assert!(stream.keyframe.poll(later).is_some(), "it is due");
         stream.keyframe.on_keyframe(0);
         assert_eq!(encoding(&mut streams, &described, 7, Some("h")), Some(1));
         assert_eq!(streams.poll_timeout(), None, "wanted once");

@@ -15,8 +15,8 @@ use rivero_congestion::CongestionController;
 use rivero_plugin_api::{Packet, Upstream};
 use rivero_rtp::{
     ExtensionBlock, OutgoingHeader, ntp,
-    picture::{MAX_FRONT, PictureNumbers},
-    rewriter::{Rewritten, StreamRewriter},
+    picture::{Front, PacketNumbers, PictureNumbers},
+    rewriter::{Mark, Rewritten, StreamRewriter},
     rtcp::{CompoundBuilder, ReportBlock},
     sender::SenderStatistics,
 };
@@ -84,7 +84,9 @@ struct OutgoingPacket<'a> {
     /// What goes in front of the payload: the original number of a retransmission (RFC 4588 §4).
     prefix: &'a [u8],
     /// What replaces the beginning of the payload: picture numbers that go on.
-    front: &'a [u8],
+    front: Front,
+    /// The time of sending (abs-send-time).
+    send_time: [u8; 3],
     /// Bytes of padding behind the payload.
     padding: u8,
 }
@@ -219,18 +221,21 @@ impl Sender {
         if format.codec.is_some() && self.rewriter.has_paused(now.instant) {
             self.resume(packet);
         }
-        let mut front = [0; MAX_FRONT];
-        let replaced = match format.codec {
-            Some(codec) => self.pictures.rewrite(source, codec, payload, &mut front),
-            None => Some(0),
+        let front = match format.codec {
+            Some(codec) => self.pictures.rewrite(numbers_of(packet), codec, payload),
+            None => Some(Front::default()),
         };
-        let Some(replaced) = replaced else {
+        let Some(front) = front else {
             self.rewriter.skipped(rtp.sequence);
             return false;
         };
-        let numbers = self
-            .rewriter
-            .rewrite(now.instant, source, rtp.sequence, rtp.timestamp);
+        let numbers = self.rewriter.rewrite(
+            now.instant,
+            source,
+            rtp.sequence,
+            rtp.timestamp,
+            packet.presentation_time,
+        );
         let Some(numbers) = numbers else { return false };
         let outgoing = OutgoingPacket {
             ssrc: self.ssrc,
@@ -238,12 +243,12 @@ impl Sender {
             numbers,
             transport_sequence: self.next_transport_sequence(&mut congestion),
             prefix: &[],
-            front: front.get(..replaced).unwrap_or_default(),
+            front,
+            send_time: self.send_time(now),
             padding,
         };
-        if let Some(number) = outgoing.transport_sequence {
-            // Kept for a retransmission under the same number, which has to be the same to the bit.
-            self.rewriter.set_mark(numbers.sequence, number);
+        if !self.repeats_in_a_stream(&format) {
+            self.keep_mark(&outgoing);
         }
         if !self.protect(now.instant, protect, congestion, packet, &outgoing, out) {
             return false;
@@ -263,14 +268,39 @@ impl Sender {
         true
     }
 
-    /// Pictures come again after a long pause. A keyframe goes on from what was sent; the rest of
-    /// something else was lost on the way here, and must not look as if it followed.
+    /// Pictures come again after a long pause. Where something was lost meanwhile what comes refers to
+    /// what the peer does not have, and a keyframe is asked for. The numbers go on all the same: one that
+    /// is left out is waited for, and for much longer than a picture would be wrong.
     fn resume(&mut self, packet: &Packet) {
-        if packet.is_keyframe() {
-            self.pictures.forget_source();
-        } else {
-            self.rewriter.leave_gap();
+        self.pictures.forget_source();
+        let continues = self
+            .rewriter
+            .continues(source_of(packet), packet.rtp.sequence);
+        if !packet.is_keyframe() && !continues {
+            self.feed.upstream(Upstream::KeyframeRequest);
         }
+    }
+
+    /// Whether packets of a format are sent again in a stream of their own, and so as packets of their own.
+    #[inline]
+    fn repeats_in_a_stream(&self, format: &SentFormat) -> bool {
+        self.repair.stream.is_some() && format.rtx_payload_type.is_some()
+    }
+
+    /// Keeps what a retransmission under the same number needs to be the same to the bit.
+    #[inline]
+    fn keep_mark(&mut self, outgoing: &OutgoingPacket<'_>) {
+        let mark = Mark {
+            transport_sequence: outgoing.transport_sequence.unwrap_or(0),
+            send_time: outgoing.send_time,
+        };
+        self.rewriter.set_mark(outgoing.numbers.sequence, mark);
+    }
+
+    #[inline]
+    fn send_time(&self, now: Now) -> [u8; 3] {
+        let since = u64::try_from(now.pipeline).unwrap_or(0);
+        ntp::abs_send_time_of(self.epoch.nanoseconds + since)
     }
 
     #[inline]
@@ -303,9 +333,7 @@ impl Sender {
             &mut block,
         );
         if let Some(id) = negotiated.send_time_id {
-            // Of the arrival here: the time of sending would differ when the packet is sent again.
-            let since = u64::try_from(packet.ingress_time).unwrap_or(0);
-            block.push(id, &ntp::abs_send_time_of(self.epoch.nanoseconds + since));
+            block.push(id, &outgoing.send_time);
         }
         if let (Some(id), Some(number)) = (negotiated.transport_id, outgoing.transport_sequence) {
             block.push(id, &number.to_be_bytes());
@@ -319,8 +347,11 @@ impl Sender {
             extensions: &block,
             padding: outgoing.padding,
         };
-        let rest = packet.payload().get(outgoing.front.len()..);
-        let payload = [outgoing.prefix, outgoing.front, rest.unwrap_or_default()];
+        let rest = packet
+            .payload()
+            .get(usize::from(outgoing.front.replaced)..)
+            .unwrap_or_default();
+        let payload = [outgoing.prefix, outgoing.front.bytes(), rest];
         let Ok(length) = protect.protect_rtp(&header, &payload, out) else {
             return false;
         };
@@ -344,7 +375,8 @@ impl Sender {
             .format_of(packet)
             .and_then(|format| format.codec)
         {
-            self.pictures.skipped(source, codec, packet.payload());
+            self.pictures
+                .skipped(numbers_of(packet), codec, packet.payload());
         }
     }
 
@@ -402,6 +434,16 @@ impl Sender {
 
     fn wall_clock(&self, now: Now) -> SystemTime {
         self.epoch.wall + Duration::from_nanos(u64::try_from(now.pipeline).unwrap_or(0))
+    }
+}
+
+/// What the number of a packet's picture depends on.
+#[inline]
+fn numbers_of(packet: &Packet) -> PacketNumbers {
+    PacketNumbers {
+        source: source_of(packet),
+        sequence: packet.rtp.sequence,
+        timestamp: packet.rtp.timestamp,
     }
 }
 

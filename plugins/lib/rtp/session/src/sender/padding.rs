@@ -13,8 +13,7 @@ impl Sender {
     #[inline]
     pub(crate) fn may_pad(&self, packet: &Packet) -> bool {
         let format = self.negotiated.format_of(packet);
-        self.repair.stream.is_some()
-            && format.is_some_and(|format| format.rtx_payload_type.is_some())
+        format.is_some_and(|format| self.repeats_in_a_stream(&format))
     }
 
     /// How a packet's length compares with that of others that this peer gets: without what all of

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rivero_congestion::CongestionController;
 use rivero_plugin_api::{Packet, Upstream};
-use rivero_rtp::{picture::MAX_FRONT, rewriter::Rewritten, rtcp::LostSequences};
+use rivero_rtp::{picture::Front, rewriter::Rewritten, rtcp::LostSequences};
 
 use super::{OutgoingPacket, Sender, repair::longest_age};
 use crate::{clock::Now, protect::Protect};
@@ -70,10 +70,12 @@ impl Sender {
         is_needed
     }
 
-    /// The packet that went out under a number. What came before a switch has
+    /// The packet that went out under a number, or should have and came too early: before the first one
+    /// of the keyframe that the stream begins with. What came before a switch has
     /// other timestamps, and is of no use any more.
     fn sent_as(&self, sequence: u16) -> Option<Packet> {
-        let (source, original) = self.rewriter.origin(sequence)?;
+        let origin = self.rewriter.origin(sequence);
+        let (source, original) = origin.or_else(|| self.rewriter.never_sent(sequence))?;
         #[allow(
             clippy::cast_possible_truncation,
             reason = "the lower half is the SSRC"
@@ -85,13 +87,16 @@ impl Sender {
     /// the number it had, and then the same to the bit.
     pub(crate) fn write_retransmission<P: Protect>(
         &mut self,
-        now: Instant,
+        now: Now,
         protect: &mut P,
         congestion: Option<&mut CongestionController>,
         sequence: u16,
         packet: &Packet,
         out: &mut Vec<u8>,
     ) -> bool {
+        if self.rewriter.origin(sequence).is_none() {
+            self.rewriter.on_sent_late(sequence, packet.rtp.sequence);
+        }
         let written = self.write_again(now, protect, congestion, sequence, packet, out);
         self.feedback.retransmitted += u64::from(written);
         written
@@ -111,7 +116,7 @@ impl Sender {
     /// more; `turn` chooses which. Nothing without a stream of retransmissions.
     pub(crate) fn write_probe<P: Protect>(
         &mut self,
-        now: Instant,
+        now: Now,
         protect: &mut P,
         congestion: &mut CongestionController,
         turn: u16,
@@ -134,9 +139,9 @@ impl Sender {
 
     fn write_again<P: Protect>(
         &mut self,
-        now: Instant,
+        now: Now,
         protect: &mut P,
-        mut congestion: Option<&mut CongestionController>,
+        congestion: Option<&mut CongestionController>,
         sequence: u16,
         packet: &Packet,
         out: &mut Vec<u8>,
@@ -144,61 +149,84 @@ impl Sender {
         let Some(format) = self.negotiated.format_of(packet) else {
             return false;
         };
-        let mut front = [0; MAX_FRONT];
-        let replaced = match format.codec {
-            Some(codec) => self
-                .pictures
-                .rewrite_again(codec, packet.payload(), &mut front),
-            None => Some(0),
+        let (timestamp, payload) = (packet.rtp.timestamp, packet.payload());
+        let front = match format.codec {
+            Some(codec) => self.pictures.rewrite_again(timestamp, codec, payload),
+            None => Some(Front::default()),
         };
-        let Some(replaced) = replaced else {
+        let Some(front) = front else {
             return false;
         };
-        let numbers = Rewritten {
-            sequence,
-            timestamp: self.rewriter.timestamp(packet.rtp.timestamp),
-        };
-        let original = sequence.to_be_bytes();
-        let mut outgoing = match self.repair.stream_for(&format) {
-            Some((stream, payload_type)) => OutgoingPacket {
-                ssrc: stream.ssrc,
-                payload_type,
-                numbers: Rewritten {
-                    sequence: stream.next_sequence(),
-                    ..numbers
-                },
-                transport_sequence: None,
-                prefix: &original,
-                front: &[],
-                padding: 0,
+        let repeated = OutgoingPacket {
+            ssrc: self.ssrc,
+            payload_type: format.payload_type,
+            numbers: Rewritten {
+                sequence,
+                timestamp: self.rewriter.timestamp(timestamp),
             },
-            None => OutgoingPacket {
-                ssrc: self.ssrc,
-                payload_type: format.payload_type,
-                numbers,
-                transport_sequence: None,
-                prefix: &[],
-                front: &[],
-                padding: 0,
-            },
+            transport_sequence: None,
+            prefix: &[],
+            front,
+            send_time: self.send_time(now),
+            padding: 0,
         };
-        outgoing.front = front.get(..replaced).unwrap_or_default();
-        let under_its_number = outgoing.prefix.is_empty();
-        outgoing.transport_sequence = match (self.negotiated.transport_id, &mut congestion) {
-            (Some(_), Some(congestion)) if under_its_number => {
-                // The same number again, so that the packet is the same to the bit.
-                let number = self.rewriter.mark(sequence);
-                congestion.on_repeated(number);
-                Some(number)
-            }
-            (Some(_), Some(congestion)) => Some(congestion.next_sequence_number()),
-            _ => None,
-        };
-        // Under its old number it is not counted again.
-        let congestion = congestion.filter(|_| !under_its_number);
         let begin = out.len();
-        let written = self.protect(now, protect, congestion, packet, &outgoing, out);
+        let written = match self.repair.stream_for(&format) {
+            Some((stream, payload_type)) => {
+                let outgoing = OutgoingPacket {
+                    ssrc: stream.ssrc,
+                    payload_type,
+                    numbers: Rewritten {
+                        sequence: stream.next_sequence(),
+                        ..repeated.numbers
+                    },
+                    prefix: &sequence.to_be_bytes(),
+                    ..repeated
+                };
+                self.write_first(now, protect, congestion, packet, outgoing, out)
+            }
+            None => self.write_under_its_number(now, protect, congestion, packet, repeated, out),
+        };
         self.repair.repeated_bytes += (out.len() - begin) as u64;
         written
+    }
+
+    /// Appends a packet that is one of its own for whoever counts what arrives.
+    fn write_first<P: Protect>(
+        &mut self,
+        now: Now,
+        protect: &mut P,
+        mut congestion: Option<&mut CongestionController>,
+        packet: &Packet,
+        mut outgoing: OutgoingPacket<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        outgoing.transport_sequence = self.next_transport_sequence(&mut congestion);
+        self.protect(now.instant, protect, congestion, packet, &outgoing, out)
+    }
+
+    /// Appends a packet under the number that it had, and so the same to the bit; or for the first time,
+    /// where it was never sent.
+    fn write_under_its_number<P: Protect>(
+        &mut self,
+        now: Now,
+        protect: &mut P,
+        mut congestion: Option<&mut CongestionController>,
+        packet: &Packet,
+        mut outgoing: OutgoingPacket<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(mark) = self.rewriter.mark(outgoing.numbers.sequence) else {
+            outgoing.transport_sequence = self.next_transport_sequence(&mut congestion);
+            self.keep_mark(&outgoing);
+            return self.protect(now.instant, protect, congestion, packet, &outgoing, out);
+        };
+        outgoing.send_time = mark.send_time;
+        if let (Some(_), Some(congestion)) = (self.negotiated.transport_id, congestion) {
+            outgoing.transport_sequence = Some(mark.transport_sequence);
+            // It is not counted again: its feedback would mean nothing.
+            congestion.on_repeated(mark.transport_sequence);
+        }
+        self.protect(now.instant, protect, None, packet, &outgoing, out)
     }
 }

@@ -8,13 +8,18 @@ use std::{
 /// Without anything from the peer for this long its media counts as gone: long enough for a peer that
 /// changes its network, and for one that sends nothing but reports.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The same after it has said good-bye to all of its streams. Some say so and go on, or renegotiate and
+/// begin anew: a moment of silence tells those apart from one that leaves.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When something came, and what became of that.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     latest: Option<Instant>,
     active: bool,
-    /// What the owner has not been told. There may be several: a peer can say good-bye and go on.
+    /// Nothing came since the peer said good-bye to all of its streams.
+    left: bool,
+    /// What the owner has not been told.
     changes: VecDeque<bool>,
 }
 
@@ -23,21 +28,28 @@ impl Activity {
     #[inline]
     pub(super) fn on_rtp(&mut self, now: Instant) {
         self.latest = Some(now);
+        self.left = false;
     }
 
     /// RTCP came: the peer's media is alive.
     pub(super) fn on_rtcp(&mut self, now: Instant) {
         self.latest = Some(now);
+        self.left = false;
         self.set(true);
     }
 
-    /// A stream of the peer ended.
+    /// The peer's last stream ended, as RTCP said that has just come.
     pub(super) fn on_goodbye(&mut self) {
-        self.set(false);
+        self.left = true;
+    }
+
+    fn timeout(&self) -> Duration {
+        if self.left { GOODBYE_TIMEOUT } else { TIMEOUT }
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        let silent = |latest: Instant| now.saturating_duration_since(latest) >= TIMEOUT;
+        let timeout = self.timeout();
+        let silent = |latest: Instant| now.saturating_duration_since(latest) >= timeout;
         if self.latest.is_some_and(silent) {
             self.set(false);
         }
@@ -51,7 +63,7 @@ impl Activity {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let latest = self.latest.filter(|_| self.active)?;
-        Some(latest + TIMEOUT)
+        Some(latest + self.timeout())
     }
 
     #[inline]
@@ -69,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn media_begins_with_a_report_and_ends_with_silence_or_good_bye() {
+    fn media_begins_with_a_report_and_ends_with_silence() {
         let (mut activity, begin) = (Activity::default(), Instant::now());
         activity.on_rtp(begin);
         assert!(changes(&mut activity).is_empty(), "nothing is reported yet");
@@ -83,9 +95,21 @@ mod tests {
         activity.on_timeout(due);
         assert_eq!(changes(&mut activity), [false]);
         assert_eq!(activity.poll_timeout(), None);
-        activity.on_rtcp(due);
+    }
+
+    #[test]
+    fn a_good_bye_counts_when_nothing_follows_it() {
+        let (mut activity, begin) = (Activity::default(), Instant::now());
+        activity.on_rtcp(begin);
         activity.on_goodbye();
-        activity.on_rtcp(due);
-        assert_eq!(changes(&mut activity), [true, false, true]);
+        activity.on_rtp(begin + GOODBYE_TIMEOUT / 2);
+        activity.on_timeout(begin + GOODBYE_TIMEOUT * 2);
+        assert_eq!(changes(&mut activity), [true], "it goes on");
+        activity.on_rtcp(begin + GOODBYE_TIMEOUT * 2);
+        activity.on_goodbye();
+        let due = activity.poll_timeout().unwrap();
+        assert_eq!(due, begin + GOODBYE_TIMEOUT * 3);
+        activity.on_timeout(due);
+        assert_eq!(changes(&mut activity), [false]);
     }
 }

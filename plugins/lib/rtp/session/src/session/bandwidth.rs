@@ -63,6 +63,11 @@ impl Bandwidth {
         Some((congestion.estimate()?, congestion.overflows()))
     }
 
+    /// Bit/s, the pace of what is sent before anything is known.
+    pub(super) fn start_pace(&self) -> Option<u64> {
+        self.congestion.as_deref()?.start_pace()
+    }
+
     /// Bit/s that arrive at the peer, as far as it reports arrivals.
     pub(super) fn arriving_bitrate(&self) -> Option<u64> {
         self.congestion.as_deref()?.arriving_bitrate()
@@ -147,10 +152,12 @@ impl Session {
             return;
         };
         congestion.on_feedback(now, feedback, round_trip);
-        // In this order: what a lower estimate brings about is paced by it already.
+        // In this order: what a lower estimate brings about is paced by it already; and an estimate is
+        // told before what was assumed ends.
         self.follow_estimate(now);
         self.limit_sources();
         self.seek_better(now);
+        self.on_start_feedback(now);
     }
 
     /// The peer tells its own estimate, bit/s. It is about the whole path.
@@ -184,6 +191,7 @@ impl Session {
             receiver.measure(now);
         }
         self.seek_better(now);
+        self.end_start_if_late(now);
     }
 
     /// Tells the sources of video what this peer can take.
@@ -196,27 +204,35 @@ impl Session {
 
     /// Finds out whether the path carries a better encoding, if there is one.
     fn seek_better(&mut self, now: Instant) {
-        // Where nothing has shown a limit, the best is being sent already.
-        if self.bandwidth.measured().is_none() {
+        let congestion = self.bandwidth.congestion();
+        let is_limited = |congestion: &mut CongestionController| {
+            congestion.estimate().or(congestion.assumed()).is_some()
+        };
+        if !congestion.is_some_and(is_limited) {
+            // The best is being sent already.
             return;
         }
         let better = |sender: &mut Sender| sender.next_bitrate();
-        let Some(next) = self.tracks.video_senders_mut().filter_map(better).max() else {
-            return;
-        };
-        let (more, of) = SAFETY;
-        let wish = next * more / of + self.bandwidth.sound.bits_per_second;
+        let next = self.tracks.video_senders_mut().filter_map(better).max();
         let can_probe = self
             .tracks
             .video_senders_mut()
             .any(|video| video.can_probe());
-        if let Some(congestion) = self.bandwidth.congestion() {
-            congestion.seek(now, wish, can_probe);
+        let sound = self.bandwidth.sound.bits_per_second;
+        let Some(congestion) = self.bandwidth.congestion() else {
+            return;
+        };
+        let (more, of) = SAFETY;
+        match next {
+            Some(next) => congestion.seek(now, next * more / of + sound, can_probe),
+            // An encoder that follows the estimate would be better with what it had, too.
+            None => congestion.recover(now, can_probe),
         }
     }
 
     /// Goes on with a probe.
     pub(super) fn probe<P: Protect>(&mut self, now: Instant, protect: &mut P) {
+        let at = self.clock.at(now);
         let bandwidth = &mut self.bandwidth;
         let Some(congestion) = bandwidth.congestion.as_deref_mut() else {
             return;
@@ -234,14 +250,15 @@ impl Session {
             let turn = bandwidth.probe_turn;
             let sent = self
                 .outbox
-                .queue(|out| sender.write_probe(now, protect, congestion, turn, out));
+                .queue(|out| sender.write_probe(at, protect, congestion, turn, out));
             missing = missing.saturating_sub(sent.unwrap_or(0));
         }
     }
 
-    /// To the peer and back, once it has answered a report.
+    /// To the peer and back, once it has answered a report, or by what else asks on its path.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         let mut senders = self.tracks.senders();
-        senders.find_map(|sender| sender.statistics().round_trip())
+        let reported = senders.find_map(|sender| sender.statistics().round_trip());
+        reported.or(self.path_round_trip)
     }
 }

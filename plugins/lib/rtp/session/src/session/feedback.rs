@@ -11,6 +11,7 @@ impl Session {
     /// Takes a plain compound packet of the peer.
     pub fn on_rtcp<P: Protect>(&mut self, now: Instant, compound: &[u8], protect: &mut P) {
         let at = self.clock.at(now);
+        let mut left = false;
         for packet in rtcp::packets(compound) {
             match packet {
                 RtcpPacket::SenderReport {
@@ -20,7 +21,7 @@ impl Session {
                 } => {
                     self.sender_clock.on_sender_report(at.pipeline, info.ntp);
                     for receiver in self.tracks.receivers_mut() {
-                        receiver.on_sender_report(now, ssrc, &info);
+                        receiver.on_sender_report(at, ssrc, &info);
                     }
                     reports.for_each(|block| self.on_report_block(now, &block));
                 }
@@ -42,12 +43,16 @@ impl Session {
                 RtcpPacket::TransportFeedback(feedback) => {
                     self.on_transport_feedback(now, &feedback);
                 }
-                RtcpPacket::Goodbye { sources } => sources.for_each(|ssrc| self.on_goodbye(ssrc)),
+                RtcpPacket::Goodbye { sources } => {
+                    sources.for_each(|ssrc| left |= self.on_goodbye(ssrc));
+                }
                 _ => {}
             }
         }
-        // After what it says: whoever says good-bye to one stream and still reports is there.
         self.activity.on_rtcp(now);
+        if left {
+            self.activity.on_goodbye();
+        }
     }
 
     fn with_sender(&mut self, ssrc: u32, action: impl FnOnce(&mut Sender)) {
@@ -58,6 +63,11 @@ impl Session {
 
     fn on_report_block(&mut self, now: Instant, block: &ReportBlock) {
         self.with_sender(block.ssrc, |sender| sender.on_report_block(now, block));
+        self.share_round_trip();
+    }
+
+    /// Tells the receivers the round trip, which paces what they ask for.
+    fn share_round_trip(&mut self) {
         if let Some(round_trip) = self.round_trip() {
             for receiver in self.tracks.receivers_mut() {
                 receiver.set_round_trip(round_trip);
@@ -65,11 +75,22 @@ impl Session {
         }
     }
 
-    fn on_goodbye(&mut self, ssrc: u32) {
-        let mut receivers = self.tracks.receivers_mut();
-        if receivers.any(|receiver| receiver.on_goodbye(ssrc)) {
-            self.activity.on_goodbye();
+    /// To the peer and back, as something else found out than reports: a peer that is sent no media has
+    /// no sender report to answer.
+    pub fn set_path_round_trip(&mut self, round_trip: Duration) {
+        if self.path_round_trip.replace(round_trip) != Some(round_trip) {
+            self.share_round_trip();
         }
+    }
+
+    /// A stream of the peer ended; `true` when it was the last one.
+    fn on_goodbye(&mut self, ssrc: u32) -> bool {
+        let mut ended = false;
+        for receiver in self.tracks.receivers_mut() {
+            ended |= receiver.on_goodbye(ssrc);
+        }
+        let mut receivers = self.tracks.receivers();
+        ended && !receivers.any(crate::Receiver::has_streams)
     }
 
     fn on_nack<P: Protect>(
@@ -85,7 +106,7 @@ impl Session {
             return;
         };
         let missing = sender.on_nack(now, lost, waited);
-        if self.is_paced(track) {
+        if self.is_paced(now.instant, track) {
             self.retransmit_paced(now.instant, track, missing, protect);
             return;
         }
@@ -96,7 +117,7 @@ impl Session {
         for (number, packet) in missing {
             let congestion = self.bandwidth.congestion();
             self.outbox.queue(|out| {
-                sender.write_retransmission(now.instant, protect, congestion, number, &packet, out)
+                sender.write_retransmission(now, protect, congestion, number, &packet, out)
             });
         }
     }

@@ -8,9 +8,10 @@ mod pacing;
 mod report_timer;
 mod reports;
 mod snapshot;
+mod start;
 mod track;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use rivero_rtp::RtpHeader;
@@ -27,6 +28,7 @@ use bandwidth::{ArrivalReports, Bandwidth};
 use outbox::Outbox;
 use pacing::VideoPacer;
 use reports::Reports;
+use start::Start;
 use track::Tracks;
 
 pub use snapshot::{SentSnapshot, SessionSnapshot};
@@ -37,6 +39,9 @@ pub use track::Track;
 pub enum SessionEvent {
     /// RTP or RTCP comes from the peer, or has ceased to.
     MediaActive(bool),
+    /// The peer sends video, but for some seconds none of the keyframes that it was asked for. Said once
+    /// for each that does not come.
+    KeyframeMissing,
 }
 
 /// An RTP session with one peer.
@@ -57,7 +62,10 @@ pub struct Session {
     bandwidth: Bandwidth,
     /// Once `bandwidth` knows a limit.
     pacer: Option<Box<VideoPacer>>,
+    start: Start,
     activity: Activity,
+    /// To the peer and back, as its owner says.
+    path_round_trip: Option<Duration>,
     outbox: Outbox,
     /// Media can be protected and sent.
     connected: bool,
@@ -76,7 +84,9 @@ impl Session {
             arrivals: ArrivalReports::default(),
             bandwidth: Bandwidth::default(),
             pacer: None,
+            start: Start::default(),
             activity: Activity::default(),
+            path_round_trip: None,
             outbox: Outbox::default(),
             connected: false,
         }
@@ -114,6 +124,7 @@ impl Session {
     pub fn set_connected(&mut self, now: Instant, connected: bool) {
         self.connected = connected;
         if connected {
+            self.start_low();
             self.tracks.senders().for_each(crate::Sender::start);
             self.limit_sources();
             self.reports.timer.begin(now);
@@ -141,7 +152,7 @@ impl Session {
             self.arrivals.media_ssrc = header.ssrc;
         }
         receiver.on_rtp(self.clock.at(now), header, packet, &self.sender_clock);
-        if receiver.take_encoding_began() {
+        if receiver.take_encodings_changed() {
             receiver.publish_encodings(now);
         }
     }
@@ -167,7 +178,7 @@ impl Session {
         protect: &mut P,
         datagrams: &mut D,
     ) -> bool {
-        if self.is_paced(track) {
+        if self.is_paced(now, track) {
             self.reports.timer.begin(now);
             self.forward_paced(now, track, packets, selection, protect, datagrams);
             // What waits leaves when its turn comes.
@@ -257,7 +268,12 @@ impl Session {
     /// What happened.
     #[inline]
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.activity.poll_change().map(SessionEvent::MediaActive)
+        let change = self.activity.poll_change().map(SessionEvent::MediaActive);
+        change.or_else(|| {
+            let mut receivers = self.tracks.receivers_mut();
+            let is_missing = receivers.any(crate::Receiver::take_keyframe_missing);
+            is_missing.then_some(SessionEvent::KeyframeMissing)
+        })
     }
 }
 

@@ -25,17 +25,37 @@ impl Session {
     /// Paths without a known limit, and sound, get everything at once: sound is small, and what it
     /// waits is heard.
     #[inline]
-    pub(super) fn is_paced(&self, track: u8) -> bool {
-        self.pacer.is_some() && track == Track::number(MediaKind::Video)
+    pub(super) fn is_paced(&mut self, now: Instant, track: u8) -> bool {
+        if track != Track::number(MediaKind::Video) {
+            return false;
+        }
+        if self.is_starting(now) && self.pacer.is_none() {
+            self.follow_estimate(now);
+        }
+        self.pacer.is_some()
     }
 
-    /// The path has shown a limit, or another one.
+    /// The path has shown a limit, or another one; or none, and what is sent has just begun.
     pub(super) fn follow_estimate(&mut self, now: Instant) {
-        let Some((estimate, overflows)) = self.bandwidth.measured() else {
-            return;
+        let pace = |estimate: u64, overflows: bool, this: &mut Self| {
+            let pacer = this.pacer.get_or_insert_default();
+            pacer.set_estimate(now, estimate, overflows);
         };
-        let pacer = self.pacer.get_or_insert_default();
-        pacer.set_estimate(now, estimate, overflows);
+        match (self.bandwidth.measured(), self.start_pace()) {
+            (Some((estimate, overflows)), _) => pace(estimate, overflows, self),
+            (None, Some(at_start)) => pace(Pacer::<Waiting>::estimate_for(at_start), false, self),
+            // What still waits goes at once.
+            (None, None) if self.pacer.is_some() => pace(u64::MAX, false, self),
+            (None, None) => {}
+        }
+    }
+
+    /// Gives the pacer up where it has nothing to hold back any more.
+    fn end_pacing(&mut self) {
+        let is_limited = self.bandwidth.measured().is_some() || self.start_pace().is_some();
+        if !is_limited && self.pacer.as_ref().is_some_and(|pacer| pacer.is_empty()) {
+            self.pacer = None;
+        }
     }
 
     /// Takes packets that the peer misses, with the numbers they had, and sends what may go now.
@@ -70,6 +90,8 @@ impl Session {
         protect: &mut P,
         datagrams: &mut D,
     ) {
+        let waited = self.pacer.as_ref().map(|pacer| pacer.waited(now));
+        self.on_start_wait(now, waited.unwrap_or_default());
         let Some(mut pacer) = self.pacer.take() else {
             return;
         };
@@ -121,6 +143,7 @@ impl Session {
             self.ask_video_source(Upstream::KeyframeRequest);
         }
         self.pacer = Some(pacer);
+        self.end_pacing();
     }
 
     fn write_waiting<P: Protect>(
@@ -135,14 +158,9 @@ impl Session {
         };
         let (congestion, packet) = (self.bandwidth.congestion(), &waiting.packet);
         match waiting.again {
-            Some(number) => sender.write_retransmission(
-                now.instant,
-                protect,
-                congestion,
-                number,
-                packet,
-                buffer,
-            ),
+            Some(number) => {
+                sender.write_retransmission(now, protect, congestion, number, packet, buffer)
+            }
             None => sender.write_packet(now, protect, congestion, packet, 0, buffer),
         }
     }

@@ -121,6 +121,22 @@ impl Session {
         self.reports.send(protect, &mut self.outbox);
     }
 
+    /// Says that what the peer was sent has ended (RFC 3550 §6.6): it need not wait for more of it.
+    pub fn say_goodbye<P: Protect>(&mut self, now: Instant, protect: &mut P) {
+        let at = self.clock.at(now);
+        let (compound, _) = self.reports.begin(&self.tracks);
+        let mut ended: Vec<u32> = Vec::new();
+        for sender in self.tracks.senders_mut() {
+            if sender.report(at, &[], compound) {
+                ended.push(sender.ssrc());
+            }
+        }
+        if !ended.is_empty() {
+            compound.goodbye(&ended);
+            self.reports.send(protect, &mut self.outbox);
+        }
+    }
+
     /// Adds what the peer may send: our own estimate, lowered to what the viewers can take.
     fn add_estimate(&mut self, now: Instant, sender: u32) {
         let reports = &mut self.reports;

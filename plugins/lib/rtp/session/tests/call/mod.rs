@@ -226,6 +226,15 @@ impl Call {
         session.keyframe_requested(now, track, &mut Plain);
     }
 
+    /// A side leaves, and says so.
+    pub(crate) fn leave(&mut self, side: usize) {
+        let now = self.instant();
+        self.sides[side].session.say_goodbye(now, &mut Plain);
+        while let Some(datagram) = self.sides[side].session.poll_transmit() {
+            self.send(side, datagram);
+        }
+    }
+
     /// What a side films takes no more than this from now on, bit/s.
     pub(crate) fn set_best(&mut self, side: usize, bits_per_second: u64) {
         self.sides[side].cameras[place(MediaKind::Video)].set_best(bits_per_second);

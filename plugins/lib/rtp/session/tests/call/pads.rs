@@ -208,8 +208,9 @@ impl Camera {
         let mut bytes = vec![0; HEADER];
         if self.kind == MediaKind::Video {
             // RFC 7741: the descriptor says where the frame begins, its first byte whether it is a
-            // keyframe.
-            bytes.push(if first { 0x10 } else { 0 });
+            // keyframe, and an id of 15 bits counts the frames.
+            let [.., high, low] = self.frames.to_be_bytes();
+            bytes.extend_from_slice(&[if first { 0x90 } else { 0x80 }, 0x80, 0x80 | high, low]);
             bytes.push(u8::from(!keyframe));
         }
         bytes.extend_from_slice(&self.frames.to_be_bytes());
