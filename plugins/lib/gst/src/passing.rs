@@ -99,8 +99,8 @@ enum Order {
     Unknown(usize),
     /// Pictures come as they are shown.
     Shown,
-    #[default]
     /// The first picture has not come.
+    #[default]
     Unseen,
 }
 
