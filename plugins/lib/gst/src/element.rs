@@ -26,6 +26,7 @@ const PACKAGES: [(&str, &[&str]); 5] = [
             "h265parse",
             "av1parse",
             "vp9parse",
+            "audiobuffersplit",
             "mpegtsmux",
             "rtmp2sink",
             "rtmp2src",

@@ -23,11 +23,15 @@ pub mod chain;
 pub mod element;
 mod error;
 mod factories;
+mod fit;
 mod log;
 pub mod outlet;
+mod passing;
 pub mod picture;
 pub mod pipeline;
 pub mod playback;
+mod repeater;
+mod short_tracks;
 pub mod time;
 mod track;
 

@@ -1,15 +1,16 @@
 //! The end of a track: buffers of GStreamer at their time, packets into a pad.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer_app::{self as gst_app, gst_base, prelude::*};
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, ElementContext, Format, Layer, MediaKind, Packaging, Packet, Result, Rtp,
-    SourcePad, host, supervise::contained,
+    SourcePad, host,
+    supervise::{contained, lock},
 };
 
-use crate::{app, buffer, caps, picture};
+use crate::{app, buffer, caps, picture, repeater::Repeater};
 
 /// Where a track goes.
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub struct Outlet {
     pub kind: MediaKind,
     /// The pad; its format follows what flows.
     pub pad: Arc<SourcePad>,
+    pub(crate) repeater: Arc<Repeater>,
 }
 
 /// What an outlet remembers from one buffer to the next.
@@ -28,12 +30,21 @@ struct Memory {
     clock: Option<(gst::Clock, i64)>,
 }
 
+impl Memory {
+    /// Raw pictures flow.
+    fn is_picture(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_picture)
+    }
+}
+
 /// A format as it was seen last, by its caps.
 struct Known {
     caps: gst::Caps,
     /// Number of the packets' format.
     id: u32,
     is_picture: bool,
+    /// A picture whose colours are in the full range.
+    full_range: Option<picture::Layout>,
     /// Of raw media. The pad has it without size and rate, and the host forgets formats that no
     /// pad has and nobody asks for, so each packet asks.
     raw: Option<Format>,
@@ -49,10 +60,11 @@ impl Outlet {
         [MediaKind::Audio, MediaKind::Video]
             .into_iter()
             .map(|kind| {
-                let pad = context.source_pad(kind, DEFAULT_DESCRIPTION, ())?;
+                let pad = Arc::new(context.source_pad(kind, DEFAULT_DESCRIPTION, ())?);
                 Ok(Self {
                     kind,
-                    pad: Arc::new(pad),
+                    repeater: Repeater::new(pad.clone()),
+                    pad,
                 })
             })
             .collect()
@@ -61,18 +73,30 @@ impl Outlet {
     /// The element that a track ends in. It waits for each buffer's time on the
     /// pipeline's clock. `flows` is called with every packet.
     pub fn element(self, flows: impl Fn() + Send + 'static) -> gst_app::AppSink {
-        let (kind, mut memory) = (self.kind, Memory::default());
-        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            contained("the outlet of a track", || {
-                if let Some(packet) = self.packet(sink, sample, &mut memory) {
-                    self.pad.push(&[packet]);
-                    flows();
-                }
+        let kind = self.kind;
+        let (outlet, memory) = (self.clone(), Arc::new(Mutex::new(Memory::default())));
+        let standing = memory.clone();
+        let callbacks = gst_app::AppSinkCallbacks::builder()
+            .new_preroll(move |sink| {
+                let sample = sink.pull_preroll().map_err(|_| gst::FlowError::Eos)?;
+                contained("the outlet of a track", || {
+                    outlet.preroll(sample, &standing)
+                })
+                .map(|()| gst::FlowSuccess::Ok)
+                .ok_or(gst::FlowError::Error)
             })
-            .map(|()| gst::FlowSuccess::Ok)
-            .ok_or(gst::FlowError::Error)
-        });
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                contained("the outlet of a track", || {
+                    let mut memory = lock(&memory);
+                    if let Some(packet) = self.packet(Some(sink), sample, &mut memory) {
+                        self.repeater.push(packet, memory.is_picture());
+                        flows();
+                    }
+                })
+                .map(|()| gst::FlowSuccess::Ok)
+                .ok_or(gst::FlowError::Error)
+            });
         let sink = gst_app::AppSink::builder()
             .name(format!("{}-outlet", kind.as_str()))
             .sync(true)
@@ -84,9 +108,21 @@ impl Outlet {
         sink
     }
 
+    /// The picture at which the playback stands, as long as it does not play.
+    fn preroll(&self, sample: gst::Sample, memory: &Mutex<Memory>) {
+        let mut memory = lock(memory);
+        if self.kind == MediaKind::Video
+            && let Some(packet) = self.packet(None, sample, &mut memory)
+            && memory.is_picture()
+        {
+            self.repeater.preroll(packet);
+        }
+    }
+
+    /// `sink`: whose time counts; none for what is not played.
     fn packet(
         &self,
-        sink: &gst_app::AppSink,
+        sink: Option<&gst_app::AppSink>,
         sample: gst::Sample,
         memory: &mut Memory,
     ) -> Option<Packet> {
@@ -107,6 +143,10 @@ impl Outlet {
         } else {
             buffer::to_bytes(buffer)
         };
+        let bytes = match (bytes, known.full_range) {
+            (Ok(bytes), Some(layout)) => Ok(picture::limit(&bytes, layout)),
+            (bytes, _) => bytes,
+        };
         Some(Packet {
             bytes: bytes.ok()?,
             format: known.id(),
@@ -114,7 +154,10 @@ impl Outlet {
             kind: self.kind,
             flags,
             layer: Layer::default(),
-            presentation_time: presentation_time(sink, running, clock)?,
+            presentation_time: match sink {
+                Some(sink) => presentation_time(sink, running, clock)?,
+                None => 0,
+            },
             ingress_time: host().map_or(0, rivero_plugin_api::Host::now),
             duration: i64::try_from(duration).unwrap_or(0),
             rtp: Rtp::default(),
@@ -123,10 +166,16 @@ impl Outlet {
 
     /// Another format flows from now on: tells the pad.
     fn learn(&self, caps: &gst::CapsRef) -> Option<Known> {
-        let Some(own) = caps::to_format(caps) else {
+        let Some(mut own) = caps::to_format(caps) else {
             tracing::warn!(%caps, "a track has a format that packets cannot carry");
             return None;
         };
+        let caps = caps.to_owned();
+        let limited = picture::limited_range(&caps).filter(|_| own.packaging == Packaging::Raw);
+        if let Some(colorimetry) = &limited {
+            own.parameters.retain(|(name, _)| name != "colorimetry");
+            own = own.with("colorimetry", colorimetry.to_string());
+        }
         let mut linked = own.clone();
         if linked.packaging == Packaging::Raw {
             // Size and rate are each packet's own.
@@ -136,7 +185,8 @@ impl Outlet {
         let host = host()?;
         self.pad.set_format(Some(host.format_id(&linked)));
         Some(Known {
-            caps: caps.to_owned(),
+            full_range: limited.and_then(|_| picture::Layout::of(&caps)),
+            caps,
             id: host.format_id(&own),
             is_picture: own.packaging == Packaging::Raw && self.kind == MediaKind::Video,
             raw: Some(own).filter(|own| own.packaging == Packaging::Raw),

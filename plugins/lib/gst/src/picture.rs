@@ -26,6 +26,12 @@ impl Layout {
         (sensible.contains(&width) && sensible.contains(&height)).then_some(Self { width, height })
     }
 
+    /// Of pictures with these caps.
+    pub(crate) fn of(caps: &gst::Caps) -> Option<Self> {
+        let info = gst_video::VideoInfo::from_caps(caps).ok()?;
+        Self::new(info.width(), info.height())
+    }
+
     /// Width and height of the planes, bytes.
     fn planes(self) -> [(usize, usize); 3] {
         let size = |side: u32| usize::try_from(side).unwrap_or(0);
@@ -98,6 +104,55 @@ fn copy(
         }
     }
     Ok(tight.freeze())
+}
+
+/// The colours of pictures with these caps in the range of television, if they are in the full one (ITU-T H.273 §8.3):
+/// packets are taken for the limited one by whatever encodes them. `None` where nothing is to be done.
+///
+/// `videoconvert` would leave the pictures as they are: it has a way of its own between equal formats, and does not look
+/// at their ranges there.
+pub(crate) fn limited_range(caps: &gst::Caps) -> Option<gst_video::VideoColorimetry> {
+    use gst_video::{VideoColorMatrix as Matrix, VideoColorRange as Range};
+    // Of caps that know the range alone, a `VideoInfo` forgets that, too.
+    let own: gst_video::VideoColorimetry = caps
+        .structure(0)?
+        .get::<&str>("colorimetry")
+        .ok()?
+        .parse()
+        .ok()?;
+    let is_rgb = gst_video::VideoInfo::from_caps(caps).is_ok_and(|info| info.is_rgb());
+    if is_rgb || own.range() != Range::Range0_255 {
+        return None;
+    }
+    let matrix = match own.matrix() {
+        Matrix::Unknown | Matrix::Rgb => Matrix::Bt601,
+        matrix => matrix,
+    };
+    let (transfer, primaries) = (own.transfer(), own.primaries());
+    Some(gst_video::VideoColorimetry::new(
+        Range::Range16_235,
+        matrix,
+        transfer,
+        primaries,
+    ))
+}
+
+/// An I420 picture of the full range in the limited one.
+pub(crate) fn limit(bytes: &[u8], layout: Layout) -> Bytes {
+    let mut limited = BytesMut::new(bytes.len());
+    let [luma, ..] = layout.planes();
+    let luma = luma.0 * luma.1;
+    for (index, (to, from)) in limited.iter_mut().zip(bytes).enumerate() {
+        let from = u32::from(*from);
+        // 219 steps of luma from 16 on; 224 of chroma around 128. Both are rounded.
+        let value = if index < luma {
+            16 + (from * 219 + 127) / 255
+        } else {
+            (from * 224 + 16 * 255 + 127) / 255
+        };
+        *to = u8::try_from(value).unwrap_or(u8::MAX);
+    }
+    limited.freeze()
 }
 
 /// The bytes of a packet as a picture for GStreamer, without copying.
@@ -183,6 +238,35 @@ mod tests {
         let back = to_bytes(picture, &caps(6, 3)).unwrap();
         assert_eq!(back.len(), layout.size());
         assert_eq!(&*back, &*bytes);
+    }
+
+    #[test]
+    fn full_range_becomes_limited_and_nothing_else_changes() {
+        crate::init().unwrap();
+        let of = |more: &str| {
+            let text = format!("video/x-raw,width=64,height=64,{more}");
+            let limited = limited_range(&text.parse().unwrap());
+            limited.map(|colorimetry| colorimetry.to_string())
+        };
+        assert_eq!(
+            of("format=I420,colorimetry=1:4:0:0").as_deref(),
+            Some("2:4:0:0")
+        );
+        assert_eq!(
+            of("format=I420,colorimetry=1:0:0:0").as_deref(),
+            Some("2:4:0:0")
+        );
+        assert_eq!(
+            of("format=NV12,colorimetry=1:3:5:1").as_deref(),
+            Some("bt709")
+        );
+        assert_eq!(of("format=I420,colorimetry=bt709"), None);
+        assert_eq!(of("format=I420"), None);
+        assert_eq!(of("format=RGB"), None);
+        let layout = Layout::new(2, 2).unwrap();
+        let limited = limit(&[0, 128, 255, 1, 0, 255], layout);
+        assert_eq!(&*limited, [16, 126, 235, 17, 16, 240]);
+        assert_eq!(limit(&[0, 0, 0, 0, 128, 128], layout)[4..], [128, 128]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! flows into a pad.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -10,7 +10,10 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use rivero_plugin_api::{MediaKind, supervise::lock};
 
-use crate::{Error, bus::Report, element, factories, outlet::Outlet, pipeline::Pipeline, track};
+use crate::{
+    Error, bus::Report, element, factories, outlet::Outlet, passing, pipeline::Pipeline,
+    short_tracks, track,
+};
 
 /// Threads of one decoder.
 const DECODER_THREADS: &str = "2";
@@ -62,14 +65,19 @@ impl Playback {
         if let Some(caps) = encoded.then(track::passed_on).flatten() {
             decoder.set_property("caps", caps);
         }
-        watch_elements(decoder);
         let tracks = Arc::new(Tracks {
             pipeline: pipeline.gst().downgrade(),
             outlets,
             found: Mutex::default(),
+            left_out: Mutex::default(),
             began: Arc::default(),
+            is_image: AtomicBool::default(),
             tell,
         });
+        for outlet in &tracks.outlets {
+            outlet.repeater.open();
+        }
+        watch_elements(decoder, &tracks);
         tracks.clone().attach(decoder);
         Ok(Self {
             pipeline,
@@ -88,6 +96,28 @@ impl Playback {
         self.tracks.began.load(Relaxed)
     }
 
+    /// Packets until now. Where there are none for long, nothing comes any more.
+    pub fn packets(&self) -> u64 {
+        let counts = self
+            .tracks
+            .outlets
+            .iter()
+            .map(|outlet| outlet.repeater.count());
+        counts.sum()
+    }
+
+    /// Whether the client wants it to stand still: then the picture that it stands at is shown.
+    pub fn stand_still(&self, stands_still: bool) {
+        for outlet in &self.tracks.outlets {
+            outlet.repeater.stand_still(stands_still);
+        }
+    }
+
+    /// What plays is one picture without any time: it has no end.
+    pub fn is_still_image(&self) -> bool {
+        self.tracks.is_image.load(Relaxed) && self.packets() == 1
+    }
+
     /// All tracks have their first frame. Before, the state must not be above `PAUSED`, unless
     /// the source is live: a track that is found on the way to `PLAYING` would play without a
     /// clock, at once to its end. [`Report::AsyncDone`] tells when this changes.
@@ -100,6 +130,14 @@ impl Playback {
     /// without a pad's task (RTSP) look the same before they have.
     pub fn is_stuck(&self) -> bool {
         self.tracks.found().is_empty() && !has_running_task(self.pipeline.gst())
+    }
+}
+
+impl Drop for Playback {
+    fn drop(&mut self) {
+        for outlet in &self.tracks.outlets {
+            outlet.repeater.close();
+        }
     }
 }
 
@@ -117,7 +155,7 @@ fn has_running_task(bin: &gst::Pipeline) -> bool {
 }
 
 /// Sets elements as they are made, and leaves out those of factories that are not allowed.
-fn watch_elements(decoder: &gst::Element) {
+fn watch_elements(decoder: &gst::Element, tracks: &Arc<Tracks>) {
     decoder.connect("autoplug-select", false, |values| {
         let factory = values
             .get(3)
@@ -126,10 +164,35 @@ fn watch_elements(decoder: &gst::Element) {
         autoplug(if is_allowed { "try" } else { "skip" })
     });
     if let Some(bin) = decoder.downcast_ref::<gst::Bin>() {
-        bin.connect_deep_element_added(|_, _, element| {
-            element::set(element, "max-threads", DECODER_THREADS);
+        let tracks = Arc::downgrade(tracks);
+        bin.connect_deep_element_added(move |_, _, element| {
+            set_decoder(element);
+            match element.factory().map(|factory| factory.name()).as_deref() {
+                Some("qtdemux") => short_tracks::keep(element),
+                Some("typefind") => watch_type(element, tracks.clone()),
+                _ => {}
+            }
         });
     }
+}
+
+/// Notes whether what plays is an image.
+fn watch_type(typefind: &gst::Element, tracks: Weak<Tracks>) {
+    typefind.connect("have-type", false, move |values| {
+        let caps = values.get(2)?.get::<gst::Caps>().ok()?;
+        tracks
+            .upgrade()?
+            .is_image
+            .store(media(&caps).starts_with("image/"), Relaxed);
+        None
+    });
+}
+
+/// Frames are not decoded side by side: each would wait in its thread for the next ones, and a film of one picture for
+/// its end.
+fn set_decoder(element: &gst::Element) {
+    element::set(element, "max-threads", DECODER_THREADS);
+    element::set(element, "thread-type", "slice");
 }
 
 /// A value of GStreamer's `GstAutoplugSelectResult`, a type without a binding.
@@ -144,8 +207,12 @@ struct Tracks {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     outlets: Vec<Outlet>,
     found: Mutex<Vec<Track>>,
+    /// Why a track is left out that has no elements.
+    left_out: Mutex<Option<Error>>,
     /// Media flowed.
     began: Arc<AtomicBool>,
+    /// What plays is no film.
+    is_image: AtomicBool,
     tell: Tell,
 }
 
@@ -189,12 +256,26 @@ fn media(caps: &gst::CapsRef) -> &str {
         .map_or("", |structure| structure.name().as_str())
 }
 
+/// Adds elements to a pipeline, one after the other, and has them do what it does.
+fn join(elements: &[gst::Element], pipeline: &gst::Pipeline) -> Result<(), Error> {
+    let link = |_| Error::Link("the elements of a track".to_owned());
+    pipeline.add_many(elements).map_err(link)?;
+    gst::Element::link_many(elements).map_err(link)?;
+    // From the end, so that each finds the next one ready.
+    for element in elements.iter().rev() {
+        element
+            .sync_state_with_parent()
+            .map_err(|_| Error::State(element.name().to_string()))?;
+    }
+    Ok(())
+}
+
 impl Tracks {
     fn attach(self: Arc<Self>, decoder: &gst::Element) {
         let tracks = self.clone();
         decoder.connect_pad_added(move |_, pad| {
             if let Err(error) = tracks.add(pad) {
-                (tracks.tell)(Notice::Failed(error));
+                tracks.leave_out(pad, error);
             }
         });
         let tracks = self.clone();
@@ -208,7 +289,8 @@ impl Tracks {
         decoder.connect_no_more_pads(move |_| {
             self.remove_ended();
             if self.found().is_empty() {
-                (self.tell)(Notice::Empty);
+                let error = lock(&self.left_out).take();
+                (self.tell)(error.map_or(Notice::Empty, Notice::Failed));
             }
         });
     }
@@ -254,7 +336,20 @@ impl Tracks {
         Some(Row::default())
     }
 
-    fn add(&self, pad: &gst::Pad) -> Result<(), Error> {
+    /// Goes on without a track: the other one does not fail with it.
+    fn leave_out(&self, pad: &gst::Pad, error: Error) {
+        tracing::warn!(%error, "a track is left out");
+        let is_own = |track: &mut Track| track.pad.as_ref() == Some(pad);
+        let left: Vec<_> = self.found().extract_if(.., is_own).collect();
+        if let Some(pipeline) = self.pipeline.upgrade() {
+            for track in left {
+                track.row.remove_from(&pipeline);
+            }
+        }
+        *lock(&self.left_out) = Some(error);
+    }
+
+    fn add(self: &Arc<Self>, pad: &gst::Pad) -> Result<(), Error> {
         let Some(pipeline) = self.pipeline.upgrade() else {
             return Ok(());
         };
@@ -275,39 +370,84 @@ impl Tracks {
             self.make(outlet, &caps, &pipeline)?
         };
         let link = || Error::Link(format!("the decoder ({caps})"));
-        let input = row.input().ok_or_else(link)?;
+        let input = row.input();
         if let Some(track) = self.found().iter_mut().find(|track| track.kind == kind) {
             track.row = row;
         }
-        pad.link(&input).map_err(|_| link())?;
-        Ok(())
+        let linked = input.is_some_and(|input| pad.link(&input).is_ok());
+        linked.then_some(()).ok_or_else(link)
     }
 
     /// The elements for such media, up to its outlet, ready for it.
     fn make(
-        &self,
+        self: &Arc<Self>,
         outlet: &Outlet,
         caps: &gst::Caps,
         pipeline: &gst::Pipeline,
     ) -> Result<Row, Error> {
         let mut elements = track::elements(caps)?;
         let began = self.began.clone();
-        elements.push(
-            outlet
-                .clone()
-                .element(move || began.store(true, Relaxed))
-                .upcast(),
-        );
-        let link = |_| Error::Link(format!("a track ({caps})"));
-        pipeline.add_many(&elements).map_err(link)?;
-        gst::Element::link_many(&elements).map_err(link)?;
-        // From the end, so that each finds the next one ready.
-        for element in elements.iter().rev() {
-            element
-                .sync_state_with_parent()
-                .map_err(|_| Error::State(element.name().to_string()))?;
-        }
+        let sink = outlet
+            .clone()
+            .element(move || began.store(true, Relaxed))
+            .upcast();
         let media = media(caps).to_owned();
-        Ok(Row { media, elements })
+        if let Some(last) = elements.last()
+            && outlet.kind == MediaKind::Video
+            && media != "video/x-raw"
+        {
+            self.watch_pictures(last, &sink);
+        }
+        elements.push(sink);
+        let row = Row { media, elements };
+        let joined = join(&row.elements, pipeline);
+        if joined.is_err() {
+            row.remove_from(pipeline);
+        }
+        joined.map(|()| row)
+    }
+
+    /// Decodes pictures that are to be passed on, if browsers cannot take them.
+    fn watch_pictures(self: &Arc<Self>, last: &gst::Element, sink: &gst::Element) {
+        let tracks = Arc::downgrade(self);
+        let (own, ends) = (tracks.clone(), (last.downgrade(), sink.downgrade()));
+        let decode = move || match (own.upgrade(), ends.0.upgrade(), ends.1.upgrade()) {
+            (Some(tracks), Some(last), Some(sink)) => tracks.decode(&last, &sink),
+            _ => Ok(()),
+        };
+        let failed = move |error| {
+            if let Some(tracks) = tracks.upgrade() {
+                (tracks.tell)(Notice::Failed(error));
+            }
+        };
+        passing::watch(last, decode, failed);
+    }
+
+    /// Puts a decoder between two elements, on the thread that is about to push a picture from one into the other.
+    fn decode(&self, last: &gst::Element, sink: &gst::Element) -> Result<(), Error> {
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return Ok(());
+        };
+        let caps = last.static_pad("src").and_then(|pad| pad.current_caps());
+        let caps = caps.ok_or_else(|| Error::Link(last.name().to_string()))?;
+        tracing::debug!(%caps, "pictures that browsers cannot take are decoded");
+        let mut elements = vec![passing::decoder(&caps)?];
+        elements.iter().for_each(set_decoder);
+        elements.extend(track::elements(&gst::Caps::new_empty_simple(
+            "video/x-raw",
+        ))?);
+        last.unlink(sink);
+        join(&elements, &pipeline)?;
+        let ends = elements.first().zip(elements.last());
+        let linked = ends.map(|(first, end)| end.link(sink).and_then(|()| last.link(first)));
+        if !matches!(linked, Some(Ok(()))) {
+            return Err(Error::Link(format!("a decoder ({caps})")));
+        }
+        let mut found = self.found();
+        let row = found.iter_mut().map(|track| &mut track.row.elements);
+        if let Some(row) = { row }.find(|row| row.contains(sink)) {
+            row.extend(elements);
+        }
+        Ok(())
     }
 }

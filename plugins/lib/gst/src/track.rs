@@ -4,7 +4,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use rivero_plugin_api::MediaKind;
 
-use crate::{Error, element};
+use crate::{Error, element, fit};
 
 /// Encodings that are passed on as they are, if that is asked for: what packets
 /// can carry frame by frame. All others are decoded.
@@ -42,6 +42,10 @@ pub(crate) fn kind(caps: &gst::CapsRef) -> Option<MediaKind> {
     }
 }
 
+/// Sound leaves in pieces of this length, as calls have it. Files have pieces of half a second, which would all leave at
+/// once.
+const PIECE: &str = "1/50";
+
 /// The elements for media with these caps, in order.
 ///
 /// # Errors
@@ -65,7 +69,7 @@ pub(crate) fn elements(caps: &gst::CapsRef) -> Result<Vec<gst::Element>, Error> 
         "audio/mpeg" => &["aacparse"],
         _ => &[],
     };
-    let mut elements = Vec::with_capacity(row.len() + 1);
+    let mut elements = Vec::with_capacity(row.len() + 2);
     for factory in row {
         let made = element::make(factory)?;
         // Parameter sets with every keyframe.
@@ -79,6 +83,14 @@ pub(crate) fn elements(caps: &gst::CapsRef) -> Result<Vec<gst::Element>, Error> 
         let filter = element::make("capsfilter")?;
         filter.set_property("caps", caps);
         elements.push(filter);
+    }
+    if name == "audio/x-raw" {
+        let pieces = element::make("audiobuffersplit")?;
+        element::set(&pieces, "output-buffer-duration", PIECE);
+        elements.push(pieces);
+    }
+    if name.ends_with("/x-raw") {
+        fit::follow(&elements, caps);
     }
     Ok(elements)
 }
@@ -155,6 +167,53 @@ mod tests {
         for family in [1, 2, 255] {
             let caps = format!("audio/x-opus,channels=6,channel-mapping-family={family}");
             assert!(!passes(&caps), "{caps}");
+        }
+    }
+
+    /// How long the pieces are that come out of one of so many bytes of sound, in ms.
+    fn pieces(caps: &str, size: usize) -> Vec<u64> {
+        let caps: gst::Caps = caps.parse().unwrap();
+        let source = gstreamer_app::AppSrc::builder()
+            .caps(&caps)
+            .format(gst::Format::Time)
+            .build();
+        let sink = gstreamer_app::AppSink::builder().sync(false).build();
+        let mut row = vec![source.clone().upcast()];
+        row.extend(elements(&caps).unwrap());
+        row.push(sink.clone().upcast());
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many(&row).unwrap();
+        gst::Element::link_many(&row).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let mut buffer = gst::Buffer::with_size(size).unwrap();
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+        source.push_buffer(buffer).unwrap();
+        source.end_of_stream().unwrap();
+        let lengths = std::iter::from_fn(|| sink.pull_sample().ok())
+            .map(|sample| sample.buffer().unwrap().duration().unwrap().mseconds())
+            .collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        lengths
+    }
+
+    #[test]
+    fn sound_leaves_in_pieces_however_it_comes() {
+        crate::init().unwrap();
+        // Half a second of telephone sound, and channels without places.
+        let telephone = "audio/x-raw,format=S16LE,layout=interleaved,rate=8000,channels=1";
+        assert_eq!(
+            pieces(telephone, 8192),
+            [[20; 25].as_slice(), &[12]].concat()
+        );
+        for channels in [4, 5, 16] {
+            let caps = format!(
+                "audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels={channels},channel-mask=(bitmask)0x0"
+            );
+            assert_eq!(
+                pieces(&caps, 48 * 40 * 2 * channels),
+                [20, 20],
+                "{channels}"
+            );
         }
     }
 
