@@ -58,6 +58,13 @@ trait Cut: Send {
     /// whether a decoder can begin with it.
     fn cut(&mut self, frame: &[u8], limit: usize, packets: &mut Packets) -> bool;
 
+    /// Whether the first packet of the frame that is to be cut next carries the marker bit: so it is for sound after a
+    /// pause (RFC 3551 §4.1).
+    fn begins_talkspurt(&mut self, timestamp: u32, frame: &[u8]) -> bool {
+        let _ = (timestamp, frame);
+        false
+    }
+
     /// Whether the last packet of each frame carries the marker bit: so it is for video.
     fn marks_last(&self) -> bool {
         true

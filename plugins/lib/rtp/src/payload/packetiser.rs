@@ -96,6 +96,7 @@ impl Packetiser {
     pub fn packetise(&mut self, frame: &[u8], timestamp: u32) -> (Vec<u8>, Vec<CutPacket>) {
         let mut packets = Packets::default();
         packets.bytes.reserve(frame.len() + frame.len() / 16 + 64);
+        let begins = self.cutter.begins_talkspurt(timestamp, frame);
         let keyframe = self.cutter.cut(frame, self.limit, &mut packets);
         let Packets { mut bytes, starts } = packets;
         let mut cut = Vec::with_capacity(starts.len());
@@ -105,7 +106,7 @@ impl Packetiser {
                 range: start.at..next.map_or(bytes.len(), |next| next.at),
                 sequence: self.sequence,
                 timestamp: timestamp.wrapping_add(start.offset),
-                marker: next.is_none() && self.cutter.marks_last(),
+                marker: index == 0 && begins || next.is_none() && self.cutter.marks_last(),
                 keyframe_start: keyframe && index == 0,
             };
             self.write_header(&packet, &mut bytes);

@@ -13,6 +13,8 @@ pub(super) struct Cutter {
     /// Bytes of one sample of all channels.
     sample: usize,
     clock_rate: usize,
+    /// Timestamp of what follows the last frame without a pause.
+    next: Option<u32>,
 }
 
 impl Cutter {
@@ -21,6 +23,7 @@ impl Cutter {
         Self {
             sample: usize::from(channels.max(1)),
             clock_rate: usize::try_from(clock_rate).unwrap_or(0),
+            next: None,
         }
     }
 
@@ -54,6 +57,16 @@ impl Cut for Cutter {
             packets.write(part);
         }
         true
+    }
+
+    fn begins_talkspurt(&mut self, timestamp: u32, frame: &[u8]) -> bool {
+        let samples = u32::try_from(frame.len() / self.sample).unwrap_or(u32::MAX);
+        let packet = u32::try_from(self.clock_rate * PACKET_TIME / 1000).unwrap_or(u32::MAX);
+        let expected = self.next.replace(timestamp.wrapping_add(samples));
+        // Times are rounded, and those that go back are none of a pause.
+        expected.is_none_or(|expected| {
+            (packet..u32::MAX / 2).contains(&timestamp.wrapping_sub(expected))
+        })
     }
 
     fn marks_last(&self) -> bool {

@@ -351,6 +351,34 @@ fn long_frames_of_samples_are_cut_with_their_own_timestamps() {
 }
 
 #[test]
+fn sound_after_a_pause_is_marked() {
+    for (encoding, sample) in [("PCMU", 1), ("PCMA", 1), ("L16", 4)] {
+        let rate = parameters(encoding).clock_rate;
+        let packet = rate / 50;
+        let frame = vec![0; packet as usize * sample];
+        let mut packetiser = Packetiser::new(encoding, parameters(encoding), 1, 1, 0).unwrap();
+        // Its beginning, what follows, a pause of a second, what follows, and a rounded time.
+        let start = u32::MAX - packet;
+        let times = [
+            0,
+            packet,
+            packet + rate,
+            2 * packet + rate,
+            3 * packet + rate + 1,
+        ];
+        let marked: Vec<bool> = times
+            .iter()
+            .map(|time| {
+                let (_, packets) = packetiser.packetise(&frame, start.wrapping_add(*time));
+                assert!(packets.iter().skip(1).all(|packet| !packet.marker));
+                packets.first().unwrap().marker
+            })
+            .collect();
+        assert_eq!(marked, [true, false, true, false, false], "{encoding}");
+    }
+}
+
+#[test]
 fn aac_units_that_travel_together_have_their_own_timestamps() {
     let payload = [0, 32, 0, 2 << 3, 0, 3 << 3, 1, 2, 3, 4, 5];
     let mut depacketiser = Depacketiser::new("MPEG4-GENERIC").unwrap();
