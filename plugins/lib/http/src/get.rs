@@ -7,14 +7,14 @@ use hyper::{
     Request, Response, StatusCode,
     body::{Body, Incoming},
     client::conn::http1,
-    header::{AUTHORIZATION, HOST, HeaderMap, LOCATION, RANGE, USER_AGENT},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, LOCATION, RANGE, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
 use rivero_uri::{Access, Location, Policy, Refusal, redact_uri};
 use tokio::{task::AbortHandle, time::timeout};
 use url::Url;
 
-use crate::{connect, head};
+use crate::{connect, head, status_line::StatusLine};
 
 /// Redirections that are followed one after the other, as many as browsers follow.
 const REDIRECTIONS: usize = 20;
@@ -22,6 +22,10 @@ const REDIRECTIONS: usize = 20;
 const CONNECTING: Duration = Duration::from_secs(8);
 /// For the head of the answer.
 const ANSWERING: Duration = Duration::from_secs(30);
+/// Lines of a head at most: servers behind several others have more than browsers expect.
+const MOST_LINES: usize = 1024;
+/// Bytes of a head at most, and of what is read at once.
+const LONGEST_HEAD: usize = 512 << 10;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,8 @@ pub enum Error {
     Network {
         /// Name or address, with the port.
         host: Box<str>,
+        /// There was a connection, but no answer that could be read.
+        answered: bool,
         /// What went wrong.
         #[source]
         error: io::Error,
@@ -143,10 +149,12 @@ async fn ask(
     from: Option<u64>,
     policy: &Policy,
 ) -> Result<(Response<Incoming>, AbortHandle), Error> {
-    let network = |error: io::Error| Error::Network {
+    let failed = |error: io::Error, answered: bool| Error::Network {
         host: head::authority(url).into(),
+        answered,
         error,
     };
+    let network = |error| failed(error, false);
     let late = |_| network(io::ErrorKind::TimedOut.into());
     let stream = timeout(CONNECTING, connect::connect(url, policy))
         .await
@@ -154,7 +162,9 @@ async fn ask(
         .map_err(network)?;
     let mut request = Request::get(head::target(url))
         .header(HOST, head::authority(url))
-        .header(USER_AGENT, head::user_agent());
+        .header(USER_AGENT, head::user_agent())
+        // Media is packed as well as it can be.
+        .header(ACCEPT_ENCODING, "identity");
     if let Some(credentials) = head::basic(url) {
         request = request.header(AUTHORIZATION, credentials);
     }
@@ -164,7 +174,8 @@ async fn ask(
     let request = request
         .body(String::new())
         .map_err(|error| network(connect::invalid(error.to_string())))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+    let (mut sender, connection) = lenient()
+        .handshake(TokioIo::new(StatusLine::new(stream)))
         .await
         .map_err(|error| network(io::Error::other(error)))?;
     // Its failures are those of the request or of the body, which say more.
@@ -174,13 +185,25 @@ async fn ask(
         Ok(Ok(response)) => Ok((response, connection)),
         Ok(Err(error)) => {
             connection.abort();
-            Err(network(io::Error::other(error)))
+            Err(failed(io::Error::other(error), true))
         }
         Err(elapsed) => {
             connection.abort();
             Err(late(elapsed))
         }
     }
+}
+
+/// Reads what cameras and radios answer: lines that RFC 9112 forbids cost no more than themselves.
+fn lenient() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
+        .max_headers(MOST_LINES)
+        .max_buf_size(LONGEST_HEAD);
+    builder
 }
 
 #[cfg(test)]
@@ -245,6 +268,39 @@ mod tests {
         })
         .await;
         assert_eq!(fetch(&format!("{origin}/a/b?c"), "{}").await.unwrap(), "/e");
+    }
+
+    #[tokio::test]
+    async fn odd_heads_are_read() {
+        let many: String = (0..400)
+            .map(|number| format!("X-{number}: a\r\n"))
+            .collect();
+        let long = format!("X-Long: {}\r\n", "a".repeat(60_000));
+        for lines in [
+            "Server : x\r\n",
+            "X-Folded: a\r\n  b\r\n\tc\r\n",
+            "no colon\r\n",
+            ": no name\r\n",
+            "X-Name: Köln\r\n",
+            "Köln: x\r\n",
+            "X-Empty:\r\n",
+            "X Y: z\r\n",
+            &many,
+            &long,
+        ] {
+            for status in ["HTTP/1.1 200 OK", "HTTP/1.0 200", "ICY 200 OK"] {
+                let head = format!("{status}\r\n{lines}Content-Length: 4\r\n\r\nbody");
+                let origin = server(move |_, _| head.clone()).await;
+                let body = fetch(&origin, "{}").await;
+                assert_eq!(body.unwrap(), "body", "{status}, {lines:.40}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_radio_has_no_end_but_that_of_its_connection() {
+        let origin = server(|_, _| "ICY 200 OK\nicy-name:x\n\nsound".to_owned()).await;
+        assert_eq!(fetch(&origin, "{}").await.unwrap(), "sound");
     }
 
     #[tokio::test]

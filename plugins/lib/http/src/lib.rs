@@ -8,6 +8,7 @@
 mod connect;
 mod get;
 mod head;
+mod status_line;
 
 pub use connect::{Connection, Dialer, Stream, connect};
 pub use get::{Answer, Error, get};
