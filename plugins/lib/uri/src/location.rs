@@ -2,10 +2,16 @@
 
 use std::{ffi::OsString, net::IpAddr, os::unix::ffi::OsStringExt, path::PathBuf};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::{Refusal, redact_uri};
+
+/// What ends a host. A percent sign stays: the password may be escaped in part.
+const DELIMITERS: &AsciiSet = &CONTROLS.add(b'/').add(b'?').add(b'#').add(b'@').add(b' ');
+/// What helps against most URIs with a user that cannot be read.
+const ESCAPING: &str =
+    "; in a user or a password, the characters : / ? # [ ] @ % are to be percent-encoded, # as %23";
 
 /// Where a URI leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +49,11 @@ impl Location {
         if let Some(("file", rest)) = scheme(uri) {
             return file(rest).map_err(malformed);
         }
-        let url = Url::parse(uri).map_err(|error| malformed(&error.to_string()))?;
+        let escaped = escape_password(uri);
+        let url = Url::parse(escaped.as_deref().unwrap_or(uri)).map_err(|error| {
+            let hint = if uri.contains('@') { ESCAPING } else { "" };
+            malformed(&format!("{error}{hint}"))
+        })?;
         Ok(Self::Remote(url))
     }
 
@@ -85,6 +95,24 @@ fn scheme(uri: &str) -> Option<(&str, &str)> {
         return Some(("file", rest));
     }
     rest.starts_with("//").then_some((scheme, rest))
+}
+
+/// A URI whose password contains what ends the host of a URI (RFC 3986 §3.2), as people write it who copied it from
+/// a camera's settings; `None` where nothing is to be mended. Such a password is one before the last `@` that cannot be a port.
+fn escape_password(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let end = rest.find(['/', '?', '#'])?;
+    let (authority, beyond) = rest.split_at_checked(end)?;
+    let (user, beginning) = authority.split_once(':')?;
+    let last = rest.rfind('@')?;
+    let is_port = beginning.bytes().all(|byte| byte.is_ascii_digit());
+    // A path or a query may well contain an `@` after a port.
+    if authority.contains(['@', '[']) || last < end || is_port && !beyond.starts_with('#') {
+        return None;
+    }
+    let password = rest.get(user.len() + 1..last)?;
+    let escaped = utf8_percent_encode(password, DELIMITERS);
+    Some(format!("{scheme}://{user}:{escaped}{}", rest.get(last..)?))
 }
 
 /// `rest`: what follows `file:`.
@@ -167,9 +195,62 @@ mod tests {
     }
 
     #[test]
+    fn passwords_may_contain_what_ends_a_host() {
+        for (written, password) in [
+            ("p#ss", "p#ss"),
+            ("p/ss", "p/ss"),
+            ("p?ss", "p?ss"),
+            ("p@ss", "p@ss"),
+            ("a#b/c?d@e:f", "a#b/c?d@e:f"),
+            ("100%", "100%"),
+            ("12#34", "12#34"),
+            ("p%40s#s", "p@s#s"),
+            ("p%23ss", "p#ss"),
+        ] {
+            for scheme in ["rtsp", "http"] {
+                let uri = format!("{scheme}://me:{written}@camera:8554/a@b");
+                let uri = if written.contains('#') || written.contains('/') || written.contains('?')
+                {
+                    uri.replace("/a@b", "/a")
+                } else {
+                    uri
+                };
+                let Location::Remote(url) = Location::parse(&uri, DEFAULT).unwrap() else {
+                    panic!("{uri}")
+                };
+                let read = percent_decode_str(url.password().unwrap())
+                    .decode_utf8()
+                    .unwrap();
+                assert_eq!(read, password, "{uri}");
+                assert_eq!(
+                    (url.host_str(), url.port(), url.username()),
+                    (Some("camera"), Some(8554), "me")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_at_sign_behind_the_host_is_none_of_a_password() {
+        for uri in [
+            "http://host:80/a@b",
+            "http://host/a:b@c",
+            "http://host:80?mail=a@b",
+            "http://me:secret@host/a@b#c@d",
+            "rtsp://[::1]:554/a@b",
+        ] {
+            let Location::Remote(url) = Location::parse(uri, DEFAULT).unwrap() else {
+                panic!("{uri}")
+            };
+            assert!(matches!(url.host_str(), Some("host" | "[::1]")), "{url}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_told_without_its_password() {
         for uri in [
-            "rtsp://me:s/ecret@camera/a",
+            "rtsp://me:s/ecret@cam[era/a",
+            "http://me:s#ecret@ho st/a",
             "http://me:s:ecret@ho st/a",
             "rtsp://me:secret@camera:port/",
         ] {
