@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 
 import { Calls } from '../lib/calls.mjs';
 import { invoke } from '../lib/client.mjs';
@@ -10,15 +13,18 @@ import { sendParts, sendWhole, serve } from '../lib/media-server.mjs';
 import { nextEvent, until } from '../lib/wait.mjs';
 
 const directory = fixtureDirectory();
-let page, pipeline, viewer, mp4, webm, away, store;
+let page, calls, pipeline, viewer, mp4, webm, jpeg, away, store;
 live({}, async ({ client, browser }) => {
   page = await browser.openProbe();
+  calls = await Calls.on(page);
   pipeline = await client.create('MediaPipeline');
-  viewer = await viewerOf(pipeline, await Calls.on(page), 'viewer');
+  viewer = await viewerOf(pipeline, calls, 'viewer');
   await isConnected(page, 'viewer');
   // The index of this one is at its end.
   mp4 = await makeMedia(directory, 'a.mp4', { colours: [COLOURS.green, COLOURS.blue], seconds: 4, toneHz: 600 });
   webm = await makeMedia(directory, 'a.webm', { colours: [COLOURS.red], seconds: 4, toneHz: 1000 });
+  const red = 'color=c=0xc82828:s=320x240:r=1:d=1';
+  jpeg = execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', red, '-frames:v', '1', '-f', 'mjpeg', '-']);
   away = await serve((request, response) => sendParts(request, response, mp4));
   store = await serve(answer);
 });
@@ -58,6 +64,35 @@ function answer(request, response) {
       return allowed ? sendParts(request, response, mp4) : response.writeHead(401).end();
     }
     default:
+      return odd(request, response, pathname.split('/'));
+  }
+}
+
+/** Servers that players have to get along with: `/odd/what/…`. */
+function odd(request, response, [, first, what, detail]) {
+  const file = readFileSync(webm);
+  if (first !== 'odd') return response.writeHead(404).end();
+  switch (what) {
+    case 'refuses':
+      if (!request.headers.range) return sendWhole(request, response, webm, { length: true });
+      return detail === 'closes' ? request.socket.destroy() : response.writeHead(Number(detail)).end();
+    case 'packs':
+      return response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(file));
+    case 'promises':
+      response.writeHead(200, { 'content-length': statSync(webm).size + 1000 });
+      return response.write(file, () => request.socket.end());
+    case 'radio':
+      return request.socket.end(Buffer.concat([Buffer.from('ICY 200 OK\r\nicy-name : x\r\nno colon\r\n\r\n'), file]));
+    case 'pictures': {
+      const [end, boundary] = detail === 'lf' ? ['\n', '----x'] : ['\r\n', '--x'];
+      response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace;boundary="x"' });
+      const timer = setInterval(() => {
+        response.write(`${boundary}${end}Content-Type: image/jpeg${end}${end}`);
+        response.write(jpeg);
+      }, 100);
+      return request.on('close', () => clearInterval(timer));
+    }
+    default:
       return response.writeHead(404).end();
   }
 }
@@ -80,6 +115,23 @@ for (const [name, path, colour, toneHz, isSeekable] of [
     await player.release();
   });
 }
+
+test('servers that refuse ranges, pack, promise too much, or are radios or cameras are played', async () => {
+  const refusals = ['400', '403', '406', '501', 'closes'].map((status) => `refuses/${status}`);
+  const servers = [...refusals, 'packs', 'promises', 'radio', 'pictures/lf', 'pictures/crlf'];
+  await Promise.all(
+    servers.map(async (name) => {
+      const own = await viewerOf(pipeline, calls, name);
+      await isConnected(page, name);
+      const player = await playerOf(pipeline, `${store.origin}/odd/${name}`);
+      await playInto(player, own);
+      await seesColour(page, name, COLOURS.red);
+      assert.equal((await invoke(player, 'getVideoInfo')).isSeekable, false, name);
+      assert.deepEqual(player.errors, [], name);
+      await player.release();
+    }),
+  );
+});
 
 test('it can be sought in, and paused', async () => {
   const player = await playerOf(pipeline, `${store.origin}/parts`);

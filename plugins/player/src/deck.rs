@@ -7,10 +7,10 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rivero_gst::{bus::Report, gst, gst::prelude::*, outlet::Outlet, playback::Notice};
+use rivero_gst::{gst, gst::prelude::*, outlet::Outlet, playback::Notice};
 use rivero_plugin_api::{
     ElementContext, Error, Result,
     supervise::{self, contain, lock},
@@ -19,13 +19,15 @@ use rivero_proxy::Names;
 use rivero_uri::{UriEndpoint as Base, UriState};
 
 use crate::{
-    api::PlayerEndpointEvents,
     failure::Failure,
     feed::Feed,
     playback::{Origin, Playback},
     range::Range,
     source::{Lookup, Setup, Way},
+    watch::{Rules, Watch},
 };
+
+mod ending;
 
 /// A seek is complete within this, or goes on without who asked for it.
 const SEEKING: gst::ClockTime = gst::ClockTime::from_seconds(5);
@@ -43,6 +45,7 @@ pub(crate) struct Spec {
     pub(crate) base: Arc<Base>,
     pub(crate) encoded: bool,
     pub(crate) setup: Setup,
+    pub(crate) rules: Rules,
     pub(crate) outlets: Vec<Outlet>,
 }
 
@@ -90,6 +93,7 @@ impl Deck {
         let (commands, received) = mpsc::channel();
         let pipeline = Arc::<Mutex<Current>>::default();
         let (base, latest) = (spec.base.clone(), Arc::<Mutex<u64>>::default());
+        let watch = Watch::new(spec.rules);
         let drive = Drive {
             spec,
             latest: latest.clone(),
@@ -100,6 +104,10 @@ impl Deck {
             looks_up: false,
             waiting: Vec::new(),
             idle: 0,
+            looked: Instant::now(),
+            watch,
+            retry_at: None,
+            is_retrying: false,
             number: 0,
             wanted: gst::State::Null,
             is_live: false,
@@ -199,6 +207,13 @@ struct Drive {
     waiting: Vec<Command>,
     /// How often nothing was done for the playback.
     idle: u32,
+    /// When the playback was looked at.
+    looked: Instant,
+    watch: Watch,
+    /// When the source is to be asked again.
+    retry_at: Option<Instant>,
+    /// It was asked again, or is to be.
+    is_retrying: bool,
     /// Of the playback.
     number: u64,
     /// What the client wants it to do.
@@ -220,6 +235,12 @@ impl Drive {
             if let Err(text) = done {
                 self.panicked(&text);
             }
+            // Reports may come faster than the time runs out in which none does.
+            if self.looked.elapsed() >= LOOKING
+                && let Err(text) = contain(|| self.look())
+            {
+                self.panicked(&text);
+            }
         }
         supervise::contained(NAME, || self.end());
     }
@@ -232,24 +253,45 @@ impl Drive {
     }
 
     fn next(&self, commands: &Receiver<Command>) -> std::result::Result<Command, RecvTimeoutError> {
-        if self
-            .playback
-            .as_ref()
-            .is_some_and(|playback| !playback.began())
-        {
-            commands.recv_timeout(LOOKING)
-        } else {
-            commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        let is_watched = { self.playback.as_ref() }
+            .is_some_and(|playback| !playback.began() || playback.is_live_source());
+        let next_look = is_watched.then(|| self.looked + LOOKING);
+        match next_look.into_iter().chain(self.retry_at).min() {
+            Some(at) => commands.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
-    /// Gives up a playback that nobody works at.
+    /// Gives up a playback that nobody works at, or whose source is silent; asks a source again.
     fn look(&mut self) {
+        let now = Instant::now();
+        self.looked = now;
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            if let Err(failure) = self.begin() {
+                self.fail(&failure);
+            }
+            return;
+        }
+        self.listen(now);
         let is_stuck = self.playback.as_ref().is_some_and(Playback::is_stuck);
         self.idle = if is_stuck { self.idle + 1 } else { 0 };
         if self.idle >= MOST_LOOKS {
             let text = "nothing in it can be played".to_owned();
             self.fail(&Failure::Media(text));
+        }
+    }
+
+    fn listen(&mut self, now: Instant) {
+        let Some(playback) = self.playback.as_ref().filter(|own| own.is_live_source()) else {
+            return;
+        };
+        if self.wanted != gst::State::Playing {
+            return self.watch.begin();
+        }
+        let (packets, waits) = (playback.packets(), playback.is_connection());
+        if self.watch.is_silent(now, packets, waits) {
+            self.fail(&Failure::Silent);
         }
     }
 
@@ -263,7 +305,7 @@ impl Drive {
                 match state {
                     UriState::Start => self.go(gst::State::Playing),
                     UriState::Pause => self.go(gst::State::Paused),
-                    UriState::Stop => self.end(),
+                    UriState::Stop => self.finish(),
                 }
             }
             Command::Seek(position, answer) => {
@@ -306,6 +348,7 @@ impl Drive {
         if self.playback.is_some() {
             self.apply();
         } else if self.opening.is_none()
+            && self.retry_at.is_none()
             && let Err(failure) = self.begin()
         {
             self.fail(&failure);
@@ -393,6 +436,7 @@ impl Drive {
         let Some(playback) = &self.playback else {
             return;
         };
+        playback.stand_still(self.wanted == gst::State::Paused);
         let can_go = self.is_live || (playback.is_ready() && !self.buffers);
         let state = if can_go {
             self.wanted
@@ -435,83 +479,5 @@ impl Drive {
         }
         let _ = pipeline.state(SEEKING);
         true
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Report(report) => self.report(report),
-            Notice::Empty => {
-                let text = "it has neither sound nor picture".to_owned();
-                self.fail(&Failure::Media(text));
-            }
-            Notice::Failed(error) => self.fail(&Failure::Pipeline(error)),
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        match report {
-            Report::Error(error) => {
-                let failure = match &self.playback {
-                    Some(playback) => playback.failure(error),
-                    None => Failure::new(error, false),
-                };
-                self.fail(&failure);
-            }
-            Report::Warning(warning) => {
-                tracing::warn!(player = self.spec.context.id(), "{warning}");
-            }
-            Report::EndOfStream => {
-                self.end();
-                self.spec.base.enter(UriState::Stop);
-                self.spec.context.end_of_stream();
-            }
-            Report::AsyncDone => self.apply(),
-            Report::Buffering(percent) => {
-                let buffers = percent < 100;
-                if std::mem::replace(&mut self.buffers, buffers) != buffers {
-                    self.apply();
-                }
-            }
-            Report::Latency => {
-                if let Some(playback) = &self.playback {
-                    // Who cannot say how much they delay keep what they had.
-                    let _ = playback.pipeline().recalculate_latency();
-                }
-            }
-            Report::ClockLost => {
-                if let Some(playback) = &self.playback {
-                    // It plays again, or an element has said why not.
-                    let _ = playback.pipeline().set_state(gst::State::Paused);
-                }
-                self.apply();
-            }
-            _ => {}
-        }
-    }
-
-    fn fail(&mut self, failure: &Failure) {
-        self.end();
-        let (kind, code) = failure.event();
-        tracing::warn!(player = self.spec.context.id(), "{failure}");
-        self.spec.context.error(kind, code, &failure.to_string());
-        self.spec.base.enter(UriState::Stop);
-    }
-
-    /// Ends the playback, if there is one; nothing that it says counts any more.
-    fn end(&mut self) {
-        if self.opening.take().is_some() {
-            self.number += 1;
-            self.wait_no_more();
-        }
-        let Some(playback) = self.playback.take() else {
-            return;
-        };
-        self.number += 1;
-        (self.is_live, self.buffers, self.idle) = (false, false, 0);
-        lock(&self.current).pipeline.set(None);
-        drop(playback);
-        for outlet in &self.spec.outlets {
-            outlet.pad.set_format(None);
-        }
     }
 }

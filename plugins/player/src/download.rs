@@ -2,15 +2,17 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use rivero_http::Answer;
 use rivero_uri::Policy;
 use url::Url;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, unpacking::Unpacking};
 
 /// A connection that breaks is made anew so often without anything coming.
 const RETRIES: u32 = 3;
+/// So much is read again, and thrown away, from a server that has said that it can begin anywhere and then cannot.
+const MOST_REPEATED: u64 = 256 << 20;
 
 /// See the head of this file.
 pub(crate) struct Download {
@@ -22,6 +24,12 @@ pub(crate) struct Download {
     /// Nothing more comes.
     is_over: bool,
     position: u64,
+    /// Bytes before `position` that come again.
+    repeated: u64,
+    /// The server has refused a part of what it has.
+    refuses_parts: bool,
+    /// What is unpacked on its way.
+    unpacking: Option<Unpacking>,
     length: Option<u64>,
     /// The server can begin anywhere.
     is_seekable: bool,
@@ -34,22 +42,17 @@ impl Download {
     /// # Errors
     /// [`Failure::Uri`]
     pub(crate) async fn begin(url: &Url, policy: Policy) -> Result<Self, Failure> {
-        // The whole, as a range, tells whether the server knows ranges.
-        let mut answer = rivero_http::get(url, Some(0), &policy)
-            .await
-            .map_err(|error| Failure::Uri(error.to_string()))?;
-        if answer.status == 416 {
-            // Of nothing there is no first byte; or ranges are not understood.
-            answer = rivero_http::get(url, None, &policy)
-                .await
-                .map_err(|error| Failure::Uri(error.to_string()))?;
-        }
+        let answer = first_answer(url, &policy).await?;
         if !answer.status.is_success() {
             let host = rivero_http::authority(&answer.url);
             return Err(Failure::Uri(format!("{host} answers {}", answer.status)));
         }
-        let is_seekable = answer.status == 206;
-        let length = if is_seekable {
+        let unpacking = header(&answer, "content-encoding").and_then(Unpacking::of);
+        // Places in what is packed are none in what is played.
+        let is_seekable = answer.status == 206 && unpacking.is_none();
+        let length = if unpacking.is_some() {
+            None
+        } else if is_seekable {
             header(&answer, "content-range").and_then(total)
         } else {
             header(&answer, "content-length").and_then(|length| length.parse().ok())
@@ -60,6 +63,9 @@ impl Download {
             answer: Some(answer),
             is_over: false,
             position: 0,
+            repeated: 0,
+            refuses_parts: false,
+            unpacking,
             length,
             is_seekable,
             retries: 0,
@@ -76,6 +82,13 @@ impl Download {
         self.length
     }
 
+    /// What the server says that it is, in lower case.
+    pub(crate) fn content_type(&self) -> String {
+        let answer = self.answer.as_ref();
+        let told = answer.and_then(|answer| header(answer, "content-type"));
+        told.unwrap_or_default().to_ascii_lowercase()
+    }
+
     /// Who sends.
     pub(crate) fn host(&self) -> String {
         rivero_http::authority(&self.url)
@@ -85,6 +98,7 @@ impl Download {
     pub(crate) fn seek(&mut self, place: u64) {
         if place != self.position || self.is_over {
             (self.position, self.answer, self.is_over) = (place, None, false);
+            self.repeated = 0;
         }
     }
 
@@ -93,19 +107,53 @@ impl Download {
             self.is_over = true;
             return Ok(());
         }
-        let answer = rivero_http::get(&self.url, Some(self.position), &self.policy)
-            .await
-            .map_err(io::Error::other)?;
+        self.repeated = 0;
+        if self.refuses_parts {
+            return self.ask_for_all().await;
+        }
+        let answer = self.get(Some(self.position)).await?;
         let begins = header(&answer, "content-range").and_then(first);
         match answer.status.as_u16() {
             206 if begins.is_none_or(|first| first == self.position) => self.answer = Some(answer),
-            416 => self.is_over = true,
-            status => {
-                let text = format!("the server answers {status} to a part of what it has");
-                return Err(io::Error::other(text));
+            416 if self.length.is_none() => self.is_over = true,
+            401 | 404 | 410 => return Err(self.refused(answer.status)),
+            200 => self.repeat(answer)?,
+            _ => {
+                self.refuses_parts = true;
+                self.ask_for_all().await?;
             }
         }
         Ok(())
+    }
+
+    async fn get(&self, from: Option<u64>) -> io::Result<Answer> {
+        let answer = rivero_http::get(&self.url, from, &self.policy).await;
+        answer.map_err(io::Error::other)
+    }
+
+    /// Asks for all of it, for a server that does not give what is wanted alone.
+    async fn ask_for_all(&mut self) -> io::Result<()> {
+        let answer = self.get(None).await?;
+        if answer.status != 200 {
+            return Err(self.refused(answer.status));
+        }
+        self.repeat(answer)
+    }
+
+    /// Reads an answer from its beginning, up to where media goes on.
+    fn repeat(&mut self, answer: Answer) -> io::Result<()> {
+        if self.position > MOST_REPEATED {
+            return Err(self.refused(answer.status));
+        }
+        (self.repeated, self.answer) = (self.position, Some(answer));
+        Ok(())
+    }
+
+    fn refused(&self, status: impl std::fmt::Display) -> io::Error {
+        let host = self.host();
+        io::Error::other(format!(
+            "{host} answers {status} to a part of what it has; the server has to allow ranges"
+        ))
     }
 
     /// What comes next; `None` at the end. Nothing is lost when it is given up meanwhile.
@@ -113,15 +161,43 @@ impl Download {
     /// # Errors
     /// When the connection breaks for good
     pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let Some(unpacking) = &mut self.unpacking else {
+                return self.receive().await;
+            };
+            if let Some(bytes) = unpacking.next()? {
+                return Ok(Some(bytes));
+            }
+            match self.receive().await? {
+                Some(bytes) => {
+                    if let Some(unpacking) = &mut self.unpacking {
+                        unpacking.push(bytes);
+                    }
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The same, as it comes from the network.
+    async fn receive(&mut self) -> io::Result<Option<Bytes>> {
         while !self.is_over {
             let Some(answer) = &mut self.answer else {
                 self.ask().await?;
                 continue;
             };
             let broken = match answer.next().await {
-                Ok(Some(bytes)) => {
-                    self.position += bytes.len() as u64;
+                Ok(Some(mut bytes)) => {
                     self.retries = 0;
+                    let again = bytes
+                        .len()
+                        .min(usize::try_from(self.repeated).unwrap_or(usize::MAX));
+                    self.repeated -= again as u64;
+                    bytes.advance(again);
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    self.position += bytes.len() as u64;
                     return Ok(Some(bytes));
                 }
                 Ok(None) if self.length.is_none_or(|length| self.position >= length) => {
@@ -131,6 +207,12 @@ impl Download {
                 Ok(None) => io::ErrorKind::UnexpectedEof.into(),
                 Err(error) => error,
             };
+            if !self.is_seekable && self.position > 0 {
+                // Lengths that are too long are no rarer than connections that break, and media can be played up to there.
+                tracing::warn!(host = self.host(), %broken, "less came than was announced: taking it for the end");
+                self.is_over = true;
+                break;
+            }
             self.answer = None;
             if !self.can_retry() {
                 return Err(broken);
@@ -143,6 +225,20 @@ impl Download {
         self.retries += 1;
         self.is_seekable && self.retries <= RETRIES
     }
+}
+
+/// The answer to a question for the whole, as a range: it tells whether the server knows ranges. Some refuse that in any
+/// way they can think of, but do not refuse the whole.
+async fn first_answer(url: &Url, policy: &Policy) -> Result<Answer, Failure> {
+    let failed = |error: rivero_http::Error| Failure::Uri(error.to_string());
+    match rivero_http::get(url, Some(0), policy).await {
+        Ok(answer) if answer.status.is_success() => return Ok(answer),
+        // Of these the reason is another one.
+        Ok(answer) if matches!(answer.status.as_u16(), 401 | 404 | 410) => return Ok(answer),
+        Ok(_) | Err(rivero_http::Error::Network { answered: true, .. }) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    rivero_http::get(url, None, policy).await.map_err(failed)
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {

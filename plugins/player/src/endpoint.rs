@@ -72,15 +72,17 @@ impl api::PlayerEndpoint for Player {
     fn create(context: ElementContext, params: PlayerEndpointParams) -> Result<Self> {
         rivero_gst::init()?;
         let base = Arc::new(Base::new(context.clone(), params.uri, Access::Read)?);
+        let settings = Settings::load()?;
         let setup = Setup::new(
             u32::try_from(params.network_cache).unwrap_or(0),
-            Settings::load()?.ports(),
+            settings.ports(),
         );
         let outlets = Outlet::of_element(&context)?;
         let parts = Spec {
             base: base.clone(),
             encoded: params.use_encoded_media,
             setup,
+            rules: settings.rules(),
             outlets,
             context,
         };

@@ -16,6 +16,11 @@ pub(crate) enum Failure {
     /// An element failed while media flowed.
     #[error(transparent)]
     Stream(Box<StreamError>),
+    /// Nothing comes any more.
+    #[error(
+        "Error code 9: nothing came for longer than the setting noDataTimeout of PlayerEndpoint allows"
+    )]
+    Silent,
     /// There is no thread to be had for what comes from a network.
     #[error("no thread for what comes from a network: {0}")]
     Thread(#[source] std::io::Error),
@@ -63,6 +68,8 @@ impl Failure {
             Self::Uri(_) => ("INVALID_URI", 0),
             Self::Media(_) => ("INVALID_MEDIA", 0),
             Self::Stream(error) => (error.kind, error.code),
+            // GST_RESOURCE_ERROR_READ
+            Self::Silent => ("RESOURCE_ERROR_READ", 9),
             Self::Panicked(_) => ("UNEXPECTED_ELEMENT_ERROR", 40003),
             Self::Pipeline(_) | Self::Thread(_) => ("UNEXPECTED_ELEMENT_ERROR", 0),
         }

@@ -6,7 +6,7 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -21,7 +21,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::{download::Download, failure::Failure};
+use crate::{download::Download, failure::Failure, jpeg::Pictures};
 
 /// Of the thread.
 const NAME: &str = "player-http";
@@ -34,7 +34,19 @@ const HELD: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Feed {
     source: gst_app::AppSrc,
+    nature: Arc<OnceLock<Nature>>,
     _end: oneshot::Sender<()>,
+}
+
+/// What kind of thing comes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Nature {
+    /// From any place.
+    pub(crate) is_seekable: bool,
+    /// It has an end.
+    pub(crate) has_length: bool,
+    /// JPEG pictures, one buffer each, to be shown as they come.
+    pub(crate) is_pictures: bool,
 }
 
 /// What the streaming thread wants.
@@ -74,11 +86,13 @@ impl Feed {
             .max_bytes(HELD)
             .build();
         let wishes = Arc::new(Wishes::default());
+        let nature = Arc::<OnceLock<Nature>>::default();
         listen(&source, &wishes);
         let (end, ended) = oneshot::channel();
         let feeds = Feeding {
             source: source.clone(),
             wishes,
+            nature: nature.clone(),
         };
         let feed = move || {
             let fed = contain(|| {
@@ -97,7 +111,16 @@ impl Feed {
             runtime.shutdown_background();
         };
         thread(NAME, feed).map_err(Failure::Thread)?;
-        Ok(Self { source, _end: end })
+        Ok(Self {
+            source,
+            nature,
+            _end: end,
+        })
+    }
+
+    /// What comes, once it has been opened.
+    pub(crate) fn nature(&self) -> Nature {
+        self.nature.get().copied().unwrap_or_default()
     }
 
     /// What the media comes out of.
@@ -132,6 +155,7 @@ fn listen(source: &gst_app::AppSrc, wishes: &Arc<Wishes>) {
 struct Feeding {
     source: gst_app::AppSrc,
     wishes: Arc<Wishes>,
+    nature: Arc<OnceLock<Nature>>,
 }
 
 impl Feeding {
@@ -140,17 +164,17 @@ impl Feeding {
             Ok(download) => download,
             Err(failure) => return opened(Err(failure)),
         };
-        self.source.set_stream_type(if download.is_seekable() {
-            gst_app::AppStreamType::Seekable
-        } else {
-            gst_app::AppStreamType::Stream
-        });
-        if let Some(length) = download.length() {
-            self.source
-                .set_size(i64::try_from(length).unwrap_or(i64::MAX));
-        }
+        let nature = Nature {
+            is_seekable: download.is_seekable(),
+            has_length: download.length().is_some(),
+            is_pictures: download.content_type().starts_with("multipart/"),
+        };
+        self.set_source(nature, download.length());
+        // Nobody else sets it.
+        let _ = self.nature.set(nature);
         opened(Ok(()));
-        if let Err(error) = self.feed(&mut download).await {
+        let mut pictures = nature.is_pictures.then(Pictures::default);
+        if let Err(error) = self.feed(&mut download, &mut pictures).await {
             gst::element_error!(
                 self.source,
                 gst::ResourceError::Read,
@@ -160,8 +184,32 @@ impl Feeding {
         }
     }
 
+    fn set_source(&self, nature: Nature, length: Option<u64>) {
+        if nature.is_pictures {
+            self.source.set_format(gst::Format::Time);
+            self.source.set_is_live(true);
+            self.source.set_do_timestamp(true);
+            self.source
+                .set_caps(Some(&gst::Caps::new_empty_simple("image/jpeg")));
+            return;
+        }
+        self.source.set_stream_type(if nature.is_seekable {
+            gst_app::AppStreamType::Seekable
+        } else {
+            gst_app::AppStreamType::Stream
+        });
+        if let Some(length) = length {
+            self.source
+                .set_size(i64::try_from(length).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Gives what is asked for, until nothing can be given any more.
-    async fn feed(&self, download: &mut Download) -> io::Result<()> {
+    async fn feed(
+        &self,
+        download: &mut Download,
+        pictures: &mut Option<Pictures>,
+    ) -> io::Result<()> {
         loop {
             let place = self.wishes.place().take();
             if let Some(place) = place {
@@ -178,7 +226,15 @@ impl Feeding {
                 // Another place is wanted: what is waited for here is of no use.
                 () = self.wishes.changed.notified() => continue,
             };
-            self.give(bytes);
+            match (bytes, &mut *pictures) {
+                (Some(bytes), Some(pictures)) => {
+                    pictures.push(&bytes);
+                    while let Some(picture) = pictures.next()? {
+                        self.give(Some(picture));
+                    }
+                }
+                (bytes, _) => self.give(bytes),
+            }
         }
     }
 

@@ -11,12 +11,15 @@ mod download;
 mod endpoint;
 mod failure;
 mod feed;
+mod jpeg;
 mod playback;
 mod range;
 mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
+mod unpacking;
+mod watch;
 
 mod api {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

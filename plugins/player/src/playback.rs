@@ -10,6 +10,11 @@ use rivero_proxy::Names;
 
 use crate::{failure::Failure, feed::Feed, source::Source};
 
+/// What may be wrong with a server that only sends the whole of a file.
+const NEEDS_PARTS: &str = "The server does not answer requests for parts of it (ranges): what has its index behind the media can only be played from servers that do.";
+/// How full the buffer has to be of what has no end, of 2 s: who listens to a radio wants to hear it.
+const RADIO: &str = "0.2";
+
 /// See the head of this file. Dropping it ends it.
 pub(crate) struct Playback {
     playback: playback::Playback,
@@ -67,7 +72,15 @@ impl Playback {
     pub(crate) fn failure(&self, error: StreamError) -> Failure {
         match &self.origin {
             Origin::Element(source) => source.failure(error, self.began()),
-            Origin::Feed(_) => Failure::new(error, self.began()),
+            Origin::Feed(feed) => {
+                let needs_parts = error.element.starts_with("qtdemux");
+                match Failure::new(error, self.began()) {
+                    Failure::Media(text) if needs_parts && !feed.nature().is_seekable => {
+                        Failure::Media(format!("{text} {NEEDS_PARTS}"))
+                    }
+                    failure => failure,
+                }
+            }
         }
     }
 
@@ -77,6 +90,31 @@ impl Playback {
             Origin::Element(source) => source.names(),
             Origin::Feed(_) => None,
         }
+    }
+
+    /// What plays comes as it is made, and cannot be waited for for ever.
+    pub(crate) fn is_live_source(&self) -> bool {
+        matches!(&self.origin, Origin::Element(source) if !source.is_file())
+    }
+
+    /// It comes from a server that was asked for it, which can be asked again.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.names().is_some()
+    }
+
+    /// See [`playback::Playback::packets`].
+    pub(crate) fn packets(&self) -> u64 {
+        self.playback.packets()
+    }
+
+    /// See [`playback::Playback::stand_still`].
+    pub(crate) fn stand_still(&self, stands_still: bool) {
+        self.playback.stand_still(stands_still);
+    }
+
+    /// See [`playback::Playback::is_still_image`].
+    pub(crate) fn is_still_image(&self) -> bool {
+        self.playback.is_still_image()
     }
 
     /// Media flowed.
@@ -106,8 +144,16 @@ fn reader(source: &Source) -> Result<Vec<gst::Element>, Failure> {
 
 /// What a network brings, buffered, and decoded.
 fn fed(feed: &Feed) -> Result<Vec<gst::Element>, Failure> {
+    let source = feed.element().clone().upcast();
+    let nature = feed.nature();
+    if nature.is_pictures {
+        return Ok(vec![source, element::make("decodebin")?]);
+    }
     let buffer = element::make("queue2")?;
     element::set(&buffer, "use-buffering", "true");
+    if !nature.has_length {
+        element::set(&buffer, "high-watermark", RADIO);
+    }
     let decoder = element::make("decodebin")?;
-    Ok(vec![feed.element().clone().upcast(), buffer, decoder])
+    Ok(vec![source, buffer, decoder])
 }

@@ -249,8 +249,9 @@ impl Setup {
             .factory()
             .is_some_and(|factory| factory.name() == "rtspsrc")
         {
+            // Not `drop-on-latency`: cameras send sound in bunches, behind each picture, and what a bunch has more than the
+            // buffer is long would be thrown away, as would all that follows a report with a wrong clock.
             element::set(source, "latency", &self.latency.to_string());
-            element::set(source, "drop-on-latency", "true");
             if let Some(token) = &self.token {
                 source.set_property("user-agent", token);
             }
