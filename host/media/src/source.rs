@@ -52,11 +52,15 @@ pub struct Source {
     keyframes: Mutex<Requests>,
     demand: Demand,
     /// What comes out of a conversion has one encoding, whatever the original has.
-    is_converted: bool,
-    /// Bit/s that come out of a conversion if no path limits it, 0 while unknown. Relaxed is enough:
-    /// it stands for itself, and is looked at again and again.
-    wanted: Option<Arc<AtomicU64>>,
+    conversion: Option<Converted>,
     measuring: Arc<Measuring>,
+}
+
+/// What comes out of a conversion.
+struct Converted {
+    /// Bit/s that it has if no path limits it, 0 while unknown. Relaxed is enough: it stands for
+    /// itself, and is looked at again and again.
+    wanted: Option<Arc<AtomicU64>>,
 }
 
 impl Source {
@@ -77,8 +81,7 @@ impl Source {
             history: History::default(),
             keyframes: Mutex::default(),
             demand: Demand::new(plane.shared_encoding()),
-            is_converted: false,
-            wanted: None,
+            conversion: None,
             measuring: Arc::default(),
         }
     }
@@ -92,8 +95,7 @@ impl Source {
         wanted: Option<Arc<AtomicU64>>,
     ) -> Self {
         Self {
-            is_converted: true,
-            wanted,
+            conversion: Some(Converted { wanted }),
             ..Self::new(plane, kind, handler, flow)
         }
     }
@@ -105,7 +107,7 @@ impl Source {
     }
 
     pub(crate) fn is_converted(&self) -> bool {
-        self.is_converted
+        self.conversion.is_some()
     }
 
     pub(crate) fn kind(&self) -> MediaKind {
@@ -276,7 +278,8 @@ impl Source {
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none. What is encoded for
     /// it has no steps: it is as good as the path.
     pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
-        if let Some(wanted) = &self.wanted {
+        let conversion = self.conversion.as_ref();
+        if let Some(wanted) = conversion.and_then(|conversion| conversion.wanted.as_ref()) {
             return layers::next_step(wanted.load(Relaxed), estimate);
         }
         self.demand.next_bitrate(link.choice(), estimate)
