@@ -39,18 +39,6 @@ const FEW: usize = 16;
 /// Packets that are pushed at once: a [selection](crate::cursor::Selection) has one bit for each.
 const BURST: usize = 64;
 
-/// Where the packets of a source come from.
-enum Origin {
-    /// An element.
-    Element,
-    /// A conversion: there is one encoding, whatever the original has.
-    Conversion {
-        /// Bit/s that come out of it if no path limits it, 0 while unknown. Relaxed is enough: it stands for
-        /// itself, and is looked at again and again.
-        wanted: Option<Arc<AtomicU64>>,
-    },
-}
-
 /// Where packets of an element leave it.
 pub struct Source {
     id: u32,
@@ -63,8 +51,16 @@ pub struct Source {
     history: History,
     keyframes: Mutex<Requests>,
     demand: Demand,
-    origin: Origin,
+    /// What comes out of a conversion has one encoding, whatever the original has.
+    conversion: Option<Converted>,
     measuring: Arc<Measuring>,
+}
+
+/// What comes out of a conversion.
+struct Converted {
+    /// Bit/s that it has if no path limits it, 0 while unknown. Relaxed is enough: it stands for
+    /// itself, and is looked at again and again.
+    wanted: Option<Arc<AtomicU64>>,
 }
 
 impl Source {
@@ -85,7 +81,7 @@ impl Source {
             history: History::default(),
             keyframes: Mutex::default(),
             demand: Demand::new(plane.shared_encoding()),
-            origin: Origin::Element,
+            conversion: None,
             measuring: Arc::default(),
         }
     }
@@ -99,7 +95,7 @@ impl Source {
         wanted: Option<Arc<AtomicU64>>,
     ) -> Self {
         Self {
-            origin: Origin::Conversion { wanted },
+            conversion: Some(Converted { wanted }),
             ..Self::new(plane, kind, handler, flow)
         }
     }
@@ -111,7 +107,7 @@ impl Source {
     }
 
     pub(crate) fn is_converted(&self) -> bool {
-        matches!(self.origin, Origin::Conversion { .. })
+        self.conversion.is_some()
     }
 
     pub(crate) fn kind(&self) -> MediaKind {
@@ -287,10 +283,8 @@ impl Source {
     /// Bit/s of the next better encoding or layer than a consumer has, 0 = none. What is encoded for
     /// it has no steps: it is as good as the path.
     pub(crate) fn next_bitrate(&self, link: &Link, estimate: u64) -> u64 {
-        if let Origin::Conversion {
-            wanted: Some(wanted),
-        } = &self.origin
-        {
+        let conversion = self.conversion.as_ref();
+        if let Some(wanted) = conversion.and_then(|conversion| conversion.wanted.as_ref()) {
             return layers::next_step(wanted.load(Relaxed), estimate);
         }
         self.demand.next_bitrate(link.choice(), estimate)

@@ -362,7 +362,10 @@ fn begin(
             .field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
     }
     if let Some(colours) = colours {
-        wanted = wanted.field(colours::PARAMETER, colours);
+        // The format, too: one with more colour would do as well, which browsers do not decode.
+        wanted = wanted
+            .field("format", "I420")
+            .field(colours::PARAMETER, colours);
     }
     if let Some(filter) = filter {
         filter.set_property("caps", wanted.build());
