@@ -267,3 +267,6 @@ impl<'a> Sending<'a> {
         self.work.listener.ask_for(bits_per_second);
     }
 }
+
+#[cfg(test)]
+mod tests;

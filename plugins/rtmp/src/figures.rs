@@ -42,7 +42,7 @@ impl Figures {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let entry = json!({
+        let mut entry = json!({
             "__module__": "kurento",
             "__type__": "Stats",
             "id": id,
@@ -54,8 +54,10 @@ impl Figures {
             "bitrate": self.bitrate.load(Relaxed),
             "askedVideoBitrate": self.asked.load(Relaxed),
             "reconnections": self.reconnections.load(Relaxed),
-            "lastFailure": lock(&self.failure).clone(),
         });
+        if let (Some(entry), Some(failure)) = (entry.as_object_mut(), &*lock(&self.failure)) {
+            entry.insert("lastFailure".to_owned(), failure.as_str().into());
+        }
         Map::from_iter([(id, entry)])
     }
 }

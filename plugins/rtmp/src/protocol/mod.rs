@@ -16,7 +16,12 @@ mod publisher;
 mod target;
 
 pub(crate) use handshake::RANDOM;
-use message::Message;
+pub(crate) use message::Message;
 pub(crate) use message::{AUDIO, DATA, VIDEO};
 pub(crate) use publisher::{Again, Failure, Publisher, Said};
 pub(crate) use target::Target;
+
+#[cfg(test)]
+pub(crate) use chunk_writer::ChunkWriter;
+#[cfg(test)]
+pub(crate) use message::COMMAND;
