@@ -63,7 +63,7 @@ deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
 
 deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
-	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
+	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
 	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }

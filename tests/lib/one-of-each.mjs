@@ -2,17 +2,21 @@
 
 import { fitting } from './values.mjs';
 
+/** URIs of classes that take no others. */
+const URIS = { RtmpPublisher: 'rtmp://127.0.0.1:9/live/nobody' };
+
 /**
  * Creates one object of every class, all in one pipeline; resolves to a Map from
  * class to id. Ports are left out where no hub is installed.
  */
 export async function createOneOfEach(rpc, model, dice, text) {
   const made = new Map();
-  const sources = { text, object: (name) => objectOf(model, made, name) };
+  const object = (name) => objectOf(model, made, name);
   for (const type of inOrder(model)) {
     const params = model.class(type).params.filter(({ optional }) => !optional);
     const needsHub = params.some((param) => param.type === 'Hub');
     if (needsHub && ![...made.keys()].some((other) => model.isA(other, 'Hub'))) continue;
+    const sources = { object, text: (parameter) => (parameter === 'uri' && URIS[type]) || text(parameter) };
     const given = params.map((param) => [param.name, fitting(model, param.type, dice, sources, param.name)]);
     made.set(type, await rpc.create(type, Object.fromEntries(given)));
   }

@@ -18,7 +18,23 @@ mod peer {
     pub(crate) use rivero_bench_peer::DtlsRole;
 }
 
+/// What servers say to the publisher of RTMP: the module's own files, since a module is no library.
+#[allow(dead_code, reason = "the targets use a part of it")]
+#[path = "."]
+mod rtmp_module {
+    #[path = "../../../plugins/rtmp/src/protocol/amf0.rs"]
+    pub(crate) mod amf0;
+    #[path = "../../../plugins/rtmp/src/protocol/chunk_reader.rs"]
+    pub(crate) mod chunk_reader;
+    #[cfg(test)]
+    #[path = "../../../plugins/rtmp/src/protocol/chunk_writer.rs"]
+    mod chunk_writer;
+    #[path = "../../../plugins/rtmp/src/protocol/message.rs"]
+    mod message;
+}
+
 mod targets {
+    pub(super) mod amf0;
     pub(super) mod candidate;
     pub(super) mod configuration;
     pub(super) mod dtls;
@@ -29,6 +45,7 @@ mod targets {
     pub(super) mod peer;
     pub(super) mod rtcp;
     pub(super) mod rtmp;
+    pub(super) mod rtmp_chunks;
     pub(super) mod rtp;
     pub(super) mod rtsp;
     pub(super) mod sctp;
@@ -40,6 +57,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("amf0", targets::amf0::run),
     ("candidate", targets::candidate::run),
     ("configuration", targets::configuration::run),
     ("dtls", targets::dtls::run),
@@ -50,6 +68,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("peer", targets::peer::run),
     ("rtcp", targets::rtcp::run),
     ("rtmp", targets::rtmp::run),
+    ("rtmp_chunks", targets::rtmp_chunks::run),
     ("rtp", targets::rtp::run),
     ("rtsp", targets::rtsp::run),
     ("sctp", targets::sctp::run),

@@ -9,7 +9,7 @@ use std::{
 use rivero_uri::{Policy, Refusal};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_rustls::{
     TlsConnector,
@@ -30,6 +30,8 @@ type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 pub struct Dialer {
     policy: Policy,
     resolve: Arc<Resolve>,
+    /// Bytes; the system decides where there is none.
+    send_buffer: Option<u32>,
 }
 
 impl fmt::Debug for Dialer {
@@ -54,7 +56,16 @@ impl Dialer {
         Self {
             policy,
             resolve: Arc::new(resolve),
+            send_buffer: None,
         }
+    }
+
+    /// Lets the system keep at most so many bytes of a connection that were not sent. It would grow the buffer with what
+    /// the path holds, to several seconds of live media that nobody can leave out any more.
+    #[must_use]
+    pub fn with_send_buffer(mut self, bytes: u32) -> Self {
+        self.send_buffer = Some(bytes);
+        self
     }
 
     /// The rules that it follows.
@@ -74,7 +85,7 @@ impl Dialer {
         port: u16,
         is_encrypted: bool,
     ) -> io::Result<Connection> {
-        let (tcp, peer) = connect_any(&self.addresses(host, port).await?).await?;
+        let (tcp, peer) = connect_any(&self.addresses(host, port).await?, self.send_buffer).await?;
         tcp.set_nodelay(true)?;
         let stream: Box<dyn Stream> = if is_encrypted {
             let connector = TlsConnector::from(tls_configuration()?);
@@ -156,15 +167,30 @@ fn server_name(host: &Host<String>) -> io::Result<ServerName<'static>> {
     })
 }
 
-async fn connect_any(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr)> {
+async fn connect_any(
+    addresses: &[SocketAddr],
+    send_buffer: Option<u32>,
+) -> io::Result<(TcpStream, SocketAddr)> {
     let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
     for address in addresses {
-        match TcpStream::connect(address).await {
+        match connect_to(*address, send_buffer).await {
             Ok(stream) => return Ok((stream, *address)),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+async fn connect_to(address: SocketAddr, send_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let Some(bytes) = send_buffer else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_send_buffer_size(bytes)?;
+    socket.connect(address).await
 }
 
 /// Trusts what the system trusts, or `SSL_CERT_FILE` names.

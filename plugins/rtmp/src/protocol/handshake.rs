@@ -1,0 +1,100 @@
+//! The client's half of the handshake (§5.2).
+//!
+//! The simple form is spoken, as by OBS and FFmpeg: a version of 0 in C1 tells servers that no digest is in it, and all
+//! answer in kind. One that answers with a digest all the same is not asked for proof: what it would prove is that it
+//! is a product of Adobe's.
+
+/// Random bytes of C1.
+pub(crate) const RANDOM: usize = 1528;
+/// C1 and S1, C2 and S2.
+const PACKET: usize = 1536;
+const VERSION: u8 = 3;
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(crate) struct Handshake {
+    /// What has come of S0 and S1; S2 is only counted.
+    received: Vec<u8>,
+    of_s2: usize,
+}
+
+/// The server does not speak RTMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotRtmp;
+
+impl Handshake {
+    /// C0 and C1. What is random in it need not be unpredictable.
+    pub(crate) fn begin(random: &[u8; RANDOM], out: &mut Vec<u8>) -> Self {
+        out.push(VERSION);
+        out.extend([0; 8]); // time 0, version 0
+        out.extend_from_slice(random);
+        Self::default()
+    }
+
+    /// Takes its part of what has come, and gives the rest once it is over. C2 goes out when S1 has come: there are
+    /// servers that wait for it before they send S2.
+    ///
+    /// # Errors
+    /// [`NotRtmp`], by the first byte
+    pub(crate) fn on_data<'a>(
+        &mut self,
+        data: &'a [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, NotRtmp> {
+        let wanted = 1 + PACKET - self.received.len();
+        let (first, rest) = data.split_at(wanted.min(data.len()));
+        self.received.extend_from_slice(first);
+        // The versions after 3 are reserved, and servers that want something answer with theirs; text is none.
+        if self
+            .received
+            .first()
+            .is_some_and(|version| !(VERSION..32).contains(version))
+        {
+            return Err(NotRtmp);
+        }
+        if self.received.len() < 1 + PACKET {
+            return Ok(None);
+        }
+        if !first.is_empty() {
+            out.extend_from_slice(self.received.get(1..).unwrap_or_default());
+        }
+        let (s2, rest) = rest.split_at((PACKET - self.of_s2).min(rest.len()));
+        self.of_s2 += s2.len();
+        Ok((self.of_s2 == PACKET).then_some(rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_may_answer_in_any_pieces() {
+        let mut answer = vec![3];
+        answer.extend((0..2 * PACKET).map(|index| u8::try_from(index % 251).unwrap()));
+        answer.extend(b"chunk");
+        for size in [1, 7, 1536, 1537, 4000] {
+            let mut out = Vec::new();
+            let mut handshake = Handshake::begin(&[9; RANDOM], &mut out);
+            assert_eq!(
+                (out.len(), &out[..9]),
+                (1 + PACKET, &[3, 0, 0, 0, 0, 0, 0, 0, 0][..])
+            );
+            let mut rest = Vec::new();
+            for piece in answer.chunks(size) {
+                if let Some(behind) = handshake.on_data(piece, &mut out).unwrap() {
+                    rest.extend_from_slice(behind);
+                }
+            }
+            assert_eq!(rest, b"chunk", "{size}");
+            assert_eq!(out[1 + PACKET..], answer[1..=PACKET], "C2 repeats S1");
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_recognised() {
+        let mut handshake = Handshake::begin(&[0; RANDOM], &mut Vec::new());
+        let answer = handshake.on_data(b"HTTP/1.1 400", &mut Vec::new());
+        assert_eq!(answer, Err(NotRtmp));
+    }
+}
