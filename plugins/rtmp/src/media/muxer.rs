@@ -57,6 +57,9 @@ impl Muxer {
             codec: Codec::Aac,
             shape: Shape::Audio { rate, channels },
             configuration: aac::low_complexity(rate, channels),
+            colour: None,
+            quarter_turns: 0,
+            pre_skip: 0,
         };
         self.set_audio(0, track, time, send);
         send(AUDIO, time, audio::aac_frame(&SILENT_FRAME));

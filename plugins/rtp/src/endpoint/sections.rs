@@ -200,7 +200,12 @@ impl Shared {
                     streams: described_streams(&media.media),
                     estimator: properties.estimator(),
                 };
-                Some(Receiver::new(self.source_pad(section)?, config))
+                let receiver = Receiver::new(self.source_pad(section)?, config);
+                // A camera may say its parameter sets here, and nowhere else.
+                let described = media.sent.iter();
+                Some(described.fold(receiver, |receiver, codec| {
+                    receiver.with_parameter_sets(codec.payload_type, codec.parameter_sets())
+                }))
             }
             false => None,
         };
@@ -300,7 +305,7 @@ fn digit_formats(media: &NegotiatedRtpMedia) -> DigitFormats {
             .collect(),
         sent: sent
             .find(|codec| Some(codec.clock_rate) == rate)
-            .map(sent_format),
+            .and_then(|codec| sent_formats(std::slice::from_ref(codec)).pop()),
     }
 }
 

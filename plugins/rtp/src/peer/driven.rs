@@ -122,8 +122,8 @@ impl ShardSession for Link {
         }
     }
 
-    fn close(&mut self, _: Instant) {
-        self.session.say_goodbye(&mut self.outbound);
+    fn close(&mut self, now: Instant) {
+        self.session.say_goodbye(now, &mut self.outbound);
         self.session.close();
     }
 

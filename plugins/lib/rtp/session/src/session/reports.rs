@@ -88,17 +88,6 @@ impl Session {
         self.activity.set_profile(profile);
     }
 
-    /// Tells the peer that our streams end (RFC 3550 §6.6).
-    pub fn say_goodbye<P: Protect>(&mut self, protect: &mut P) {
-        let mut sources: Vec<u32> = self.tracks.senders().map(Sender::ssrc).collect();
-        if sources.is_empty() {
-            sources.push(self.reports.feedback_ssrc);
-        }
-        let (compound, _) = self.reports.begin(&self.tracks);
-        compound.goodbye(&sources);
-        self.reports.send(protect, &mut self.outbox);
-    }
-
     /// A consumer of what this peer sends on the track of this [number](super::Track::number) needs a
     /// keyframe.
     pub fn keyframe_requested<P: Protect>(&mut self, now: Instant, track: u8, protect: &mut P) {
@@ -172,15 +161,20 @@ impl Session {
         self.reports.send(protect, &mut self.outbox);
     }
 
-    /// Says that what the peer was sent has ended (RFC 3550 §6.6): it need not wait for more of it.
+    /// Says that what the peer was sent has ended (RFC 3550 §6.6): it need not wait for more of it. A peer
+    /// that gets whole compounds knows us by our reports, also where we have sent nothing.
     pub fn say_goodbye<P: Protect>(&mut self, now: Instant, protect: &mut P) {
         let at = self.clock.at(now);
-        let (compound, _) = self.reports.begin(&self.tracks);
+        let is_known = self.reports.full.is_some();
+        let (compound, feedback_ssrc) = self.reports.begin(&self.tracks);
         let mut ended: Vec<u32> = Vec::new();
         for sender in self.tracks.senders_mut() {
             if sender.report(at, &[], compound) {
                 ended.push(sender.ssrc());
             }
+        }
+        if ended.is_empty() && is_known {
+            ended.push(feedback_ssrc);
         }
         if !ended.is_empty() {
             compound.goodbye(&ended);
