@@ -7,6 +7,8 @@
 /// An encoder may be ahead of its bitrate by what this many seconds carry: a keyframe is several times
 /// as large as what follows it, and the next ones should come all the same.
 const AHEAD: f64 = 0.5;
+/// In a recording nobody waits for what is too much: it only has to be made up for in the end.
+const AHEAD_OF_A_RECORDING: f64 = 3.0;
 /// Of a keyframe no more counts than what this many seconds carry, or what follows it would be left out
 /// for as long as it takes a path: seconds, for a large picture and a small bitrate. They come seldom.
 const KEYFRAME: f64 = 0.8;
@@ -35,7 +37,7 @@ pub(super) struct Budget {
 impl Budget {
     /// Whether there is something left for a picture that is presented at `time`, ns.
     #[allow(clippy::cast_precision_loss)]
-    pub(super) fn allows(&mut self, time: i64) -> bool {
+    pub(super) fn allows(&mut self, time: i64, recorded: bool) -> bool {
         let since = self.before.map_or(0, |before| time.saturating_sub(before));
         self.before = Some(time);
         let seconds = match since as f64 / 1e9 {
@@ -44,7 +46,12 @@ impl Budget {
             seconds => seconds.min(LONGEST),
         };
         self.debt = (self.debt - seconds).max(-SAVED);
-        let allows = self.debt <= AHEAD;
+        let ahead = if recorded {
+            AHEAD_OF_A_RECORDING
+        } else {
+            AHEAD
+        };
+        let allows = self.debt <= ahead;
         if !allows {
             self.left_out = Some(time);
         }
@@ -85,7 +92,7 @@ mod tests {
         let (mut budget, mut sent, mut pause, mut longest) = (Budget::default(), 0, 0, 0);
         for number in 0..per_second * 10 {
             pause += 1;
-            if budget.allows(number * 1_000_000_000 / per_second) {
+            if budget.allows(number * 1_000_000_000 / per_second, false) {
                 sent += bits(number);
                 budget.spend(bits(number) / 8, RATE, false);
                 pause = 0;
@@ -130,19 +137,19 @@ mod tests {
     #[test]
     fn a_gap_or_another_source_pays_for_little() {
         let mut budget = Budget::default();
-        assert!(budget.allows(0));
+        assert!(budget.allows(0, false));
         budget.spend(RATE / 8 * 10, RATE, false);
-        assert!(!budget.allows(60_000_000_000), "2 of 10 s");
-        assert!(!budget.allows(0), "4 of 10 s");
-        assert!(!budget.allows(100_000_000));
+        assert!(!budget.allows(60_000_000_000, false), "2 of 10 s");
+        assert!(!budget.allows(0, false), "4 of 10 s");
+        assert!(!budget.allows(100_000_000, false));
     }
 
     #[test]
     fn a_keyframe_is_no_reason_for_a_long_pause() {
         let mut budget = Budget::default();
-        assert!(budget.allows(0));
+        assert!(budget.allows(0, false));
         budget.spend(RATE / 8 * 3, RATE, true);
-        assert!(!budget.allows(100_000_000));
-        assert!(budget.allows(400_000_000));
+        assert!(!budget.allows(100_000_000, false));
+        assert!(budget.allows(400_000_000, false));
     }
 }

@@ -151,7 +151,8 @@ impl VideoEncode {
         let Some(since) = self.advance(stream, packet) else {
             return Ok(());
         };
-        if self.has_bitrate() && !stream.budget.allows(time) {
+        let recorded = self.settings.keyframe_interval > 0.0;
+        if self.has_bitrate() && !stream.budget.allows(time, recorded) {
             return Ok(());
         }
         self.follow(at_most(rate, limit), stream.budget.share(time));
