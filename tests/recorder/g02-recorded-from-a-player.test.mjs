@@ -29,10 +29,10 @@ const PROFILES = {
   JPEG_VIDEO_ONLY: { video: 'mjpeg' },
 };
 
-/** What players pass on as it is, with frames in another order than they are shown. */
+/** What players pass on as it is. Pictures that come in another order than they are shown are decoded, since browsers do not take them. */
 const ENCODED = {
-  h264: ['-c:v', 'libx264', '-bf', '3', '-pix_fmt', 'yuv420p', '-c:a', 'aac'],
-  hevc: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'],
+  h264: ['-c:v', 'libx264', '-bf', '0', '-pix_fmt', 'yuv420p', '-c:a', 'aac'],
+  hevc: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none:bframes=0', '-c:a', 'aac'],
 };
 
 const directory = recordingDirectory();

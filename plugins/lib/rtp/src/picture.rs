@@ -31,9 +31,11 @@ struct Frame {
     last: u16,
     /// The source's own id.
     id: Option<Picture>,
-    /// The outgoing number; of one that was left out that of the one before.
+    /// The outgoing number; that of the one before where later ones move up.
     number: u16,
     left_out: bool,
+    /// It was left out, and those behind it move up.
+    closed_up: bool,
 }
 
 impl Frame {
@@ -106,7 +108,8 @@ impl PictureNumbers {
     }
 
     /// A packet of the present source is left out on purpose. If it is the first one of its
-    /// picture, later pictures move up.
+    /// picture, later pictures move up, unless they count in ids what they refer to: those of the
+    /// pictures that remain would be wrong, and nobody waits for an id that none refers to.
     pub fn skipped(&mut self, numbers: PacketNumbers, codec: VideoCodec, payload: &[u8]) {
         if self.source == Some(numbers.source)
             && let Some(fields) = Fields::of(codec, payload)
@@ -165,7 +168,8 @@ impl PictureNumbers {
             (None, Some(picture)) => picture.id,
             (None, None) => 0,
         };
-        let number = next.wrapping_sub(u16::from(left_out)) & MASK;
+        let closed_up = left_out && !fields.counts_references;
+        let number = next.wrapping_sub(u16::from(closed_up)) & MASK;
         self.latest = Some(number);
         if !left_out && let Some(index) = fields.base_index() {
             self.latest_base = Some(index.wrapping_add(self.base_offset));
@@ -176,6 +180,7 @@ impl PictureNumbers {
             id: fields.picture,
             number,
             left_out,
+            closed_up,
         };
         if self.frames.len() >= REMEMBERED {
             self.frames.pop_front();
@@ -226,7 +231,7 @@ impl PictureNumbers {
         let is_after = |sequence: u16| numbers.sequence.wrapping_sub(sequence).cast_signed() > 0;
         let later = self.frames.iter().rposition(|frame| is_after(frame.last))? + 1;
         let (before, after) = (self.frames.get(later - 1)?, self.frames.get(later)?);
-        let end = match after.left_out {
+        let end = match after.closed_up {
             true => after.next_number(),
             false => after.number,
         };
@@ -250,6 +255,7 @@ impl PictureNumbers {
             id: fields.picture,
             number: before.number.wrapping_add(step) & MASK,
             left_out,
+            closed_up: false,
         };
         self.frames.insert(later, frame);
         if self.frames.len() > REMEMBERED {

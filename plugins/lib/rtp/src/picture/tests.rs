@@ -204,6 +204,23 @@ fn vp9_keeps_what_else_its_descriptor_says() {
 }
 
 #[test]
+fn pictures_that_count_their_references_do_not_move_up() {
+    let mut numbers = PictureNumbers::default();
+    let flexible = |picture: u8| [0x98, 0x80, picture, 0xaa];
+    let mut sent = Vec::new();
+    for picture in 10..18u8 {
+        let packet = packet(1, u16::from(picture));
+        if picture % 2 == 1 {
+            numbers.skipped(packet, VideoCodec::Vp9, &flexible(picture));
+            continue;
+        }
+        let front = numbers.rewrite(packet, VideoCodec::Vp9, &flexible(picture));
+        sent.push(written(&flexible(picture), &front.unwrap())[2]);
+    }
+    assert_eq!(sent, [10, 12, 14, 16]);
+}
+
+#[test]
 fn short_payloads_and_other_codecs_are_left_alone() {
     let mut numbers = PictureNumbers::default();
     let untouched = Some(Front::default());
