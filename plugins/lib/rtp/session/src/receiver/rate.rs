@@ -11,10 +11,10 @@ const LEFT_BEHIND: Duration = Duration::from_millis(230);
 /// …and so many of their frames, unless its own frames come at longer intervals than this share of the time.
 const FRAMES_BEHIND: u32 = 6;
 const LONGEST_INTERVAL: f64 = 0.4;
-/// After a keyframe encoders leave frames out to keep to their bitrate, and not of all encodings alike: for
-/// this time it takes longer.
+/// After a keyframe encoders leave frames out to keep to their bitrate, and not of all encodings alike: one of
+/// 100 kB is more than the 900 kbit of a second. A silence that begins so soon behind one takes longer to be a sign.
 const AFTER_KEYFRAME: Duration = Duration::from_secs(1);
-const LEFT_BEHIND_THEN: Duration = Duration::from_millis(700);
+const LEFT_BEHIND_THEN: Duration = Duration::from_millis(1400);
 /// Weight of the latest measurement in a stream's bitrate: with one each half second, a change is seen
 /// after a second, and a single keyframe does not look like one.
 const WEIGHT: f64 = 0.5;
@@ -71,9 +71,8 @@ impl StreamRate {
         self.frames_behind = self.frames_behind.saturating_add(1);
         let silence = now.saturating_duration_since(latest);
         let interval = 1.0 / self.frames_per_second.max(0.1);
-        let since = |at| now.saturating_duration_since(at);
         let longest = match self.keyframe {
-            Some(at) if since(at) < AFTER_KEYFRAME => LEFT_BEHIND_THEN,
+            Some(at) if latest.saturating_duration_since(at) < AFTER_KEYFRAME => LEFT_BEHIND_THEN,
             _ => LEFT_BEHIND,
         };
         let is_off = silence >= longest
@@ -184,8 +183,8 @@ mod tests {
         assert!(rate.bits_per_second(at(90)) > 0, "it is on again");
         // Frames that an encoder leaves out after a keyframe are no sign of it.
         rate.on_packet(at(90), 9000, true, true);
-        assert!((90..110).all(|frame| !rate.on_other_frame(at(frame))));
-        assert!((110..114).any(|frame| rate.on_other_frame(at(frame))));
+        assert!((90..132).all(|frame| !rate.on_other_frame(at(frame))));
+        assert!((132..135).any(|frame| rate.on_other_frame(at(frame))));
         // Five frames a second beside thirty are no reason.
         let mut slow = StreamRate::default();
         for frame in 0..120 {
