@@ -69,12 +69,13 @@ impl Registry {
 
     /// The known session with this id, or a new one of `account` that nobody knows yet.
     pub fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
-        match self.known_session(id) {
-            Some(session) => session,
-            None => account
-                .newcomers()
-                .find_or_make(id, || Session::new(id.clone(), account)),
+        if let Some(session) = self.known_session(id) {
+            return session;
         }
+        let newcomers = account.newcomers();
+        let newcomer = newcomers.find_or_make(id, || Session::new(id.clone(), account));
+        // Another connection's may have become known in between, and is no newcomer any more then.
+        self.known_session(id).unwrap_or(newcomer)
     }
 
     /// The session with this id, if it is known.
