@@ -49,7 +49,8 @@ impl Feed {
             return;
         }
         for frame in frames {
-            if queue.bytes + frame.data.len() > CAPACITY {
+            // Once one is left out the next ones are, too: pictures refer to those before them.
+            if queue.taken.lost > 0 || queue.bytes + frame.data.len() > CAPACITY {
                 queue.taken.lost += 1;
                 continue;
             }
@@ -127,7 +128,8 @@ mod tests {
         let feed = Feed::default();
         feed.push(0, std::iter::once(frame(1)));
         feed.open(true);
-        feed.push(1, (0..5).map(|_| frame(3 << 20)));
+        feed.push(1, (0..4).map(|_| frame(3 << 20)));
+        feed.push(1, std::iter::once(frame(1)));
         let taken = feed.take();
         assert_eq!((taken.frames.len(), taken.lost), (2, 3));
         feed.push(2, std::iter::once(frame(1)));

@@ -1,6 +1,6 @@
-//! Kurento's codes for what goes wrong in a negotiation.
+//! Kurento's codes for what goes wrong in a negotiation, and what goes wrong after it.
 
-use rivero_plugin_api::Error;
+use rivero_plugin_api::{ElementContext, Error};
 use rivero_sdp::SdpError;
 
 /// 40208: there is nothing to negotiate any more, or the same was said before.
@@ -77,4 +77,11 @@ pub fn unusable_answer(text: &str) -> Error {
 #[must_use]
 pub fn no_source_of_keyframes() -> Error {
     Error::not_supported("Keyframe request failed (must be requested from a subscriber element)")
+}
+
+/// Raises an `Error` event: the peer answers no request for a keyframe.
+pub fn keyframe_missing(context: &ElementContext) {
+    let text = "the peer sends video, but no keyframe, although it is asked for them: who joins sees no \
+                picture before the next one";
+    context.error("KEYFRAME_MISSING", 0, text);
 }

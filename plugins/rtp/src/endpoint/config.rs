@@ -9,7 +9,10 @@ use rivero_sdp::{
     RtpMedia, RtpPorts,
 };
 
-use super::{Shared, keys::Keys};
+use super::{
+    Shared,
+    keys::{self, Keys},
+};
 use crate::{address, settings};
 
 /// Digits (RFC 4733) at the clock rates that sound has here.
@@ -34,6 +37,19 @@ impl Shared {
             secure: *required,
             keys: by_suite.clone(),
         }
+    }
+
+    /// New keys for those that no section has at present, unless they are the client's own.
+    pub(super) fn renew_keys(&self, config: &mut RtpConfig) {
+        if self.keys.required {
+            return;
+        }
+        let session = self.session();
+        let negotiated = session.exchange.negotiated.iter();
+        let sections = negotiated.flat_map(|negotiated| &negotiated.media);
+        let lines = sections.filter_map(|media| media.keys.as_ref());
+        let in_use: Vec<_> = lines.filter_map(|keys| keys.local.keys.first()).collect();
+        keys::renew(&mut config.keys, &in_use);
     }
 
     /// Gives a kind of media a place in the configuration, where it has none yet; with its present limit.

@@ -50,6 +50,16 @@ impl Keys {
     }
 }
 
+/// Puts new random keys in the place of those that are not in use: one that was given up has numbers behind it that must
+/// not come twice (RFC 3711 §9.1).
+pub(super) fn renew(keys: &mut [(CryptoSuite, InlineKey)], in_use: &[&InlineKey]) {
+    for (suite, key) in keys {
+        if !in_use.contains(&&*key) {
+            *key = random(*suite);
+        }
+    }
+}
+
 fn suite(suite: api::CryptoSuite) -> CryptoSuite {
     match suite {
         api::CryptoSuite::Aes128CmHmacSha1_32 => CryptoSuite::AesCm128HmacSha1_32,
@@ -154,6 +164,15 @@ mod tests {
         assert_eq!(one.by_suite[0].1.key.len(), 32);
         let none = keys(None, "", "").unwrap();
         assert!(!none.required && none.by_suite.len() == 4);
+    }
+
+    #[test]
+    fn keys_that_are_not_in_use_are_made_anew() {
+        let mut all = keys(None, "", "").unwrap().by_suite;
+        let before = all.clone();
+        renew(&mut all, &[&before[2].1]);
+        let is_same: Vec<bool> = all.iter().zip(&before).map(|(a, b)| a == b).collect();
+        assert_eq!(is_same, [false, false, true, false]);
     }
 
     #[test]

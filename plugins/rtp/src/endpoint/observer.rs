@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use rivero_endpoint::error;
 use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 
 use super::Shared;
@@ -63,6 +64,12 @@ impl LinkObserver for SectionObserver {
                 kind = ?self.kind,
                 "nothing comes from where media is sent: no more is sent until something does"
             );
+        }
+    }
+
+    fn keyframe_missing(&self) {
+        if let Some(endpoint) = self.endpoint() {
+            error::keyframe_missing(&endpoint.context);
         }
     }
 

@@ -64,6 +64,7 @@ impl Shared {
         drop(session);
         let mut config = config.unwrap_or_else(|| self.first_config(peer_address(&offer)));
         config.session_version += 1;
+        self.renew_keys(&mut config);
         for kind in self.acceptable(&config, &offer)? {
             self.place(&mut config, &kind)?;
         }

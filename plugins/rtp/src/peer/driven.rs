@@ -120,6 +120,9 @@ impl ShardSession for Link {
         if events.silent_target {
             self.observer.target_is_silent();
         }
+        if events.keyframe_missing {
+            self.observer.keyframe_missing();
+        }
     }
 
     fn close(&mut self, now: Instant) {

@@ -46,6 +46,9 @@ pub(crate) trait LinkObserver: Send + Sync {
     /// Nothing is sent any more to an address from which nothing comes.
     fn target_is_silent(&self);
 
+    /// The peer sends video, but none of the keyframes that it is asked for.
+    fn keyframe_missing(&self);
+
     /// The link is lost.
     fn failed(&self, text: &str);
 }
@@ -91,6 +94,7 @@ struct Events {
     media: Vec<bool>,
     soft_limit: bool,
     silent_target: bool,
+    keyframe_missing: bool,
 }
 
 /// A datagram to send.
@@ -130,8 +134,11 @@ impl Link {
     /// # Errors
     /// For keys that cannot be used; [`check_keys`] tells before.
     pub(crate) fn negotiate(&mut self, now: Instant, terms: Terms) -> Result<()> {
-        self.outbound.set_keys(terms.keys.as_ref())?;
-        self.inbound.set_keys(terms.keys.as_ref())?;
+        // A section that is rejected keeps its keys: it may come back with the same ones.
+        if terms.track.is_some() {
+            self.outbound.set_keys(terms.keys.as_ref())?;
+            self.inbound.set_keys(terms.keys.as_ref())?;
+        }
         self.remote.describe(terms.described);
         self.rtcp_mux = terms.rtcp_mux;
         self.payload_types = terms.payload_types;
@@ -231,8 +238,11 @@ impl Link {
 
     /// Keeps what happened for the observer.
     fn note_events(&mut self) {
-        while let Some(SessionEvent::MediaActive(active)) = self.session.poll_event() {
-            self.events.media.push(active);
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::MediaActive(active) => self.events.media.push(active),
+                SessionEvent::KeyframeMissing => self.events.keyframe_missing = true,
+            }
         }
         self.events.soft_limit |= self.outbound.take_soft_limit();
     }

@@ -1,5 +1,7 @@
 //! What protects the packets of a section: SRTP under the keys of the descriptions, or nothing.
 
+use std::collections::VecDeque;
+
 use rivero_plugin_api::{Error, Result};
 use rivero_rtp::{OutgoingHeader, RtpHeader};
 use rivero_rtp_session::Protect;
@@ -11,11 +13,15 @@ use rivero_srtp::{MasterKey, Mki, SrtpError, SrtpProfile, SrtpReceiver, SrtpSend
 const SOFT_LIMIT: u64 = 1 << 16;
 /// … or this part of a shorter lifetime.
 const SOFT_PART: u64 = 16;
+/// Keys that were given up and may return: one of each suite.
+const RETIRED: usize = 4;
 
 /// Protects what is sent.
 #[derive(Default)]
 pub(crate) struct Outbound {
     keys: Option<OutboundKeys>,
+    /// Those before, the latest first.
+    retired: VecDeque<OutboundKeys>,
     /// Where the peer is known to be.
     pub(crate) has_target: bool,
 }
@@ -41,15 +47,23 @@ pub(crate) fn check(keys: Option<&SdesKeys>) -> Result<()> {
 }
 
 impl Outbound {
-    /// Takes the keys of a negotiation. The same key goes on with its counters: no number may be used for
-    /// two packets under it.
+    /// Takes the keys of a negotiation. The same key goes on with its counters, also after another one: no number
+    /// may be used for two packets under it (RFC 3711 §9.1), and the peer goes on counting, too.
     pub(crate) fn set_keys(&mut self, keys: Option<&SdesKeys>) -> Result<()> {
         let line = keys.map(|keys| &keys.local);
         let known = self.keys.as_ref().map(|keys| &keys.line);
         if same_key(line, known) {
             return Ok(());
         }
-        self.keys = line.map(sender).transpose()?;
+        let returns = |known: &OutboundKeys| same_key(line, Some(&known.line));
+        let next = match self.retired.iter().position(returns) {
+            Some(position) => self.retired.remove(position),
+            None => line.map(sender).transpose()?,
+        };
+        if let Some(former) = std::mem::replace(&mut self.keys, next) {
+            self.retired.truncate(RETIRED - 1);
+            self.retired.push_front(former);
+        }
         Ok(())
     }
 
@@ -264,6 +278,25 @@ mod tests {
         outbound.set_keys(None).unwrap();
         inbound.set_keys(None).unwrap();
         assert!(opens(&mut inbound, &packet(&mut outbound, 3)) && !inbound.is_authentic());
+    }
+
+    #[test]
+    fn a_key_that_returns_goes_on_with_its_counters() {
+        let (mut outbound, mut inbound) = (Outbound::default(), Inbound::default());
+        let first = keys(KEY);
+        inbound.set_keys(Some(&first)).unwrap();
+        outbound.set_keys(Some(&first)).unwrap();
+        for sequence in [65_000, 100] {
+            let packet = packet(&mut outbound, sequence);
+            assert!(opens(&mut inbound, &packet));
+        }
+        for other in [None, Some(keys(OTHER))] {
+            outbound.set_keys(other.as_ref()).unwrap();
+            packet(&mut outbound, 200);
+            outbound.set_keys(Some(&first)).unwrap();
+        }
+        let next = packet(&mut outbound, 300);
+        assert!(opens(&mut inbound, &next), "in the second round of numbers");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use rivero_endpoint::error;
 use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
 
 use super::Shared;
@@ -12,10 +13,6 @@ use crate::{
     peer::{DtlsState, IceState, PeerEvent},
     shard::{Shard, Token},
 };
-
-/// What a client is told whose peer answers no request for a keyframe.
-const NO_KEYFRAME: &str = "the peer sends video, but no keyframe, although it is asked for them: who \
-    joins sees no picture before the next one";
 
 /// The component that carries RTP and RTCP together.
 pub(super) const COMPONENT: i32 = 1;
@@ -212,7 +209,7 @@ impl LinkObserver for LegObserver {
 
     fn keyframe_missing(&self) {
         if let Some(endpoint) = self.endpoint() {
-            endpoint.context.error("KEYFRAME_MISSING", 0, NO_KEYFRAME);
+            error::keyframe_missing(&endpoint.context);
         }
     }
 
