@@ -29,10 +29,15 @@ const PROFILES = {
   JPEG_VIDEO_ONLY: { video: 'mjpeg' },
 };
 
-/** What players pass on as it is. Pictures that come in another order than they are shown are decoded, since browsers do not take them. */
+/**
+ * What players pass on as it is, and what they decode in place of it: pictures that come in another order than they are
+ * shown, which browsers do not take. Each with what is recorded of it.
+ */
 const ENCODED = {
-  h264: ['-c:v', 'libx264', '-bf', '0', '-pix_fmt', 'yuv420p', '-c:a', 'aac'],
-  hevc: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none:bframes=0', '-c:a', 'aac'],
+  h264: { recorded: 'h264', codecs: ['-c:v', 'libx264', '-bf', '0', '-pix_fmt', 'yuv420p', '-c:a', 'aac'] },
+  hevc: { recorded: 'hevc', codecs: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none:bframes=0', '-c:a', 'aac'] },
+  'h264 out of its order': { recorded: 'h264', isDecoded: true, codecs: ['-c:v', 'libx264', '-bf', '3', '-pix_fmt', 'yuv420p', '-c:a', 'aac'] },
+  'hevc out of its order': { recorded: 'h264', isDecoded: true, codecs: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'] },
 };
 
 const directory = recordingDirectory();
@@ -94,18 +99,24 @@ test('every profile records what a player decodes', async (t) => {
   }
 });
 
-for (const [codec, codecs] of Object.entries(ENCODED)) {
+const STARTED = 'rivero_conversions_started_total';
+const encodes = (started) => Object.keys(started).filter((step) => step.startsWith('I420 Raw')).map((step) => started[step]);
+
+for (const [what, { recorded: codec, isDecoded = false, codecs }] of Object.entries(ENCODED)) {
   for (const [profile, ending] of [['MP4', 'mp4'], ['MKV', 'mkv']]) {
-    test(`${codec} that is passed on is in the ${profile} from its first frame on`, async () => {
-      const source = await makeMedia(directory, `${codec}.mp4`, { ...media, codecs });
-      const file = join(directory, `passed-on.${codec}.${ending}`);
+    test(`${what} that is played without decoding is in the ${profile} from its first frame on`, async () => {
+      const name = what.replaceAll(' ', '-');
+      const source = await makeMedia(directory, `${name}.mp4`, { ...media, codecs });
+      const file = join(directory, `passed-on.${name}.${ending}`);
+      const before = encodes(await conversions(server, STARTED));
       const recorded = await record(source, file, profile, { useEncodedMedia: true });
       await isWhole(file, recorded, { video: codec, audio: 'aac' });
+      const after = encodes(await conversions(server, STARTED));
+      assert.equal(isDecoded, JSON.stringify(after) !== JSON.stringify(before), `encoded ${before} before, ${after} after`);
     });
   }
 }
 
-const STARTED = 'rivero_conversions_started_total';
 const SOUNDS = {
   'AAC at 44.1 kHz, mono': { name: 'mono.m4a', codecs: ['-c:a', 'aac', '-ar', '44100', '-ac', '1'], profile: 'MP4_AUDIO_ONLY' },
   'Opus, mono': { name: 'mono.webm', codecs: ['-c:a', 'libopus', '-ac', '1'], profile: 'WEBM_AUDIO_ONLY' },
