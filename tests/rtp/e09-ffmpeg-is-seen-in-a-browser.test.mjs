@@ -10,7 +10,7 @@ import { viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
 import { description, rtpPeer, sectionsOf } from '../lib/rtp-peer.mjs';
-import { until } from '../lib/wait.mjs';
+import { nextEvent, until } from '../lib/wait.mjs';
 
 const TONE_HZ = 800;
 /** Ports that nothing listens at: a sender needs some in its description. */
@@ -68,6 +68,21 @@ test('GStreamer sends VP8 and PCMU', async () => {
   const sender = run('gst-launch-1.0', `${video} ${sound}`.split(' '));
   await seesColour(page, 'viewer', COLOURS.blue);
   await hearsTone(page, 'viewer', TONE_HZ);
+  sender.kill();
+  await endpoint.release();
+});
+
+test('a sender that makes no keyframe when it is asked for one is told to the client', async () => {
+  const endpoint = await pipeline.create('RtpEndpoint');
+  const lines = [`m=video ${NOWHERE[1]} RTP/AVPF 98`, 'a=rtpmap:98 VP8/90000', 'a=rtcp-fb:98 nack pli', 'a=sendonly'];
+  const [{ port }] = sectionsOf(await invoke(endpoint, 'processOffer', description('127.0.0.1', lines)));
+  const sender = run('gst-launch-1.0', `videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1 ! vp8enc deadline=1 keyframe-max-dist=100000 ! rtpvp8pay pt=98 ! udpsink host=127.0.0.1 port=${port}`.split(' '));
+  // Who comes soon after the first keyframe is still shown that.
+  const arrived = async () => Object.values(await endpoint.getStats('VIDEO')).find(({ type }) => type === 'inboundrtp')?.packetsReceived;
+  await until(async () => (await arrived()) > 75, 'five seconds of pictures have come');
+  const told = nextEvent(endpoint, 'Error', ({ type }) => type === 'KEYFRAME_MISSING');
+  await invoke(endpoint, 'connect', viewer);
+  assert.match((await told).description, /no keyframe/);
   sender.kill();
   await endpoint.release();
 });
