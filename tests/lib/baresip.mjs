@@ -105,12 +105,17 @@ function tone(hz, seconds) {
   return Buffer.concat([head, samples]);
 }
 
-function freePort() {
-  const socket = createSocket('udp4');
-  return new Promise((resolve) => socket.bind(0, HOME, () => {
-    const { port } = socket.address();
-    socket.close(() => resolve(port));
-  }));
+/** A port for baresip's console, below those that the system gives to others meanwhile. */
+async function freePort() {
+  for (;;) {
+    const socket = createSocket('udp4');
+    const port = 12_000 + Math.floor(Math.random() * 8000);
+    const bound = await new Promise((resolve) => socket.once('error', () => resolve(false)).bind(port, HOME, () => resolve(true)));
+    if (bound) {
+      await new Promise((resolve) => socket.close(resolve));
+      return port;
+    }
+  }
 }
 
 /** A server that phones call, which answers as the test says. */
