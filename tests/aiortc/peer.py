@@ -129,4 +129,5 @@ async def main(codec):
     await connection.close()
 
 
-asyncio.run(main(sys.argv[1]))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

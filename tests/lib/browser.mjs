@@ -27,6 +27,9 @@ const FLAGS = [
   '--disable-renderer-backgrounding',
 ];
 
+/** What starting it may take, and opening a page: tens of seconds where others keep the processors busy. */
+const PATIENCE_MS = 180_000;
+
 /** Where a browser in another namespace finds its pages. */
 const INSIDE = 'http://localhost:1';
 
@@ -48,12 +51,25 @@ export async function launchBrowser({ namespace, args = [], without = [] } = {})
   assertPrivateNetwork();
   const profile = mkdtempSync(join(tmpdir(), 'rivero-chromium-'));
   const pages = namespace ? { origin: INSIDE, close() {} } : await servePages();
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: namespace ? browserIn(namespace, profile) : (process.env.CHROMIUM ?? '/usr/bin/chromium'),
-    args: [...FLAGS.filter((flag) => !without.includes(flag)), ...args],
-    headless: false, // FLAGS choose the new headless mode; playwright would choose the old one
-    viewport: { width: 960, height: 720 },
-  });
+  const end = async () => {
+    await pages.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  let context;
+  try {
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: namespace ? browserIn(namespace, profile) : (process.env.CHROMIUM ?? '/usr/bin/chromium'),
+      args: [...FLAGS.filter((flag) => !without.includes(flag)), ...args],
+      headless: false, // FLAGS choose the new headless mode; playwright would choose the old one
+      viewport: { width: 960, height: 720 },
+      timeout: PATIENCE_MS,
+    });
+  } catch (error) {
+    // The test would wait for what goes on, and end without this error.
+    await end();
+    throw error;
+  }
+  context.setDefaultTimeout(PATIENCE_MS);
   if (namespace) await context.route(`${INSIDE}/**`, (route) => fulfil(route));
   return {
     context,
@@ -68,8 +84,7 @@ export async function launchBrowser({ namespace, args = [], without = [] } = {})
     openPage: () => openPage(context),
     async close() {
       await context.close();
-      await pages.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      await end();
     },
   };
 }

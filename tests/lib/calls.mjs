@@ -2,6 +2,7 @@
 // candidates trickling both ways, as an application server would do it.
 
 import { iceCandidate, invoke } from './client.mjs';
+import { withoutCandidates } from './relay.mjs';
 
 export class Calls {
   #page;
@@ -46,14 +47,15 @@ export class Calls {
 
   /**
    * The other way round: `endpoint` makes the offer, the peer `name` answers. The
-   * options are those of `answer` in tests/pages/peer.js, `signalled` and `allows`.
+   * options are those of `answer` in tests/pages/peer.js, `signalled`, `allows` and `path`.
    */
-  async openOffered(name, endpoint, { signalled = (sdp) => sdp, allows, ...options } = {}) {
+  async openOffered(name, endpoint, { signalled = (sdp) => sdp, allows, path, ...options } = {}) {
     if (allows) this.#allowed.set(name, allows);
     this.#attach(name, endpoint);
+    if (path) this.#paths.set(name, path);
     const offer = signalled(await invoke(endpoint, 'generateOffer'));
     const answer = await this.#page.evaluate(([peer, sdp, settings]) => probe.answer(peer, sdp, settings), [name, offer, options]);
-    await invoke(endpoint, 'processAnswer', answer);
+    await invoke(endpoint, 'processAnswer', path ? withoutCandidates(answer) : answer);
     await invoke(endpoint, 'gatherCandidates');
     return { offer, answer };
   }
@@ -117,8 +119,4 @@ export class Calls {
 /** A server may go on finding candidates when the test has ended and its page with it. */
 function unlessClosed(error) {
   if (!/closed/i.test(error.message)) throw error;
-}
-
-function withoutCandidates(sdp) {
-  return sdp.replaceAll(/a=(candidate|end-of-candidates)[^\r\n]*\r\n/g, '');
 }

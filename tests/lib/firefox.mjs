@@ -26,24 +26,43 @@ const PREFERENCES = {
   'datareporting.policy.dataSubmissionEnabled': false,
 };
 
+/** What starting Firefox may take, and opening a page: tens of seconds where others keep the processors busy. */
+const PATIENCE_MS = 180_000;
+
 /** Firefox with a fresh profile and a server for the pages of `tests/pages`. */
 export async function launchFirefox() {
   assertPrivateNetwork();
   const pages = await servePages();
   const sound = await startSound();
   const profile = mkdtempSync(join(tmpdir(), 'rivero-firefox-'));
-  const browser = await puppeteer.launch({
-    env: { ...process.env, PULSE_SERVER: `unix:${sound.socket}` },
-    browser: 'firefox',
-    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
-    headless: true,
-    userDataDir: profile,
-    extraPrefsFirefox: PREFERENCES,
-  });
+  const end = async () => {
+    await pages.close();
+    await sound.stop();
+    // Processes of a Firefox that has ended may still write into it for a moment.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  };
+  let browser;
+  try {
+    browser = await puppeteer.launch({
+      env: { ...process.env, PULSE_SERVER: `unix:${sound.socket}` },
+      browser: 'firefox',
+      executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+      headless: true,
+      userDataDir: profile,
+      extraPrefsFirefox: PREFERENCES,
+      timeout: PATIENCE_MS,
+      protocolTimeout: PATIENCE_MS,
+    });
+  } catch (error) {
+    // The test would wait for what goes on, and end without this error.
+    await end();
+    throw error;
+  }
   return {
     /** Opens the page that has `globalThis.probe`, the media functions of tests/pages/. */
     async openProbe() {
       const page = await browser.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
       page.troubles = [];
       page.on('pageerror', (error) => page.troubles.push(String(error)));
       await page.goto(`${pages.origin}/probe.html`);
@@ -52,10 +71,7 @@ export async function launchFirefox() {
     },
     async close() {
       await browser.close();
-      await pages.close();
-      await sound.stop();
-      // Processes of a Firefox that has ended may still write into it for a moment.
-      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      await end();
     },
   };
 }
@@ -71,7 +87,10 @@ async function startSound() {
     stdio: 'ignore',
   });
   const ended = new Promise((resolve, reject) => child.once('exit', resolve).once('error', reject));
-  await Promise.race([until(() => existsSync(socket), 'pulseaudio listens'), ended]);
+  const early = ended.then((code) => {
+    if (!existsSync(socket)) throw new Error(`pulseaudio ended with ${code}`);
+  });
+  await Promise.race([until(() => existsSync(socket), 'pulseaudio listens'), early]);
   return {
     socket,
     async stop() {

@@ -99,3 +99,22 @@ class Path {
     return this.#relay.command({ count: { id: this.#id } });
   }
 }
+
+/** A description without the candidates in it: whoever gets it learns of paths by their checks alone. */
+export function withoutCandidates(sdp) {
+  return sdp.replaceAll(/a=(candidate|end-of-candidates)[^\r\n]*\r\n/g, '');
+}
+
+/** A description of the server's whose candidates lead through `path`. */
+export async function candidateThrough(path, sdp) {
+  const lines = [];
+  for (const line of sdp.split('\r\n')) {
+    if (!line.startsWith('a=candidate:')) {
+      lines.push(line);
+      continue;
+    }
+    const reached = await path.candidate({ candidate: line.slice('a='.length) });
+    if (reached) lines.push(`a=${reached.candidate}`);
+  }
+  return lines.join('\r\n');
+}

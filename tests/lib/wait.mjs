@@ -1,7 +1,8 @@
 // Waiting for events, never for time: every wait names what it waits for and
 // fails with that name, so that a red test says what did not happen.
 
-export const PATIENCE_MS = 30_000;
+/** Ample: where two browsers share a slow processor with other tests a first picture takes half a minute. */
+export const PATIENCE_MS = 60_000;
 
 /** Settles like `promise`, or rejects naming `what` after `timeoutMs`. */
 export async function within(promise, what, timeoutMs = PATIENCE_MS) {

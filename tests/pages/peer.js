@@ -18,12 +18,13 @@ const certificates = new Map();
  * - `codecs`: e.g. `{video: 'VP8', audio: 'opus'}`; only these are offered
  *   (with their RTX, where the browser has it).
  * - `encodings`: `sendEncodings` of the video, for simulcast.
+ * - `extensions`: parts of URIs of header extensions that the browser knows, and does not offer by itself.
  * - `certificate`: name of a certificate that all peers of the page share which give the same name.
  * - `simulcastBySsrc`: two encodings in a group of SSRCs, as browsers did it before RIDs.
  *
  * Candidates go to the binding `onCandidate(name, candidate)` if the test has exposed it.
  */
-export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, simulcastBySsrc = false, certificate, configuration = {} } = {}) {
+export async function offer(name, { send, receive = true, media = true, channels = {}, codecs = {}, encodings, extensions = [], simulcastBySsrc = false, certificate, configuration = {} } = {}) {
   const shared = certificate ? { certificates: [await sharedCertificate(certificate)] } : {};
   const peer = open(name, { ...shared, ...configuration }, receive);
   const direction = receive ? (send ? 'sendrecv' : 'recvonly') : 'sendonly';
@@ -34,6 +35,7 @@ export async function offer(name, { send, receive = true, media = true, channels
     const simulcast = encodings && track.kind === 'video' ? { sendEncodings: encodings } : {};
     const transceiver = peer.connection.addTransceiver(track, { direction, streams, ...simulcast });
     preferCodec(transceiver, codecs);
+    askForExtensions(transceiver, extensions);
   }
   acceptChannels(name);
   for (const [label, options] of Object.entries(channels)) openChannel(name, label, options);
@@ -65,7 +67,9 @@ export function connectionOf(name) {
 
 /** Gives the answer to the peer that made the offer. */
 export async function acceptAnswer(name, sdp) {
-  await peers.get(name).connection.setRemoteDescription({ type: 'answer', sdp });
+  const peer = peers.get(name);
+  peer.described ??= performance.now();
+  await peer.connection.setRemoteDescription({ type: 'answer', sdp });
 }
 
 /** Answers an offer with the peer `name`, created here; see `offer` for the options. */
@@ -75,6 +79,7 @@ export async function answer(name, sdp, { send, receive = true, certificate, con
   acceptChannels(name);
   await peer.connection.setRemoteDescription({ type: 'offer', sdp });
   if (send) await sendTracks(peer.connection, sourceStream(send), receive ? 'sendrecv' : 'sendonly');
+  peer.described = performance.now();
   await peer.connection.setLocalDescription();
   return peer.connection.localDescription.sdp;
 }
@@ -120,6 +125,12 @@ export async function addCandidate(name, candidate) {
 /** The last SDP that the peer `name` has made. */
 export function localDescription(name) {
   return peers.get(name).connection.localDescription.sdp;
+}
+
+/** Milliseconds from when the peer `name` had both descriptions until it was connected; undefined before. */
+export function connectedAfter(name) {
+  const { described, connected } = peers.get(name);
+  return connected && Math.round(connected - described);
 }
 
 /** The RTCPeerConnection's `connectionState`. */
@@ -228,6 +239,9 @@ function open(name, configuration, receive) {
     });
     attachSink(name, received);
   }
+  connection.addEventListener('connectionstatechange', () => {
+    if (connection.connectionState === 'connected') peer.connected ??= performance.now();
+  });
   connection.addEventListener('icecandidate', ({ candidate }) => {
     globalThis.onCandidate?.(name, candidate?.toJSON() ?? null);
   });
@@ -244,6 +258,15 @@ function preferCodec(transceiver, codecs) {
   if (chosen.length === 0) throw new Error(`this browser has no ${kind} codec ${wanted}`);
   const rtx = all.filter((codec) => codecName(codec) === 'RTX');
   transceiver.setCodecPreferences([...chosen, ...rtx]);
+}
+
+function askForExtensions(transceiver, extensions) {
+  if (extensions.length === 0) return;
+  const known = transceiver.getHeaderExtensionsToNegotiate();
+  for (const extension of known) {
+    if (extensions.some((part) => extension.uri.includes(part))) extension.direction = 'sendrecv';
+  }
+  transceiver.setHeaderExtensionsToNegotiate(known);
 }
 
 function codecName(codec) {

@@ -37,14 +37,18 @@ test('each viewer gets the encoding that its network carries', async () => {
   await calls.open('weak', weak, { path });
   await calls.open('strong', strong, {});
   const width = async (name) => (await page.evaluate((sink) => probe.pictureSize(sink), name))[0];
-  const becomes = (name, wanted) => until(async () => (await width(name)) === wanted, `${name} has ${wanted} pixels a line`);
-  await Promise.all([becomes('weak', 640), becomes('strong', 640)]);
+  // Both at a time: a viewer that gets no processor for a while may have less for a moment.
+  const become = (weakWidth, strongWidth) =>
+    until(
+      async () => (await width('weak')) === weakWidth && (await width('strong')) === strongWidth,
+      `weak has ${weakWidth} and strong has ${strongWidth} pixels a line`,
+    );
+  await become(640, 640);
   const received = Object.values(await camera.getStats('VIDEO')).filter(({ type, packetsReceived }) => type === 'inboundrtp' && packetsReceived > 0);
   assert.equal(received.length, 2, 'both encodings arrive');
 
   await path.set({ down: NARROW });
-  await becomes('weak', 320);
-  assert.equal(await width('strong'), 640);
+  await become(320, 640);
   for (const name of ['weak', 'strong']) {
     await seesMotion(page, name);
     await seesColour(page, name, COLOURS.red);
