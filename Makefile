@@ -169,4 +169,5 @@ bench: deps-test build-tests ## forwarding, recording and transcoding beside the
 	tests/netns.sh node tests/bench/weak-viewer.mjs
 	tests/netns.sh node tests/bench/peers.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) rtp
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode

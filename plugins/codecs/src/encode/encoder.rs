@@ -39,6 +39,9 @@ fn encoders(encoding: &str) -> &'static [&'static str] {
         "OPUS" => &["opusenc"],
         "PCMU" => &["mulawenc"],
         "PCMA" => &["alawenc"],
+        "G722" => &["avenc_g722"],
+        "AMR" => &["amrnbenc"],
+        "AMR-WB" => &["voamrwbenc"],
         // Samples in another byte order: what stands before the encoder turns them round.
         "L16" => &["identity"],
         "AAC" => &["avenc_aac", "voaacenc"],
