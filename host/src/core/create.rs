@@ -1,6 +1,7 @@
 //! `create`: makes an object of a class, by the server itself or by a module.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rivero_idl::{Class, Operation};
 use rivero_media::{Graph, Node};
@@ -27,6 +28,9 @@ struct Plan {
     /// Until the object is registered, or its module has let go of it again.
     under_way: Arc<UnderWay>,
     allotment: Allotment,
+    /// The client has been told that it took too long. Relaxed: nothing else is published by it, and an
+    /// object that is made all the same is ended.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Core {
@@ -133,6 +137,7 @@ impl Core {
             session: session.clone(),
             under_way: Arc::new(under_way),
             allotment,
+            given_up: Arc::default(),
         })
     }
 
@@ -141,11 +146,13 @@ impl Core {
     async fn make_in_time(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
         let what = format!("'create' of a {}", plan.class.name);
         let limit = self.options.call_timeout;
+        let given_up = plan.given_up.clone();
         let core = self.clone();
         let mut making = Box::pin(async move { core.make(plan).await });
         if let Ok(made) = tokio::time::timeout(limit, &mut making).await {
             return made;
         }
+        given_up.store(true, Relaxed);
         let core = self.clone();
         tokio::spawn(async move {
             if let Ok(late) = making.await {
@@ -179,9 +186,13 @@ impl Core {
             node: node.clone(),
         };
         let (factories, core) = (self.factories.clone(), self.clone());
+        let lane = self.lane(&plan.class);
         // Registered on the thread that made it: nobody may be waiting any more, and an object
         // that exists in the module has to be known here.
-        let made = self.pool.call(move || {
+        let made = lane.call(move || {
+            if plan.given_up.load(Relaxed) {
+                return Err(CallError::no_object(&plan.id));
+            }
             let class = plan.class.name.clone();
             let instance = factories.create(&class, context, plan.params.clone().into())?;
             let body = match node {
@@ -220,8 +231,8 @@ impl Core {
         };
         let node = Node::new(plan.id.clone(), graph, plan.emitter.clone());
         let turn = hub.calls.clone().lock_owned().await;
-        let core = self.clone();
-        let made = self.pool.call(move || {
+        let (core, lane) = (self.clone(), self.lane(&hub.class));
+        let made = lane.call(move || {
             let _turn = turn;
             instance.port_added(&plan.id, &node);
             let id = plan.id.clone();

@@ -17,6 +17,8 @@ pub trait Factories: Send + Sync {
     fn installed(&self) -> &[Installed];
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
+    /// The module that creates objects of this class, by the name of its file.
+    fn module_of(&self, class: &str) -> String;
     /// What the modules measure.
     fn metrics(&self) -> Vec<Family> {
         Vec::new()
@@ -44,6 +46,10 @@ impl Factories for Modules {
 
     fn provides(&self, class: &str) -> bool {
         Modules::provides(self, class)
+    }
+
+    fn module_of(&self, class: &str) -> String {
+        Modules::module_of(self, class)
     }
 
     fn metrics(&self) -> Vec<Family> {

@@ -205,14 +205,17 @@ impl Core {
             return Err(self.gone(&object.id));
         }
         let (sender, receiver) = oneshot::channel();
-        self.pool.run(move || {
+        self.lane(&object.class).try_run(move || {
+            if sender.is_closed() {
+                return;
+            }
             let reply = Box::new(move |result| {
                 let _ = sender.send(result);
                 // After the answer is on its way, so that those to later calls come after it.
                 drop(turn);
             });
             instance.invoke(&operation, params, reply);
-        });
+        })?;
         receiver
             .await
             .map_err(|_| CallError::unexpected("The module failed while it handled the call"))?

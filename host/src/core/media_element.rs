@@ -74,7 +74,10 @@ impl Core {
             "getStats".into(),
             async move {
                 let mut entries = match object.instance().cloned() {
-                    Some(instance) => core.pool.call(move || instance.stats(kind)).await??,
+                    Some(instance) => {
+                        let lane = core.lane(&object.class);
+                        lane.call(move || instance.stats(kind)).await??
+                    }
                     None => Map::new(),
                 };
                 entries.extend(latency_stats(&object, kind));

@@ -2,11 +2,10 @@
 //!
 //! Operations that the server itself carries out run at once on the caller's thread, and with
 //! them what they have the media graph tell the pads of modules (`connect` a source of its
-//! consumer, for example). Operations of modules run on the [`call_pool`]. Calls on one object
+//! consumer, for example). Operations of modules run on their [`lanes`]. Calls on one object
 //! start in the order of their arrival.
 
 pub mod aside;
-pub mod call_pool;
 mod collector;
 mod create;
 mod destroy;
@@ -16,6 +15,7 @@ pub mod factories;
 mod figures;
 pub mod heap;
 mod invoke;
+pub mod lanes;
 mod media_element;
 mod media_object;
 mod old_operations;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rivero_idl::Model;
+use rivero_idl::{Class, Model};
 use rivero_media::Plane;
 use serde_json::{Map, Value};
 
@@ -43,8 +43,8 @@ use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
-use call_pool::CallPool;
 use factories::Factories;
+use lanes::{Lane, Lanes};
 pub use resources::raise_file_limit;
 use resources::{Resources, file_limit};
 
@@ -100,8 +100,8 @@ pub struct Core {
     pub events: Arc<Events>,
     /// Creates objects of modules.
     pub factories: Arc<dyn Factories>,
-    /// Runs calls of modules.
-    pub pool: CallPool,
+    /// Where modules are called.
+    pub lanes: Arc<Lanes>,
     /// From the configuration.
     pub options: Options,
     /// What is begun, and what is not any more.
@@ -141,14 +141,15 @@ impl Core {
         registry.insert(&manager, None)?;
         let events = Events::new(model.clone())
             .map_err(|error| CallError::unexpected(format!("No thread for events: {error}")))?;
-        let metrics = metrics(&registry, &plane, &factories);
+        let lanes = Arc::<Lanes>::default();
+        let metrics = metrics(&registry, &plane, &factories, &lanes);
         Ok(Arc::new(Core {
             accounts,
             aside: Aside::default(),
             registry,
             events: Arc::new(events),
             factories,
-            pool: CallPool::default(),
+            lanes,
             resources: Resources::within(options.exception_limit),
             lifecycle: Arc::new(Lifecycle::new(options.drain)),
             descriptors: Mutex::default(),
@@ -169,6 +170,11 @@ impl Core {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         self.accounts.limits()
+    }
+
+    /// Where the module is called that makes objects of a class.
+    fn lane(&self, class: &Class) -> Lane {
+        self.lanes.of(&self.factories.module_of(&class.name))
     }
 
     /// Raises an event of the server manager about an object.
@@ -220,13 +226,16 @@ fn metrics(
     registry: &Arc<Registry>,
     plane: &Arc<Plane>,
     factories: &Arc<dyn Factories>,
+    lanes: &Arc<Lanes>,
 ) -> Metrics {
     let (registry, plane, factories) = (registry.clone(), plane.clone(), factories.clone());
+    let lanes = lanes.clone();
     Metrics::new(vec![
         Box::new(move || figures::of_registry(&registry)),
         Box::new(figures::of_process),
         Box::new(move || figures::of_media(&plane.figures())),
         Box::new(move || factories.metrics()),
+        Box::new(move || lanes.figures()),
     ])
 }
 

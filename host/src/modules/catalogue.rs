@@ -57,6 +57,11 @@ pub(super) struct Loaded {
 }
 
 impl Provider {
+    /// The operator's file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// What the file said of itself at the start of the server.
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -199,6 +199,14 @@ impl Modules {
         self.catalogue.providers.contains_key(class)
     }
 
+    /// The name, without ending, of the file that makes objects of this class; empty where none does.
+    pub fn module_of(&self, class: &str) -> String {
+        let provider = self.catalogue.providers.get(class);
+        let name = provider.and_then(|provider| provider.file().file_stem());
+        name.map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
     /// What the modules measure.
     pub fn metrics(&self) -> Vec<Family> {
         self.services.metrics()

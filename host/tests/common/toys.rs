@@ -90,6 +90,10 @@ impl Factories for Toys {
         self.metrics.lock().clone()
     }
 
+    fn module_of(&self, class: &str) -> String {
+        format!("toy-{class}")
+    }
+
     fn provides(&self, class: &str) -> bool {
         !class.contains("Missing")
     }
