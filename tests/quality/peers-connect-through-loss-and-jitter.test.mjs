@@ -10,6 +10,8 @@ import { startRelay } from '../lib/relay.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 
 const COUNT = Number(process.env.SCALE ?? 1) >= 10 ? 50 : 10;
+/** More encoders and decoders in one process would be a test of the machine. */
+const AT_A_TIME = 10;
 
 const parts = {};
 before(async () => {
@@ -28,8 +30,11 @@ for (const [name, launch] of Object.entries(STACKS)) {
     const stack = await launch();
     try {
       for (const offered of [false, true]) {
-        const times = await connectMany(parts, stack, { count: COUNT, offered });
-        t.diagnostic(`${offered ? 'the server offers' : `${name} offers`}: connected within ${times.join(', ')} ms`);
+        const times = [];
+        while (times.length < COUNT) {
+          times.push(...(await connectMany(parts, stack, { count: AT_A_TIME, offered, first: times.length })));
+        }
+        t.diagnostic(`${offered ? 'the server offers' : `${name} offers`}: connected within ${times.sort((a, b) => a - b).join(', ')} ms`);
         assert.equal(times.length, COUNT);
       }
     } finally {
