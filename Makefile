@@ -167,5 +167,7 @@ bench: deps-test build-tests ## forwarding, recording and transcoding beside the
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 20,100 --capture h264 --control-seconds 0 --no-forwarder
 	tests/netns.sh node tests/bench/recording.mjs
 	tests/netns.sh node tests/bench/weak-viewer.mjs
+	tests/netns.sh node tests/bench/conversion.mjs
+	tests/netns.sh node tests/bench/converted-viewer.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode
