@@ -99,3 +99,23 @@ fn vp8_follows_parts_of_a_pixel() {
         "by whole pixels {whole}, taking its time {slow}: no difference to see"
     );
 }
+
+#[test]
+fn no_picture_is_left_out_that_an_encoder_can_hold() {
+    let pictures: Vec<_> = (0..PICTURES).map(seen).collect();
+    for encoding in ["VP8", "VP9", "H264"] {
+        let settings = json!({"bitrate": BITRATE});
+        let (raw, frames) = (raw(MediaKind::Video), frames(&rtp(encoding)));
+        let encoder = Running::new(&raw, &frames, &settings).unwrap();
+        // Twice as long: the pan goes back to its beginning, which is like another scene.
+        let encoded: usize = (0..2 * PICTURES)
+            .map(|number| {
+                let mut picture = pictures[usize::try_from(number % PICTURES).unwrap()].clone();
+                picture.presentation_time = picture::START + i64::from(number) * picture::INTERVAL;
+                encoder.convert(&[picture]).len()
+            })
+            .sum();
+        let all = usize::try_from(2 * PICTURES).unwrap();
+        assert!(encoded * 20 >= all * 19, "{encoding}: {encoded} of {all}");
+    }
+}

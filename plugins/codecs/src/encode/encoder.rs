@@ -158,7 +158,7 @@ impl Encoder {
             ("timebase", "1/90000"),
             ("static-threshold", "1"),
             ("min-quantizer", "4"),
-            ("max-quantizer", "56"),
+            ("max-quantizer", "63"),
             ("undershoot", "95"),
             ("buffer-size", "1000"),
             ("buffer-initial-size", "500"),
