@@ -31,6 +31,7 @@ class Chain {
     await rpc.invoke(chain.source, 'connect', { sink: chain.middle });
     await rpc.invoke(chain.middle, 'connect', { sink: chain.sink });
     chain.sending = chain.#send();
+    chain.sending.catch(() => {}); // reported by end(); a test that failed before closes the connection
     await until(() => chain.received(), 'media passes');
     return chain;
   }
@@ -71,6 +72,7 @@ test(`${UPGRADES} upgrades under traffic lose nothing and leave nothing`, { time
   const settled = async () => {
     await modules.become('in_use', CHAINS + 1);
     await modules.become('waiting', 0);
+    await modules.become('pinned', 0);
     return server.usage();
   };
   const mapped = () => mappedFiles(server.pid, (path) => path.includes('passthrough.so')).length;
@@ -80,7 +82,6 @@ test(`${UPGRADES} upgrades under traffic lose nothing and leave nothing`, { time
     const before = await settled();
     for (let number = 0; number < UPGRADES; number += 1) await upgrade();
     const after = await settled();
-    assert.equal(await modules.generations('pinned'), 0);
     assert.equal(mapped(), CHAINS);
     assert.ok(after.descriptors <= before.descriptors + 2, `${before.descriptors} → ${after.descriptors} descriptors`);
     assert.ok(after.threads <= before.threads + 2, `${before.threads} → ${after.threads} threads`);

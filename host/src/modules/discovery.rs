@@ -18,7 +18,6 @@ use rivero_plugin_api::{
 };
 use serde::Deserialize;
 
-use super::loader::LoadError;
 use crate::regular_file;
 
 /// A section larger than any descriptor is not read.
@@ -48,14 +47,9 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// An error of loading the module, with what it was built with where that may be the cause.
-    pub(super) fn explained(&self, error: LoadError) -> LoadError {
-        match (error, &self.built_with) {
-            (LoadError::Refused(reason), Some(built_with)) => {
-                LoadError::Refused(format!("{reason} (built with {built_with})"))
-            }
-            (error, _) => error,
-        }
+    /// What it was built with, if it says so.
+    pub(super) fn built_with(&self) -> Option<&str> {
+        self.built_with.as_deref()
     }
 
     /// Whether clients of `other` find everything as it was, the version aside.

@@ -111,7 +111,7 @@ impl Provider {
                     return Ok(loaded);
                 }
                 Err(error) => {
-                    let reason = self.manifest.explained(error).to_string();
+                    let reason = error.explained(&self.manifest).to_string();
                     *state = State::Failed(identity, Instant::now(), reason.clone());
                     tracing::error!(file = %self.file().display(), "module cannot be loaded: {reason}");
                     reason

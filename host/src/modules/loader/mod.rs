@@ -66,6 +66,18 @@ pub(super) enum LoadError {
     Start(String),
 }
 
+impl LoadError {
+    /// With what the module was built with, where that may be the cause.
+    pub(super) fn explained(self, manifest: &Manifest) -> Self {
+        match (self, manifest.built_with()) {
+            (Self::Refused(reason), Some(built_with)) => {
+                Self::Refused(format!("{reason} (built with {built_with})"))
+            }
+            (error, _) => error,
+        }
+    }
+}
+
 /// Opens `copy`, which is of `file`, and checks it; nothing in it has been called but what the
 /// system's loader calls.
 pub(super) fn open(file: &Path, copy: &PrivateCopy) -> Result<(Library, Root), LoadError> {
@@ -85,7 +97,7 @@ pub(super) fn try_out(
 ) -> Result<(), LoadError> {
     let directory = origin.or(file.parent()).unwrap_or(Path::new("/"));
     let (library, root) = open_in(file, &PrivateCopy::of(file)?, directory)
-        .map_err(|error| manifest.explained(error))?;
+        .map_err(|error| error.explained(manifest))?;
     // The process ends soon, and until then other files are tried that may share it.
     library.leave();
     let Some(classes) = root.0.classes() else {
