@@ -140,11 +140,11 @@ mod tests {
         let waiting = waiting.spawn(move || waits(&receiver)).unwrap();
         let library = library(waits as fn(&mpsc::Receiver<()>) -> bool as usize);
         let found = |wanted: &dyn Fn(&Threads) -> bool| {
-            let looks = (0..2000).map(|_| {
+            let mut looks = (0..2000).map(|_| {
                 thread::sleep(std::time::Duration::from_millis(1));
                 look(&library)
             });
-            looks.into_iter().any(|threads| wanted(&threads))
+            looks.any(|threads| wanted(&threads))
         };
         assert!(found(
             &|threads| *threads == Threads::Inside("waits-inside".to_owned())
