@@ -7,7 +7,7 @@
 //! of the library's code. What is found may be left over from a call that is long over: then the
 //! library stays for longer than it has to.
 
-use std::{fs, io, ops::Range};
+use std::{fs, io, ops::Range, path::Path, time::Duration};
 
 use super::{
     mapping::{Mapping, Region, regions},
@@ -16,6 +16,11 @@ use super::{
 
 /// Bytes of a stack that are searched at most: the largest that libraries ask for.
 const LONGEST: usize = 16 << 20;
+
+/// A thread that was running is looked at again after so long, and so often: it is enough to see it
+/// outside once, since nothing leads into the library any more.
+const AGAIN: Duration = Duration::from_millis(1);
+const LOOKS: usize = 100;
 
 /// What a look at all threads came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ fn look_at_all(library: &Mapping, regions: &[Region]) -> io::Result<Threads> {
         if own.file_name() == Some(task.file_name().as_os_str()) {
             continue;
         }
-        let Ok(state) = fs::read_to_string(task.path().join("syscall")) else {
+        let Ok(place) = place_of(&task.path().join("syscall")) else {
             // A thread that has ended meanwhile is in nothing.
             if task.path().exists() {
                 return Ok(Threads::Unknown);
@@ -57,7 +62,7 @@ fn look_at_all(library: &Mapping, regions: &[Region]) -> io::Result<Threads> {
             let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
             name.trim().to_owned()
         };
-        match Place::parse(&state) {
+        match place {
             Some(place) if place.is_in(library, &memory, regions) => {
                 return Ok(Threads::Inside(name()));
             }
@@ -66,6 +71,18 @@ fn look_at_all(library: &Mapping, regions: &[Region]) -> io::Result<Threads> {
         }
     }
     Ok(running.map_or(Threads::Outside, Threads::Running))
+}
+
+/// Where the thread with this file is; `None` if it was running whenever it was looked at.
+fn place_of(file: &Path) -> io::Result<Option<Place>> {
+    for _ in 0..LOOKS {
+        let place = Place::parse(&fs::read_to_string(file)?);
+        if place.is_some() {
+            return Ok(place);
+        }
+        std::thread::sleep(AGAIN);
+    }
+    Ok(None)
 }
 
 /// Where a thread waits in the kernel.
