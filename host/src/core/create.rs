@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use rivero_idl::{Class, Operation};
+use rivero_idl::{Class, Model, Operation};
 use rivero_media::{Graph, Node};
 use serde_json::{Map, Value};
 
@@ -21,6 +21,8 @@ use crate::registry::{Allotment, Body, Object, Session};
 struct Plan {
     id: Arc<str>,
     class: Arc<Class>,
+    /// The types that the class speaks of.
+    types: Arc<Model>,
     parent: Option<Arc<Object>>,
     params: Map<String, Value>,
     emitter: Arc<Emitter>,
@@ -83,11 +85,8 @@ impl Core {
     /// Names of all classes that can be created, plain and qualified, sorted.
     #[must_use]
     pub fn creatable_classes(&self) -> Vec<String> {
-        let classes = self
-            .model()
-            .classes()
-            .iter()
-            .filter(|class| self.creates(class));
+        let model = self.model();
+        let classes = model.classes().iter().filter(|class| self.creates(class));
         let mut names: Vec<String> = classes
             .flat_map(|class| [class.name.clone(), class.qualified_name().to_string()])
             .collect();
@@ -104,13 +103,14 @@ impl Core {
         let under_way = self.lifecycle.begin();
         self.lifecycle.admit()?;
         self.resources.check()?;
-        let class = self.model().class(name).filter(|class| self.creates(class));
+        let types = self.model();
+        let class = types.class(name).filter(|class| self.creates(class));
         let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
         if is_pipeline(&class) {
             self.lifecycle.admit_pipeline()?;
         }
         let incoming = Incoming {
-            model: self.model(),
+            model: &types,
             registry: &self.registry,
         };
         let converted = incoming.params(Place::Constructor, &class.constructor, params)?;
@@ -131,6 +131,7 @@ impl Core {
         Ok(Plan {
             id,
             class,
+            types,
             parent,
             params: converted.params,
             emitter,
@@ -244,6 +245,9 @@ impl Core {
 
     fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
         let object = Object::new(plan.id, plan.class, plan.parent, body, plan.allotment);
+        if object.instance().is_some() {
+            object.set_types(plan.types);
+        }
         *object.settings.lock() = self.options.element_settings;
         if let Some(node) = object.node() {
             node.set_encoder_rates(encoder_rates(&self.options.element_settings));

@@ -11,10 +11,10 @@ use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
 pub trait Factories: Send + Sync {
-    /// The standard classes and those of the modules.
-    fn model(&self) -> &Arc<Model>;
+    /// The standard classes and those of the modules, at this moment.
+    fn model(&self) -> Arc<Model>;
     /// The modules in use.
-    fn installed(&self) -> &[Installed];
+    fn installed(&self) -> Vec<Installed>;
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
     /// The module that creates objects of this class, by the name of its file.
@@ -36,11 +36,11 @@ pub trait Factories: Send + Sync {
 }
 
 impl Factories for Modules {
-    fn model(&self) -> &Arc<Model> {
+    fn model(&self) -> Arc<Model> {
         Modules::model(self)
     }
 
-    fn installed(&self) -> &[Installed] {
+    fn installed(&self) -> Vec<Installed> {
         Modules::installed(self)
     }
 

@@ -57,8 +57,9 @@ impl Core {
         let names = given.into_iter().flatten().map(|(name, _)| name.as_str());
         let operation = object.class.operation_for(&name, names).cloned();
         let operation = operation.ok_or_else(|| CallError::no_operation(&name, count))?;
+        let types = self.types_of(object);
         let incoming = Incoming {
-            model: self.model(),
+            model: &types,
             registry: &self.registry,
         };
         let converted = incoming.params(Place::Operation, operation.params(), params)?;
@@ -178,7 +179,8 @@ impl Core {
                 let Some(ty) = call.operation.returns() else {
                     return Ok(Value::Null);
                 };
-                outgoing(core.model(), ty, value).map_err(|mismatch| {
+                let types = core.types_of(&call.object);
+                outgoing(&types, ty, value).map_err(|mismatch| {
                 tracing::error!(object = %call.object.id, %mismatch, "a module's answer does not fit its descriptor");
                 CallError::unexpected(format!("The module's answer does not fit its descriptor: {mismatch}"))
             })

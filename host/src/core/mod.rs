@@ -18,13 +18,14 @@ mod invoke;
 pub mod lanes;
 mod media_element;
 mod media_object;
+mod module_events;
 mod old_operations;
 mod resources;
 mod server_manager;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -110,8 +111,8 @@ pub struct Core {
     pub metrics: Metrics,
     plane: Arc<Plane>,
     resources: Resources,
-    /// Texts of descriptors that somebody has asked for, by module.
-    descriptors: Mutex<HashMap<String, String>>,
+    /// Texts of descriptors that somebody has asked for, by module, and the model they are of.
+    descriptors: Mutex<(Weak<Model>, HashMap<String, String>)>,
     manager: Arc<Object>,
 }
 
@@ -160,10 +161,15 @@ impl Core {
         }))
     }
 
-    /// Types of everything.
+    /// Types of everything, at this moment.
     #[must_use]
-    pub fn model(&self) -> &Arc<Model> {
+    pub fn model(&self) -> Arc<Model> {
         self.factories.model()
+    }
+
+    /// The types that the class of an object speaks of.
+    fn types_of(&self, object: &Object) -> Arc<Model> {
+        object.types().cloned().unwrap_or_else(|| self.model())
     }
 
     /// All bounds for clients.
@@ -199,7 +205,10 @@ impl Core {
         object: &Arc<Object>,
         event: &str,
     ) -> Result<(Arc<str>, Arc<Session>), CallError> {
-        if object.class.event(event).is_none() && !aliases::is_old_event(&object.class, event) {
+        let is_known = object.class.event(event).is_some()
+            || aliases::is_old_event(&object.class, event)
+            || module_events::raises(object, event);
+        if !is_known {
             return Err(CallError::event_not_supported(format!(
                 "Event '{event}' not supported"
             )));

@@ -78,12 +78,12 @@ impl Toys {
 }
 
 impl Factories for Toys {
-    fn model(&self) -> &Arc<Model> {
-        &self.model
+    fn model(&self) -> Arc<Model> {
+        self.model.clone()
     }
 
-    fn installed(&self) -> &[Installed] {
-        &[]
+    fn installed(&self) -> Vec<Installed> {
+        Vec::new()
     }
 
     fn metrics(&self) -> Vec<Family> {
