@@ -180,11 +180,7 @@ impl Session {
     fn on_message(&mut self, message: Message) -> Result<Option<Request>, Violation> {
         let body = message.body.as_slice();
         match message.kind {
-            AUDIO | VIDEO => {
-                if self.state == State::Publishing {
-                    self.media.push(message);
-                }
-            }
+            AUDIO | VIDEO if self.state == State::Publishing => self.media.push(message),
             COMMAND => return self.on_command(message.stream, &amf0::read(body)),
             COMMAND_3 => {
                 let values = amf0::read(body.get(1..).unwrap_or_default());
