@@ -378,7 +378,7 @@ mod tests {
         lane.run(move || {
             let _ = blocked.recv();
         });
-        while lane.shared.state.lock().jobs.len() > 0 {
+        while !lane.shared.state.lock().jobs.is_empty() {
             std::thread::yield_now();
         }
         (lane, unblock)

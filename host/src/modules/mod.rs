@@ -295,7 +295,10 @@ impl Modules {
         let current = self.current.load();
         let provider = current.catalogue.providers.get(class);
         let name = provider.and_then(|provider| provider.file().file_stem());
-        name.map_or_else(|| class.to_owned(), |name| name.to_string_lossy().into_owned())
+        name.map_or_else(
+            || class.to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
     }
 
     /// What the modules measure.

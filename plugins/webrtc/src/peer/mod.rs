@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rivero_rtp::{OutgoingHeader, RtpHeader};
-use rivero_srtp::{SrtpError, SrtpReceiver, SrtpSender};
+use rivero_srtp::{SrtpReceiver, SrtpSender};
 
 pub use certificate::{Certificate, KeyType};
 pub use demux::DatagramKind;

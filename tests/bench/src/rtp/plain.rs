@@ -130,7 +130,7 @@ impl Batch {
         });
         let slices = slices.iter().take(count);
         let (headers, to) = (&mut self.sent, to.as_raw_fd());
-        sendmmsg(to, headers, slices, &self.destinations, [], flags)?;
+        sendmmsg(to, headers, slices, self.destinations, [], flags)?;
         Ok(count)
     }
 }
