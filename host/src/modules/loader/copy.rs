@@ -92,7 +92,9 @@ mod tests {
             std::fs::write(&file, content).unwrap();
             let copy = PrivateCopy::of(&file).unwrap();
             assert_eq!(std::fs::read_to_string(copy.path()).unwrap(), content);
-            assert!(names.insert(copy.path()), "{names:?}");
+            // As the loader sees it: paths are equal where only slashes and dots differ.
+            let name = copy.path().into_os_string();
+            assert!(names.insert(name), "{names:?}");
         }
         assert_eq!(spelled(10), "//./.");
     }

@@ -60,7 +60,7 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(number))
 }
 
-pub(super) fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
+pub(super) fn signed_at(bytes: &[u8], at: usize) -> Option<i32> {
     u32_at(bytes, at).map(u32::cast_signed)
 }
 

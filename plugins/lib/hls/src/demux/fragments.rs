@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     Event, Frame, MOST_KEPT,
-    boxes::{self, boxes, child, i32_at, u32_at, u64_at},
+    boxes::{self, boxes, child, signed_at, u32_at, u64_at},
     movie::{self, Track, flags, nanoseconds},
 };
 use crate::Error;
@@ -231,7 +231,7 @@ impl Run {
         let mut next = |is_there: bool| {
             is_there.then(|| {
                 at += 4;
-                i32_at(run, at - 4).ok_or(BROKEN)
+                signed_at(run, at - 4).ok_or(BROKEN)
             })
         };
         if let Some(offset) = next(flags & 0x1 != 0) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Codec, Kind,
-    boxes::{boxes, child, descendant, i32_at, u16_at, u32_at, u64_at, version_and_flags},
+    boxes::{boxes, child, descendant, signed_at, u16_at, u32_at, u64_at, version_and_flags},
 };
 use crate::Error;
 
@@ -112,7 +112,7 @@ fn shift(edits: &[u8], timescale: u32, movie_scale: u32) -> i64 {
         } else {
             (
                 u32_at(edit, 0).map(u64::from),
-                i32_at(edit, 4).map(i64::from),
+                signed_at(edit, 4).map(i64::from),
             )
         };
         match begin {
