@@ -168,5 +168,8 @@ bench: deps-test build-tests ## forwarding, recording and transcoding beside the
 	tests/netns.sh node tests/bench/recording.mjs
 	tests/netns.sh node tests/bench/weak-viewer.mjs
 	tests/netns.sh node tests/bench/peers.mjs
+	tests/netns.sh node tests/bench/conversion.mjs
+	tests/netns.sh node tests/bench/converted-viewer.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
+	$(RELEASE)/rivero-bench --release-dir $(RELEASE) rtp
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode

@@ -41,7 +41,10 @@ start_server() {
 }
 
 start_pages() {
-    node "$here/serve.mjs" --port 8080 &
+    # Phones call the page sip-phone at the usual port, unless something else is there.
+    sip=5060
+    ! ss -Hlun "sport = :$sip" 2>/dev/null | grep -q . || sip=0
+    node "$here/serve.mjs" --port 8080 --sip "$sip" &
     pages=$!
     for _ in $(seq 100); do
         accepting 8080 && return

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The web server of the examples: static files, where to find Rivero, and who
-// presents in one2many. Node only, no dependencies.
+// The web server of the examples: static files, where to find Rivero, who
+// presents in one2many, and who calls sip-phone. Node only, no dependencies.
 
 import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { PresenterBoard } from './one2many/board.mjs';
+import { TelephoneLine } from './sip-phone/line.mjs';
 
 const USAGE = `Serves Rivero's examples.
 
@@ -20,11 +21,14 @@ usage: node serve.mjs [options]
                  only to pages from localhost or over HTTPS.
   --server URL   Rivero's address for the pages (default: port 8888 of the host
                  that the page comes from, path /kurento)
+  --sip PORT     UDP port at which phones reach the page sip-phone (0 picks a
+                 free one); without it there is no line for phones
+  --sip-host IP  address for them (default 127.0.0.1)
   --help         this text
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtp-receiver', 'sip-phone'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -35,14 +39,16 @@ const TYPES = {
 };
 
 /**
- * Starts the server. Resolves to `{url, close}` once it listens; rejects when
- * the port is taken.
+ * Starts the server. Resolves to `{url, dial, close}` once it listens, `dial` being what phones call where there is a line
+ * for them; rejects when a port is taken.
  */
-export async function serveExamples({ port = 8080, host = 'localhost', server: mediaServer = null } = {}) {
-  const board = new PresenterBoard();
+export async function serveExamples({ port = 8080, host = 'localhost', server: mediaServer = null, sip, sipHost = '127.0.0.1' } = {}) {
+  const line = sip === undefined ? null : await TelephoneLine.listen({ host: sipHost, port: sip });
+  const services = new Map([['/one2many/presenter', new PresenterBoard()]]);
+  if (line) services.set('/sip-phone/call', line);
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
-    const handled = pathname === '/one2many/presenter' ? board.handle(request, response) : answer(pathname, mediaServer, response);
+    const handled = services.get(pathname)?.handle(request, response) ?? answer(pathname, mediaServer, response);
     Promise.resolve(handled).catch((error) => {
       console.error(`${request.method} ${request.url}: ${error.message}`);
       if (!response.headersSent) response.writeHead(500);
@@ -52,8 +58,10 @@ export async function serveExamples({ port = 8080, host = 'localhost', server: m
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   return {
     url: `http://${host}:${server.address().port}/`,
+    dial: line?.uri,
     close: () =>
       new Promise((resolve) => {
+        line?.close();
         server.close(resolve);
         server.closeAllConnections();
       }),
@@ -98,7 +106,7 @@ function sendJson(value, response) {
 }
 
 async function main() {
-  const options = { port: { type: 'string' }, host: { type: 'string' }, server: { type: 'string' }, help: { type: 'boolean' } };
+  const options = { port: { type: 'string' }, host: { type: 'string' }, server: { type: 'string' }, sip: { type: 'string' }, 'sip-host': { type: 'string' }, help: { type: 'boolean' } };
   let values;
   try {
     ({ values } = parseArgs({ options }));
@@ -106,11 +114,18 @@ async function main() {
     fail(`${error.message}\n\n${USAGE}`);
   }
   if (values.help) return console.log(USAGE.trimEnd());
-  const port = Number(values.port ?? 8080);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) fail(`--port wants a number from 0 to 65535, not '${values.port}'`);
+  const port = portOf('port', values.port ?? '8080');
+  const sip = values.sip === undefined ? undefined : portOf('sip', values.sip);
   if (!existsSync(join(root, 'vendor', 'kurento-client.js'))) fail("The browser builds of the Kurento libraries are missing: run 'make deps' first.");
-  const { url } = await serveExamples({ ...values, port }).catch((error) => fail(`cannot listen on port ${port}: ${error.message}`));
+  const { url, dial } = await serveExamples({ ...values, port, sip, sipHost: values['sip-host'] }).catch((error) => fail(`cannot listen: ${error.message}`));
   console.log(`Examples: ${url}`);
+  if (dial) console.log(`Phones call ${dial}, which the page sip-phone answers.`);
+}
+
+function portOf(option, text) {
+  const port = Number(text);
+  if (text === '' || !Number.isInteger(port) || port < 0 || port > 65535) fail(`--${option} wants a number from 0 to 65535, not '${text}'`);
+  return port;
 }
 
 function fail(message) {

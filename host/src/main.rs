@@ -97,7 +97,8 @@ fn check_configuration(command_line: &CommandLine, ignored: &[String]) -> Outcom
 fn list_settings(command_line: &CommandLine) -> Outcome<()> {
     let (modules, _) = discover(command_line, &config::load(command_line)?, None)?;
     println!("Settings of modules (modules.<namespace>.<Class>.<key>):");
-    for line in Readers::new(modules.model(), modules.settings()).describe() {
+    let (model, settings) = (modules.model(), modules.settings());
+    for line in Readers::new(&model, &settings).describe() {
         println!("{line}");
     }
     Ok(())
@@ -225,7 +226,10 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
 
 async fn run(prepared: Prepared) -> Outcome<()> {
     let modules = Arc::new(prepared.modules);
-    let core = Core::new(modules, prepared.plane, prepared.core)?;
+    let core = Core::new(modules.clone(), prepared.plane, prepared.core)?;
+    if prepared.configuration.settings.modules.hot_plug {
+        modules.watch(core.module_listener())?;
+    }
     signals::attend(core.lifecycle.clone())?;
     let server = Server::open(core.clone(), prepared.server)?;
     let settings = &prepared.configuration.settings;

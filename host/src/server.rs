@@ -262,7 +262,7 @@ impl Server {
 /// an error for whatever they begin.
 async fn end(core: &Arc<Core>) -> Event {
     // Nobody needs threads any more, and whatever modules wait for, others are not to wait for it.
-    core.pool.widen(ENDING_THREADS);
+    core.lanes.widen(ENDING_THREADS);
     let dead = core.registry.close();
     let all = async {
         core.destroy_all(dead).await;

@@ -113,3 +113,33 @@ async fn statistics_that_do_not_come_are_an_error() {
     assert!(message.contains("'getStats' has not finished"), "{message}");
     drop(unblock);
 }
+
+/// More calls than a module has threads: those of another module have threads of their own.
+#[tokio::test]
+async fn a_module_all_of_whose_threads_wait_delays_only_itself() {
+    let toys = Toys::new();
+    let unblock = toys.block("requestKeyframe");
+    let bench = Bench::of(Options::default(), toys, |_| {}).await;
+    let mut client = bench.client().await;
+    let pipeline = client.create("MediaPipeline", json!({})).await;
+    let mut stuck = Vec::new();
+    for _ in 0..80 {
+        stuck.push(client.element("WebRtcEndpoint", &pipeline).await);
+    }
+    let mut blocked = bench.client().await;
+    for element in &stuck {
+        blocked
+            .send("invoke", invoke(element, "requestKeyframe"))
+            .await;
+    }
+    let waits =
+        |page: &str| page.contains("rivero_module_calls_waiting{module=\"toy-WebRtcEndpoint\"} 16");
+    while !waits(&bench.core.metrics.page()) {
+        tokio::task::yield_now().await;
+    }
+    client.element("PassThrough", &pipeline).await;
+    drop(unblock);
+    for _ in &stuck {
+        assert_eq!(blocked.receive().await["result"]["value"], Value::Null);
+    }
+}

@@ -39,6 +39,7 @@ use serde::Serialize;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What a module offers. Paths are relative to the directory that `build.rs` runs in, which is the
 /// crate's.
@@ -90,6 +91,8 @@ struct Manifest<'a> {
     conversions: &'a [Conversion],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     packaging_parameters: &'a [String],
+    /// For the operator of a server that cannot load it.
+    built_with: String,
 }
 
 impl Module {
@@ -229,6 +232,7 @@ impl Module {
             settings: self.own_settings(&model)?,
             conversions: &self.conversions,
             packaging_parameters: &self.packaging_parameters,
+            built_with: built_with(),
         };
         let manifest =
             serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
@@ -320,6 +324,16 @@ fn settings_of(path: &Path, model: &Model) -> Result<Vec<Setting>, Error> {
         Some(lost) => Err(invalid(format!("there is no class '{}'", lost.class))),
         None => Ok(settings),
     }
+}
+
+/// Versions of this crate, which are those of plugin-api, and of the compiler.
+fn built_with() -> String {
+    let own = concat!("rivero-plugin-api ", env!("CARGO_PKG_VERSION"));
+    let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler).arg("--version").output().ok();
+    let version = output.and_then(|output| String::from_utf8(output.stdout).ok());
+    let version = version.map(|text| format!(", {}", text.trim()));
+    format!("{own}{}", version.unwrap_or_default())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Answers that are given after the call has returned.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, mem::ManuallyDrop};
 
 use abi_stable::std_types::RString;
 use serde_json::Value;
@@ -11,8 +11,16 @@ use crate::{
 };
 
 thread_local! {
-    /// That of the call that runs on this thread, until somebody takes it.
-    static CURRENT: RefCell<Option<Responder>> = const { RefCell::new(None) };
+    /// That of the call that runs on this thread, until somebody takes it. Whoever puts one in takes
+    /// it out again, so nothing is left to be dropped at the thread's end: a destructor would keep
+    /// the library mapped until then, however long the host's thread lives.
+    static CURRENT: RefCell<ManuallyDrop<Option<Responder>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// Puts an answer in, and gives the one that was there.
+fn replace(responder: Option<Responder>) -> Option<Responder> {
+    ManuallyDrop::into_inner(CURRENT.replace(ManuallyDrop::new(responder)))
 }
 
 /// The answer to one call of the host, to be sent whenever it is known, from any thread.
@@ -29,7 +37,7 @@ impl Answer {
     /// this thread; what it returns then counts for nothing. Where the host has called nothing,
     /// as in unit tests, the answer goes nowhere.
     pub fn take() -> Self {
-        Self(CURRENT.take())
+        Self(replace(None))
     }
 
     /// Answers the call with the value of the operation: `Value::Null` where it has none.
@@ -43,9 +51,9 @@ impl Answer {
     /// Runs a call that `responder` answers with what it returns, unless it takes the answer.
     pub(crate) fn during(responder: Responder, call: impl FnOnce() -> Result<Value>) {
         // A call may lead to another one on the same thread, through the host.
-        let outer = CURRENT.replace(Some(responder));
+        let outer = replace(Some(responder));
         let result = call();
-        Self(CURRENT.replace(outer)).send(result);
+        Self(replace(outer)).send(result);
     }
 }
 

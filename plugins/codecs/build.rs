@@ -10,7 +10,8 @@ include!("src/table.rs");
 /// In the order of `conversions::all`.
 fn main() -> Result<(), rivero_idl::Error> {
     println!("cargo::rerun-if-changed=src/table.rs");
-    let mut module = Module::new("codecs").packaging_parameters(&["packetization-mode"]);
+    let packaging = ["packetization-mode", "octet-align"];
+    let mut module = Module::new("codecs").packaging_parameters(&packaging);
     for (rtp, content) in PAYLOADS {
         let (packets, frames) = ((rtp, Rtp), (content, Frame));
         module = module.conversion(packets, frames, REPACKAGING);

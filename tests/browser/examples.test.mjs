@@ -1,6 +1,7 @@
 // The example pages as a person uses them: clicks in, states and pictures out.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 
@@ -62,7 +63,7 @@ function colourAt(page, selector, x, y) {
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 6);
+  assert.equal(await page.locator('.cards a').count(), 8);
   await page.close();
 });
 
@@ -253,6 +254,27 @@ test('recorder: says so when the server may not write', async () => {
   await page.click('#record');
   await reaches(page, 'failed', '40107');
   assert.ok(await page.isEnabled('#record'));
+  await noPipelineIsLeft(rivero.server.url);
+  await page.close();
+});
+
+test('rtp-receiver: shows what the command on the page sends', async () => {
+  const page = await open('/rtp-receiver/');
+  await page.click('#start');
+  await reaches(page, 'working', 'Waiting for the sender');
+  const command = (await page.textContent('#command')).replaceAll('\\\n', '');
+  const [program, ...args] = command.split(/\s+/);
+  assert.equal(program, 'ffmpeg');
+  const sender = spawn(program, ['-v', 'error', ...args], { stdio: 'ignore' });
+  try {
+    await reaches(page, 'live', 'Receiving');
+    await plays(page, '#screen');
+  } finally {
+    sender.kill();
+  }
+  await reaches(page, 'working', 'Nothing comes any more');
+  assert.deepEqual(page.troubles, []);
+  await page.click('#stop');
   await noPipelineIsLeft(rivero.server.url);
   await page.close();
 });

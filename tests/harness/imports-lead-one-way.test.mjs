@@ -248,7 +248,7 @@ test('the files that serve modules lead one way', () => {
     const [folder, file] = module.split('::');
     return folder === 'modules' ? file : undefined;
   });
-  assert.ok(files.get('converters').has('catalogue'));
+  assert.ok(files.get('converters').has('provider'));
   assert.deepEqual(circles(files), []);
 });
 

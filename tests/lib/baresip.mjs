@@ -1,59 +1,88 @@
-// baresip as a phone, and as much of SIP (RFC 3261) as it takes to be called by it: each offer of the phone is answered
-// by a function of the test.
+// baresip as a phone that calls: each of its offers is answered by a function of the test, or by the server that it calls.
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { SipServer } from '../../examples/sip-phone/sip.mjs';
 import { until } from './wait.mjs';
 
 const HOME = '127.0.0.1';
 
 /**
- * Starts a phone that calls; `answer(offer)` resolves to the description that it gets. `encrypted`: keys in its descriptions.
- * Resolves once the call is established.
+ * Starts a phone that calls a server of its own; `answer(offer, user)` resolves to the description that it gets for a call to
+ * that user. `encrypted`: keys in its descriptions. Resolves once the call is established.
  */
-export async function phoneCall(answer, { encrypted = false, toneHz = 600 } = {}) {
+export async function phoneCall(answer, options) {
+  const gateway = await gatewayOf(answer);
+  const phone = await phoneThatCalls(gateway.uri, options).catch((error) => (gateway.close(), Promise.reject(error)));
+  const close = phone.close;
+  phone.close = () => close().finally(() => gateway.close());
+  return Object.assign(phone, { gateway });
+}
+
+/** Starts a phone that calls; resolves once the call is established. */
+export async function phoneThatCalls(uri, { encrypted = false, toneHz = 600 } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'rivero-baresip-'));
-  const gateway = await SipGateway.listen(answer);
   const console = await freePort();
-  const modules = ['srtp', 'g711', 'aufile', 'cons', 'account', 'menu'];
+  const modules = ['srtp', 'g711', 'aufile', 'sndfile', 'cons', 'account', 'menu'];
   const spoken = join(directory, 'spoken.wav');
   writeFileSync(spoken, tone(toneHz, 60));
-  const recording = join(directory, 'heard.wav');
+  const recordings = join(directory, 'recordings');
+  mkdirSync(recordings);
   writeFileSync(join(directory, 'config'), [
     'poll_method epoll', `sip_listen ${HOME}:0`, 'sip_trans_def udp', `cons_listen ${HOME}:${console}`,
-    `audio_source aufile,${spoken}`, `audio_player aufile,${recording}`, `audio_alert aufile,${join(directory, 'alert.wav')}`, 'ausrc_srate 8000', 'auplay_srate 8000', 'ausrc_channels 1', 'auplay_channels 1',
+    `audio_source aufile,${spoken}`, 'audio_player aufile,nothing', `snd_path ${recordings}`, `audio_alert aufile,${join(directory, 'alert.wav')}`, 'ausrc_srate 8000', 'auplay_srate 8000', 'ausrc_channels 1', 'auplay_channels 1',
     'rtp_ports 21000-29998', 'rtcp_mux no', 'module_path /usr/lib/baresip/modules', ...modules.map((name) => `module ${name}.so`),
   ].join('\n'));
   writeFileSync(join(directory, 'accounts'), `<sip:phone@${HOME}>;regint=0${encrypted ? ';mediaenc=srtp' : ''}\n`);
   writeFileSync(join(directory, 'contacts'), '');
   const child = spawn('baresip', ['-f', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const phone = { said: '', recording, gateway };
+  const phone = { said: '' };
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (phone.said += String(data).replace(/\[\d+:\d+:\d+\][^\r\n]*/g, '')));
   const socket = createSocket('udp4');
   phone.type = (text) => socket.send(text, console, HOME);
+  /** The latest milliseconds of what the phone has decoded, 8 samples of 16 bits each. */
+  const heard = (milliseconds) => {
+    const latest = readdirSync(recordings).filter((name) => /-dec\.wav$/.test(name)).sort().at(-1);
+    return latest ? samplesOf(readFileSync(join(recordings, latest)).subarray(44).subarray(-16 * milliseconds)) : [];
+  };
+  /** Whether the last half second that the phone has decoded is a `squareWave`, with next to nothing missing. */
+  phone.hearsTone = () => isSquareWave(heard(500));
+  /** The loudest sample of the last two seconds, of 32767. */
+  phone.loudest = () => Math.max(0, ...heard(2000));
   /** A key is held until another message releases it. */
   phone.dial = (digit) => (phone.type(digit), phone.type('\x04'));
   phone.close = async () => {
     phone.type('/quit');
     child.kill();
     socket.close();
-    gateway.close();
     rmSync(directory, { recursive: true, force: true });
   };
   try {
     await until(() => /baresip is ready/.test(phone.said), 'baresip starts');
-    phone.type(`/dial sip:server@${HOME}:${gateway.port}\n`);
-    await until(() => gateway.acknowledged > 0, 'the call is established');
+    phone.type(`/dial ${uri}\n`);
+    await until(() => /Call established/.test(phone.said), 'the call is established');
     return phone;
   } catch (error) {
     await phone.close();
     throw new Error(`${error.message}\n${phone.said}`);
   }
 }
+
+/** How loud each sample of 16 bits is. */
+function samplesOf(bytes) {
+  return Array.from({ length: bytes.length >> 1 }, (_, i) => Math.abs(bytes.readInt16LE(2 * i)));
+}
+
+function isSquareWave(samples) {
+  return samples.length > 1000 && samples.filter((sample) => sample > 10_000 && sample < 20_000).length > 0.8 * samples.length;
+}
+
+/** 20 ms of a tone of 1 kHz that is like no other, in mu-law. */
+export const squareWave = Buffer.from(Array.from({ length: 160 }, (_, i) => (i % 8 < 4 ? 0x10 : 0x90)));
 
 /** A WAV file of 8 kHz with a tone. */
 function tone(hz, seconds) {
@@ -76,63 +105,46 @@ function tone(hz, seconds) {
   return Buffer.concat([head, samples]);
 }
 
-function freePort() {
-  const socket = createSocket('udp4');
-  return new Promise((resolve) => socket.bind(0, HOME, () => {
-    const { port } = socket.address();
-    socket.close(() => resolve(port));
-  }));
+/** A port for baresip's console, below those that the system gives to others meanwhile. */
+async function freePort() {
+  for (;;) {
+    const socket = createSocket('udp4');
+    const port = 12_000 + Math.floor(Math.random() * 8000);
+    const bound = await new Promise((resolve) => socket.once('error', () => resolve(false)).bind(port, HOME, () => resolve(true)));
+    if (bound) {
+      await new Promise((resolve) => socket.close(resolve));
+      return port;
+    }
+  }
 }
 
-class SipGateway {
-  #socket;
-  #answer;
-  /** Replies by transaction: what is asked again gets the same. */
-  #replies = new Map();
-
-  /** Offers that came, in their order, and how many answers were acknowledged. */
-  offers = [];
-  acknowledged = 0;
-  ended = false;
-
-  static async listen(answer) {
-    const gateway = new SipGateway();
-    gateway.#answer = answer;
-    gateway.#socket = createSocket('udp4');
-    gateway.#socket.on('message', (data, from) => gateway.#received(String(data), from));
-    await new Promise((resolve) => gateway.#socket.bind(0, HOME, resolve));
-    gateway.port = gateway.#socket.address().port;
-    return gateway;
-  }
-
-  async #received(text, { address, port }) {
-    const [head, body] = text.split('\r\n\r\n');
-    const [line, ...fields] = head.split('\r\n');
-    const method = line.split(' ')[0];
-    if (method === 'SIP/2.0' || method === '') return;
-    if (method === 'ACK') return void (this.acknowledged += 1);
-    const all = (name) => fields.filter((field) => field.toLowerCase().startsWith(`${name}:`));
-    const key = [...all('call-id'), ...all('cseq')].join();
-    if (!this.#replies.has(key)) this.#replies.set(key, this.#reply(method, all, body));
-    this.#socket.send(await this.#replies.get(key), port, address);
-  }
-
-  async #reply(method, all, body) {
-    let description = '';
-    let status = '200 OK';
-    if (method === 'INVITE') {
-      this.offers.push(body);
-      description = await this.#answer(body).catch(() => (status = '488 Not Acceptable Here', ''));
-    }
-    this.ended ||= method === 'BYE';
-    const to = all('to')[0];
-    const tagged = /;tag=/.test(to) ? to : `${to};tag=server`;
-    const fields = [...all('via'), ...all('from'), tagged, ...all('call-id'), ...all('cseq'), `Contact: <sip:server@${HOME}:${this.port}>`];
-    if (description) fields.push('Content-Type: application/sdp');
-    return [`SIP/2.0 ${status}`, ...fields, `Content-Length: ${Buffer.byteLength(description)}`, '', description].join('\r\n');
-  }
-
-  close() {
-    this.#socket.close();
-  }
+/** A server that phones call, which answers as the test says. */
+async function gatewayOf(answer) {
+  let latest;
+  const gateway = {
+    /** Offers that came, in their order. */
+    offers: [],
+    /** What the phone says about the call that it was asked to transfer (RFC 3515 §2.4.5). */
+    notified: [],
+    /** Calls that are over. */
+    ended: 0,
+  };
+  const sip = await SipServer.listen({ host: HOME, port: 0 }, {
+    answer: ({ id, user, offer }) => {
+      latest = id;
+      gateway.offers.push(offer);
+      return answer(offer, user);
+    },
+    ended: () => (gateway.ended += 1),
+    request: (method, body) => method === 'NOTIFY' && gateway.notified.push(body),
+  });
+  gateway.uri = sip.uri('line');
+  gateway.close = () => sip.close();
+  /** Asks the phone to call another user in place of the present one; gives how to end the present call. */
+  gateway.transfer = (user) => {
+    const id = latest;
+    sip.request(id, 'REFER', [`Refer-To: <${sip.uri(user)}>`, `Referred-By: <${sip.uri('server')}>`]);
+    return () => sip.hangUp(id);
+  };
+  return gateway;
 }

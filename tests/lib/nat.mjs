@@ -99,6 +99,11 @@ export class Internet {
     here.run('ip link del media0');
     this.serverRouter = await this.#attach(here, SERVER, serverNat);
     this.browserRouter = await this.#attach(this.browser, BROWSER, browserNat);
+    /** Where the browser's machine is by its own account, and the server's to others; IPv4. */
+    this.places = {
+      address: bare(browserNat ? lanAddress(BROWSER, 2)[0] : publicAddress(BROWSER.public)[0]),
+      publicAddress: bare(publicAddress(SERVER.public)[0]),
+    };
   }
 
   async #add() {

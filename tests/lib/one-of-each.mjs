@@ -3,7 +3,7 @@
 import { fitting } from './values.mjs';
 
 /** URIs of classes that take no others. */
-const URIS = { RtmpPublisher: 'rtmp://127.0.0.1:9/live/nobody' };
+const URIS = { RtmpPlayer: 'rtmp://127.0.0.1:9/live/nobody', RtmpPublisher: 'rtmp://127.0.0.1:9/live/nobody' };
 
 /**
  * Creates one object of every class, all in one pipeline; resolves to a Map from

@@ -59,7 +59,8 @@ rtmp { server { listen 127.0.0.1:${this.port}; application live { live on; } } }
   }
 }
 
-async function freePort() {
+/** A port of 127.0.0.1 that nobody listens at. */
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();

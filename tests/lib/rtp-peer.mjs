@@ -6,14 +6,14 @@ import { until } from './wait.mjs';
 
 const FRAME_MS = 20;
 
-/** Binds an even and the next odd port at an address. */
-export async function rtpPeer({ address = '127.0.0.1', port = 0 } = {}) {
+/** Binds an even and the next odd port at an address. `host`: where the server is, if not at the same address. */
+export async function rtpPeer({ address = '127.0.0.1', port = 0, host = address } = {}) {
   for (;;) {
     const wish = port || 20_000 + 2 * Math.floor(Math.random() * 10_000);
     try {
       const rtp = await bound(address, wish);
       const rtcp = await bound(address, wish + 1).catch((error) => (rtp.close(), Promise.reject(error)));
-      return new RtpPeer(rtp, rtcp, address);
+      return new RtpPeer(rtp, rtcp, address, host);
     } catch (error) {
       if (port || error.code !== 'EADDRINUSE') throw error;
     }
@@ -61,10 +61,11 @@ export class RtpPeer {
   /** RTCP packets of compounds that came: `{type, count, body, from, first}`. */
   reports = [];
 
-  constructor(rtp, rtcp, address) {
+  constructor(rtp, rtcp, address, host) {
     this.rtp = rtp;
     this.#rtcp = rtcp;
     this.address = address;
+    this.host = host;
     this.port = rtp.address().port;
     rtp.on('message', (data, from) => this.#received(data, from));
     rtcp.on('message', (data, from) => this.#received(data, from));
@@ -105,16 +106,17 @@ export class RtpPeer {
     header.writeUInt16BE(sequence & 0xffff, 2);
     header.writeUInt32BE(timestamp >>> 0, 4);
     header.writeUInt32BE(ssrc, 8);
-    socket.send(Buffer.concat([header, payload]), target, this.address);
+    socket.send(Buffer.concat([header, payload]), target, this.host);
   }
 
   /**
-   * Sends sound until it is told to stop, which gives what the next packet would be. `payload(n)`: of packet n.
+   * Sends sound until it is told to stop, which gives what the next packet would be. `payload(n)`: of packet n; `skips(n)`:
+   * how many numbers are left out before it, all in all.
    */
-  speak(target, { ssrc = 1, sequence = 0, timestamp = 0, payloadType = 0, payload, socket = this.rtp } = {}) {
+  speak(target, { ssrc = 1, sequence = 0, timestamp = 0, payloadType = 0, payload, skips = () => 0, socket = this.rtp } = {}) {
     let sent = 0;
     const begin = performance.now();
-    const next = () => ({ payloadType, ssrc, sequence: (sequence + sent) & 0xffff, timestamp: (timestamp + 160 * sent) >>> 0, payload: payload?.(sent) });
+    const next = () => ({ payloadType, ssrc, sequence: (sequence + sent + skips(sent)) & 0xffff, timestamp: (timestamp + 160 * sent) >>> 0, payload: payload?.(sent) });
     // As many as are due: a busy machine calls late.
     const timer = setInterval(() => {
       for (; sent * FRAME_MS <= performance.now() - begin; sent += 1) this.send(target, next(), socket);
@@ -129,7 +131,7 @@ export class RtpPeer {
 
   /** Sends RTCP packets as one compound. */
   report(target, packets, socket = this.#rtcp) {
-    socket.send(Buffer.concat(packets), target, this.address);
+    socket.send(Buffer.concat(packets), target, this.host);
   }
 
   /** Resolves to the packets from now on once there are `count` of them. */

@@ -12,6 +12,8 @@ import { live } from '../lib/live.mjs';
 import { COLOURS, decodesFrames, isConnected, seesColour } from '../lib/media.mjs';
 import { mappedFiles } from '../lib/process-usage.mjs';
 import { artefacts } from '../lib/rivero.mjs';
+import { connectRpc } from '../lib/rpc.mjs';
+import { until } from '../lib/wait.mjs';
 
 const rivero = live();
 const file = () => join(rivero.server.modulesPath, 'webrtc.so');
@@ -45,6 +47,13 @@ test('a call goes on while the file of its module is overwritten in place', asyn
 
 test('the same build copied back leaves a working server', async () => {
   copyFileSync(join(artefacts.modules, 'webrtc.so'), file());
+  const rpc = await connectRpc(rivero.server.url);
+  const factories = async () => {
+    const { modules } = await rpc.invoke('manager_ServerManager', 'getInfo');
+    return modules.flatMap((module) => module.factories);
+  };
+  await until(async () => (await factories()).includes('WebRtcEndpoint'), 'the class is back');
+  await rpc.close();
   const pipeline = await rivero.client.create('MediaPipeline');
   const endpoint = await pipeline.create('WebRtcEndpoint');
   assert.match(await invoke(endpoint, 'generateOffer'), /^v=0/);

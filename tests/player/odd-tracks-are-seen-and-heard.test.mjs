@@ -8,6 +8,7 @@ import { Calls } from '../lib/calls.mjs';
 import { invoke } from '../lib/client.mjs';
 import { fixtureDirectory, playerOf, playInto, viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
+import { writeAhead } from '../lib/matroska.mjs';
 import { COLOURS, decodesFrames, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
 import { within } from '../lib/wait.mjs';
 
@@ -62,6 +63,21 @@ test('tracks are seen and heard that are short, without places or order, or one 
       assert.deepEqual(player.errors, [], file);
     }),
   );
+});
+
+test('a picture that a Matroska has far behind its sound is seen at once', async () => {
+  const [plain, ahead] = ['plain.mkv', 'ahead.mkv'].map((name) => join(directory, name));
+  await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...red(30), ...tone(30), ...H264, '-c:a', 'libopus', plain]);
+  writeAhead(plain, ahead, 2, 20_000);
+  const viewer = await viewerOf(pipeline, calls, 'ahead');
+  await isConnected(page, 'ahead');
+  const player = await playerOf(pipeline, `file://${ahead}`);
+  await playInto(player, viewer);
+  // It would come after 17 s.
+  await Promise.all([seesColour(page, 'ahead', COLOURS.red, 10_000), hearsTone(page, 'ahead', 1000, 10_000)]);
+  await decodesFrames(page, 'ahead', 45);
+  assert.deepEqual(player.errors, []);
+  await Promise.all([player.release(), viewer.release()]);
 });
 
 test('who joins later sees the last picture, of a player that stands still and of an image', async () => {

@@ -5,10 +5,10 @@ import { after, before, test } from 'node:test';
 
 import { connectRpc } from '../lib/rpc.mjs';
 import { startRivero } from '../lib/rivero.mjs';
-import { receiverReport, rtpPeer, sectionsOf } from '../lib/rtp-peer.mjs';
+import { description, receiverReport, rtpPeer, sectionsOf } from '../lib/rtp-peer.mjs';
 import { until } from '../lib/wait.mjs';
 
-const SETTINGS = { 'kurento/RtpEndpoint.conf.ini': 'symmetric=true\nannouncedAddress=192.0.2.77\n' };
+const SETTINGS = { 'kurento/RtpEndpoint.conf.ini': 'symmetric=true\nannouncedAddress=192.0.2.77\nkeyframeInterval=0\n' };
 const PEERS = { comedia: { modules: ['rtp'] }, symmetric: { modules: ['rtp'], moduleConfig: SETTINGS } };
 
 const servers = {};
@@ -93,5 +93,27 @@ test('IPv6: descriptions name such an address, and sound comes back', async () =
   peer.speak(sectionsOf(text)[0].port, { ssrc: 2 });
   await peer.hears(20);
   peer.close();
+  await rpc.close();
+});
+
+test('symmetric: a keyframe is asked for when it is known where pictures have to go', async () => {
+  const rpc = await connectRpc(servers.symmetric.url);
+  const mediaPipeline = await rpc.create('MediaPipeline');
+  const [source, target] = [await rpc.create('RtpEndpoint', { mediaPipeline }), await rpc.create('RtpEndpoint', { mediaPipeline })];
+  await rpc.invoke(source, 'connect', { sink: target });
+  const [camera, viewer] = [await rtpPeer(), await rtpPeer()];
+  const lines = (port, profile, ...more) => [`m=video ${port} ${profile} 96`, 'a=rtpmap:96 VP8/90000', ...more];
+  const answer = async (object, address, sections) => sectionsOf(await rpc.invoke(object, 'processOffer', { offer: description(address, sections) }))[0];
+  const fed = await answer(source, camera.address, lines(camera.port, 'RTP/AVPF', 'a=rtcp-fb:96 nack pli', 'a=sendonly'));
+  const section = await answer(target, '10.99.99.99', lines(4000, 'RTP/AVP'));
+  let sequence = 0;
+  const picture = (key) => camera.send(fed.port, { payloadType: 96, ssrc: 5, sequence: (sequence += 1), timestamp: sequence * 6000, marker: true, payload: Buffer.from([0x10, key ? 0 : 1, 0, 0, 0x9d, 0x01, 0x2a, 0, 1, 0, 1]) });
+  const requests = () => camera.reports.filter(({ type, count }) => type === 206 && count === 1).length;
+  await until(() => (picture(sequence % 10 === 0), sequence > 40), 'pictures come');
+  const before = requests();
+  viewer.send(section.port, { payloadType: 96, ssrc: 6, sequence: 1, timestamp: 1, payload: Buffer.from([0x10, 0]) });
+  await until(() => (picture(false), requests() > before), 'a keyframe is asked for');
+  await until(() => (picture(true), viewer.packets.length > 5), 'pictures arrive');
+  [camera, viewer].forEach((peer) => peer.close());
   await rpc.close();
 });

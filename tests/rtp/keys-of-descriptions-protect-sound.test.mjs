@@ -59,7 +59,7 @@ test('sound crosses between two endpoints under each suite, both ways round a se
   }
 });
 
-test('FFmpeg sends and receives with keys in a plain profile', async () => {
+test('FFmpeg sends and receives with keys in a plain profile, while its numbers begin anew', async () => {
   const [from, to] = [await endpoint(), await endpoint()];
   await rpc.invoke(from, 'connect', { sink: to });
   const lines = [`a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${KEY}`];
@@ -67,7 +67,7 @@ test('FFmpeg sends and receives with keys in a plain profile', async () => {
   assert.equal(fed.profile, 'RTP/AVP');
   assert.match(fed.get('crypto'), /^1 AES_CM_128_HMAC_SHA1_80 inline:/);
   const suite = ['-srtp_out_suite', 'AES_CM_128_HMAC_SHA1_80', '-srtp_out_params', KEY];
-  const sender = spawn('ffmpeg', ['-v', 'error', '-re', '-f', 'lavfi', '-i', 'sine=440:r=8000', '-c:a', 'pcm_mulaw', '-f', 'rtp', ...suite, `srtp://127.0.0.1:${fed.port}`]);
+  const sender = spawn('ffmpeg', ['-v', 'error', '-re', '-f', 'lavfi', '-i', 'sine=440:r=8000', '-c:a', 'pcm_mulaw', '-f', 'rtp', '-seq', '65530', ...suite, `srtp://127.0.0.1:${fed.port}`]);
   const { port } = peers[1];
   peers.pop().close();
   const text = description('127.0.0.1', [`m=audio ${port} RTP/AVP 0`, `a=crypto:${out.get('crypto')}`]);

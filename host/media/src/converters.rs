@@ -7,7 +7,8 @@ use rivero_plugin_api::{
 
 /// The converters of the installed modules.
 pub trait Converters: Send + Sync {
-    /// What they do. The position in this list is the number of a conversion, for good.
+    /// What they do. The position in this list is the number of a conversion, for good, also when
+    /// other converters take their place ([`Plane::set_converters`](crate::Plane::set_converters)).
     fn conversions(&self) -> &[Conversion];
 
     /// Parameters of formats that belong to the packaging, not to the media.

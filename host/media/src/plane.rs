@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Instant,
@@ -26,7 +26,7 @@ pub struct Plane {
     flow: FlowMonitor,
     epoch: Instant,
     pads: AtomicU32,
-    converters: OnceLock<Weak<dyn Converters>>,
+    converters: RwLock<Option<Weak<dyn Converters>>>,
     workers: Workers,
     conversions: Ledger,
     shared_encoding: OnceLock<SharedEncoding>,
@@ -53,7 +53,7 @@ impl Plane {
             flow: FlowMonitor::start()?,
             epoch: Instant::now(),
             pads: AtomicU32::new(0),
-            converters: OnceLock::new(),
+            converters: RwLock::default(),
             workers: Workers::default(),
             conversions: Ledger::default(),
             shared_encoding: OnceLock::new(),
@@ -70,14 +70,17 @@ impl Plane {
         &self.formats
     }
 
-    /// Names what converts media from now on; only the first call counts. The caller
-    /// keeps it alive.
+    /// Names what converts media from now on. The caller keeps it alive. Later ones have the
+    /// conversions of earlier ones under their numbers, or none there: paths go on that were
+    /// planned before.
     pub fn set_converters(&self, converters: &Arc<dyn Converters>) {
-        let _ = self.converters.set(Arc::downgrade(converters));
+        let mut current = { self.converters.write() }.unwrap_or_else(PoisonError::into_inner);
+        *current = Some(Arc::downgrade(converters));
     }
 
     pub(crate) fn converters(&self) -> Option<Arc<dyn Converters>> {
-        self.converters.get()?.upgrade()
+        let current = { self.converters.read() }.unwrap_or_else(PoisonError::into_inner);
+        current.as_ref()?.upgrade()
     }
 
     /// Sets who decides about an encoding that is shared; only the first call counts.

@@ -62,6 +62,12 @@ pub struct CommandLine {
         value_parser = possibly_empty_path()
     )]
     pub modules_path: Vec<PathBuf>,
+    /// Take up no changes of the modules directories while the server runs
+    #[arg(long, env = "RIVERO_NO_HOT_PLUG", value_parser = FalseyValueParser::new())]
+    pub no_hot_plug: bool,
+    /// Use modules that others than root and the server's user may write, for development
+    #[arg(long, env = "RIVERO_ALLOW_WRITABLE_MODULES", value_parser = FalseyValueParser::new())]
+    pub allow_writable_modules: bool,
     /// Directory for log files, in place of standard error
     #[arg(short = 'd', long, env = "KURENTO_LOGS_PATH", value_name = "DIR")]
     pub logs_path: Option<PathBuf>,

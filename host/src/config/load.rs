@@ -121,6 +121,8 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     if let Some(seconds) = command_line.drain_timeout {
         settings.drain_timeout = drain_seconds(seconds);
     }
+    settings.modules.hot_plug &= !command_line.no_hot_plug;
+    settings.modules.anyone_may_write |= command_line.allow_writable_modules;
     settings.limits = limits::read(&tree).map_err(|error| Error::Limit {
         file: file.clone().unwrap_or_default(),
         error,

@@ -27,6 +27,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Period of the garbage collector.
     pub collector_period: Duration,
+    /// How modules are found and replaced.
+    pub modules: Modules,
     /// Whether repeated requests are executed again.
     pub disable_request_cache: bool,
     /// Where the plain listener is; every address if `None`.
@@ -65,6 +67,24 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+/// How modules are found and replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modules {
+    /// Whether changes of the modules directories are taken up while the server runs.
+    pub hot_plug: bool,
+    /// Whether files are taken that others than root and the server's user may write.
+    pub anyone_may_write: bool,
+}
+
+impl Default for Modules {
+    fn default() -> Modules {
+        Modules {
+            hot_plug: true,
+            anyone_may_write: false,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -72,6 +92,7 @@ impl Default for Settings {
             kill_limit: None,
             drain_timeout: Duration::ZERO,
             collector_period: Duration::from_secs(240),
+            modules: Modules::default(),
             disable_request_cache: false,
             address: None,
             ipv6: true,
@@ -108,6 +129,7 @@ impl Settings {
         let secure = "/mediaServer/net/websocket/secure";
         let registrar = "/mediaServer/net/websocket/registrar";
         let resources = "/mediaServer/resources";
+        let modules = "/mediaServer/modules";
         let element = "/modules/kurento/MediaElement";
         let settings = Settings {
             exception_limit: reader
@@ -124,6 +146,12 @@ impl Settings {
                 .map_or(default.collector_period, |seconds: NonZeroU64| {
                     Duration::from_secs(seconds.get())
                 }),
+            modules: Modules {
+                hot_plug: reader
+                    .flag(modules, "hotPlug")
+                    .unwrap_or(default.modules.hot_plug),
+                anyone_may_write: reader.flag(modules, "allowWritable").unwrap_or_default(),
+            },
             disable_request_cache: reader
                 .flag(resources, "disableRequestCache")
                 .unwrap_or_default(),

@@ -1,8 +1,9 @@
 //! `create`: makes an object of a class, by the server itself or by a module.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use rivero_idl::{Class, Operation};
+use rivero_idl::{Class, Model, Operation};
 use rivero_media::{Graph, Node};
 use serde_json::{Map, Value};
 
@@ -20,6 +21,8 @@ use crate::registry::{Allotment, Body, Object, Session};
 struct Plan {
     id: Arc<str>,
     class: Arc<Class>,
+    /// The types that the class speaks of.
+    types: Arc<Model>,
     parent: Option<Arc<Object>>,
     params: Map<String, Value>,
     emitter: Arc<Emitter>,
@@ -27,6 +30,9 @@ struct Plan {
     /// Until the object is registered, or its module has let go of it again.
     under_way: Arc<UnderWay>,
     allotment: Allotment,
+    /// The client has been told that it took too long. Relaxed: nothing else is published by it, and an
+    /// object that is made all the same is ended.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Core {
@@ -79,11 +85,8 @@ impl Core {
     /// Names of all classes that can be created, plain and qualified, sorted.
     #[must_use]
     pub fn creatable_classes(&self) -> Vec<String> {
-        let classes = self
-            .model()
-            .classes()
-            .iter()
-            .filter(|class| self.creates(class));
+        let model = self.model();
+        let classes = model.classes().iter().filter(|class| self.creates(class));
         let mut names: Vec<String> = classes
             .flat_map(|class| [class.name.clone(), class.qualified_name().to_string()])
             .collect();
@@ -100,13 +103,14 @@ impl Core {
         let under_way = self.lifecycle.begin();
         self.lifecycle.admit()?;
         self.resources.check()?;
-        let class = self.model().class(name).filter(|class| self.creates(class));
+        let types = self.model();
+        let class = types.class(name).filter(|class| self.creates(class));
         let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
         if is_pipeline(&class) {
             self.lifecycle.admit_pipeline()?;
         }
         let incoming = Incoming {
-            model: self.model(),
+            model: &types,
             registry: &self.registry,
         };
         let converted = incoming.params(Place::Constructor, &class.constructor, params)?;
@@ -127,12 +131,14 @@ impl Core {
         Ok(Plan {
             id,
             class,
+            types,
             parent,
             params: converted.params,
             emitter,
             session: session.clone(),
             under_way: Arc::new(under_way),
             allotment,
+            given_up: Arc::default(),
         })
     }
 
@@ -141,11 +147,13 @@ impl Core {
     async fn make_in_time(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
         let what = format!("'create' of a {}", plan.class.name);
         let limit = self.options.call_timeout;
+        let given_up = plan.given_up.clone();
         let core = self.clone();
         let mut making = Box::pin(async move { core.make(plan).await });
         if let Ok(made) = tokio::time::timeout(limit, &mut making).await {
             return made;
         }
+        given_up.store(true, Relaxed);
         let core = self.clone();
         tokio::spawn(async move {
             if let Ok(late) = making.await {
@@ -179,9 +187,13 @@ impl Core {
             node: node.clone(),
         };
         let (factories, core) = (self.factories.clone(), self.clone());
+        let lane = self.lane(&plan.class);
         // Registered on the thread that made it: nobody may be waiting any more, and an object
         // that exists in the module has to be known here.
-        let made = self.pool.call(move || {
+        let made = lane.call(move || {
+            if plan.given_up.load(Relaxed) {
+                return Err(CallError::no_object(&plan.id));
+            }
             let class = plan.class.name.clone();
             let instance = factories.create(&class, context, plan.params.clone().into())?;
             let body = match node {
@@ -220,8 +232,8 @@ impl Core {
         };
         let node = Node::new(plan.id.clone(), graph, plan.emitter.clone());
         let turn = hub.calls.clone().lock_owned().await;
-        let core = self.clone();
-        let made = self.pool.call(move || {
+        let (core, lane) = (self.clone(), self.lane(&hub.class));
+        let made = lane.call(move || {
             let _turn = turn;
             instance.port_added(&plan.id, &node);
             let id = plan.id.clone();
@@ -233,6 +245,9 @@ impl Core {
 
     fn register(&self, plan: Plan, body: Body) -> Result<Arc<Object>, CallError> {
         let object = Object::new(plan.id, plan.class, plan.parent, body, plan.allotment);
+        if object.instance().is_some() {
+            object.set_types(plan.types);
+        }
         *object.settings.lock() = self.options.element_settings;
         if let Some(node) = object.node() {
             node.set_encoder_rates(encoder_rates(&self.options.element_settings));

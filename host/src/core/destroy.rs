@@ -153,7 +153,7 @@ impl Core {
         let turn = owner.calls.clone().lock_owned().await;
         let (sender, released) = oneshot::channel();
         // The module may take its time without keeping the thread.
-        self.pool.run(move || {
+        self.lane(&owner.class).run(move || {
             job(Box::new(move || {
                 drop(turn);
                 // Nobody listening any more is fine: the work is done all the same.

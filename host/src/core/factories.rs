@@ -11,12 +11,14 @@ use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
 pub trait Factories: Send + Sync {
-    /// The standard classes and those of the modules.
-    fn model(&self) -> &Arc<Model>;
+    /// The standard classes and those of the modules, at this moment.
+    fn model(&self) -> Arc<Model>;
     /// The modules in use.
-    fn installed(&self) -> &[Installed];
+    fn installed(&self) -> Vec<Installed>;
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
+    /// The module that creates objects of this class, by the name of its file.
+    fn module_of(&self, class: &str) -> String;
     /// What the modules measure.
     fn metrics(&self) -> Vec<Family> {
         Vec::new()
@@ -34,16 +36,20 @@ pub trait Factories: Send + Sync {
 }
 
 impl Factories for Modules {
-    fn model(&self) -> &Arc<Model> {
+    fn model(&self) -> Arc<Model> {
         Modules::model(self)
     }
 
-    fn installed(&self) -> &[Installed] {
+    fn installed(&self) -> Vec<Installed> {
         Modules::installed(self)
     }
 
     fn provides(&self, class: &str) -> bool {
         Modules::provides(self, class)
+    }
+
+    fn module_of(&self, class: &str) -> String {
+        Modules::module_of(self, class)
     }
 
     fn metrics(&self) -> Vec<Family> {

@@ -57,8 +57,9 @@ impl Core {
         let names = given.into_iter().flatten().map(|(name, _)| name.as_str());
         let operation = object.class.operation_for(&name, names).cloned();
         let operation = operation.ok_or_else(|| CallError::no_operation(&name, count))?;
+        let types = self.types_of(object);
         let incoming = Incoming {
-            model: self.model(),
+            model: &types,
             registry: &self.registry,
         };
         let converted = incoming.params(Place::Operation, operation.params(), params)?;
@@ -178,7 +179,8 @@ impl Core {
                 let Some(ty) = call.operation.returns() else {
                     return Ok(Value::Null);
                 };
-                outgoing(core.model(), ty, value).map_err(|mismatch| {
+                let types = core.types_of(&call.object);
+                outgoing(&types, ty, value).map_err(|mismatch| {
                 tracing::error!(object = %call.object.id, %mismatch, "a module's answer does not fit its descriptor");
                 CallError::unexpected(format!("The module's answer does not fit its descriptor: {mismatch}"))
             })
@@ -205,14 +207,17 @@ impl Core {
             return Err(self.gone(&object.id));
         }
         let (sender, receiver) = oneshot::channel();
-        self.pool.run(move || {
+        self.lane(&object.class).try_run(move || {
+            if sender.is_closed() {
+                return;
+            }
             let reply = Box::new(move |result| {
                 let _ = sender.send(result);
                 // After the answer is on its way, so that those to later calls come after it.
                 drop(turn);
             });
             instance.invoke(&operation, params, reply);
-        });
+        })?;
         receiver
             .await
             .map_err(|_| CallError::unexpected("The module failed while it handled the call"))?

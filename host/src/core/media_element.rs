@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rivero_idl::{ComplexType, Type};
+use rivero_idl::{ComplexType, Model, Type};
 use rivero_media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
 use serde_json::{Map, Value, json};
 
@@ -74,32 +74,34 @@ impl Core {
             "getStats".into(),
             async move {
                 let mut entries = match object.instance().cloned() {
-                    Some(instance) => core.pool.call(move || instance.stats(kind)).await??,
+                    Some(instance) => {
+                        let lane = core.lane(&object.class);
+                        lane.call(move || instance.stats(kind)).await??
+                    }
                     None => Map::new(),
                 };
                 entries.extend(latency_stats(&object, kind));
                 if entries.is_empty() {
                     return Ok(Value::Null);
                 }
-                core.tidy_stats(entries)
+                tidy_stats(&core.types_of(&object), entries)
             },
         ))
     }
+}
 
-    fn tidy_stats(&self, entries: Map<String, Value>) -> Result<Value, CallError> {
-        let Some(ComplexType::Register(stats)) =
-            self.model().complex_type("kurento.Stats").map(Arc::as_ref)
-        else {
-            return Ok(Value::Object(entries));
-        };
-        let ty = Type::Map(Box::new(Type::Complex(stats.name.clone())));
-        outgoing(self.model(), &ty, Value::Object(entries)).map_err(|mismatch| {
-            tracing::error!(%mismatch, "a module's statistics do not fit its descriptor");
-            CallError::unexpected(format!(
-                "The module's statistics do not fit its descriptor: {mismatch}"
-            ))
-        })
-    }
+fn tidy_stats(types: &Model, entries: Map<String, Value>) -> Result<Value, CallError> {
+    let Some(ComplexType::Register(stats)) = types.complex_type("kurento.Stats").map(Arc::as_ref)
+    else {
+        return Ok(Value::Object(entries));
+    };
+    let ty = Type::Map(Box::new(Type::Complex(stats.name.clone())));
+    outgoing(types, &ty, Value::Object(entries)).map_err(|mismatch| {
+        tracing::error!(%mismatch, "a module's statistics do not fit its descriptor");
+        CallError::unexpected(format!(
+            "The module's statistics do not fit its descriptor: {mismatch}"
+        ))
+    })
 }
 
 /// How old media is when it arrives at an element, while its pipeline measures that.

@@ -2,11 +2,10 @@
 //!
 //! Operations that the server itself carries out run at once on the caller's thread, and with
 //! them what they have the media graph tell the pads of modules (`connect` a source of its
-//! consumer, for example). Operations of modules run on the [`call_pool`]. Calls on one object
+//! consumer, for example). Operations of modules run on their [`lanes`]. Calls on one object
 //! start in the order of their arrival.
 
 pub mod aside;
-pub mod call_pool;
 mod collector;
 mod create;
 mod destroy;
@@ -16,19 +15,21 @@ pub mod factories;
 mod figures;
 pub mod heap;
 mod invoke;
+pub mod lanes;
 mod media_element;
 mod media_object;
+mod module_events;
 mod old_operations;
 mod resources;
 mod server_manager;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rivero_idl::Model;
+use rivero_idl::{Class, Model};
 use rivero_media::Plane;
 use serde_json::{Map, Value};
 
@@ -43,8 +44,8 @@ use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
-use call_pool::CallPool;
 use factories::Factories;
+use lanes::{Lane, Lanes};
 pub use resources::raise_file_limit;
 use resources::{Resources, file_limit};
 
@@ -100,8 +101,8 @@ pub struct Core {
     pub events: Arc<Events>,
     /// Creates objects of modules.
     pub factories: Arc<dyn Factories>,
-    /// Runs calls of modules.
-    pub pool: CallPool,
+    /// Where modules are called.
+    pub lanes: Arc<Lanes>,
     /// From the configuration.
     pub options: Options,
     /// What is begun, and what is not any more.
@@ -110,8 +111,8 @@ pub struct Core {
     pub metrics: Metrics,
     plane: Arc<Plane>,
     resources: Resources,
-    /// Texts of descriptors that somebody has asked for, by module.
-    descriptors: Mutex<HashMap<String, String>>,
+    /// Texts of descriptors that somebody has asked for, by module, and the model they are of.
+    descriptors: Mutex<(Weak<Model>, HashMap<String, String>)>,
     manager: Arc<Object>,
 }
 
@@ -141,14 +142,15 @@ impl Core {
         registry.insert(&manager, None)?;
         let events = Events::new(model.clone())
             .map_err(|error| CallError::unexpected(format!("No thread for events: {error}")))?;
-        let metrics = metrics(&registry, &plane, &factories);
+        let lanes = Arc::<Lanes>::default();
+        let metrics = metrics(&registry, &plane, &factories, &lanes);
         Ok(Arc::new(Core {
             accounts,
             aside: Aside::default(),
             registry,
             events: Arc::new(events),
             factories,
-            pool: CallPool::default(),
+            lanes,
             resources: Resources::within(options.exception_limit),
             lifecycle: Arc::new(Lifecycle::new(options.drain)),
             descriptors: Mutex::default(),
@@ -159,16 +161,26 @@ impl Core {
         }))
     }
 
-    /// Types of everything.
+    /// Types of everything, at this moment.
     #[must_use]
-    pub fn model(&self) -> &Arc<Model> {
+    pub fn model(&self) -> Arc<Model> {
         self.factories.model()
+    }
+
+    /// The types that the class of an object speaks of.
+    fn types_of(&self, object: &Object) -> Arc<Model> {
+        object.types().cloned().unwrap_or_else(|| self.model())
     }
 
     /// All bounds for clients.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         self.accounts.limits()
+    }
+
+    /// Where the module is called that makes objects of a class.
+    fn lane(&self, class: &Class) -> Lane {
+        self.lanes.of(&self.factories.module_of(&class.name))
     }
 
     /// Raises an event of the server manager about an object.
@@ -193,7 +205,10 @@ impl Core {
         object: &Arc<Object>,
         event: &str,
     ) -> Result<(Arc<str>, Arc<Session>), CallError> {
-        if object.class.event(event).is_none() && !aliases::is_old_event(&object.class, event) {
+        let is_known = object.class.event(event).is_some()
+            || aliases::is_old_event(&object.class, event)
+            || module_events::raises(object, event);
+        if !is_known {
             return Err(CallError::event_not_supported(format!(
                 "Event '{event}' not supported"
             )));
@@ -220,13 +235,16 @@ fn metrics(
     registry: &Arc<Registry>,
     plane: &Arc<Plane>,
     factories: &Arc<dyn Factories>,
+    lanes: &Arc<Lanes>,
 ) -> Metrics {
     let (registry, plane, factories) = (registry.clone(), plane.clone(), factories.clone());
+    let lanes = lanes.clone();
     Metrics::new(vec![
         Box::new(move || figures::of_registry(&registry)),
         Box::new(figures::of_process),
         Box::new(move || figures::of_media(&plane.figures())),
         Box::new(move || factories.metrics()),
+        Box::new(move || lanes.figures()),
     ])
 }
 

@@ -1,14 +1,16 @@
 //! The operations of ServerManager.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rivero_idl::Descriptor;
+use rivero_idl::{Descriptor, Model};
 use serde_json::{Value, json};
 
 use super::{Core, Execution};
 use crate::convert::Converted;
 use crate::error::CallError;
+use crate::modules::{Installed, State};
 use crate::observe::civil_time::CivilTime;
 use crate::observe::usage;
 
@@ -61,16 +63,18 @@ impl Core {
     }
 
     /// What is installed. The standard modules are always listed, since clients refuse to start
-    /// without them, with the classes that can be created.
+    /// without them, with the classes that can be created. What has been replaced or removed and
+    /// has objects is listed only where nothing else has its name.
     fn info(&self) -> Value {
-        let mut modules: Vec<_> = self
-            .model()
-            .modules()
-            .iter()
-            .map(|module| (module.name(), self.module(module)))
+        let (model, installed) = (self.model(), self.factories.installed());
+        let mut modules: BTreeMap<&str, Value> = { model.modules().iter() }
+            .map(|module| (module.name(), self.module(&model, module, &installed)))
             .collect();
-        modules.sort_unstable_by_key(|(name, _)| *name);
-        let modules: Vec<Value> = modules.into_iter().map(|(_, module)| module).collect();
+        for former in installed.iter().filter(|one| one.state == State::Retiring) {
+            let entry = modules.entry(&former.name);
+            entry.or_insert_with(|| module_info(&former.name, &former.version, &[], Some(former)));
+        }
+        let modules: Vec<Value> = modules.into_values().collect();
         json!({
             "__module__": "kurento",
             "__type__": "ServerInfo",
@@ -82,46 +86,66 @@ impl Core {
         })
     }
 
-    fn module(&self, module: &Descriptor) -> Value {
+    fn module(&self, model: &Model, module: &Descriptor, installed: &[Installed]) -> Value {
         let name = module.name();
-        let classes = self
-            .model()
+        let classes = model
             .classes()
             .iter()
             .filter(|class| class.module == name && self.creates(class));
         let mut factories: Vec<&str> = classes.map(|class| class.name.as_str()).collect();
         factories.sort_unstable();
-        let installed = self
-            .factories
-            .installed()
-            .iter()
-            .find(|installed| installed.name == name);
-        json!({
-            "__module__": "kurento",
-            "__type__": "ModuleInfo",
-            "factories": factories,
-            "generationTime": installed.map_or_else(build_time, |installed| installed.generation_time.clone()),
-            "name": name,
-            "version": module.version.as_deref().unwrap_or_default(),
-        })
+        let of_module = installed.iter().filter(|installed| installed.name == name);
+        let mut live = of_module.filter(|installed| installed.state == State::Live);
+        let version = module.version.as_deref().unwrap_or_default();
+        module_info(name, version, &factories, live.next())
     }
 
     /// The text of a descriptor. It is made once: it takes longer than others should wait for who
     /// asks again and again.
     fn descriptor(&self, module: &str) -> Result<Value, CallError> {
+        let model = self.model();
         let mut texts = self.descriptors.lock();
-        if let Some(text) = texts.get(module) {
+        if texts.0.as_ptr() != Arc::as_ptr(&model) {
+            *texts = (Arc::downgrade(&model), HashMap::new());
+        }
+        if let Some(text) = texts.1.get(module) {
             return Ok(Value::from(text.as_str()));
         }
-        let descriptor = self.model().descriptor(module);
-        let descriptor = descriptor
+        let descriptor = model
+            .descriptor(module)
             .ok_or_else(|| CallError::kmd_not_found("Requested kmd module doesn't exist"))?;
         let text = serde_json::to_string(descriptor).map_err(|error| {
             CallError::unexpected(format!("Cannot write the descriptor: {error}"))
         })?;
-        texts.insert(module.to_owned(), text.clone());
+        texts.1.insert(module.to_owned(), text.clone());
         Ok(Value::String(text))
     }
+}
+
+/// One module as clients see it. `file`, `generation` and `state` are Rivero's own, and those of the
+/// file found first where several make one module.
+fn module_info(
+    name: &str,
+    version: &str,
+    factories: &[&str],
+    installed: Option<&Installed>,
+) -> Value {
+    let time = installed.map(|installed| installed.generation_time.clone());
+    let mut info = json!({
+        "__module__": "kurento",
+        "__type__": "ModuleInfo",
+        "factories": factories,
+        "generationTime": time.unwrap_or_else(build_time),
+        "name": name,
+        "version": version,
+    });
+    if let (Some(installed), Some(info)) = (installed, info.as_object_mut()) {
+        let file = installed.file.display().to_string();
+        info.insert("file".to_owned(), file.into());
+        info.insert("generation".to_owned(), installed.generation.into());
+        info.insert("state".to_owned(), installed.state.as_str().into());
+    }
+    info
 }
 
 /// CPU use during `interval`, at most [`MAX_INTERVAL`], in percent of one processor.

@@ -51,7 +51,7 @@ struct Raised {
 }
 
 impl Events {
-    /// `model` tells which properties an event has.
+    /// `model` tells which properties the events of the server's own classes have.
     ///
     /// # Errors
     /// When the thread that delivers events cannot be started.
@@ -91,7 +91,7 @@ impl Events {
             return;
         };
         let raised = Raised {
-            model: self.model.clone(),
+            model: object.types().unwrap_or(&self.model).clone(),
             object: object.clone(),
             name: event.into(),
             data,

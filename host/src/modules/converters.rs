@@ -1,43 +1,89 @@
 //! What the installed modules convert, known without loading them.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use rivero_media::{ConverterSettings, Converters};
 use rivero_plugin_api::{
-    Conversion, Error,
+    Conversion, Error, Packaging,
     abi::traits::{Converter, ConverterOutput},
 };
 use serde_json::{Map, Value};
 
-use super::{catalogue::Provider, services::Services};
+use super::{held, provider::Provider, services::Environment};
 
 /// The converters of all modules; one of them is loaded when it is first needed.
+///
+/// Running conversions, and paths that were planned a moment ago, name a conversion by its number.
+/// So whatever files come and go, a number is never another conversion's: the list of a later
+/// moment begins with all of the earlier one, of which those that nobody does any more cannot be used.
 pub(super) struct ModuleConverters {
     conversions: Vec<Conversion>,
-    /// Who does each, and where it is in that file's manifest.
-    providers: Vec<(Arc<Provider>, usize)>,
+    /// Whose each number is, and who does it.
+    places: Vec<Place>,
     packaging_parameters: Vec<String>,
-    services: Arc<Services>,
+    environment: Arc<Environment>,
+}
+
+#[derive(Clone)]
+struct Place {
+    file: PathBuf,
+    conversion: Conversion,
+    /// Who does it, and where it is in that file's manifest.
+    provider: Option<(Arc<Provider>, usize)>,
 }
 
 impl ModuleConverters {
-    pub(super) fn new(providers: &[Arc<Provider>], services: &Arc<Services>) -> Self {
-        let mut all = Self {
-            conversions: Vec::new(),
-            providers: Vec::new(),
-            packaging_parameters: Vec::new(),
-            services: services.clone(),
-        };
-        for provider in providers {
-            let manifest = provider.manifest();
-            for (position, conversion) in manifest.conversions.iter().enumerate() {
-                all.conversions.push(conversion.clone());
-                all.providers.push((provider.clone(), position));
-            }
-            all.packaging_parameters
-                .extend(manifest.packaging_parameters.iter().cloned());
+    /// Those of these files, after `former` ones.
+    pub(super) fn new<'p>(
+        providers: impl Iterator<Item = &'p Arc<Provider>>,
+        environment: &Arc<Environment>,
+        former: Option<&Self>,
+    ) -> Self {
+        let mut places = former.map_or_else(Vec::new, |former| former.places.clone());
+        for place in &mut places {
+            place.provider = None;
         }
-        all
+        let mut packaging_parameters = Vec::new();
+        for provider in providers {
+            let (file, manifest) = (provider.file(), provider.manifest());
+            packaging_parameters.extend(manifest.packaging_parameters.iter().cloned());
+            for (position, conversion) in manifest.conversions.iter().enumerate() {
+                let provider = Some((provider.clone(), position));
+                let is_its = |place: &&mut Place| {
+                    place.provider.is_none()
+                        && place.file == file
+                        && place.conversion == *conversion
+                };
+                match places.iter_mut().find(is_its) {
+                    Some(place) => place.provider = provider,
+                    None => places.push(Place {
+                        file: file.to_owned(),
+                        conversion: conversion.clone(),
+                        provider,
+                    }),
+                }
+            }
+        }
+        let usable = |place: &Place| match place.provider {
+            Some(_) => place.conversion.clone(),
+            None => unusable(),
+        };
+        Self {
+            conversions: places.iter().map(usable).collect(),
+            places,
+            packaging_parameters,
+            environment: environment.clone(),
+        }
+    }
+}
+
+/// In place of a conversion that nobody does any more: no format has such a name.
+fn unusable() -> Conversion {
+    let nothing = || ("\0".to_owned(), Packaging::Raw);
+    Conversion {
+        input: nothing(),
+        output: nothing(),
+        cost: u32::MAX,
     }
 }
 
@@ -57,24 +103,23 @@ impl Converters for ModuleConverters {
         settings: &ConverterSettings,
         sink: ConverterOutput,
     ) -> Result<Converter, Error> {
-        let unknown = || Error::unexpected("there is no such conversion");
-        let (provider, position) = self.providers.get(conversion).ok_or_else(unknown)?;
+        let unknown = || Error::unexpected("there is no such conversion any more");
+        let place = self.places.get(conversion).ok_or_else(unknown)?;
+        let (provider, position) = place.provider.as_ref().ok_or_else(unknown)?;
         let loaded = provider
-            .load(&self.services)
+            .load(&self.environment)
             .map_err(|error| Error::unexpected(error.message))?;
         let number = loaded.conversions.get(*position).ok_or_else(unknown)?;
-        let (input, output) = formats;
-        loaded
-            .module
-            .create_converter(
-                *number,
-                input,
-                output,
-                in_json(settings).to_string().as_str().into(),
-                sink,
-            )
-            .into_result()
-            .map_err(Error::from)
+        let ((input, output), generation) = (formats, loaded.module.generation());
+        let created = loaded.module.create_converter(
+            *number,
+            input,
+            output,
+            in_json(settings).to_string().as_str().into(),
+            held::converter_output(sink, generation),
+        );
+        let converter = created.into_result().map_err(Error::from)?;
+        Ok(held::converter(converter, generation))
     }
 }
 

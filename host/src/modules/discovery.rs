@@ -1,7 +1,7 @@
 //! Finding module files and reading what they say about themselves.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -41,9 +41,17 @@ pub(super) struct Manifest {
     /// Parameters of formats that packing anew may change.
     #[serde(default)]
     pub(super) packaging_parameters: Vec<String>,
+    /// What it was built with, as `rivero-plugin-api 0.1.0, rustc 1.95.0`; older builds do not say.
+    #[serde(default)]
+    built_with: Option<String>,
 }
 
 impl Manifest {
+    /// What it was built with, if it says so.
+    pub(super) fn built_with(&self) -> Option<&str> {
+        self.built_with.as_deref()
+    }
+
     /// Whether clients of `other` find everything as it was, the version aside.
     pub(super) fn offers_the_same_as(&self, other: &Self) -> bool {
         (
@@ -66,6 +74,30 @@ impl Manifest {
         let mut seen = HashSet::new();
         match self.classes.iter().find(|class| !seen.insert(*class)) {
             Some(class) => Err(ManifestError::Twice(class.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a module was built with, as the end of a sentence; nothing where it does not say.
+#[derive(Debug)]
+pub(super) struct BuiltWith(Option<String>);
+
+impl BuiltWith {
+    /// That of a manifest of which nothing else may be known.
+    fn in_manifest(manifest: &[u8]) -> Self {
+        let manifest: Option<serde_json::Value> = serde_json::from_slice(manifest).ok();
+        let text = manifest
+            .as_ref()
+            .and_then(|all| all.get("built_with")?.as_str());
+        Self(text.map(|text| text.chars().take(100).collect()))
+    }
+}
+
+impl std::fmt::Display for BuiltWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(text) => write!(f, " (it was built with {text})"),
             None => Ok(()),
         }
     }
@@ -95,9 +127,9 @@ pub(super) enum ManifestError {
     #[error("its {SECTION} section is larger than {MANIFEST_LIMIT} bytes")]
     TooLarge,
     #[error(
-        "it speaks ABI {0}.{1}, this server {ABI_MAJOR}.{ABI_MINOR}: rebuild it with this server's plugin-api"
+        "it speaks ABI {0}.{1}, this server {ABI_MAJOR}.{ABI_MINOR}: rebuild it with this server's plugin-api{2}"
     )]
-    Version(u16, u16),
+    Version(u16, u16, BuiltWith),
     #[error(
         "it is built with panic = \"abort\": a panic in it would end the server, so rebuild it with panic = \"unwind\""
     )]
@@ -135,7 +167,9 @@ fn manifest_in<'d, R: ReadRef<'d>>(content: R) -> Result<Manifest, ManifestError
     let data = section_data(&elf)?;
     let section = section::decode(data)?;
     if section.major != ABI_MAJOR {
-        return Err(ManifestError::Version(section.major, section.minor));
+        let built_with = BuiltWith::in_manifest(section.manifest);
+        let (major, minor) = (section.major, section.minor);
+        return Err(ManifestError::Version(major, minor, built_with));
     }
     if !section.unwinds {
         return Err(ManifestError::Aborts);
@@ -201,51 +235,76 @@ fn native_architecture() -> object::Architecture {
     }
 }
 
-/// A candidate, or a place that could not be looked at.
-pub(super) type Found = Result<PathBuf, (PathBuf, String)>;
+/// A name, the modules directory that it was found in, and why it can be no module.
+pub(super) type Found = (PathBuf, PathBuf, Option<String>);
 
 /// All `*.so` files below the directories, in order: first directory first,
-/// by name within one. Each file and directory once, however many ways lead to it.
-pub(super) fn find(directories: &[PathBuf]) -> Vec<Found> {
+/// by name within one. Each file and directory once, however many ways lead to it. Names that begin
+/// with a dot are passed over: copying programs write under them, and whole directories are
+/// replaced through them.
+pub(super) fn find(directories: &[PathBuf]) -> Search {
     let mut search = Search::default();
     // An empty one comes of `a::b`, or of a variable that is set to nothing.
     let named = directories.iter().filter(|d| !d.as_os_str().is_empty());
-    for directory in named {
-        search.directory(directory, 0);
+    for root in named {
+        // Where it shows that the directory itself comes, goes or is another one.
+        search
+            .places
+            .around
+            .extend(root.parent().map(Path::to_owned));
+        search.directory(root, root, 0);
     }
-    search.found
+    search
 }
 
+/// Directories whose changes matter.
 #[derive(Default)]
-struct Search {
-    found: Vec<Found>,
+pub(super) struct Places {
+    /// Those that have files, or might.
+    pub(super) searched: BTreeSet<PathBuf>,
+    /// Those in which others come and go under their names.
+    pub(super) around: BTreeSet<PathBuf>,
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Search {
+    pub(super) found: Vec<Found>,
+    /// Where a change would change that.
+    pub(super) places: Places,
     /// Files and directories that are done, by their real paths.
     seen: HashSet<PathBuf>,
 }
 
 impl Search {
-    fn directory(&mut self, directory: &Path, depth: usize) {
+    fn directory(&mut self, directory: &Path, root: &Path, depth: usize) {
         let real = fs::canonicalize(directory);
         if real.is_ok_and(|real| !self.seen.insert(real)) {
             return;
         }
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
-            Err(error) => return self.refuse(directory, &error),
+            Err(error) => return self.refuse(directory, root, &error),
         };
-        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+        self.places.searched.insert(directory.to_owned());
+        let is_hidden =
+            |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+        let entries = entries
+            .filter_map(Result::ok)
+            .filter(|entry| !is_hidden(entry));
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
-            self.entry(path, depth);
+            self.entry(path, root, depth);
         }
     }
 
-    fn entry(&mut self, path: PathBuf, depth: usize) {
+    fn entry(&mut self, path: PathBuf, root: &Path, depth: usize) {
         let is_link = path.is_symlink();
         if path.is_dir() {
             // Links to directories could lead round in circles.
             if !is_link && depth < DEPTH {
-                self.directory(&path, depth + 1);
+                self.directory(&path, root, depth + 1);
             }
             return;
         }
@@ -254,23 +313,26 @@ impl Search {
         }
         match fs::canonicalize(&path) {
             Ok(real) if !real.is_file() => {
-                self.found
-                    .push(Err((path, "it is no regular file".to_owned())));
+                let reason = "it is no regular file".to_owned();
+                self.found.push((path, root.to_owned(), Some(reason)));
             }
             Ok(real) => {
+                if is_link {
+                    let searched = &mut self.places.searched;
+                    searched.extend(real.parent().map(Path::to_owned));
+                }
                 if self.seen.insert(real) {
-                    self.found.push(Ok(path));
+                    self.found.push((path, root.to_owned(), None));
                 }
             }
-            Err(error) => self.refuse(&path, &error),
+            Err(error) => self.refuse(&path, root, &error),
         }
     }
 
-    fn refuse(&mut self, path: &Path, error: &io::Error) {
-        self.found.push(Err((
-            path.to_owned(),
-            format!("it cannot be read: {error}"),
-        )));
+    fn refuse(&mut self, path: &Path, root: &Path, error: &io::Error) {
+        let reason = format!("it cannot be read: {error}");
+        self.found
+            .push((path.to_owned(), root.to_owned(), Some(reason)));
     }
 }
 
@@ -310,12 +372,16 @@ mod tests {
             twice,
             PathBuf::new(),
         ];
-        let found = find(&given);
-        let taken: Vec<_> = found
-            .iter()
-            .filter_map(|found| found.as_ref().ok())
-            .collect();
+        fs::create_dir(root.path().join(".hidden")).unwrap();
+        fs::write(root.path().join(".hidden/c.so"), "x").unwrap();
+        fs::write(root.path().join(".d.so"), "x").unwrap();
+        let search = find(&given);
+        let found = search.found;
+        let taken = found.iter().filter(|(_, _, problem)| problem.is_none());
+        let taken: Vec<_> = taken.map(|(path, _, _)| path).collect();
         assert_eq!(taken, [&root.path().join("sub/b.so")]);
         assert_eq!(found.len(), 3, "{found:?}");
+        assert!(search.places.searched.contains(&root.path().join("sub")));
+        assert!(search.places.around.contains(root.path().parent().unwrap()));
     }
 }

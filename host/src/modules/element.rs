@@ -21,7 +21,7 @@ use rivero_plugin_api::{
 };
 use serde_json::Value;
 
-use super::{ObjectEvents, pads};
+use super::{ObjectEvents, generation::Generation, held, pads};
 
 /// An object's connection to the server: events, pads, look-up.
 struct Connection {
@@ -29,6 +29,8 @@ struct Connection {
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
     node: Option<Arc<Node>>,
+    /// As long as somebody in the module has this, its code may be run.
+    generation: Arc<Generation>,
 }
 
 /// Gives an object, or a port of a hub, its connection.
@@ -37,12 +39,14 @@ pub(super) fn connection(
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
     node: Option<Arc<Node>>,
+    generation: &Arc<Generation>,
 ) -> ElementHost {
     let connection = Connection {
         id,
         pipeline,
         events,
         node,
+        generation: generation.clone(),
     };
     AbiElementHost_TO::from_ptr(RArc::new(connection), TD_Opaque)
 }
@@ -105,7 +109,9 @@ impl AbiElementHost for Connection {
         handler: SourceHandler,
     ) -> RResult<SourcePad, AbiError> {
         result(guard::call("add_source_pad", || {
-            pads::open_source(self.node()?, kind, description.as_str(), handler)
+            let handler = held::source_handler(handler, &self.generation);
+            let place = (self.node()?, kind, description.as_str());
+            pads::open_source(place, handler, &self.generation)
         }))
     }
 
@@ -118,7 +124,9 @@ impl AbiElementHost for Connection {
         token: u64,
     ) -> RResult<SinkPad, AbiError> {
         result(guard::call("add_sink_pad", || {
+            let handler = held::sink_handler(handler, &self.generation);
             let group = group.into_option();
+            let group = group.map(|group| held::sink_group(group, &self.generation));
             pads::open_sink(
                 self.node()?,
                 kind,

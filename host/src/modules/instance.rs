@@ -17,12 +17,12 @@ use rivero_plugin_api::{
 };
 use serde_json::{Map, Value};
 
-use super::{Instance, ObjectContext, ObjectEvents, Released, Reply, element};
+use super::{Instance, ObjectContext, ObjectEvents, Released, Reply, element, generation::Held};
 use crate::error::CallError;
 
 /// Makes an object of a loaded module.
 pub(super) fn create(
-    module: Arc<Module>,
+    module: &Held<Module>,
     class: &str,
     context: ObjectContext,
     params: &Value,
@@ -34,23 +34,22 @@ pub(super) fn create(
         node,
         ..
     } = context;
-    let connection = element::connection(id, pipeline.clone(), sink.clone(), node);
+    let generation = module.generation();
+    let connection = element::connection(id, pipeline.clone(), sink.clone(), node, generation);
     match module.create(class.into(), connection, params.to_string().as_str().into()) {
         RResult::ROk(object) => Ok(Arc::new(ModuleObject {
-            object,
+            object: Held::new(object, generation),
             pipeline,
             events: sink,
-            _module: module,
         })),
         RResult::RErr(error) => Err(error.into()),
     }
 }
 
 struct ModuleObject {
-    object: Object,
+    object: Held<Object>,
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
-    _module: Arc<Module>,
 }
 
 impl From<AbiError> for CallError {
@@ -131,6 +130,7 @@ impl Instance for ModuleObject {
             self.pipeline.clone(),
             self.events.clone(),
             Some(node.clone()),
+            self.object.generation(),
         );
         self.object.port_added(port.into(), connection);
     }

@@ -4,33 +4,56 @@
 //! class is loaded when its first object is created, from a private copy.
 //! A file that is no module of ours, or a broken one, is refused with one
 //! clear line, and the server carries on.
+//!
+//! What the files offer at a moment is a [`Snapshot`], which is replaced as a whole when they
+//! change: by a [`watch`] while the server runs. What was begun with an earlier one goes on with it,
+//! and each loaded library lives as long as something of it is in use ([`generation`]).
 
+mod candidates;
 mod catalogue;
+mod changes;
 mod conversions;
 mod converters;
 mod discovery;
 mod element;
 mod files;
+mod generation;
+mod held;
 mod instance;
 mod loader;
 mod metrics;
 mod pads;
 mod probe;
+mod provider;
 mod services;
+mod trust;
+mod watch;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rivero_idl::{Class, Model, Setting};
 use rivero_media::{Converters, MediaKind, Node, Plane};
 use serde_json::{Map, Value};
 
+pub use changes::Change;
 pub use discovery::inspect;
 pub use probe::probe_files;
+pub use watch::Listener;
 
 use crate::{error::CallError, observe::metrics::Family};
+use candidates::{Candidates, Sightings, Verdict};
 use catalogue::Catalogue;
 use converters::ModuleConverters;
-use services::Services;
+use generation::Generation;
+use provider::Provider;
+use services::{Environment, Services};
 
 /// Where modules are and what they are told.
 pub struct Discovery {
@@ -45,6 +68,29 @@ pub struct Discovery {
     /// The program that tries out a new file (`PROGRAM --probe-module FILE`)
     /// before this process loads it; without one new files are trusted.
     pub prober: Option<PathBuf>,
+    /// Whether also files and directories are taken that others than root and the server's user
+    /// may write: for development.
+    pub anyone_may_write: bool,
+}
+
+/// What becomes of objects of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It makes new ones.
+    Live,
+    /// It is replaced or gone; those that there are live on.
+    Retiring,
+}
+
+impl State {
+    /// As clients read it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Retiring => "retiring",
+        }
+    }
 }
 
 /// A module that serves.
@@ -60,6 +106,10 @@ pub struct Installed {
     pub classes: Vec<String>,
     /// When the file was built, `Nov 20 2026 10:29:29` in UTC, from its modification time.
     pub generation_time: String,
+    /// Counts the contents that there were under the name that the module gives itself, from 1.
+    pub generation: u64,
+    /// What becomes of its objects.
+    pub state: State,
 }
 
 /// A file that was not taken, and why.
@@ -135,68 +185,120 @@ pub trait Instance: Send + Sync {
     fn release(&self, released: Released);
 }
 
+/// What the files offer at a moment.
+struct Snapshot {
+    catalogue: Catalogue,
+    environment: Arc<Environment>,
+    converters: Arc<ModuleConverters>,
+    unusable_files: Vec<String>,
+}
+
 /// The modules of a server.
 pub struct Modules {
-    catalogue: Catalogue,
+    current: ArcSwap<Snapshot>,
+    candidates: Mutex<Candidates>,
     services: Arc<Services>,
-    unusable_files: Vec<String>,
-    /// The plane refers to it and does not keep it.
-    _converters: Arc<dyn Converters>,
+    plane: Arc<Plane>,
+    /// As it was read, before the files that it names were looked at.
+    configuration: Arc<Value>,
+    configuration_directory: Option<PathBuf>,
+    /// Libraries that do not serve any more; those of which nothing is left are forgotten.
+    retiring: Mutex<Vec<(Installed, Weak<Generation>)>>,
 }
 
 impl Modules {
     /// Looks through the directories. Refused files are logged and listed.
-    pub fn discover(mut discovery: Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
-        let catalogue = Catalogue::build(&discovery).map_err(std::io::Error::other)?;
-        for refused in &catalogue.refused {
-            tracing::warn!(file = %refused.printable_file(), "module refused: {}", refused.reason);
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn discover(discovery: Discovery, plane: &Arc<Plane>) -> io::Result<Self> {
+        let mut candidates = Candidates::new(&discovery);
+        let services = Arc::new(Services::start(&discovery.data_directory, plane)?);
+        let (sightings, _) = candidates.look();
+        let now = Instant::now();
+        for verdict in candidates.judge(&sightings) {
+            candidates.settle(verdict, now);
         }
-        if let Some(directory) = &discovery.configuration_directory {
-            let configuration = Arc::make_mut(&mut discovery.configuration);
-            files::make_absolute(configuration, &catalogue.settings, directory);
+        let Discovery {
+            configuration,
+            configuration_directory,
+            ..
+        } = discovery;
+        let configured = (&configuration, configuration_directory.as_deref());
+        let (files, refused) = candidates.sorted(&sightings);
+        let catalogue = Catalogue::build(&files, refused, None).map_err(io::Error::other)?;
+        let snapshot = Snapshot::new(catalogue, configured, &services, None);
+        snapshot.serve(plane);
+        changes::tell_of_refused(&[], &snapshot.catalogue.refused);
+        changes::tell_of_shadowed(None, &snapshot.catalogue);
+        for double in candidates.doubles() {
+            tracing::warn!("{double}");
         }
-        let configuration = Arc::make_mut(&mut discovery.configuration);
-        let unusable_files = files::take_out_unusable(configuration, &catalogue.settings);
-        let services = Arc::new(Services::start(discovery, &catalogue.model, plane)?);
-        let converters = ModuleConverters::new(&catalogue.converters, &services);
-        let converters: Arc<dyn Converters> = Arc::new(converters);
-        plane.set_converters(&converters);
         Ok(Self {
-            catalogue,
+            current: ArcSwap::from_pointee(snapshot),
+            candidates: Mutex::new(candidates),
             services,
-            unusable_files,
-            _converters: converters,
+            plane: plane.clone(),
+            configuration,
+            configuration_directory,
+            retiring: Mutex::default(),
         })
     }
 
+    /// Takes up changes of the directories from now on, on a thread of its own, and closes libraries
+    /// that are of no use any more.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn watch(self: &Arc<Self>, listener: Listener) -> io::Result<()> {
+        watch::start(self, listener)
+    }
+
     /// The standard descriptors and those of the modules.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.catalogue.model
+    pub fn model(&self) -> Arc<Model> {
+        self.current.load().catalogue.model.clone()
     }
 
-    /// The files that serve, in the order in which they were found.
-    pub fn installed(&self) -> &[Installed] {
-        &self.catalogue.installed
+    /// The files that serve, in the order in which they were found, and those that did and
+    /// have objects.
+    pub fn installed(&self) -> Vec<Installed> {
+        let mut installed = self.current.load().catalogue.installed.clone();
+        let mut retiring = self.retiring.lock();
+        retiring.retain(|(_, generation)| generation.strong_count() > 0);
+        installed.extend(retiring.iter().map(|(former, _)| former.clone()));
+        installed
     }
 
-    /// The files that do not.
-    pub fn refused(&self) -> &[Refused] {
-        &self.catalogue.refused
+    /// The files that do not serve as they are.
+    pub fn refused(&self) -> Vec<Refused> {
+        self.current.load().catalogue.refused.clone()
     }
 
     /// What the modules read from the configuration, as far as they declare it.
-    pub fn settings(&self) -> &[Setting] {
-        &self.catalogue.settings
+    pub fn settings(&self) -> Vec<Setting> {
+        self.current.load().catalogue.settings.clone()
     }
 
     /// What is wrong with files that their settings name, one line for each.
-    pub fn unusable_files(&self) -> &[String] {
-        &self.unusable_files
+    pub fn unusable_files(&self) -> Vec<String> {
+        self.current.load().unusable_files.clone()
     }
 
     /// Whether a module makes objects of this class (plain name).
     pub fn provides(&self, class: &str) -> bool {
-        self.catalogue.providers.contains_key(class)
+        self.current.load().catalogue.providers.contains_key(class)
+    }
+
+    /// The name, without ending, of the file that makes objects of this class; that of the class once the
+    /// file has gone.
+    pub fn module_of(&self, class: &str) -> String {
+        let current = self.current.load();
+        let provider = current.catalogue.providers.get(class);
+        let name = provider.and_then(|provider| provider.file().file_stem());
+        name.map_or_else(
+            || class.to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
     }
 
     /// What the modules measure.
@@ -215,12 +317,128 @@ impl Modules {
         context: ObjectContext,
         params: Value,
     ) -> Result<Arc<dyn Instance>, CallError> {
-        let provider = self
-            .catalogue
-            .providers
-            .get(class)
+        let snapshot = self.current.load_full();
+        let provider = { snapshot.catalogue.providers.get(class) }
             .ok_or_else(|| CallError::not_available(format!("Factory '{class}' not found")))?;
-        let module = provider.load(&self.services)?.module;
-        instance::create(module, class, context, &params)
+        let module = provider.load(&snapshot.environment)?.module;
+        instance::create(&module, class, context, &params)
+    }
+
+    /// Takes up what has become of these names, of all that were seen. A file that takes the place of
+    /// one that is loaded is loaded before: one that cannot run takes nothing's place.
+    fn take_up(&self, sightings: &Sightings, names: &[PathBuf]) -> Vec<Change> {
+        let is_meant = |(path, _): &&(PathBuf, _)| names.contains(path);
+        let meant: Sightings = sightings.iter().filter(is_meant).cloned().collect();
+        let former = self.current.load_full();
+        let mut candidates = self.candidates.lock();
+        let doubles = candidates.doubles();
+        let verdicts = candidates.judge(&meant);
+        let verdicts = verdicts.into_iter().map(|verdict| {
+            let running = candidates.provider_of(&verdict.file).cloned();
+            in_place_of(running, verdict, &former.environment)
+        });
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        for name in names {
+            if !meant.iter().any(|(path, _)| path == name) {
+                candidates.forget(name);
+            }
+        }
+        let now = Instant::now();
+        let failed: Vec<Refused> = { verdicts.into_iter() }
+            .filter_map(|verdict| candidates.settle(verdict, now))
+            .collect();
+        let (files, refused) = candidates.sorted(sightings);
+        for double in candidates.doubles().difference(&doubles) {
+            tracing::warn!("{double}");
+        }
+        drop(candidates);
+        if former.catalogue.is_of(&files, &refused) {
+            return Vec::new();
+        }
+        match Catalogue::build(&files, refused, Some(&former.catalogue)) {
+            Ok(catalogue) => self.replace(&former, catalogue, &failed),
+            Err(error) => {
+                tracing::error!(%error, "the modules stay as they were");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Has new requests served from this catalogue on.
+    fn replace(&self, former: &Snapshot, next: Catalogue, failed: &[Refused]) -> Vec<Change> {
+        let configured = (&self.configuration, self.configuration_directory.as_deref());
+        let next = Snapshot::new(next, configured, &self.services, Some(former));
+        let (old, new) = (&former.catalogue, &next.catalogue);
+        let changes = changes::between(old, new, failed);
+        changes::tell_of_refused(&old.refused, &new.refused);
+        changes::tell_of_shadowed(Some(old), new);
+        for change in &changes {
+            change.tell();
+        }
+        self.note_retiring(old, new);
+        next.serve(&self.plane);
+        self.current.store(Arc::new(next));
+        changes
+    }
+
+    fn note_retiring(&self, old: &Catalogue, new: &Catalogue) {
+        let mut retiring = self.retiring.lock();
+        for (provider, installed) in old.files.iter().zip(&old.installed) {
+            let stays = new.files.iter().any(|other| Arc::ptr_eq(other, provider));
+            if let Some(generation) = provider.generation().filter(|_| !stays) {
+                let mut installed = installed.clone();
+                installed.state = State::Retiring;
+                retiring.push((installed, generation));
+            }
+        }
+    }
+}
+
+/// A verdict on what is to take the place of `running`, after it was started if that is loaded.
+fn in_place_of(
+    running: Option<Arc<Provider>>,
+    mut verdict: Verdict,
+    environment: &Arc<Environment>,
+) -> Verdict {
+    let loaded = running.filter(|running| running.generation().is_some());
+    if let Some(loaded) = loaded {
+        verdict.outcome = verdict.outcome.and_then(|next| {
+            next.set_namespace(loaded.namespace());
+            next.load_in_time(environment)?;
+            Ok(next)
+        });
+    }
+    verdict
+}
+
+impl Snapshot {
+    /// Of a catalogue, with the configuration as it was read and the directory of its relative names.
+    fn new(
+        catalogue: Catalogue,
+        (configuration, directory): (&Arc<Value>, Option<&Path>),
+        services: &Arc<Services>,
+        former: Option<&Self>,
+    ) -> Self {
+        let mut configuration = configuration.clone();
+        let own = Arc::make_mut(&mut configuration);
+        if let Some(directory) = directory {
+            files::make_absolute(own, &catalogue.settings, directory);
+        }
+        let unusable_files = files::take_out_unusable(own, &catalogue.settings);
+        let environment = Environment::new(services, configuration, &catalogue.model);
+        let former = former.map(|former| &*former.converters);
+        let converters = ModuleConverters::new(catalogue.converters(), &environment, former);
+        Self {
+            catalogue,
+            environment,
+            converters: Arc::new(converters),
+            unusable_files,
+        }
+    }
+
+    /// Lets media be converted by its converters from now on.
+    fn serve(&self, plane: &Plane) {
+        let converters: Arc<dyn Converters> = self.converters.clone();
+        plane.set_converters(&converters);
     }
 }

@@ -19,6 +19,8 @@ use rivero_plugin_api::{
     supervise,
 };
 
+use super::generation::Generation;
+
 /// Where a pad is.
 struct Place {
     node: Arc<Node>,
@@ -48,10 +50,9 @@ fn contained<T: Default>(body: impl FnOnce() -> T) -> T {
 }
 
 pub(super) fn open_source(
-    node: &Arc<Node>,
-    kind: MediaKind,
-    description: &str,
+    (node, kind, description): (&Arc<Node>, MediaKind, &str),
     handler: SourceHandler,
+    generation: &Arc<Generation>,
 ) -> Result<SourcePad, Error> {
     let source = node
         .add_source(kind, description, handler)
@@ -59,6 +60,7 @@ pub(super) fn open_source(
     let pad = OpenSource {
         source,
         place: Place::new(node, kind, description),
+        generation: generation.clone(),
     };
     Ok(AbiSourcePad_TO::from_ptr(RArc::new(pad), TD_Opaque))
 }
@@ -84,6 +86,7 @@ pub(super) fn open_sink(
 struct OpenSource {
     source: Arc<Source>,
     place: Place,
+    generation: Arc<Generation>,
 }
 
 impl AbiSourcePad for OpenSource {
@@ -92,7 +95,10 @@ impl AbiSourcePad for OpenSource {
     }
 
     fn push(&self, packets: RSlice<'_, Packet>) {
-        contained(|| self.source.push(packets.as_slice()));
+        contained(|| {
+            self.generation.gives(packets.as_slice());
+            self.source.push(packets.as_slice());
+        });
     }
 
     fn set_format(&self, format: u32) {

@@ -1,13 +1,17 @@
 //! What the host does for modules.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RStr, RString},
 };
 use rivero_idl::Model;
-use rivero_media::{Plane, RecentFormats, Timers};
+use rivero_media::{Plane, Timers};
 use rivero_plugin_api::{
     BytesMut,
     abi::{
@@ -18,57 +22,140 @@ use rivero_plugin_api::{
 };
 use serde_json::Value;
 
-use super::{Discovery, metrics::Metrics};
-use crate::observe::metrics::{Family, Kind};
+use super::{
+    generation::{Generation, Generations, Origin, Retired},
+    held,
+    loader::Library,
+    metrics::Metrics,
+};
+use crate::observe::metrics::{Family, Kind, Labels};
 
-/// Shared by all modules of a server.
+/// Shared by all modules of a server, whichever there are.
 pub(super) struct Services {
-    configuration: Arc<Value>,
-    model: Arc<Model>,
     data_directory: String,
     plane: Arc<Plane>,
     /// Apart from those of the media plane: a module's action may be slow.
     timers: Timers,
     metrics: Metrics,
+    retired: Arc<Retired>,
 }
 
-impl Services {
-    pub(super) fn start(
-        discovery: Discovery,
+/// What modules are loaded into: the services, and what the files of a moment brought about.
+pub(super) struct Environment {
+    services: Arc<Services>,
+    configuration: Arc<Value>,
+    model: Arc<Model>,
+}
+
+impl Environment {
+    pub(super) fn new(
+        services: &Arc<Services>,
+        configuration: Arc<Value>,
         model: &Arc<Model>,
-        plane: &Arc<Plane>,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
-            configuration: discovery.configuration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            services: services.clone(),
+            configuration,
             model: model.clone(),
-            data_directory: discovery.data_directory.display().to_string(),
-            plane: plane.clone(),
-            timers: Timers::start("module-timers")?,
-            metrics: Metrics::default(),
         })
     }
 
-    /// What the modules measure.
+    pub(super) fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// A library that was opened here.
+    pub(super) fn generation(
+        &self,
+        origin: Origin,
+        namespace: &str,
+        library: Library,
+    ) -> Arc<Generation> {
+        let settings = (self.configuration.clone(), self.model.clone());
+        let namespace = namespace.to_owned();
+        Generation::new(origin, namespace, settings, library, &self.services.retired)
+    }
+}
+
+impl Services {
+    pub(super) fn start(data_directory: &Path, plane: &Arc<Plane>) -> std::io::Result<Self> {
+        Ok(Self {
+            data_directory: data_directory.display().to_string(),
+            plane: plane.clone(),
+            timers: Timers::start("module-timers")?,
+            metrics: Metrics::default(),
+            retired: Arc::default(),
+        })
+    }
+
+    /// What the modules measure, and how many of their libraries there are.
     pub(super) fn metrics(&self) -> Vec<Family> {
-        self.metrics.families()
+        let mut families = self.metrics.families();
+        families.extend(generation_families(&self.retired.generations()));
+        families
+    }
+
+    /// Libraries of no use any more.
+    pub(super) fn retired(&self) -> &Retired {
+        &self.retired
     }
 
     /// The services as one module sees them.
-    pub(super) fn for_module(self: &Arc<Self>, namespace: &str) -> Host {
+    pub(super) fn for_module(self: &Arc<Self>, generation: &Arc<Generation>) -> Host {
         let services = ModuleServices {
             services: self.clone(),
-            namespace: namespace.to_owned(),
-            formats: RecentFormats::default(),
+            namespace: generation.namespace.clone(),
+            generation: Arc::downgrade(generation),
         };
         AbiHost_TO::from_ptr(RArc::new(services), TD_Opaque)
     }
 }
 
+fn generation_families(generations: &Generations) -> [Family; 3] {
+    let Generations {
+        in_use,
+        waiting,
+        pinned,
+        pinned_bytes,
+        closed,
+    } = *generations;
+    let help = "Loaded libraries of modules: in use, of no use any more and about to be closed, or kept mapped.";
+    let mut count = Family::new("module_generations", Kind::Gauge, help);
+    for (state, value) in [("in_use", in_use), ("waiting", waiting), ("pinned", pinned)] {
+        count.add(Labels::one("state", state), value as f64);
+    }
+    let bytes = Family::of(
+        "module_generations_pinned_bytes",
+        Kind::Gauge,
+        "Bytes of addresses of libraries that are of no use any more and kept mapped.",
+        pinned_bytes as f64,
+    );
+    let closed = Family::of(
+        "module_generations_closed",
+        Kind::Counter,
+        "Libraries of modules that were unmapped.",
+        closed as f64,
+    );
+    [count, bytes, closed]
+}
+
+/// A module keeps this for as long as its library is mapped, in a place where nothing is ever let
+/// go of: so it holds nothing of its own generation.
 struct ModuleServices {
     services: Arc<Services>,
     namespace: String,
-    /// Those that the module has asked for.
-    formats: RecentFormats,
+    generation: Weak<Generation>,
+}
+
+/// What a class is told of the configuration, for a module of this namespace. A module may serve
+/// classes of several namespaces, and read what those of others are told: `UriEndpoint`, say.
+fn configured(model: &Model, configuration: &Value, namespace: &str, class: &str) -> String {
+    let known = model.class(class);
+    let namespace = known.map_or(namespace, |class| &class.namespace);
+    let settings = configuration
+        .get(namespace)
+        .and_then(|tree| tree.get(class));
+    settings.map_or_else(|| "{}".to_owned(), Value::to_string)
 }
 
 /// A panic of ours must not cross into the module.
@@ -111,15 +198,11 @@ impl AbiHost for ModuleServices {
 
     fn configuration(&self, class: RStr<'_>) -> RString {
         contained(|| {
-            // A module may serve classes of several namespaces, and read what those of others
-            // are told: `UriEndpoint`, say.
-            let known = self.services.model.class(class.as_str());
-            let namespace = known.map_or(&self.namespace, |class| &class.namespace);
-            let tree = self.services.configuration.get(namespace);
-            let settings = tree.and_then(|tree| tree.get(class.as_str()));
-            settings
-                .map_or_else(|| "{}".to_owned(), Value::to_string)
-                .into()
+            let Some(generation) = self.generation.upgrade() else {
+                return "{}".into();
+            };
+            let (model, configuration) = (&generation.model, &generation.configuration);
+            configured(model, configuration, &self.namespace, class.as_str()).into()
         })
     }
 
@@ -134,7 +217,11 @@ impl AbiHost for ModuleServices {
     fn format_id(&self, format: &AbiFormat) -> u32 {
         contained(|| {
             let known = self.services.plane.formats();
-            self.formats.number(known, format.clone().into())
+            // A thread that is left over of a module that is gone has nowhere to push to.
+            let generation = self.generation.upgrade();
+            generation.map_or(0, |generation| {
+                generation.formats.number(known, format.clone().into())
+            })
         })
     }
 
@@ -146,9 +233,13 @@ impl AbiHost for ModuleServices {
 
     fn start_timer(&self, delay: u64, timer: Timer) -> u64 {
         contained(|| {
-            self.services
-                .timers
-                .after(Duration::from_nanos(delay), move || timer.fire())
+            let Some(generation) = self.generation.upgrade() else {
+                return 0;
+            };
+            let timer = held::timer(timer, &generation);
+            drop(generation);
+            let delay = Duration::from_nanos(delay);
+            self.services.timers.after(delay, move || timer.fire())
         })
     }
 
@@ -186,26 +277,17 @@ mod tests {
             {"name": "Third", "doc": "", "extends": "Filter", "constructor": {"doc": "", "params": []}}
         ]}"#;
         let own = Descriptor::parse("third.kmd.json", own).unwrap();
-        let model = Arc::new(Model::with_standard(vec![own]).unwrap());
-        let discovery = Discovery {
-            directories: Vec::new(),
-            configuration: Arc::new(json!({
-                "kurento": {"WebRtcEndpoint": {"a": 1}, "Third": {"a": 2}},
-                "third": {"WebRtcEndpoint": {"a": 3}, "Third": {"a": 4}, "Unknown": {"a": 5}},
-            })),
-            configuration_directory: None,
-            data_directory: "/nowhere".into(),
-            prober: None,
-        };
-        let plane = Plane::start().unwrap();
-        let services = Arc::new(Services::start(discovery, &model, &plane).unwrap());
+        let model = Model::with_standard(vec![own]).unwrap();
+        let configuration = json!({
+            "kurento": {"WebRtcEndpoint": {"a": 1}, "Third": {"a": 2}},
+            "third": {"WebRtcEndpoint": {"a": 3}, "Third": {"a": 4}, "Unknown": {"a": 5}},
+        });
         for namespace in ["kurento", "third"] {
-            let host = services.for_module(namespace);
-            let of = |class: &str| host.configuration(class.into()).to_string();
+            let of = |class: &str| configured(&model, &configuration, namespace, class);
             assert_eq!(of("WebRtcEndpoint"), r#"{"a":1}"#);
             assert_eq!(of("Third"), r#"{"a":4}"#);
         }
-        let unknown = services.for_module("third").configuration("Unknown".into());
-        assert_eq!(unknown.as_str(), r#"{"a":5}"#);
+        let unknown = configured(&model, &configuration, "third", "Unknown");
+        assert_eq!(unknown, r#"{"a":5}"#);
     }
 }

@@ -1,12 +1,12 @@
 //! One object that clients can name.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use rivero_idl::Class;
+use rivero_idl::{Class, Model};
 use rivero_media::{Graph, MediaKind, Node};
 
 use super::holds::Holders;
@@ -124,6 +124,8 @@ pub struct Object {
     pub id: Arc<str>,
     /// Its class.
     pub class: Arc<Class>,
+    /// The types that its class speaks of, if it is a module's.
+    types: OnceLock<Arc<Model>>,
     /// `None` for pipelines and the server manager.
     pub parent: Option<Arc<Object>>,
     /// What implements it.
@@ -186,6 +188,7 @@ impl Object {
         Arc::new(Object {
             id,
             class,
+            types: OnceLock::new(),
             parent,
             body,
             creation_time: now.as_secs(),
@@ -201,6 +204,18 @@ impl Object {
             released: AtomicBool::new(false),
             allotment,
         })
+    }
+
+    /// Says which types its class speaks of; only the first call counts. A module may be replaced
+    /// by one that defines them otherwise while this object lives.
+    pub fn set_types(&self, model: Arc<Model>) {
+        let _ = self.types.set(model);
+    }
+
+    /// The types that its class speaks of, if they were said.
+    #[must_use]
+    pub fn types(&self) -> Option<&Arc<Model>> {
+        self.types.get()
     }
 
     /// Who made it.

@@ -78,11 +78,12 @@ pub fn prepare(
     let configuration = config::load(command_line)?;
     problems.extend(configuration.warnings.iter().cloned());
     let (modules, plane) = discover(command_line, &configuration, prober)?;
-    let readers = Readers::new(modules.model(), modules.settings());
+    let (model, settings) = (modules.model(), modules.settings());
+    let readers = Readers::new(&model, &settings);
     for (file, part) in &configuration.parts {
         problems.extend(readers.problems(file, part));
     }
-    problems.extend_from_slice(modules.unusable_files());
+    problems.extend(modules.unusable_files());
     Ok(Prepared {
         core: core_options(&configuration),
         server: sockets::options(command_line, &configuration)?,
@@ -114,6 +115,7 @@ pub fn discover(
         directories,
         data_directory,
         prober,
+        anyone_may_write: configuration.settings.modules.anyone_may_write,
     };
     Ok((Modules::discover(discovery, &plane)?, plane))
 }

@@ -78,16 +78,20 @@ impl Toys {
 }
 
 impl Factories for Toys {
-    fn model(&self) -> &Arc<Model> {
-        &self.model
+    fn model(&self) -> Arc<Model> {
+        self.model.clone()
     }
 
-    fn installed(&self) -> &[Installed] {
-        &[]
+    fn installed(&self) -> Vec<Installed> {
+        Vec::new()
     }
 
     fn metrics(&self) -> Vec<Family> {
         self.metrics.lock().clone()
+    }
+
+    fn module_of(&self, class: &str) -> String {
+        format!("toy-{class}")
     }
 
     fn provides(&self, class: &str) -> bool {

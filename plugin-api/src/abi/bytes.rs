@@ -74,6 +74,13 @@ impl Bytes {
         }
     }
 
+    /// Whether the bytes lie at these addresses, or what lets them go does: then they are of no use
+    /// once that memory is gone.
+    pub fn depends_on(&self, addresses: &Range<usize>) -> bool {
+        let owner = std::ptr::from_ref(self.owner).addr();
+        addresses.contains(&owner) || addresses.contains(&self.data.addr())
+    }
+
     /// A part of the same memory. `range` is clamped to what is there.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.length);

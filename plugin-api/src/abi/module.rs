@@ -33,7 +33,7 @@ pub fn root(
         start,
         classes,
     });
-    // Lives as long as the library, which is never unloaded.
+    // A few words for each library that is loaded, also if it is closed later.
     RootRef(Box::leak(Box::new(root)).static_as_prefix())
 }
 

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn sound_is_made_narrow_only_where_nothing_wider_is_taken() {
-        for narrow in ["PCMU", "PCMA"] {
+        for narrow in ["PCMU", "PCMA", "G722", "AMR", "AMR-WB"] {
             for wide in ["OPUS", "AAC", "VORBIS", "L16"] {
                 assert!(
                     cost_of_encoding(wide) < cost_of_encoding(narrow),

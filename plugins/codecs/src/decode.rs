@@ -39,6 +39,9 @@ fn decoders(encoding: &str) -> &'static [&'static str] {
         "OPUS" => &["opusdec"],
         "PCMU" => &["mulawdec"],
         "PCMA" => &["alawdec"],
+        "G722" => &["avdec_g722"],
+        "AMR" => &["amrnbdec"],
+        "AMR-WB" => &["amrwbdec"],
         // Samples in another byte order: what stands behind the decoder turns them round.
         "L16" => &["identity"],
         "AAC" => &["avdec_aac"],

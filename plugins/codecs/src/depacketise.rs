@@ -293,6 +293,6 @@ fn frame_packet(frame: Frame, packet: &Packet, stamp: Stamp, output: u32) -> Pac
 }
 
 fn depacketiser(format: &Format) -> Result<Depacketiser> {
-    Depacketiser::new(&format.encoding)
+    Depacketiser::new(&format.encoding, formats::payload_parameters(format))
         .ok_or_else(|| Error::unexpected(format!("there is no RTP payload format for {format}")))
 }

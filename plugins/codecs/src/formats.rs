@@ -1,6 +1,8 @@
 //! Formats by their numbers.
 
+use rivero_gst::caps;
 use rivero_plugin_api::{Error, Format, Result, host};
+use rivero_rtp::payload::Parameters;
 
 /// The format behind a number that the host gave.
 pub(crate) fn format(id: u32) -> Result<Format> {
@@ -12,6 +14,16 @@ pub(crate) fn format(id: u32) -> Result<Format> {
 /// The number of a format; 0 outside of a server.
 pub(crate) fn id(format: &Format) -> u32 {
     host().map_or(0, |host| host.format_id(format))
+}
+
+/// What the payload format of an RTP format must know.
+pub(crate) fn payload_parameters(format: &Format) -> Parameters {
+    Parameters {
+        clock_rate: format.clock_rate,
+        channels: format.channels,
+        non_interleaved: caps::parameter(format, "packetization-mode") != Some("0"),
+        octet_align: caps::parameter(format, "octet-align") == Some("1"),
+    }
 }
 
 /// The latest of a kind of value made from formats, which change rarely.

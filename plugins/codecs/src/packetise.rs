@@ -7,7 +7,7 @@ use rivero_plugin_api::{
     host, supervise::lock,
 };
 use rivero_rtp::header::FIXED_HEADER_LEN;
-use rivero_rtp::payload::{CutPacket, DEFAULT_MTU, Packetiser, Parameters};
+use rivero_rtp::payload::{CutPacket, DEFAULT_MTU, Packetiser};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn packetiser(format: &Format) -> Result<Packetiser> {
     let (ssrc, sequence) = (rand::random(), rand::random());
     Packetiser::new(
         &format.encoding,
-        parameters(format),
+        formats::payload_parameters(format),
         ssrc,
         sequence,
         PAYLOAD_TYPE,
@@ -125,16 +125,6 @@ fn mtu() -> u16 {
             .and_then(|mtu| u16::try_from(mtu).ok())
             .unwrap_or(DEFAULT_MTU)
     })
-}
-
-/// What the payload format must know.
-fn parameters(format: &Format) -> Parameters {
-    let mode = rivero_gst::caps::parameter(format, "packetization-mode");
-    Parameters {
-        clock_rate: format.clock_rate,
-        channels: format.channels,
-        non_interleaved: mode != Some("0"),
-    }
 }
 
 /// RTP timestamps out of presentation times.

@@ -1,7 +1,7 @@
 // Included by the module and by its build script, which writes the manifest.
 
 /// Payload formats: the encoding's name in RTP, and what its packets hold.
-const PAYLOADS: [(&str, &str); 10] = [
+const PAYLOADS: [(&str, &str); 13] = [
     ("VP8", "VP8"),
     ("VP9", "VP9"),
     ("AV1", "AV1"),
@@ -10,12 +10,15 @@ const PAYLOADS: [(&str, &str); 10] = [
     ("OPUS", "OPUS"),
     ("PCMU", "PCMU"),
     ("PCMA", "PCMA"),
+    ("G722", "G722"),
+    ("AMR", "AMR"),
+    ("AMR-WB", "AMR-WB"),
     ("MPEG4-GENERIC", "AAC"),
     ("L16", "L16"),
 ];
 
 /// Encodings that are decoded, into what, and the cost.
-const DECODED: [(&str, &str, u32); 14] = [
+const DECODED: [(&str, &str, u32); 17] = [
     ("VP8", PICTURES, 100),
     ("VP9", PICTURES, 120),
     ("AV1", PICTURES, 150),
@@ -26,15 +29,18 @@ const DECODED: [(&str, &str, u32); 14] = [
     ("OPUS", SAMPLES, 10),
     ("PCMU", SAMPLES, 5),
     ("PCMA", SAMPLES, 5),
+    ("G722", SAMPLES, 6),
+    ("AMR", SAMPLES, 10),
+    ("AMR-WB", SAMPLES, 10),
     ("L16", SAMPLES, 4),
     ("AAC", SAMPLES, 10),
     ("MP3", SAMPLES, 10),
     ("VORBIS", SAMPLES, 10),
 ];
 
-/// Encodings that are encoded, out of what, and the cost. That of G.711 counts what it takes away: it
-/// keeps 8,000 samples a second, so it is for consumers that take nothing better.
-const ENCODED: [(&str, &str, u32); 13] = [
+/// Encodings that are encoded, out of what, and the cost. That of telephones' codecs counts what they take
+/// away: they keep 8,000 or 16,000 samples a second, so they are for consumers that take nothing better.
+const ENCODED: [(&str, &str, u32); 16] = [
     ("VP8", PICTURES, 400),
     ("VP9", PICTURES, 700),
     ("AV1", PICTURES, 1500),
@@ -45,6 +51,9 @@ const ENCODED: [(&str, &str, u32); 13] = [
     ("OPUS", SAMPLES, 30),
     ("PCMU", SAMPLES, 50),
     ("PCMA", SAMPLES, 50),
+    ("G722", SAMPLES, 45),
+    ("AMR", SAMPLES, 60),
+    ("AMR-WB", SAMPLES, 48),
     ("L16", SAMPLES, 4),
     ("AAC", SAMPLES, 30),
     ("VORBIS", SAMPLES, 40),

@@ -135,6 +135,13 @@ fn pcmu_and_pcma_of_stereo() {
 }
 
 #[test]
+fn telephones_in_wide_band_and_by_speech_codecs() {
+    for encoding in ["G722", "AMR", "AMR-WB"] {
+        audio_through_rtp(encoding, 48_000, 2);
+    }
+}
+
+#[test]
 fn aac() {
     audio_through_rtp("MPEG4-GENERIC", 48_000, 2);
 }
@@ -187,7 +194,7 @@ fn mp3_is_decoded() {
 /// A conversion that is not listed in a test above is not tested.
 #[test]
 fn all_conversions_are_tested_here() {
-    const TESTED: [&str; 15] = [
+    const TESTED: [&str; 18] = [
         "VP8",
         "VP9",
         "AV1",
@@ -198,6 +205,9 @@ fn all_conversions_are_tested_here() {
         "OPUS",
         "PCMU",
         "PCMA",
+        "G722",
+        "AMR",
+        "AMR-WB",
         "L16",
         "AAC",
         "MPEG4-GENERIC",

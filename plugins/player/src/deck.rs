@@ -20,14 +20,18 @@ use rivero_uri::{UriEndpoint as Base, UriState};
 
 use crate::{
     failure::Failure,
-    feed::Feed,
+    feed::Opened,
+    items::Items,
     playback::{Origin, Playback},
     range::Range,
-    source::{Lookup, Setup, Way},
+    source::{Lookup, Setup},
     watch::{Rules, Watch},
 };
 
+mod beginning;
 mod ending;
+
+use beginning::Lookups;
 
 /// A seek is complete within this, or goes on without who asked for it.
 const SEEKING: gst::ClockTime = gst::ClockTime::from_seconds(5);
@@ -58,9 +62,9 @@ enum Command {
     /// From the playback of that number.
     Notice(u64, Notice),
     /// The feed of the playback of that number has something, or never will, or nothing any more.
-    Opened(u64, std::result::Result<(), Failure>),
-    /// The name of the host was looked up.
-    LookedUp(std::result::Result<IpAddr, Failure>),
+    Opened(u64, std::result::Result<Opened, Failure>),
+    /// This was looked up.
+    LookedUp(Lookup, std::result::Result<IpAddr, Failure>),
     /// Answered when all before it is done.
     Reached(SyncSender<()>),
     Close,
@@ -99,9 +103,10 @@ impl Deck {
             latest: latest.clone(),
             own: commands.clone(),
             current: pipeline.clone(),
+            items: Items::default(),
             playback: None,
             opening: None,
-            looks_up: false,
+            lookups: Lookups::default(),
             waiting: Vec::new(),
             idle: 0,
             looked: Instant::now(),
@@ -198,11 +203,12 @@ struct Drive {
     latest: Arc<Mutex<u64>>,
     own: Sender<Command>,
     current: Arc<Mutex<Current>>,
+    /// What a playlist has, if one is played.
+    items: Items,
     playback: Option<Playback>,
     /// What there will be a playback of.
     opening: Option<Origin>,
-    /// A thread looks up the name of the host.
-    looks_up: bool,
+    lookups: Lookups,
     /// What has to wait for that.
     waiting: Vec<Command>,
     /// How often nothing was done for the playback.
@@ -322,13 +328,7 @@ impl Drive {
                 self.fail(&failure);
             }
             Command::Opened(number, result) if number == self.number => self.opened(result),
-            Command::LookedUp(result) => {
-                self.looks_up = false;
-                if let (Ok(address), Some(Origin::Element(source))) = (&result, &mut self.opening) {
-                    source.pin(*address);
-                }
-                self.opened(result.map(|_| ()));
-            }
+            Command::LookedUp(lookup, result) => self.looked_up(&lookup, result),
             Command::Notice(..) | Command::Opened(..) | Command::Close => {}
         }
     }
@@ -353,75 +353,6 @@ impl Drive {
         {
             self.fail(&failure);
         }
-    }
-
-    fn begin(&mut self) -> std::result::Result<(), Failure> {
-        self.end();
-        self.number += 1;
-        let policy = self.spec.base.policy();
-        match Way::to(self.spec.base.location(), policy, self.spec.setup.clone())? {
-            Way::Element(source) => self.start(Origin::Element(source)),
-            Way::Named(source, lookup) => {
-                self.look_up(*lookup)?;
-                self.opening = Some(Origin::Element(source));
-                Ok(())
-            }
-            Way::Http(url) => {
-                let (number, own) = (self.number, self.own.clone());
-                let opened = move |result| {
-                    // A thread that ended wants to know nothing.
-                    let _ = own.send(Command::Opened(number, result));
-                };
-                let feed = Feed::open(url, policy.clone(), opened)?;
-                self.opening = Some(Origin::Feed(feed));
-                Ok(())
-            }
-        }
-    }
-
-    /// In a thread of its own, since nothing ends a lookup early. What it finds counts for a
-    /// later playback as well: there is one name, and one thread at a time.
-    fn look_up(&mut self, lookup: Lookup) -> std::result::Result<(), Failure> {
-        if self.looks_up {
-            return Ok(());
-        }
-        let own = self.own.clone();
-        let look_up = move || {
-            let found = contain(|| lookup.check());
-            let found = found.unwrap_or_else(|text| Err(Failure::panicked(NAME, text)));
-            // A thread that ended wants to know nothing.
-            let _ = own.send(Command::LookedUp(found));
-        };
-        supervise::thread("player-lookup", look_up).map_err(Failure::Thread)?;
-        self.looks_up = true;
-        Ok(())
-    }
-
-    fn opened(&mut self, result: std::result::Result<(), Failure>) {
-        let Some(origin) = self.opening.take() else {
-            return;
-        };
-        if let Err(failure) = result.and_then(|()| self.start(origin)) {
-            self.fail(&failure);
-        }
-        self.wait_no_more();
-    }
-
-    fn start(&mut self, origin: Origin) -> std::result::Result<(), Failure> {
-        let (number, own) = (self.number, self.own.clone());
-        let tell = Arc::new(move |notice: Notice| {
-            // A thread that ended wants to know nothing.
-            let _ = own.send(Command::Notice(number, notice));
-        });
-        let playback = Playback::new(origin, self.spec.encoded, self.spec.outlets.clone(), tell)?;
-        {
-            let mut current = lock(&self.current);
-            current.pipeline.set(Some(playback.pipeline()));
-            current.names = playback.names().cloned();
-        }
-        self.playback = Some(playback);
-        self.apply();
-        Ok(())
     }
 
     /// Does what had to wait for the opening.
@@ -464,7 +395,13 @@ impl Drive {
         if !Range::of(pipeline).is_seekable {
             return false;
         }
-        let position = gst::ClockTime::from_mseconds(u64::try_from(position).unwrap_or(0));
+        let mut position = gst::ClockTime::from_mseconds(u64::try_from(position).unwrap_or(0));
+        if self.spec.encoded
+            && let Ok(place) = i64::try_from(position.nseconds())
+            && let Some(Ok(place)) = playback.beginning(place).map(u64::try_from)
+        {
+            position = gst::ClockTime::from_nseconds(place);
+        }
         // Frames that are passed on can begin at a keyframe only.
         let exactness = if self.spec.encoded {
             gst::SeekFlags::KEY_UNIT

@@ -1,6 +1,6 @@
 //! The bytes of a URL in order, from any place where the server can begin.
 
-use std::io;
+use std::{io, ops::Range};
 
 use bytes::{Buf, Bytes};
 use rivero_http::Answer;
@@ -33,7 +33,11 @@ pub(crate) struct Download {
     length: Option<u64>,
     /// The server can begin anywhere.
     is_seekable: bool,
+    /// Only what is before `length` is wanted, which is more in whole.
+    is_part: bool,
     retries: u32,
+    /// The beginning, which was looked at and not taken.
+    peeked: Option<Bytes>,
 }
 
 impl Download {
@@ -68,8 +72,34 @@ impl Download {
             unpacking,
             length,
             is_seekable,
+            is_part: false,
             retries: 0,
+            peeked: None,
         })
+    }
+
+    /// For some bytes of it, which are asked for with the first call of [`Download::next`].
+    pub(crate) fn part(url: &Url, policy: Policy, bytes: Range<u64>) -> Self {
+        Self {
+            url: url.clone(),
+            policy,
+            answer: None,
+            is_over: false,
+            position: bytes.start,
+            repeated: 0,
+            refuses_parts: false,
+            unpacking: None,
+            length: Some(bytes.end),
+            is_seekable: true,
+            is_part: true,
+            retries: 0,
+            peeked: None,
+        }
+    }
+
+    /// Where it comes from, after redirections.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Whether [`Download::seek`] leads anywhere.
@@ -94,8 +124,41 @@ impl Download {
         rivero_http::authority(&self.url)
     }
 
+    /// What it begins with, without taking it: as much as comes first.
+    ///
+    /// # Errors
+    /// When the connection breaks for good
+    pub(crate) async fn peek(&mut self) -> io::Result<&[u8]> {
+        if self.peeked.is_none() {
+            self.peeked = self.next().await?;
+        }
+        Ok(self.peeked.as_deref().unwrap_or_default())
+    }
+
+    /// Takes all that comes, as a text; what is no UTF-8 is replaced.
+    ///
+    /// # Errors
+    /// When it is longer than `most`, or the connection breaks for good
+    pub(crate) async fn text(&mut self, most: usize) -> io::Result<String> {
+        let mut text = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            text.extend_from_slice(&bytes);
+            if text.len() > most {
+                return Err(io::Error::other(format!(
+                    "{} sends a playlist of more than {most} bytes",
+                    self.host()
+                )));
+            }
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Goes on from byte `place`, with the next call of [`Download::next`].
     pub(crate) fn seek(&mut self, place: u64) {
+        if place == 0 && self.peeked.is_some() {
+            return;
+        }
+        self.peeked = None;
         if place != self.position || self.is_over {
             (self.position, self.answer, self.is_over) = (place, None, false);
             self.repeated = 0;
@@ -127,7 +190,13 @@ impl Download {
     }
 
     async fn get(&self, from: Option<u64>) -> io::Result<Answer> {
-        let answer = rivero_http::get(&self.url, from, &self.policy).await;
+        let answer = match (from, self.length) {
+            (Some(from), Some(length)) if self.is_part => {
+                let bytes = from..=length.saturating_sub(1);
+                rivero_http::get_part(&self.url, bytes, &self.policy).await
+            }
+            _ => rivero_http::get(&self.url, from, &self.policy).await,
+        };
         answer.map_err(io::Error::other)
     }
 
@@ -161,6 +230,9 @@ impl Download {
     /// # Errors
     /// When the connection breaks for good
     pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(peeked) = self.peeked.take() {
+            return Ok(Some(peeked));
+        }
         loop {
             let Some(unpacking) = &mut self.unpacking else {
                 return self.receive().await;
@@ -194,6 +266,14 @@ impl Download {
                         .min(usize::try_from(self.repeated).unwrap_or(usize::MAX));
                     self.repeated -= again as u64;
                     bytes.advance(again);
+                    if let Some(length) = self.length.filter(|_| self.is_part) {
+                        let wanted = length.saturating_sub(self.position);
+                        bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+                        if wanted == 0 {
+                            self.is_over = true;
+                            break;
+                        }
+                    }
                     if bytes.is_empty() {
                         continue;
                     }

@@ -1,7 +1,7 @@
-//! Media by HTTP, with requests of our own: so each address is checked that is gone to.
+//! Media by HTTP, and what playlists name, with requests of our own: so each address is checked that is gone to.
 //!
 //! A feed has a thread while its playback lasts. It answers an `appsrc` that asks for
-//! more, or for another place.
+//! more, or for another place; of HLS, several of them.
 
 use std::{
     io,
@@ -13,15 +13,22 @@ use std::{
 };
 
 use rivero_gst::{gst, gst_app};
+use rivero_hls::playlist::LONGEST_TEXT;
 use rivero_plugin_api::supervise::{contain, lock, thread};
-use rivero_uri::Policy;
+use rivero_uri::{Location, Policy};
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
 use url::Url;
 
-use crate::{download::Download, failure::Failure, jpeg::Pictures};
+use crate::{
+    download::Download,
+    failure::Failure,
+    hls::{Session, Streams},
+    jpeg::Pictures,
+    lists::{self, Base, Text},
+};
 
 /// Of the thread.
 const NAME: &str = "player-http";
@@ -35,7 +42,25 @@ const HELD: u64 = 1 << 20;
 pub(crate) struct Feed {
     source: gst_app::AppSrc,
     nature: Arc<OnceLock<Nature>>,
+    streams: Arc<OnceLock<Streams>>,
     _end: oneshot::Sender<()>,
+}
+
+/// What is to be fed.
+#[derive(Debug)]
+pub(crate) enum What {
+    Url(Url),
+    /// What a playlist of HLS names.
+    Stream(Text),
+}
+
+/// What there turned out to be.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// Something to be played.
+    Media,
+    /// These, to be played one after the other.
+    List(Vec<Location>),
 }
 
 /// What kind of thing comes.
@@ -65,15 +90,16 @@ impl Wishes {
 }
 
 impl Feed {
-    /// Asks for the URL. `opened` is called, on the feed's thread, when the media can be
-    /// played or cannot be had.
+    /// Asks for it. `opened` is called, on the feed's thread, when the media can be
+    /// played or cannot be had. `is_passed_on`: frames are not decoded.
     ///
     /// # Errors
     /// [`Failure::Thread`] when there is no thread to be had
     pub(crate) fn open(
-        url: Url,
+        what: What,
         policy: Policy,
-        opened: impl Fn(Result<(), Failure>) + Send + 'static,
+        is_passed_on: bool,
+        opened: impl Fn(Result<Opened, Failure>) + Send + 'static,
     ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -87,12 +113,16 @@ impl Feed {
             .build();
         let wishes = Arc::new(Wishes::default());
         let nature = Arc::<OnceLock<Nature>>::default();
+        let streams = Arc::<OnceLock<Streams>>::default();
         listen(&source, &wishes);
         let (end, ended) = oneshot::channel();
         let feeds = Feeding {
             source: source.clone(),
             wishes,
             nature: nature.clone(),
+            streams: streams.clone(),
+            policy,
+            is_passed_on,
         };
         let feed = move || {
             let fed = contain(|| {
@@ -100,7 +130,7 @@ impl Feed {
                     tokio::select! {
                         // Whether it is told or dropped.
                         _ = ended => {}
-                        () = feeds.run(&url, policy, &opened) => {}
+                        () = feeds.run(what, &opened) => {}
                     }
                 });
             });
@@ -114,6 +144,7 @@ impl Feed {
         Ok(Self {
             source,
             nature,
+            streams,
             _end: end,
         })
     }
@@ -123,7 +154,12 @@ impl Feed {
         self.nature.get().copied().unwrap_or_default()
     }
 
-    /// What the media comes out of.
+    /// The tracks of a stream, if it is one of HLS.
+    pub(crate) fn streams(&self) -> Option<&Streams> {
+        self.streams.get()
+    }
+
+    /// What other media comes out of.
     pub(crate) fn element(&self) -> &gst_app::AppSrc {
         &self.source
     }
@@ -151,19 +187,79 @@ fn listen(source: &gst_app::AppSrc, wishes: &Arc<Wishes>) {
     );
 }
 
+/// What is at a URL.
+enum Found {
+    Media(Box<Download>),
+    List(Text),
+}
+
 /// The thread's side.
 struct Feeding {
     source: gst_app::AppSrc,
     wishes: Arc<Wishes>,
     nature: Arc<OnceLock<Nature>>,
+    streams: Arc<OnceLock<Streams>>,
+    policy: Policy,
+    is_passed_on: bool,
 }
 
 impl Feeding {
-    async fn run(self, url: &Url, policy: Policy, opened: impl Fn(Result<(), Failure>)) {
-        let mut download = match Download::begin(url, policy).await {
-            Ok(download) => download,
-            Err(failure) => return opened(Err(failure)),
+    async fn run(self, what: What, opened: impl Fn(Result<Opened, Failure>)) {
+        let found = match what {
+            What::Url(url) => self.begin(&url).await,
+            What::Stream(text) => Ok(Found::List(text)),
         };
+        match found {
+            Err(failure) => opened(Err(failure)),
+            Ok(Found::Media(download)) => self.play(*download, opened).await,
+            Ok(Found::List(text)) if text.is_hls() => self.stream(&text, opened).await,
+            Ok(Found::List(text)) => opened(text.entries().map(Opened::List)),
+        }
+    }
+
+    /// Finds out whether there is media at a URL, or a playlist.
+    async fn begin(&self, url: &Url) -> Result<Found, Failure> {
+        let mut download = Download::begin(url, self.policy.clone()).await?;
+        let media = download.content_type();
+        let is_media = ["audio/", "video/", "image/", "multipart/"]
+            .iter()
+            .any(|kind| media.starts_with(kind));
+        let is_named = lists::is_list_type(&media) || lists::is_list_name(download.url().path());
+        if is_media && !is_named {
+            return Ok(Found::Media(download.into()));
+        }
+        let failed = |error: io::Error| Failure::Uri(error.to_string());
+        let late = |_| Failure::Uri(format!("{}: timed out", rivero_http::authority(url)));
+        let beginning = timeout(PATIENCE, download.peek()).await.map_err(late)?;
+        let beginning = beginning.map_err(failed)?;
+        // A list by its name alone is one if it is text.
+        let is_text = is_named && !beginning.is_empty() && !beginning.contains(&0);
+        if !lists::is_list(beginning) && !is_text {
+            return Ok(Found::Media(download.into()));
+        }
+        let base = Base::Remote(download.url().clone());
+        let text = timeout(PATIENCE, download.text(LONGEST_TEXT)).await;
+        let text = text.map_err(late)?.map_err(failed)?;
+        Ok(Found::List(Text { text, base }))
+    }
+
+    async fn stream(self, text: &Text, opened: impl Fn(Result<Opened, Failure>)) {
+        let session = match text.base.url() {
+            Ok(base) => Session::open(&text.text, base, self.policy, self.is_passed_on).await,
+            Err(failure) => Err(failure),
+        };
+        match session {
+            Err(failure) => opened(Err(failure)),
+            Ok(session) => {
+                // Nobody else sets it.
+                let _ = self.streams.set(session.streams());
+                opened(Ok(Opened::Media));
+                session.run().await;
+            }
+        }
+    }
+
+    async fn play(self, mut download: Download, opened: impl Fn(Result<Opened, Failure>)) {
         let nature = Nature {
             is_seekable: download.is_seekable(),
             has_length: download.length().is_some(),
@@ -172,7 +268,7 @@ impl Feeding {
         self.set_source(nature, download.length());
         // Nobody else sets it.
         let _ = self.nature.set(nature);
-        opened(Ok(()));
+        opened(Ok(Opened::Media));
         let mut pictures = nature.is_pictures.then(Pictures::default);
         if let Err(error) = self.feed(&mut download, &mut pictures).await {
             gst::element_error!(

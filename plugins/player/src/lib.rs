@@ -4,14 +4,18 @@
 //! that begins with the first `play` and ends with the endpoint. It makes a
 //! `playback`, a pipeline of GStreamer, out of a `source`, what a URI means for
 //! it, whose tracks `rivero_gst` turns into packets. What comes by HTTP is a
-//! `download`, which a `feed` brings to the pipeline.
+//! `download`, which a `feed` brings to the pipeline; `hls` are the streams that
+//! playlists of segments name, and `lists` name files and streams to be played one after the other.
 
 mod deck;
 mod download;
 mod endpoint;
 mod failure;
 mod feed;
+mod hls;
+mod items;
 mod jpeg;
+mod lists;
 mod playback;
 mod range;
 mod settings;

@@ -3,12 +3,13 @@
 use rivero_gst::{
     StreamError, element, gst,
     gst::prelude::*,
+    gst_app::AppSrc,
     outlet::Outlet,
     playback::{self, Tell},
 };
 use rivero_proxy::Names;
 
-use crate::{failure::Failure, feed::Feed, source::Source};
+use crate::{failure::Failure, feed::Feed, hls::Streams, source::Source};
 
 /// What may be wrong with a server that only sends the whole of a file.
 const NEEDS_PARTS: &str = "The server does not answer requests for parts of it (ranges): what has its index behind the media can only be played from servers that do.";
@@ -39,13 +40,15 @@ impl Playback {
         outlets: Vec<Outlet>,
         tell: Tell,
     ) -> Result<Self, Failure> {
-        let head = match &origin {
-            Origin::Element(source) => reader(source)?,
-            Origin::Feed(feed) => fed(feed)?,
+        let heads = match &origin {
+            Origin::Element(source) => vec![reader(source)?],
+            Origin::Feed(feed) => match feed.streams() {
+                Some(streams) => each_decoded(streams)?,
+                None => vec![fed(feed)?],
+            },
         };
-        let head: Vec<&gst::Element> = head.iter().collect();
         Ok(Self {
-            playback: playback::Playback::new(&head, encoded, outlets, tell)?,
+            playback: playback::Playback::of_several(&heads, encoded, outlets, tell)?,
             origin,
         })
     }
@@ -102,6 +105,17 @@ impl Playback {
         self.names().is_some()
     }
 
+    /// Where frames begin that can be passed on as they are, at or before ns; `None` where the pipeline finds that out.
+    pub(crate) fn beginning(&self, place: i64) -> Option<i64> {
+        let Origin::Feed(feed) = &self.origin else {
+            return None;
+        };
+        let beginnings = &feed.streams()?.beginnings;
+        { beginnings.iter().rev() }
+            .find(|beginning| **beginning <= place)
+            .copied()
+    }
+
     /// See [`playback::Playback::packets`].
     pub(crate) fn packets(&self) -> u64 {
         self.playback.packets()
@@ -140,6 +154,12 @@ fn reader(source: &Source) -> Result<Vec<gst::Element>, Failure> {
         None
     });
     Ok(vec![decoder])
+}
+
+/// The tracks of a stream, each decoded by itself. They are buffered where they come from.
+fn each_decoded(streams: &Streams) -> Result<Vec<Vec<gst::Element>>, Failure> {
+    let decoded = |source: &AppSrc| Ok(vec![source.clone().upcast(), element::make("decodebin")?]);
+    streams.sources.iter().map(decoded).collect()
 }
 
 /// What a network brings, buffered, and decoded.

@@ -2,17 +2,26 @@
 
 use std::{
     fs::File,
+    io::{self, Read},
     net::{IpAddr, ToSocketAddrs},
     os::fd::AsRawFd,
+    path::Path,
 };
 
 use rivero_gst::{StreamError, element, gst, gst::prelude::*};
+use rivero_hls::playlist::LONGEST_TEXT;
 use rivero_http::Dialer;
 use rivero_proxy::{Names, Proxy};
 use rivero_uri::{Location, Policy};
 use url::{Host, Url};
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    lists::{self, Base, Text},
+};
+
+/// So many bytes of a file tell whether it is a playlist.
+const BEGINNING: u64 = 64;
 
 /// What GStreamer reads from a network by itself: it sends nothing but to the address of the URI, which is checked
 /// before. Others of its schemes lead to devices, descriptors and files, or to hosts that no policy gets to see.
@@ -27,10 +36,12 @@ pub(crate) enum Way {
     Named(Source, Box<Lookup>),
     /// By HTTP, asked for with requests of our own.
     Http(Url),
+    /// What a playlist names.
+    List(Text),
 }
 
 /// A host's name whose addresses are to be checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lookup {
     name: String,
     port: u16,
@@ -80,7 +91,11 @@ impl Way {
     pub(crate) fn to(location: &Location, policy: &Policy, setup: Setup) -> Result<Self, Failure> {
         match location {
             Location::File(path) => {
-                let file = policy.open(path)?;
+                let mut file = policy.open(path)?;
+                if let Some(text) = read_list(&mut file, path)? {
+                    let base = Base::File(path.clone());
+                    return Ok(Self::List(Text { text, base }));
+                }
                 // The file that was checked, whatever its name leads to by now.
                 let uri = format!("file:///proc/self/fd/{}", file.as_raw_fd());
                 Ok(Self::Element(Source {
@@ -185,6 +200,13 @@ impl Source {
     }
 }
 
+impl PartialEq for Lookup {
+    /// The policy is that of the endpoint.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.port == other.port
+    }
+}
+
 impl Lookup {
     /// Checks all addresses that the name has now, and gives the first. Waits for them, as long as the system does.
     ///
@@ -203,6 +225,29 @@ impl Lookup {
         }
         first.ok_or_else(|| failed(&"it has no address"))
     }
+}
+
+/// The text of a file that is a playlist.
+fn read_list(file: &mut File, path: &Path) -> Result<Option<String>, Failure> {
+    let failed = |error: io::Error| Failure::Uri(format!("{}: {error}", path.display()));
+    let mut text = Vec::new();
+    let beginning = file
+        .take(BEGINNING)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
+    // A list by its name alone is one if it is text.
+    let is_named = lists::is_list_name(&path.to_string_lossy());
+    let is_text = is_named && beginning > 0 && !text.contains(&0);
+    if !lists::is_list(&text) && !is_text {
+        return Ok(None);
+    }
+    let most = LONGEST_TEXT as u64 + 1;
+    file.take(most).read_to_end(&mut text).map_err(failed)?;
+    if text.len() > LONGEST_TEXT {
+        let text = format!("{}: a playlist of more than 8 MB", path.display());
+        return Err(Failure::Media(text));
+    }
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Checks the host; its addresses too, unless they have to be looked up.
@@ -284,7 +329,7 @@ mod tests {
                 source.pin(lookup.check()?);
                 Ok(source)
             }
-            Way::Http(url) => panic!("{url}"),
+            way => panic!("{way:?}"),
         }
     }
 
@@ -298,6 +343,37 @@ mod tests {
         assert_eq!(std::fs::read(opened).unwrap(), b"media");
         let missing = open(&format!("file://{}/b.webm", directory.path().display()));
         assert_eq!(missing.unwrap_err().event(), ("INVALID_URI", 0));
+    }
+
+    #[test]
+    fn a_playlist_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let way = |name: &str, content: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            let policy = Policy::new(&UriSettings::default());
+            Way::to(&Location::File(path), &policy, Setup::default()).unwrap()
+        };
+        let long = format!("#EXTM3U\n{}", "a.ts\n".repeat(100));
+        for (name, content) in [
+            ("a", long.as_str()),
+            ("a.m3u", "b.mp3\n"),
+            ("a.pls", "[playlist]\n"),
+        ] {
+            let way = way(name, content.as_bytes());
+            assert!(
+                matches!(&way, Way::List(list) if list.text == content),
+                "{way:?}"
+            );
+        }
+        for (name, content) in [
+            ("a.m3u", &b""[..]),
+            ("a.pls", b"\0\0"),
+            ("a.txt", b"b.mp3\n"),
+        ] {
+            let way = way(name, content);
+            assert!(matches!(way, Way::Element(_)), "{way:?}");
+        }
     }
 
     #[test]

@@ -25,10 +25,12 @@ pub(crate) enum Failure {
     Closed,
     #[error(transparent)]
     Protocol(#[from] protocol::Failure),
-    #[error("the server does not let media in within 10 s")]
+    #[error("no media may flow within 10 s")]
     Silent,
     #[error("the server has taken nothing for 10 s")]
     Stalled,
+    #[error("the server has sent nothing for 30 s")]
+    Mute,
     #[error("the server leads from one place to another without an end")]
     Circle,
 }

@@ -1,45 +1,31 @@
 //! The task of one publisher: connections, one after the other.
 
-use std::{
-    sync::{Arc, Mutex, Weak, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use rivero_plugin_api::{
-    Error, Result,
-    supervise::{contain_future, lock},
-};
+use rivero_flv::Coding;
+use rivero_plugin_api::{Result, supervise::contain_future};
 use rivero_uri::Policy;
-use tokio::{
-    runtime::{Builder, Runtime},
-    time::{Instant, timeout_at},
-};
+use tokio::time::timeout;
 
 use crate::{
-    connection::Connection, failure::Failure, feed::Feed, figures::Figures, media::Formats,
-    protocol::Target, settings::Settings,
+    attempts::{Attempts, Reports},
+    connection::Connection,
+    failure::Failure,
+    feed::Feed,
+    figures::Figures,
+    media::Formats,
+    protocol::{Role, Target},
+    publication::publish,
+    runtime::Thread,
+    settings::{EnhancedRtmp, Settings},
 };
 
-/// Of the one thread that all publishers share.
-const NAME: &str = "rtmp";
-/// Threads that wait for the resolver; they end when they have nothing to do.
-const BLOCKING_THREADS: usize = 16;
-const IDLE_THREAD: Duration = Duration::from_secs(5);
-
-/// What an endpoint hears of its task.
-pub(crate) trait Listener: Send + Sync {
-    /// The server takes media.
-    fn connected(&self);
-    /// The connection was lost, or the first could not be made.
-    fn disconnected(&self, failure: &Failure);
-    /// A connection is about to be tried, for this time since the latest that succeeded.
-    fn reconnecting(&self, attempt: u32);
-    /// There is no going on.
-    fn gave_up(&self, failure: &Failure);
-    /// The task has a mistake, and is over.
-    fn panicked(&self, text: &str);
+/// What a publisher hears of its task.
+pub(crate) trait Listener: Reports {
     /// A picture from which decoders can start is wanted.
     fn request_keyframe(&self);
+    /// The server takes these beside H.264 and AAC.
+    fn takes(&self, codings: &[Coding]);
     /// So much video is wanted, bit/s.
     fn ask_for(&self, bits_per_second: u64);
     /// ns on the pipeline's clock.
@@ -63,11 +49,7 @@ pub(crate) struct Work {
 /// # Errors
 /// 40003 when there is no thread to be had
 pub(crate) fn start(work: Work, over: impl FnOnce() + Send + 'static) -> Result<()> {
-    let thread = Thread::obtain()?;
-    let runtime = thread.0.as_ref();
-    let runtime = runtime.ok_or_else(|| Error::unexpected("the publisher is shutting down"))?;
-    let kept = thread.clone();
-    runtime.spawn(async move {
+    let task = async move {
         let listener = work.listener.clone();
         let feed = work.feed.clone();
         if let Err(text) = contain_future(work.run()).await {
@@ -75,52 +57,44 @@ pub(crate) fn start(work: Work, over: impl FnOnce() + Send + 'static) -> Result<
             listener.panicked(&text);
         }
         over();
-        drop(kept);
-    });
-    Ok(())
+    };
+    Thread::obtain()?.spawn(task).map(|_| ())
 }
 
 impl Work {
     async fn run(self) {
-        let mut attempt = 0;
+        let (listener, figures) = (self.listener.clone(), self.figures.clone());
+        let mut attempts = Attempts::new(&*listener, &figures);
         while self.media_comes().await {
-            if attempt > 0 {
-                self.listener.reconnecting(attempt);
-            }
-            let failure = match self.publish(&mut attempt).await {
+            attempts.begin();
+            let failure = match self.publish(&mut attempts).await {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
-            self.figures.failed(&failure.to_string());
-            tracing::debug!(target = %self.target, attempt, "{failure}");
-            // Later attempts that fail are told by the next one's number.
-            if attempt == 0 {
-                self.listener.disconnected(&failure);
-            }
-            attempt = attempt.saturating_add(1);
-            let Some(pause) = failure.pause(attempt) else {
-                return self.listener.gave_up(&failure);
+            tracing::debug!(target = %self.target, "{failure}");
+            let Some(pause) = attempts.failed(&failure) else {
+                return;
             };
             self.rest(pause).await;
         }
     }
 
     /// One connection, from its beginning to its end.
-    async fn publish(&self, attempt: &mut u32) -> std::result::Result<(), Failure> {
-        let opening = Connection::open(self);
+    async fn publish(&self, attempts: &mut Attempts<'_>) -> std::result::Result<(), Failure> {
+        let is_enhanced = self.settings.enhanced_rtmp != EnhancedRtmp::Never;
+        let opening = Connection::open(Role::Publish { is_enhanced }, &self.target, &self.policy);
         let connection = tokio::select! {
             connection = opening => connection?,
             () = self.released() => return Ok(()),
         };
-        if *attempt > 0 {
-            self.figures.reconnections.fetch_add(1, Relaxed);
-        }
-        *attempt = 0;
+        self.listener.takes(match self.settings.enhanced_rtmp {
+            EnhancedRtmp::Offered => connection.client.offered(),
+            EnhancedRtmp::Always => &Coding::ALL,
+            EnhancedRtmp::Never => &[],
+        });
         self.feed.open(true);
-        self.figures.is_connected.store(true, Relaxed);
-        self.listener.connected();
-        let served = connection.serve(self, (self.formats)()).await;
-        self.figures.is_connected.store(false, Relaxed);
+        attempts.succeeded();
+        let served = publish(connection, self, (self.formats)()).await;
         self.feed.open(false);
         served
     }
@@ -144,43 +118,7 @@ impl Work {
     }
 
     async fn rest(&self, pause: Duration) {
-        let end = Instant::now() + pause;
         // Whether the pause or the publisher is over.
-        let _ = timeout_at(end, self.released()).await;
-    }
-}
-
-/// The thread of all publishers: there while one lasts.
-struct Thread(Option<Runtime>);
-
-impl Thread {
-    fn obtain() -> Result<Arc<Self>> {
-        static CURRENT: Mutex<Weak<Thread>> = Mutex::new(Weak::new());
-        let mut current = lock(&CURRENT);
-        if let Some(thread) = current.upgrade() {
-            return Ok(thread);
-        }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(BLOCKING_THREADS)
-            .thread_keep_alive(IDLE_THREAD)
-            .thread_name(NAME)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::unexpected(format!("Cannot start a thread for publishers: {error}"))
-            })?;
-        let thread = Arc::new(Self(Some(runtime)));
-        *current = Arc::downgrade(&thread);
-        Ok(thread)
-    }
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        // The last one may be a task of the runtime itself, which cannot wait for it.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
+        let _ = timeout(pause, self.released()).await;
     }
 }

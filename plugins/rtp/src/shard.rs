@@ -45,6 +45,10 @@ impl Routing for LinkRouting {
 
     fn closed(&mut self, _: Token, _: &mut Link) {}
 
+    fn may_wait(_: &[u8]) -> bool {
+        false
+    }
+
     fn on_datagram(
         &mut self,
         _: &mut Sessions<Link>,

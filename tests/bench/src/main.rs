@@ -7,6 +7,7 @@
 //! * [`floor`]: what encryption and the socket calls alone cost for the same packets;
 //! * [`control`]: requests per second;
 //! * [`transcoding`]: VP8 to H.264 beside the plain pipeline of GStreamer, and its latency;
+//! * [`rtp`]: plain RTP through pairs of RtpEndpoints beside the socket calls alone;
 //! * [`abandon`], [`hostile`]: what remains of clients that vanish, and what calls suffer from
 //!   hostile datagrams;
 //! * [`call`]: what a call on a running server loses, while something else happens to that.
@@ -30,6 +31,7 @@ mod process;
 mod reception;
 mod report;
 mod rpc;
+mod rtp;
 mod sdp;
 mod server;
 mod source;
@@ -95,6 +97,10 @@ fn bear(options: &Options, trial: &Trial) -> Result<ExitCode, Error> {
         // Beside a server that it did not start, and its load, it has no core for itself.
         Trial::Call(call) => json!(call::measure(options, call)?),
         Trial::Hostile(hostile) => json!(hostile::measure(options, hostile, enter()?)?),
+        Trial::Rtp(rtp) => {
+            let missed = rtp::measure(options, rtp, enter()?)?;
+            return Ok(judged(options, &missed));
+        }
         Trial::Transcode(transcode) => {
             let missed = transcoding::measure(options, transcode, enter()?)?;
             return Ok(judged(options, &missed));

@@ -97,6 +97,8 @@ pub(crate) enum Trial {
     Call(Call),
     /// Mutated copies of real datagrams at a server with calls; what they suffer, as JSON
     Hostile(Hostile),
+    /// Plain RTP goes through pairs of RtpEndpoints; CPU beside a loop of recvmmsg and sendmmsg
+    Rtp(Rtp),
     /// VP8 is converted to H.264; CPU beside gst-launch-1.0, and latency
     Transcode(Transcode),
 }
@@ -138,6 +140,27 @@ pub(crate) struct Hostile {
     /// Where the random numbers begin
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub(crate) seed: u64,
+}
+
+/// Of [`Trial::Rtp`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rtp {
+    /// Streams of sound, each through a pair of endpoints
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub(crate) streams: u32,
+    /// Rounds, of which the medians are taken
+    #[arg(long, default_value_t = 3, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Seconds that are measured, of each round and side
+    #[arg(long, default_value_t = 5.0, value_name = "S", value_parser = window)]
+    pub(crate) window: f64,
+}
+
+impl Rtp {
+    /// The length of the measured windows.
+    pub(crate) fn window(&self) -> Duration {
+        Duration::from_secs_f64(self.window)
+    }
 }
 
 /// Of [`Trial::Transcode`].

@@ -47,6 +47,7 @@ mod targets {
     pub(super) mod rtmp;
     pub(super) mod rtmp_chunks;
     pub(super) mod rtp;
+    pub(super) mod rtp_negotiation;
     pub(super) mod rtsp;
     pub(super) mod sctp;
     pub(super) mod sdp;
@@ -70,6 +71,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtmp", targets::rtmp::run),
     ("rtmp_chunks", targets::rtmp_chunks::run),
     ("rtp", targets::rtp::run),
+    ("rtp_negotiation", targets::rtp_negotiation::run),
     ("rtsp", targets::rtsp::run),
     ("sctp", targets::sctp::run),
     ("sdp", targets::sdp::run),

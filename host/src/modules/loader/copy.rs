@@ -7,16 +7,27 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsRawFd, IntoRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::regular_file;
 
-/// A copy in memory.
-pub(in crate::modules) struct PrivateCopy(File);
+/// Characters of a file's name that its copy keeps: the kernel takes 249 bytes in all.
+const NAME_LENGTH: usize = 40;
+
+/// The number of the next copy; none is given twice.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A copy in memory. It goes with its last mapping once this is dropped.
+pub(in crate::modules) struct PrivateCopy {
+    memory: File,
+    number: u64,
+    name: String,
+}
 
 impl PrivateCopy {
     /// Copies what the file contains now.
@@ -24,22 +35,65 @@ impl PrivateCopy {
     /// # Errors
     /// When the file cannot be read or there is no memory for it.
     pub(in crate::modules) fn of(file: &Path) -> io::Result<Self> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let memory: OwnedFd = memfd_create(name.as_ref(), MemfdFlags::CLOEXEC)?;
-        let mut copy = File::from(memory);
-        io::copy(&mut regular_file::open(file)?, &mut copy)?;
-        Ok(Self(copy))
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let own = file.file_name().unwrap_or_default().to_string_lossy();
+        let own: String = own.chars().take(NAME_LENGTH).collect();
+        let name = format!("rivero-module-{number}-{own}");
+        let memory: OwnedFd = memfd_create(name.as_str(), MemfdFlags::CLOEXEC)?;
+        let mut memory = File::from(memory);
+        io::copy(&mut regular_file::open(file)?, &mut memory)?;
+        Ok(Self {
+            memory,
+            number,
+            name,
+        })
     }
 
     /// Where other processes of this user find it while it lives.
     pub(in crate::modules) fn path_for_others(&self) -> PathBuf {
-        let (process, descriptor) = (std::process::id(), self.0.as_raw_fd());
+        let (process, descriptor) = (std::process::id(), self.memory.as_raw_fd());
         PathBuf::from(format!("/proc/{process}/fd/{descriptor}"))
     }
 
-    /// Keeps it for the life of the process, by a path that nothing else in
-    /// this process will ever have: the loader knows libraries by name.
-    pub(super) fn keep(self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.0.into_raw_fd()))
+    /// Where the loader finds it while it lives, by a name that nothing else in this process
+    /// ever has.
+    ///
+    /// The loader takes a library whose name it knows for the one that it knows. The descriptor's
+    /// number alone would be such a name: it is given to the next copy once this one is closed.
+    pub(super) fn path(&self) -> PathBuf {
+        let (unique, descriptor) = (spelled(self.number), self.memory.as_raw_fd());
+        PathBuf::from(format!("/proc/self/fd/{unique}/{descriptor}"))
+    }
+
+    /// What its mappings are called in `/proc/self/maps`.
+    pub(super) fn mapping_name(&self) -> String {
+        format!("/memfd:{}", self.name)
+    }
+}
+
+/// A number in a part of a path that means nothing to the kernel: repeated slashes, and dots
+/// between them. A digit is as many slashes and one more, so that no two dots meet.
+fn spelled(number: u64) -> String {
+    let digits = number.to_string();
+    let digit = |digit: u8| format!("{}.", "/".repeat(usize::from(digit - b'0') + 1));
+    digits.bytes().map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_copy_has_a_name_of_its_own_and_is_found_by_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.so");
+        let mut names = std::collections::HashSet::new();
+        for content in ["a", "b", "c"] {
+            std::fs::write(&file, content).unwrap();
+            let copy = PrivateCopy::of(&file).unwrap();
+            assert_eq!(std::fs::read_to_string(copy.path()).unwrap(), content);
+            assert!(names.insert(copy.path()), "{names:?}");
+        }
+        assert_eq!(spelled(10), "//./.");
     }
 }

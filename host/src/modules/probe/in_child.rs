@@ -14,6 +14,8 @@ use super::super::{discovery, loader};
 pub(super) const REFUSED: &str = "refused";
 /// What a line begins with when the file of this number can be used.
 pub(super) const USABLE: &str = "usable";
+/// Variable with the directory that the tried file is a copy from.
+pub(super) const ORIGIN: &str = "RIVERO_PROBE_ORIGIN";
 
 /// Loads libraries one after the other and writes a line for each to standard output: for
 /// `--probe-module`, in a process that may die of any of them.
@@ -31,11 +33,13 @@ pub fn probe_files(files: &[PathBuf]) -> std::io::Result<()> {
         },
     );
     let mut verdicts = private_output()?;
+    let origin = std::env::var_os(ORIGIN).map(PathBuf::from);
     for (number, file) in files.iter().enumerate() {
         let tried = discovery::read_manifest(file)
             .map_err(|error| error.to_string())
             .and_then(|manifest| {
-                loader::try_out(file, &manifest).map_err(|error| error.to_string())
+                loader::try_out(file, &manifest, origin.as_deref())
+                    .map_err(|error| error.to_string())
             });
         match tried {
             Ok(()) => writeln!(verdicts, "{USABLE} {number}")?,

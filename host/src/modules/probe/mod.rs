@@ -51,7 +51,7 @@ impl Passed {
     /// What is wrong with it.
     pub(super) fn repeat(&self, file: &Path, copy: &Path) -> Result<(), String> {
         let name = |path: &Path| path.display().to_string();
-        trial::try_one(&self.prober, copy)
+        trial::try_copy(&self.prober, copy, file.parent())
             .map_err(|reason| reason.replace(&name(copy), &name(file)))
     }
 }
@@ -119,7 +119,7 @@ impl Probes {
 
     /// The verdict on each file, in order; `None` where there is no prober and
     /// files are trusted.
-    pub(super) fn run(mut self, files: &[&Path]) -> Vec<Result<Option<Passed>, String>> {
+    pub(super) fn run(&mut self, files: &[&Path]) -> Vec<Result<Option<Passed>, String>> {
         let Some(prober) = self.prober.clone() else {
             return files.iter().map(|_| Ok(None)).collect();
         };

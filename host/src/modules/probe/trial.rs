@@ -15,7 +15,7 @@ use std::{
 
 use rivero_plugin_api::supervise;
 
-use super::in_child::{REFUSED, USABLE, one_line};
+use super::in_child::{ORIGIN, REFUSED, USABLE, one_line};
 
 /// A library that takes longer to load is not wanted.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ pub(super) fn try_all(prober: &Path, files: &[&Path]) -> Vec<Result<(), String>>
     let mut verdicts = Vec::new();
     while let Some(left) = files.get(verdicts.len()..).filter(|left| !left.is_empty()) {
         let begun = verdicts.len();
-        let end = try_some(prober, left, &mut verdicts);
+        let end = try_some(prober, left, None, &mut verdicts);
         let culprit = files.get(verdicts.len());
         if let (Some(culprit), Some(end)) = (culprit, end) {
             let was_first = verdicts.len() == begun;
@@ -73,17 +73,27 @@ pub(super) fn try_all(prober: &Path, files: &[&Path]) -> Vec<Result<(), String>>
 }
 
 /// Tries one file out, in a child of its own.
-pub(super) fn try_one(prober: &Path, file: &Path) -> Result<(), String> {
+fn try_one(prober: &Path, file: &Path) -> Result<(), String> {
+    try_copy(prober, file, None)
+}
+
+/// Tries out a copy of a file that lies in `origin`, where the libraries are that lie beside it.
+pub(super) fn try_copy(prober: &Path, file: &Path, origin: Option<&Path>) -> Result<(), String> {
     let mut verdicts = Vec::new();
-    let end = try_some(prober, &[file], &mut verdicts);
+    let end = try_some(prober, &[file], origin, &mut verdicts);
     let reason = end.map_or_else(|| "it could not be tried out".to_owned(), |end| end.reason);
     verdicts.pop().unwrap_or(Err(reason))
 }
 
 /// Adds the verdicts of one child; the result is what ended it before the last.
-fn try_some(prober: &Path, files: &[&Path], verdicts: &mut Vec<Result<(), String>>) -> Option<End> {
+fn try_some(
+    prober: &Path,
+    files: &[&Path],
+    origin: Option<&Path>,
+    verdicts: &mut Vec<Result<(), String>>,
+) -> Option<End> {
     let begun = verdicts.len();
-    let mut trial = match Trial::start(prober, files) {
+    let mut trial = match Trial::start(prober, files, origin) {
         Ok(trial) => trial,
         Err(error) => {
             let reason = format!("it could not be tried out: {error}");
@@ -106,8 +116,12 @@ struct Trial {
 }
 
 impl Trial {
-    fn start(prober: &Path, files: &[&Path]) -> std::io::Result<Self> {
-        let mut child = Command::new(prober)
+    fn start(prober: &Path, files: &[&Path], origin: Option<&Path>) -> std::io::Result<Self> {
+        let mut command = Command::new(prober);
+        if let Some(origin) = origin {
+            command.env(ORIGIN, origin);
+        }
+        let mut child = command
             .arg("--probe-module")
             .args(files)
             // So that a function that is nowhere is missed now and not when it is called.

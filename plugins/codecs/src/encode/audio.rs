@@ -67,8 +67,15 @@ impl AudioEncode {
     /// stereo: mono stays mono.
     fn sample_caps(&self) -> gst::Caps {
         let wished = |setting: u32, target: u32| if setting > 0 { setting } else { target };
-        let rate = wished(self.settings.sample_rate, self.target.clock_rate);
-        let channels = wished(self.settings.channels, u32::from(self.target.channels));
+        let (rate, channels) = match self.target.encoding.as_str() {
+            // Nothing else can be encoded, whatever their clocks count.
+            "G722" | "AMR-WB" => (16_000, 1),
+            "AMR" => (8000, 1),
+            _ => (
+                wished(self.settings.sample_rate, self.target.clock_rate),
+                wished(self.settings.channels, u32::from(self.target.channels)),
+            ),
+        };
         let mut caps = gst::Caps::builder("audio/x-raw").field("layout", "interleaved");
         if self.target.encoding == "L16" {
             caps = caps.field("format", "S16BE");

@@ -156,7 +156,8 @@ impl VideoEncode {
             return Ok(());
         }
         self.follow(at_most(rate, limit), stream.budget.share(time));
-        if threads(size) > stream.threads {
+        let threads = threads(&self.target.encoding, size);
+        if threads > stream.threads {
             self.passage.end_chain();
         }
         let mut filter = None;
@@ -168,7 +169,7 @@ impl VideoEncode {
         let Some(chain) = chain else { return Ok(()) };
         let is_new = filter.is_some();
         if is_new {
-            (stream.size, stream.threads) = (filter, threads(size));
+            (stream.size, stream.threads) = (filter, threads);
         }
         if is_new || changed || stream.encoded != Some(size) {
             stream.encoded = Some(size);

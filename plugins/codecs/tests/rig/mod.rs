@@ -43,7 +43,9 @@ pub fn rtp(encoding: &str) -> Format {
             .with("packetization-mode", "1")
             .with("profile", "constrained-baseline"),
         "OPUS" => Format::rtp("OPUS", 48_000, 2),
-        "PCMU" | "PCMA" => Format::rtp(encoding, 8_000, 1),
+        "PCMU" | "PCMA" | "G722" => Format::rtp(encoding, 8_000, 1),
+        "AMR" => Format::rtp("AMR", 8_000, 1).with("octet-align", "0"),
+        "AMR-WB" => Format::rtp("AMR-WB", 16_000, 1).with("octet-align", "1"),
         "L16" => Format::rtp("L16", 16_000, 1),
         "MPEG4-GENERIC" => Format::rtp("MPEG4-GENERIC", 48_000, 2),
         video => Format::rtp(video, 90_000, 0),

@@ -11,6 +11,7 @@
 //!   records that decoders are set up with (`avcC`, `hvcC`, `av1C`, `vpcC`).
 //! * [`aac`], [`opus`]: AudioSpecificConfig, `OpusHead`, and how long a frame lasts.
 //! * [`annex_b`]: NAL units behind start codes and behind their length.
+//! * [`DecoderRecord`]: what `avcC` and `hvcC` say, and frames with units behind their lengths as a byte stream.
 //! * [`ParameterSets`]: those of a stream, for frames that come without them.
 //! * [`Colour`]: what the numbers of a picture mean.
 //! * [`bits`], [`leb128`], [`hex`]: numbers and bytes in the forms that headers have them in.
@@ -27,6 +28,7 @@ pub mod hex;
 pub mod leb128;
 pub mod opus;
 mod parameter_sets;
+mod record;
 pub mod track;
 pub mod vp8;
 pub mod vp9;
@@ -34,4 +36,5 @@ mod vui;
 
 pub use colour::Colour;
 pub use parameter_sets::ParameterSets;
+pub use record::DecoderRecord;
 pub use track::{AudioParameters, Codec, ContainerForm, Shape, Track};

@@ -44,7 +44,13 @@ pub fn from_format(format: &Format) -> Option<gst::Caps> {
             .build(),
         ("PCMU", _) => audio(format, gst::Caps::builder("audio/x-mulaw")),
         ("PCMA", _) => audio(format, gst::Caps::builder("audio/x-alaw")),
+        // Its clock counts bytes of two samples each (RFC 3551 §4.5.2).
+        ("G722", _) => gst::Caps::builder("audio/G722")
+            .field("rate", 16_000)
+            .field("channels", 1)
+            .build(),
         ("AMR", _) => audio(format, gst::Caps::builder("audio/AMR")),
+        ("AMR-WB", _) => audio(format, gst::Caps::builder("audio/AMR-WB")),
         ("AAC", _) => aac(format)?,
         ("MP3", _) => audio(
             format,
@@ -143,7 +149,9 @@ pub fn to_format(caps: &gst::CapsRef) -> Option<Format> {
         "audio/x-opus" => frame("OPUS"),
         "audio/x-mulaw" => frame("PCMU"),
         "audio/x-alaw" => frame("PCMA"),
+        "audio/G722" => frame("G722"),
         "audio/AMR" => frame("AMR"),
+        "audio/AMR-WB" => frame("AMR-WB"),
         "audio/mpeg" if number("mpegversion") == Some(1) => frame("MP3"),
         "audio/mpeg" if text("stream-format") == Some("raw") => {
             let config = structure.get::<&gst::BufferRef>("codec_data").ok()?;
@@ -170,11 +178,11 @@ fn new(encoding: &str, packaging: Packaging) -> Format {
 }
 
 fn with_rate(mut format: Format, rate: Option<i32>, channels: Option<i32>) -> Format {
-    // Opus runs at 48 kHz whatever was put in.
-    let rate = if format.encoding == "OPUS" {
-        Some(48_000)
-    } else {
-        rate
+    let rate = match format.encoding.as_str() {
+        // Opus runs at 48 kHz whatever was put in.
+        "OPUS" => Some(48_000),
+        "G722" => Some(8000),
+        _ => rate,
     };
     format.clock_rate = rate.and_then(|rate| u32::try_from(rate).ok()).unwrap_or(0);
     format.channels = channels
@@ -250,7 +258,7 @@ mod tests {
         for video in ["VP8", "VP9", "AV1", "H264", "H265", "JPEG", "PNG"] {
             there_and_back(new(video, Packaging::Frame));
         }
-        for name in ["PCMU", "PCMA", "L16"] {
+        for name in ["PCMU", "PCMA", "G722", "AMR", "L16"] {
             there_and_back(with_rate(new(name, Packaging::Frame), Some(8_000), Some(1)));
         }
         there_and_back(with_rate(

@@ -24,6 +24,7 @@ pub mod element;
 mod error;
 mod factories;
 mod fit;
+mod gaps;
 mod log;
 pub mod outlet;
 mod passing;

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc, Mutex, Weak,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
 use gstreamer as gst;
@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use rivero_plugin_api::{MediaKind, supervise::lock};
 
 use crate::{
-    Error, bus::Report, element, factories, outlet::Outlet, passing, pipeline::Pipeline,
+    Error, bus::Report, element, factories, gaps, outlet::Outlet, passing, pipeline::Pipeline,
     short_tracks, track,
 };
 
@@ -50,6 +50,20 @@ impl Playback {
         outlets: Vec<Outlet>,
         tell: Tell,
     ) -> Result<Self, Error> {
+        let head = head.iter().copied().cloned().collect();
+        Self::of_several(&[head], encoded, outlets, tell)
+    }
+
+    /// The same, of several heads, which have a track each.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_several(
+        heads: &[Vec<gst::Element>],
+        encoded: bool,
+        outlets: Vec<Outlet>,
+        tell: Tell,
+    ) -> Result<Self, Error> {
         let is_ready = Arc::new(AtomicBool::new(false));
         let (reports, ready) = (tell.clone(), is_ready.clone());
         let pipeline = Pipeline::new(move |report| {
@@ -58,12 +72,10 @@ impl Playback {
             }
             reports(Notice::Report(report));
         })?;
-        pipeline.add_row(head)?;
-        let Some(decoder) = head.last() else {
-            return Err(Error::Link("nothing".to_owned()));
-        };
-        if let Some(caps) = encoded.then(track::passed_on).flatten() {
-            decoder.set_property("caps", caps);
+        let mut decoders = Vec::new();
+        for head in heads {
+            pipeline.add_row(&head.iter().collect::<Vec<_>>())?;
+            decoders.extend(head.last());
         }
         let tracks = Arc::new(Tracks {
             pipeline: pipeline.gst().downgrade(),
@@ -72,13 +84,20 @@ impl Playback {
             left_out: Mutex::default(),
             began: Arc::default(),
             is_image: AtomicBool::default(),
+            searching: AtomicUsize::new(decoders.len()),
             tell,
         });
         for outlet in &tracks.outlets {
             outlet.repeater.open();
         }
-        watch_elements(decoder, &tracks);
-        tracks.clone().attach(decoder);
+        for decoder in decoders {
+            if let Some(caps) = encoded.then(track::passed_on).flatten() {
+                decoder.set_property("caps", caps);
+            }
+            gaps::hold(decoder);
+            watch_elements(decoder, &tracks);
+            tracks.clone().attach(decoder);
+        }
         Ok(Self {
             pipeline,
             tracks,
@@ -169,6 +188,8 @@ fn watch_elements(decoder: &gst::Element, tracks: &Arc<Tracks>) {
             set_decoder(element);
             match element.factory().map(|factory| factory.name()).as_deref() {
                 Some("qtdemux") => short_tracks::keep(element),
+                Some("matroskademux") => gaps::wait(element),
+                Some("decodebin") => gaps::hold(element),
                 Some("typefind") => watch_type(element, tracks.clone()),
                 _ => {}
             }
@@ -213,6 +234,8 @@ struct Tracks {
     began: Arc<AtomicBool>,
     /// What plays is no film.
     is_image: AtomicBool,
+    /// Decoders that have not said yet that they have found all they will.
+    searching: AtomicUsize,
     tell: Tell,
 }
 
@@ -286,9 +309,13 @@ impl Tracks {
                 track.pad = None;
             }
         });
+        let is_first = AtomicBool::new(true);
         decoder.connect_no_more_pads(move |_| {
             self.remove_ended();
-            if self.found().is_empty() {
+            if is_first.swap(false, Relaxed) {
+                self.searching.fetch_sub(1, Relaxed);
+            }
+            if self.found().is_empty() && self.searching.load(Relaxed) == 0 {
                 let error = lock(&self.left_out).take();
                 (self.tell)(error.map_or(Notice::Empty, Notice::Failed));
             }

@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, OnceLock},
 };
 
@@ -87,13 +88,18 @@ impl Dialer {
     ) -> io::Result<Connection> {
         let (tcp, peer) = connect_any(&self.addresses(host, port).await?, self.send_buffer).await?;
         tcp.set_nodelay(true)?;
+        let socket = tcp.as_fd().try_clone_to_owned()?;
         let stream: Box<dyn Stream> = if is_encrypted {
             let connector = TlsConnector::from(tls_configuration()?);
             Box::new(connector.connect(server_name(host)?, tcp).await?)
         } else {
             Box::new(tcp)
         };
-        Ok(Connection { stream, peer })
+        Ok(Connection {
+            stream,
+            peer,
+            socket,
+        })
     }
 
     /// The host's addresses, none of which may be a forbidden one.
@@ -123,6 +129,8 @@ pub struct Connection {
     pub stream: Box<dyn Stream>,
     /// The address that was checked.
     pub peer: SocketAddr,
+    /// The socket below the stream, for what the system says of it. The connection lasts until both are dropped.
+    pub socket: OwnedFd,
 }
 
 impl fmt::Debug for Connection {

@@ -1,6 +1,6 @@
 //! GET, following redirections.
 
-use std::{future::poll_fn, io, pin::Pin, time::Duration};
+use std::{future::poll_fn, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use hyper::{
@@ -107,10 +107,27 @@ impl Drop for Answer {
 /// # Errors
 /// [`Error`]
 pub async fn get(url: &Url, from: Option<u64>, policy: &Policy) -> Result<Answer, Error> {
+    follow(url, from.map(|from| format!("bytes={from}-")), policy).await
+}
+
+/// The same, for some bytes only.
+///
+/// # Errors
+/// [`Error`]
+pub async fn get_part(
+    url: &Url,
+    bytes: RangeInclusive<u64>,
+    policy: &Policy,
+) -> Result<Answer, Error> {
+    let range = format!("bytes={}-{}", bytes.start(), bytes.end());
+    follow(url, Some(range), policy).await
+}
+
+async fn follow(url: &Url, range: Option<String>, policy: &Policy) -> Result<Answer, Error> {
     let mut url = url.clone();
     for _ in 0..=REDIRECTIONS {
         policy.check(&Location::Remote(url.clone()), Access::Read)?;
-        let (response, connection) = ask(&url, from, policy).await?;
+        let (response, connection) = ask(&url, range.as_deref(), policy).await?;
         let Some(next) = redirection(&url, &response)? else {
             let (head, body) = response.into_parts();
             return Ok(Answer {
@@ -146,7 +163,7 @@ fn redirection(url: &Url, response: &Response<Incoming>) -> Result<Option<Url>, 
 
 async fn ask(
     url: &Url,
-    from: Option<u64>,
+    range: Option<&str>,
     policy: &Policy,
 ) -> Result<(Response<Incoming>, AbortHandle), Error> {
     let failed = |error: io::Error, answered: bool| Error::Network {
@@ -168,8 +185,8 @@ async fn ask(
     if let Some(credentials) = head::basic(url) {
         request = request.header(AUTHORIZATION, credentials);
     }
-    if let Some(from) = from {
-        request = request.header(RANGE, format!("bytes={from}-"));
+    if let Some(range) = range {
+        request = request.header(RANGE, range);
     }
     let request = request
         .body(String::new())

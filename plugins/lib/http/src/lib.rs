@@ -11,5 +11,5 @@ mod head;
 mod status_line;
 
 pub use connect::{Connection, Dialer, Stream, connect};
-pub use get::{Answer, Error, get};
+pub use get::{Answer, Error, get, get_part};
 pub use head::{authority, basic, target, user_agent};

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
-    os::fd::AsRawFd,
+    os::fd::{AsRawFd, RawFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -14,7 +14,7 @@ use nix::libc::{EINVAL, EIO};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use smallvec::SmallVec;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::Mark;
 
@@ -27,7 +27,7 @@ const BUFFER: usize = 65_536;
 /// away from its socket for milliseconds, in which a publisher's keyframes must not be lost.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// A UDP socket, bound to the unspecified address of a family.
+/// A UDP socket, bound to the unspecified address of a family, or beside such a one to a peer.
 pub struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
@@ -102,10 +102,43 @@ impl MediaSocket {
         })
     }
 
+    /// A socket beside this one, on the same port, that gets what comes from `remote` to `local`, and
+    /// nothing else: Linux gives a datagram to the socket that is bound and connected most narrowly.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn connected(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER);
+        // Sockets share a port where both allow it (socket(7), SO_REUSEADDR), which is asked in `bind` only.
+        // Not for longer, or another process's search for a free port would find this one.
+        let shared = SockRef::from(&self.socket);
+        socket.set_reuse_address(true)?;
+        shared.set_reuse_address(true)?;
+        let bound = socket.bind(&local.into());
+        shared.set_reuse_address(false)?;
+        bound?;
+        socket.set_reuse_address(false)?;
+        // What others sent meanwhile is received here, too, and is as good.
+        socket.connect(&remote.into())?;
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into()),
+            state,
+            whole_only: AtomicBool::new(false),
+            port: local.port(),
+        })
+    }
+
     /// The port that it is bound to.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What the system knows it by.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 
     /// What to register for events.
@@ -344,6 +377,30 @@ mod tests {
                     .unwrap();
             }
             assert_eq!(got, data);
+        }
+    }
+
+    #[test]
+    fn a_connected_socket_gets_what_its_peer_sends_and_nobody_else_gets_the_port() {
+        for home in [
+            Ipv4Addr::LOCALHOST.into(),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        ] {
+            let bind = || MediaSocket::bind(home.is_ipv6(), None).unwrap();
+            let [shared, peer, other] = [bind(), bind(), bind()];
+            let address = |socket: &MediaSocket| SocketAddr::new(home, socket.port());
+            let direct = shared.connected(address(&shared), address(&peer)).unwrap();
+            assert!(MediaSocket::bind_port(home.is_ipv6(), shared.port()).is_err());
+            for (sender, receiver) in [(&peer, &direct), (&other, &shared)] {
+                assert!(sender.send(home, address(&shared), b"to", None, Mark::default()));
+                let (mut buffers, mut got) = (ReceiveBuffers::default(), Vec::new());
+                let deadline = Instant::now() + Duration::from_secs(10);
+                while got.is_empty() && Instant::now() < deadline {
+                    let gets = |local, remote, _: &mut [u8]| got.push((local, remote));
+                    receiver.receive(&mut buffers, gets).unwrap();
+                }
+                assert_eq!(got, [(address(&shared), address(sender))]);
+            }
         }
     }
 

@@ -37,6 +37,7 @@ impl Drive {
             Report::EndOfStream if self.playback.as_ref().is_some_and(Playback::is_still_image) => {
             }
             Report::EndOfStream if self.retries(&"it has ended") => {}
+            Report::EndOfStream if self.items.has_next() => self.go_on(),
             Report::EndOfStream => {
                 self.finish();
                 self.spec.base.enter(UriState::Stop);
@@ -87,21 +88,48 @@ impl Drive {
         true
     }
 
-    /// The playback is over, unless its source is asked again.
+    /// The playback is over, unless its source is asked again or a playlist has more. Each entry that fails is told.
     pub(super) fn fail(&mut self, failure: &Failure) {
         if self.retries(failure) {
             return;
         }
+        if self.items.has_next() {
+            self.tell(failure);
+            return self.go_on();
+        }
         self.finish();
+        self.tell(failure);
+        self.spec.base.enter(UriState::Stop);
+    }
+
+    /// Plays what comes next in a playlist. In a loop, since all of a thousand entries may fail at once.
+    fn go_on(&mut self) {
+        loop {
+            self.items.advance();
+            self.watch.forget();
+            let Err(failure) = self.begin() else {
+                break;
+            };
+            if !self.items.has_next() {
+                return self.fail(&failure);
+            }
+            self.tell(&failure);
+        }
+        if self.opening.is_none() {
+            self.wait_no_more();
+        }
+    }
+
+    fn tell(&self, failure: &Failure) {
         let (kind, code) = failure.event();
         tracing::warn!(player = self.spec.context.id(), "{failure}");
         self.spec.context.error(kind, code, &failure.to_string());
-        self.spec.base.enter(UriState::Stop);
     }
 
     /// The same, and its source is not asked again.
     pub(super) fn finish(&mut self) {
         self.end();
+        self.items.clear();
         self.watch.forget();
         self.is_retrying = false;
     }
@@ -109,6 +137,7 @@ impl Drive {
     /// Ends the playback, if there is one; nothing that it says counts any more.
     pub(super) fn end(&mut self) {
         self.retry_at = None;
+        self.lookups.wanted = None;
         if self.opening.take().is_some() {
             self.number += 1;
             self.wait_no_more();

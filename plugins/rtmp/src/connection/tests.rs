@@ -1,50 +1,17 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    sync::Arc,
     thread,
 };
 
-use rivero_uri::{Policy, UriSettings};
+use rivero_uri::UriSettings;
 use url::Url;
 
 use super::*;
-use crate::{
-    protocol::{
-        COMMAND, ChunkWriter, Message,
-        amf0::{self, Value},
-    },
-    settings::Settings,
-    task::Listener,
+use crate::protocol::{
+    COMMAND, ChunkWriter, Message,
+    amf0::{self, Value},
 };
-
-struct Nobody;
-
-impl Listener for Nobody {
-    fn connected(&self) {}
-    fn disconnected(&self, _: &Failure) {}
-    fn reconnecting(&self, _: u32) {}
-    fn gave_up(&self, _: &Failure) {}
-    fn panicked(&self, _: &str) {}
-    fn request_keyframe(&self) {}
-    fn ask_for(&self, _: u64) {}
-    fn now(&self) -> i64 {
-        0
-    }
-}
-
-fn work(url: &str) -> Work {
-    Work {
-        target: Target::parse(&Url::parse(url).unwrap()).unwrap(),
-        policy: Policy::new(&UriSettings::default()),
-        settings: Settings::default(),
-        sends_silence: false,
-        feed: Arc::default(),
-        figures: Arc::default(),
-        listener: Arc::new(Nobody),
-        formats: || Box::new(|_| None),
-    }
-}
 
 fn redirection(url: &str) -> Vec<u8> {
     let entry = |name: &str, value| (name.to_owned(), value);
@@ -91,8 +58,10 @@ fn redirects_to(url: impl Fn(u16) -> String) -> u16 {
 }
 
 async fn failure_at(port: u16) -> Failure {
-    let work = work(&format!("rtmp://127.0.0.1:{port}/live/key"));
-    match Connection::open(&work).await {
+    let url = Url::parse(&format!("rtmp://127.0.0.1:{port}/live/key")).unwrap();
+    let target = Target::parse(&url).unwrap();
+    let policy = Policy::new(&UriSettings::default());
+    match Connection::open(Role::Publish { is_enhanced: true }, &target, &policy).await {
         Ok(_) => panic!("nobody lets media in"),
         Err(failure) => failure,
     }

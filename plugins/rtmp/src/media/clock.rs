@@ -97,6 +97,7 @@ mod tests {
         assert_eq!(times[0].decoded, -80 * MS);
     }
 
+    /// Field report 31.
     #[test]
     fn a_clock_that_is_set_is_no_jump() {
         let mut clock = LaneClock::default();

@@ -1,18 +1,24 @@
-//! From frames on the pipeline's clock to messages of RTMP. No clock and no I/O of its own.
+//! Between frames on the pipeline's clock and messages of RTMP. No clock and no I/O of its own.
 //!
-//! [`Backlog`] keeps what cannot be sent yet, in one order for sound and pictures, and leaves whole groups of pictures out
+//! Out: [`Backlog`] keeps what cannot be sent yet, in one order for sound and pictures, and leaves whole groups of pictures out
 //! when there is too much of it. [`Muxer`] makes messages of frames. [`Rate`] is what the source is asked for.
+//!
+//! In: [`Demuxer`] makes frames of messages, [`Timeline`] places them on the pipeline's clock.
 
 mod backlog;
 mod clock;
+mod demuxer;
 mod muxer;
 mod rate;
 mod silence;
+mod timeline;
 
 pub(crate) use backlog::{Backlog, Outgoing};
-pub(crate) use muxer::{Formats, Muxer};
+pub(crate) use demuxer::{Demuxed, Demuxer, Incoming};
+pub(crate) use muxer::{Formats, Muxer, coding};
 pub(crate) use rate::Rate;
 pub(crate) use silence::Silence;
+pub(crate) use timeline::{Stamps, Timeline};
 
 use rivero_plugin_api::Bytes;
 

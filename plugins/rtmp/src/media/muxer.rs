@@ -1,8 +1,8 @@
 //! Frames into messages: what decoders are set up with, then the frames themselves (Adobe Flash Video File Format
-//! Specification 10.1, annex E; `rivero-flv` has the bodies).
+//! Specification 10.1, annex E, and Enhanced RTMP v2 for what that does not know; `rivero-flv` has the bodies).
 
 use rivero_codec::{AudioParameters, Codec, Shape, Track, aac, hex};
-use rivero_flv::{audio, video};
+use rivero_flv::{Coding, audio, enhanced, video};
 use rivero_plugin_api::Format;
 
 use super::{
@@ -23,6 +23,8 @@ pub(crate) type Sender<'a> = &'a mut dyn FnMut(u8, u32, Vec<u8>);
 /// The tracks of one connection.
 pub(crate) struct Muxer {
     formats: Formats,
+    /// Of pictures: the number of the latest format, and its codec.
+    codec: Option<(u32, Codec)>,
     video: Option<Track>,
     /// With the number of its format; 0 for silence of our own.
     audio: Option<(u32, Track)>,
@@ -32,6 +34,7 @@ impl Muxer {
     pub(crate) fn new(formats: Formats) -> Self {
         Self {
             formats,
+            codec: None,
             video: None,
             audio: None,
         }
@@ -62,26 +65,43 @@ impl Muxer {
             pre_skip: 0,
         };
         self.set_audio(0, track, time, send);
-        send(AUDIO, time, audio::aac_frame(&SILENT_FRAME));
+        send(AUDIO, time, sound_body(Codec::Aac, &SILENT_FRAME));
+    }
+
+    /// The codec of a frame of pictures.
+    fn codec(&mut self, format: u32) -> Option<Codec> {
+        if let Some((known, codec)) = self.codec
+            && known == format
+        {
+            return Some(codec);
+        }
+        let named = (self.formats)(format)?;
+        let codec = Codec::from_name(&named.encoding)?;
+        self.codec = Some((format, codec));
+        Some(codec)
     }
 
     fn picture(&mut self, outgoing: &Outgoing, send: Sender<'_>) -> bool {
         let (frame, time) = (&outgoing.frame, stamp(outgoing.time));
         // A keyframe may come with other parameter sets: viewers that join later know only the header. They stay in
         // the frame as well, for those that heed no second header.
+        let Some(codec) = self.codec(frame.format) else {
+            return false;
+        };
         let described = frame
             .is_keyframe
-            .then(|| Track::of(Codec::H264, AudioParameters::default(), &frame.data))
+            .then(|| Track::of(codec, AudioParameters::default(), &frame.data))
             .flatten();
         if let Some(track) = described
             && self.video.as_ref() != Some(&track)
         {
-            let header = video::avc_sequence_header(&track.configuration);
+            let header = video_header(&track);
             self.video = Some(track);
             self.metadata(time, send);
             send(VIDEO, time, header);
         }
-        let Some(track) = &self.video else {
+        // Pictures of another codec than the latest keyframe are of no use.
+        let Some(track) = self.video.as_ref().filter(|track| track.codec == codec) else {
             return false;
         };
         let form = track.container_form(&frame.data);
@@ -92,11 +112,11 @@ impl Muxer {
         let offset = (outgoing.shown / MS).saturating_sub(outgoing.time / MS);
         // 24 bits with a sign.
         let offset = i32::try_from(offset.clamp(0, 0x7f_ffff)).unwrap_or_default();
-        send(
-            VIDEO,
-            time,
-            video::avc_frame(frame.is_keyframe, offset, units),
-        );
+        let body = match coding(codec) {
+            Some(Coding::Avc) | None => video::avc_frame(frame.is_keyframe, offset, units),
+            Some(coding) => enhanced::video_frame(coding, frame.is_keyframe, offset, units),
+        };
+        send(VIDEO, time, body);
         true
     }
 
@@ -115,13 +135,14 @@ impl Muxer {
             };
             self.set_audio(frame.format, track, time, send);
         }
-        send(AUDIO, time, audio::aac_frame(&frame.data));
+        if let Some((_, track)) = &self.audio {
+            send(AUDIO, time, sound_body(track.codec, &frame.data));
+        }
     }
 
     fn set_audio(&mut self, format: u32, track: Track, time: u32, send: Sender<'_>) {
         let before = self.audio.take().map(|(_, track)| track);
-        let header = (before.as_ref() != Some(&track))
-            .then(|| audio::aac_sequence_header(&track.configuration));
+        let header = (before.as_ref() != Some(&track)).then(|| audio_header(&track));
         self.audio = Some((format, track));
         if let Some(header) = header {
             self.metadata(time, send);
@@ -133,15 +154,18 @@ impl Muxer {
     fn metadata(&self, time: u32, send: Sender<'_>) {
         let mut entries = Vec::new();
         let mut entry = |name: &str, value: Value| entries.push((name.to_owned(), value));
-        if let Some(Shape::Video { width, height }) = self.video.as_ref().map(|track| track.shape) {
+        let number = |codec| coding(codec).map_or(0, Coding::number);
+        if let Some(track) = &self.video
+            && let Shape::Video { width, height } = track.shape
+        {
             entry("width", Value::Number(f64::from(width)));
             entry("height", Value::Number(f64::from(height)));
-            entry("videocodecid", Value::Number(7.0)); // AVC
+            entry("videocodecid", Value::Number(number(track.codec).into()));
         }
-        if let Some(Shape::Audio { rate, channels }) =
-            self.audio.as_ref().map(|(_, track)| track.shape)
+        if let Some((_, track)) = &self.audio
+            && let Shape::Audio { rate, channels } = track.shape
         {
-            entry("audiocodecid", Value::Number(10.0)); // AAC
+            entry("audiocodecid", Value::Number(number(track.codec).into()));
             entry("audiosamplerate", Value::Number(f64::from(rate)));
             entry("audiosamplesize", Value::Number(16.0));
             entry("stereo", Value::Boolean(channels > 1));
@@ -156,7 +180,43 @@ impl Muxer {
     }
 }
 
-/// AAC as its format describes it.
+/// Names of encodings in RTMP.
+pub(crate) fn coding(codec: Codec) -> Option<Coding> {
+    Some(match codec {
+        Codec::H264 => Coding::Avc,
+        Codec::H265 => Coding::Hevc,
+        Codec::Av1 => Coding::Av1,
+        Codec::Vp8 => Coding::Vp8,
+        Codec::Vp9 => Coding::Vp9,
+        Codec::Aac => Coding::Aac,
+        Codec::Opus => Coding::Opus,
+        Codec::Jpeg => return None,
+    })
+}
+
+/// H.264 and AAC as every server knows them, everything else by its four characters.
+fn video_header(track: &Track) -> Vec<u8> {
+    match coding(track.codec) {
+        Some(Coding::Avc) | None => video::avc_sequence_header(&track.configuration),
+        Some(coding) => enhanced::video_sequence_start(coding, &track.configuration),
+    }
+}
+
+fn audio_header(track: &Track) -> Vec<u8> {
+    match coding(track.codec) {
+        Some(Coding::Aac) | None => audio::aac_sequence_header(&track.configuration),
+        Some(coding) => enhanced::audio_sequence_start(coding, &track.configuration),
+    }
+}
+
+fn sound_body(codec: Codec, frame: &[u8]) -> Vec<u8> {
+    match coding(codec) {
+        Some(Coding::Aac) | None => audio::aac_frame(frame),
+        Some(coding) => enhanced::audio_frame(coding, frame),
+    }
+}
+
+/// Sound as its format describes it.
 fn audio_track(format: &Format, frame: &[u8]) -> Option<Track> {
     // AudioSpecificConfig, in hexadecimal as all parameters of formats are text.
     let configuration = format.parameters.iter().find(|(name, _)| name == "config");

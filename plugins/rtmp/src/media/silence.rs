@@ -44,6 +44,7 @@ impl Silence {
 mod tests {
     use super::*;
 
+    /// Field report 33.
     #[test]
     fn silence_has_no_holes() {
         let mut silence = Silence::default();

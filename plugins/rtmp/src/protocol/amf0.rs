@@ -267,6 +267,7 @@ mod tests {
         assert_eq!(read(&write(std::slice::from_ref(&long))), [long]);
     }
 
+    /// Field report 26.
     #[test]
     fn counts_of_arrays_are_not_believed() {
         for count in [0u32, 1, 7, u32::MAX] {
@@ -282,6 +283,7 @@ mod tests {
         assert_eq!(read(&[10, 0xff, 0xff, 0xff, 0xff, 5, 5]), []);
     }
 
+    /// Field report 26.
     #[test]
     fn a_nine_within_a_text_ends_nothing() {
         let object = Value::Object(vec![("name".to_owned(), Value::text("\0\0\u{9}\0\0\u{9}"))]);
@@ -289,6 +291,7 @@ mod tests {
         assert_eq!(read(&write(&values)), values);
     }
 
+    /// Field report 26.
     #[test]
     fn what_cannot_be_read_is_left_out_with_what_follows() {
         let mut bytes = write(&[Value::text("onStatus"), Value::Number(0.0)]);

@@ -80,6 +80,11 @@ impl ChunkReader {
         }
     }
 
+    /// Messages may be longer from now on, or no longer so long.
+    pub(crate) fn set_most_held(&mut self, most_held: usize) {
+        self.most_held = most_held;
+    }
+
     /// Takes what has come; [`ChunkReader::next`] gives what is complete, and is to be called until there is nothing.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.taken);

@@ -79,6 +79,7 @@ mod tests {
         Target::parse(&Url::parse(url).unwrap()).unwrap()
     }
 
+    /// Field report 34.
     #[test]
     fn a_login_has_a_name_then_a_response_and_then_ends() {
         let target = target("rtmp://me:secret@host/live/key");

@@ -111,6 +111,7 @@ mod tests {
         (tc_url.to_owned(), app.to_owned(), name.to_owned())
     }
 
+    /// Field report 35.
     #[test]
     fn the_last_part_is_the_stream_and_the_rest_the_application() {
         let base = "rtmp://host";

@@ -15,10 +15,12 @@ use super::{
 };
 use crate::{address, settings};
 
-/// Digits (RFC 4733) at the clock rates that sound has here.
+/// Digits (RFC 4733) at the clock rates that offered sound has.
 const DIGIT_RATES: [u32; 2] = [8000, 48_000];
-/// Narrow-band codecs of telephones, accepted beside what Kurento's offers list.
-const ALSO_ACCEPTED: [&str; 1] = ["G722"];
+/// Codecs of telephones, accepted beside what Kurento's offers list.
+const ALSO_ACCEPTED: [&str; 2] = ["G722", "AMR-WB"];
+/// The clock rate of the latter that no offered sound has.
+const ALSO_ACCEPTED_RATE: u32 = 16_000;
 
 impl Shared {
     /// A first configuration: with fresh random values, and without ports.
@@ -76,7 +78,7 @@ impl Shared {
         };
         let mut codecs = settings::numbered(codecs);
         if *kind == SdpKind::Audio && self.settings.offer_telephone_event {
-            codecs.extend(digits());
+            codecs.extend(DIGIT_RATES.map(digits));
         }
         let ssrc = random.random_range(1..u32::MAX);
         RtpMedia {
@@ -114,17 +116,18 @@ fn accepted(offered: &[CodecCapability]) -> Vec<CodecCapability> {
     let others = ALSO_ACCEPTED.iter().filter(|name| !is_offered(name));
     let others =
         others.filter_map(|name| CodecCapability::from_config_name(&SdpKind::Audio, name).ok());
-    others.chain(digits()).collect()
+    let rates = DIGIT_RATES.into_iter().chain([ALSO_ACCEPTED_RATE]);
+    others.chain(rates.map(digits)).collect()
 }
 
-/// Digits at each clock rate, as offers have them.
-fn digits() -> [CodecCapability; 2] {
-    DIGIT_RATES.map(|clock_rate| CodecCapability {
+/// Digits at a clock rate, as offers have them.
+fn digits(clock_rate: u32) -> CodecCapability {
+    CodecCapability {
         name: "telephone-event".to_owned(),
         clock_rate,
         channels: None,
         payload_type: None,
         parameters: FormatParameters::new("0-15"),
         feedback: Vec::new(),
-    })
+    }
 }

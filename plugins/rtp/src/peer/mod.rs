@@ -165,6 +165,11 @@ impl Link {
             self.session.set_connected(now, has_target);
             self.idle.connected(now, has_target);
         }
+        // What was sent before went to where nobody was.
+        if self.remote.take_moved() && has_target {
+            self.session.ask_video_source(Upstream::KeyframeRequest);
+            self.idle.connected(now, true);
+        }
     }
 
     /// The sockets, once.

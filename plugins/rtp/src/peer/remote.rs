@@ -52,6 +52,8 @@ pub(crate) struct Remote {
     source: Option<Source>,
     /// From where RTCP comes, on the port for it.
     reports: Option<SocketAddr>,
+    /// Where RTP is to be sent has been learnt, or has changed, since it was last asked.
+    moved: bool,
 }
 
 impl Remote {
@@ -99,6 +101,8 @@ impl Remote {
             Some(source) => self.may_move(now, source, from, sign),
         };
         if is_taken {
+            let is_new = self.source.is_none_or(|source| source.address != from);
+            self.moved |= is_new && self.described.learns;
             self.source = Some(Source {
                 address: from,
                 ssrc: sign.ssrc,
@@ -107,6 +111,12 @@ impl Remote {
             });
         }
         is_taken
+    }
+
+    /// Whether RTP is to be sent elsewhere than before, by what packets have shown; once for each move.
+    #[inline]
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     fn may_move(&self, now: Instant, source: &Source, from: SocketAddr, sign: Sign) -> bool {
@@ -181,6 +191,7 @@ mod tests {
         assert_eq!(remote.rtp_target(), Some(address("10.0.0.5:4000")));
         assert!(remote.on_rtp(at(0), first, sign(7, 65_530)));
         assert_eq!(remote.rtp_target(), Some(first));
+        assert!(remote.take_moved() && !remote.take_moved());
         assert!(!remote.on_rtp(at(10), stranger, sign(9, 1)));
         assert!(remote.on_rtp(at(20), first, sign(7, 65_531)));
         assert!(

@@ -19,12 +19,14 @@
 
 mod candidate;
 mod consent;
+mod incoming;
 mod own_checks;
 mod pace;
 mod path_table;
 mod remote;
 mod renomination;
 mod stun;
+mod supervision;
 mod tcp_alias;
 
 use std::collections::VecDeque;
@@ -52,51 +54,16 @@ use stun::{Asker, PendingChecks, StunSummary};
 use tcp_alias::TcpAliases;
 
 use super::event::{Carrier, IceState, Path, Transmit};
+use super::interface::MAX_REMOTE_CANDIDATES;
 use super::stun::TransactionId;
+use super::{IceCredentials, IceError};
 
 /// How long checks may take before the attempt counts as failed.
 const FAILED_AFTER: Duration = Duration::from_secs(30);
 /// How long better pairs get a chance before a relayed one, or one over TCP, is nominated.
 const NOMINATION_WAIT: Duration = Duration::from_millis(300);
-/// Remote candidates per transport, discovered ones included.
-const MAX_REMOTE_CANDIDATES: usize = 64;
 /// The agent takes datagrams from here for multicast DNS without looking at them.
 const MDNS_PORT: u16 = 5353;
-
-/// Username fragment and password of one side (RFC 8445 §5.3).
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceCredentials {
-    /// `a=ice-ufrag`, 4–256 characters.
-    pub ufrag: String,
-    /// `a=ice-pwd`, 22–256 characters.
-    pub password: String,
-}
-
-impl std::fmt::Debug for IceCredentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "IceCredentials({})", self.ufrag)
-    }
-}
-
-/// Why ICE did not take something.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IceError {
-    /// Credentials that the agent refuses, usually for their length.
-    #[error("unusable ICE credentials: {0}")]
-    Credentials(String),
-    /// A candidate line that is not one.
-    #[error("malformed ICE candidate: {0}")]
-    Candidate(String),
-    /// The candidate's address is a name that has to be resolved first.
-    #[error("ICE candidate with the unresolved name {0}")]
-    Unresolved(String),
-    /// The candidate's transport is neither UDP nor TCP.
-    #[error("ICE candidate for {0} instead of UDP or TCP")]
-    Transport(String),
-    /// The peer has too many addresses.
-    #[error("more than {MAX_REMOTE_CANDIDATES} remote ICE candidates")]
-    TooManyCandidates,
-}
 
 /// What happened on the ICE side.
 #[derive(Debug, PartialEq, Eq)]
@@ -371,128 +338,6 @@ impl IceTransport {
         self.agent.role()
     }
 
-    /// Takes a STUN datagram; false if it was not acceptable.
-    pub(super) fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
-        if self.remote_credentials.is_none() {
-            return self.keep_early(path, datagram);
-        }
-        let Some(summary) = self.admit(path, datagram) else {
-            return false;
-        };
-        let mut next_step_known = !self.is_known(path);
-        let withheld = self.is_withheld(now, path, summary);
-        if withheld || self.is_answer_to_own(path, summary) {
-            if !self.is_from_peer(datagram) {
-                return false;
-            }
-        } else if !self.hand_to_agent(now, path, datagram) {
-            return false;
-        }
-        // The message's integrity is verified.
-        match summary {
-            StunSummary::Request { nominates, .. } => {
-                self.paths.authenticate(now, path);
-                if nominates && !self.agent.role() {
-                    self.paths.nominate(path);
-                }
-                if self.paths.current().is_none()
-                    && self.agent.get_selected_candidate_pair().is_some()
-                {
-                    // It came back. The agent sees no need for a check.
-                    self.ask_for_consent(path);
-                }
-            }
-            StunSummary::Success {
-                transaction,
-                mapped,
-            } => {
-                if let Some(asker) = self.pending.take(transaction, path) {
-                    // Better paths are asked in the name of consent, too, and not when it was.
-                    if asker == Asker::Consent
-                        && self.paths.current() == Some(path)
-                        && let Some(consent) = &mut self.consent
-                    {
-                        consent.on_answer(now);
-                    }
-                    let replaces = self.lacks_path_like(path);
-                    self.paths.validate(path, mapped);
-                    if replaces {
-                        self.paths.replace(path);
-                    }
-                    self.on_answer(asker, path);
-                    self.grant_consent(now, path);
-                    // The agent asks again in its own time.
-                    next_step_known |= !withheld;
-                }
-            }
-            StunSummary::RoleConflict { transaction } => {
-                self.on_role_conflict(transaction, path);
-                next_step_known = true;
-            }
-            StunSummary::Other => {}
-        }
-        if let (true, Some(consent)) = (self.paths.current() == Some(path), &mut self.consent) {
-            consent.on_received();
-        }
-        if next_step_known && self.agent.get_selected_candidate_pair().is_none() {
-            self.run_checks(now);
-        }
-        self.after_agent(now);
-        true
-    }
-
-    /// Whether there is nothing better than `path`, once it works.
-    fn lacks_path_like(&self, path: Path) -> bool {
-        match self.paths.current() {
-            Some(current) => current != path && self.state == Some(IceState::Disconnected),
-            None => true,
-        }
-    }
-
-    fn hand_to_agent(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
-        let address = match path.carrier {
-            Carrier::Tcp => self.aliases.add(path.remote, MAX_REMOTE_CANDIDATES),
-            _ => Some(path.remote),
-        };
-        let Some(address) = address else {
-            return false;
-        };
-        let message = TransportMessage {
-            now,
-            transport: context(path, address),
-            message: BytesMut::from(datagram),
-        };
-        let role = self.agent.role();
-        let taken = self.agent.handle_read(message).is_ok();
-        if self.agent.role() != role {
-            self.conceded = stun::transaction_of(datagram);
-        }
-        taken
-    }
-
-    /// Refuses what the agent would act upon without, or before, checking its integrity.
-    fn admit(&self, path: Path, datagram: &[u8]) -> Option<StunSummary> {
-        let summary = StunSummary::of(datagram)?;
-        let discovered = !self.is_known(path);
-        let full = self.agent.get_remote_candidates().len() >= MAX_REMOTE_CANDIDATES;
-        if path.remote.port() == MDNS_PORT || (discovered && full) {
-            return None;
-        }
-        match summary {
-            StunSummary::Other => None,
-            // Nobody was asked there.
-            StunSummary::Success { .. } | StunSummary::RoleConflict { .. } if discovered => None,
-            StunSummary::Request { controlling, .. }
-                if controlling == self.agent.role()
-                    || (discovered && path.carrier == Carrier::Tcp) =>
-            {
-                let password = self.local_credentials.password.as_bytes();
-                stun::has_integrity(datagram, password).then_some(summary)
-            }
-            _ => Some(summary),
-        }
-    }
-
     /// To the peer and back on the path in use, once a check for consent was answered.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.consent.as_ref()?.round_trip()
@@ -507,86 +352,6 @@ impl IceTransport {
                 self.pace.keep(now);
             }
         }
-    }
-
-    /// When [`Self::handle_timeout`] has to be called.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.pace.next()
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.pace.next().is_some_and(|due| due <= now) {
-            self.run_checks(now);
-            self.after_agent(now);
-            self.supervise(now);
-        }
-    }
-
-    /// Lets the agent send what its state asks for: checks, or a nomination.
-    fn run_checks(&mut self, now: Instant) {
-        let _ = self.agent.handle_timeout(now);
-        let pairs = self.pairs();
-        match self.agent.state() {
-            ConnectionState::Connected => self.pace.keep(now),
-            ConnectionState::Closed => self.pace.stop(),
-            _ => self.pace.advance(now, pairs),
-        }
-    }
-
-    /// Pairs that can be checked at all.
-    fn pairs(&self) -> usize {
-        let remotes = self.agent.get_remote_candidates();
-        let fitting = |local: &Candidate| {
-            let kind = local.network_type();
-            let fits = remotes
-                .iter()
-                .filter(|remote| remote.network_type() == kind);
-            fits.count()
-        };
-        let locals = self.agent.get_local_candidates().iter();
-        locals.map(fitting).sum()
-    }
-
-    /// Looks after the path in use, or the time that finding one may take.
-    fn supervise(&mut self, now: Instant) {
-        let Some(path) = self.paths.current() else {
-            if self.pace.age(now) >= FAILED_AFTER {
-                self.fail();
-            }
-            return;
-        };
-        let consent = self.consent.get_or_insert_with(|| Consent::new(now));
-        let state = consent.check(now);
-        let asks = consent.is_due(now);
-        let quiet_since = consent.quiet_since();
-        self.pace.hurry(consent.due(now));
-        self.search_better_path(now, path);
-        match state {
-            ConsentState::Expired => return self.fail(),
-            ConsentState::Silent => self.set_state(IceState::Disconnected),
-            ConsentState::Active if self.state == Some(IceState::Disconnected) => {
-                self.set_state(IceState::Ready);
-            }
-            ConsentState::Active => {}
-        }
-        if !asks {
-            return;
-        }
-        self.ask_for_consent(path);
-        if state == ConsentState::Silent {
-            // The peer may be elsewhere now.
-            for other in self.paths.checked_since(quiet_since) {
-                self.ask_for_consent(other);
-            }
-        }
-    }
-
-    fn fail(&mut self) {
-        self.paths.revoke();
-        self.consent = None;
-        self.search = None;
-        self.pace.stop();
-        self.set_state(IceState::Failed);
     }
 
     fn after_agent(&mut self, now: Instant) {

@@ -16,6 +16,7 @@ mod event;
 pub mod fingerprint;
 mod gather;
 mod ice;
+mod interface;
 mod relays;
 mod stun;
 #[cfg(test)]
@@ -24,12 +25,11 @@ mod turn;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rivero_rtp::{OutgoingHeader, RtpHeader};
-use rivero_srtp::{SrtpError, SrtpProfile, SrtpReceiver, SrtpSender};
+use rivero_srtp::{SrtpReceiver, SrtpSender};
 
 pub use certificate::{Certificate, KeyType};
 pub use demux::DatagramKind;
@@ -37,7 +37,10 @@ pub use dtls::{DtlsError, DtlsRole};
 pub use event::{ACTIVE_PORT, Carrier, DtlsState, IceState, Path, PeerEvent, Transmit};
 pub use fingerprint::Fingerprint;
 pub use gather::GatherConfig;
-pub use ice::{IceCredentials, IceError, LocalCandidate};
+pub use ice::LocalCandidate;
+pub use interface::{
+    DropReason, IceCredentials, IceError, Inbound, PeerConfig, PeerError, RemoteParameters,
+};
 pub use turn::{RelayFraming, TurnServer, TurnTransport};
 
 use dtls::{DtlsEvent, DtlsTransport};
@@ -47,107 +50,6 @@ use turn::TurnClient;
 
 /// DTLS datagrams kept while no path works yet.
 const MAX_HELD_TRANSMITS: usize = 16;
-
-/// What a peer is made of.
-#[derive(Debug, Clone)]
-pub struct PeerConfig {
-    /// Our side's credentials, as signalled.
-    pub credentials: IceCredentials,
-    /// Whether we nominate: true for the side that made the first offer. RFC 8445 §6.1.1.
-    pub controlling: bool,
-    /// Our certificate, whose fingerprint was signalled.
-    pub certificate: Arc<Certificate>,
-    /// Acceptable SRTP protection profiles, best first.
-    pub srtp_profiles: Vec<SrtpProfile>,
-}
-
-impl PeerConfig {
-    /// A configuration with the profiles that suit a forwarder: AES-128-GCM before the
-    /// counter-mode profile that every peer has.
-    #[must_use]
-    pub fn new(
-        credentials: IceCredentials,
-        controlling: bool,
-        certificate: Arc<Certificate>,
-    ) -> Self {
-        Self {
-            credentials,
-            controlling,
-            certificate,
-            srtp_profiles: vec![
-                SrtpProfile::AeadAes128Gcm,
-                SrtpProfile::AeadAes256Gcm,
-                SrtpProfile::Aes128CmHmacSha1_80,
-            ],
-        }
-    }
-}
-
-/// What the remote side signalled.
-#[derive(Debug, Clone)]
-pub struct RemoteParameters {
-    /// `a=ice-ufrag` and `a=ice-pwd`.
-    pub credentials: IceCredentials,
-    /// `a=fingerprint`.
-    pub fingerprint: Fingerprint,
-    /// **Our** role, which follows from both sides' `a=setup`.
-    pub dtls_role: DtlsRole,
-}
-
-/// Why a peer refused a call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PeerError {
-    /// ICE did.
-    #[error(transparent)]
-    Ice(#[from] IceError),
-    /// DTLS did.
-    #[error(transparent)]
-    Dtls(#[from] DtlsError),
-    /// SRTP did.
-    #[error(transparent)]
-    Srtp(#[from] SrtpError),
-    /// There are no keys yet.
-    #[error("the peer is not connected")]
-    NotConnected,
-}
-
-/// What a datagram turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inbound {
-    /// An RTP packet: the first `len` bytes of the datagram's buffer are now the plain packet.
-    Rtp {
-        /// The packet's header.
-        header: RtpHeader,
-        /// Bytes of the plain packet.
-        len: usize,
-    },
-    /// A compound RTCP packet: the first `len` bytes of the buffer are now the plain packet.
-    Rtcp {
-        /// Bytes of the plain packet.
-        len: usize,
-    },
-    /// Transport business that is dealt with.
-    Handled,
-    /// Nothing that may be looked at further.
-    Dropped(DropReason),
-}
-
-/// Why a datagram was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DropReason {
-    /// None of the protocols of a WebRTC transport.
-    Unknown,
-    /// STUN that is malformed, not authentic, or answers nothing.
-    Stun,
-    /// From an address that did not prove to be the peer's.
-    Path,
-    /// Media before there are keys.
-    NoKeys,
-    /// Not an RTP packet.
-    Header,
-    /// Not acceptable to SRTP.
-    Srtp(SrtpError),
-}
 
 /// One WebRTC transport to one remote side.
 pub struct Peer {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     link::Link,
-    peer::{Carrier, Path, Transmit},
+    peer::{Carrier, DatagramKind, Path, Transmit},
 };
 
 /// The routes to the links of one shard.
@@ -44,6 +44,18 @@ impl Routing for LinkRouting {
             self.routes.forget_name(token, &former);
         }
         self.routes.forget(token, link.name());
+    }
+
+    /// Feedback, checks and handshakes may; media and what data channels carry may not.
+    #[inline]
+    fn may_wait(data: &[u8]) -> bool {
+        /// The content type of a DTLS record of data (RFC 5246 section 6.2.1); DTLS 1.3 has larger ones.
+        const APPLICATION_DATA: u8 = 23;
+        match DatagramKind::of(data) {
+            Some(DatagramKind::Rtp) => false,
+            Some(DatagramKind::Dtls) => data.first() < Some(&APPLICATION_DATA),
+            Some(DatagramKind::Rtcp | DatagramKind::Stun) | None => true,
+        }
     }
 
     #[inline]

@@ -106,6 +106,7 @@ impl Call {
             clock_rate: CLOCK_RATE,
             channels: 0,
             non_interleaved: true,
+            ..Parameters::default()
         };
         let packetiser = Packetiser::new("VP8", parameters, SSRC, 1, sdp::PAYLOAD_TYPE)
             .ok_or_else(|| Error::Other("no payload format for VP8".to_owned()))?;

@@ -96,16 +96,20 @@ fn filled_in(line: &str, results: &[String]) -> String {
 struct NoModules(Arc<Model>);
 
 impl Factories for NoModules {
-    fn model(&self) -> &Arc<Model> {
-        &self.0
+    fn model(&self) -> Arc<Model> {
+        self.0.clone()
     }
 
-    fn installed(&self) -> &[Installed] {
-        &[]
+    fn installed(&self) -> Vec<Installed> {
+        Vec::new()
     }
 
     fn provides(&self, _: &str) -> bool {
         false
+    }
+
+    fn module_of(&self, class: &str) -> String {
+        class.to_owned()
     }
 
     fn create(

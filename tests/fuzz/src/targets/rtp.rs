@@ -1,6 +1,9 @@
 //! RTP packets: header, extensions, and what a payload says of itself.
 
-use rivero_rtp::{RtpHeader, codec::VideoCodec};
+use rivero_rtp::{
+    RtpHeader,
+    codec::{VideoCodec, nal},
+};
 
 const CODECS: [VideoCodec; 5] = [
     VideoCodec::Vp8,
@@ -23,5 +26,10 @@ pub(crate) fn run(input: &[u8]) {
     assert!(payload.len() < input.len());
     for codec in CODECS {
         std::hint::black_box(codec.inspect(payload));
+        std::hint::black_box(nal::begins_random_access(codec, payload));
+        std::hint::black_box(nal::fragment(codec, payload));
+        for unit in nal::whole_units(codec, payload) {
+            std::hint::black_box(nal::set_id(codec, unit));
+        }
     }
 }

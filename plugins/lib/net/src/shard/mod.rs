@@ -7,9 +7,11 @@
 //! one begins on the same sockets.
 
 mod coalescing;
+mod direct;
 mod group;
 mod handle;
 mod load;
+mod moderation;
 mod network;
 mod own_sockets;
 mod places;

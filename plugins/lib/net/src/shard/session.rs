@@ -100,6 +100,10 @@ pub trait Routing: Default {
     /// A session has gone: nothing leads to it any more. It may have panicked before.
     fn closed(&mut self, token: Token, session: &mut Self::Session);
 
+    /// Whether a datagram by a socket that all sessions share may wait for some milliseconds, as feedback
+    /// may and media may not.
+    fn may_wait(data: &[u8]) -> bool;
+
     /// One datagram came in by a socket that all sessions share. Hands it to the session that it is for,
     /// which is then attended to.
     fn on_datagram(

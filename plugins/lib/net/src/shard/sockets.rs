@@ -2,7 +2,7 @@
 
 use std::{io, ops::RangeInclusive};
 
-use mio::{Interest, Registry, event::Source, net::TcpListener};
+use mio::{Interest, Registry, event::Source, net::TcpListener, unix::SourceFd};
 
 use crate::{MediaSocket, listener};
 
@@ -86,6 +86,21 @@ impl Sockets {
         readable(self.v6.as_mut().map(|s| s.source() as &mut dyn Source), V6)?;
         readable(listen_v4.as_mut().map(|s| s as &mut dyn Source), LISTEN_V4)?;
         readable(listen_v6.as_mut().map(|s| s as &mut dyn Source), LISTEN_V6)
+    }
+
+    /// Has `registry` tell, or not, when something can be read from one of the UDP sockets.
+    pub(super) fn wake(&self, registry: &Registry, v6: bool, wakes: bool) -> io::Result<()> {
+        let Some(socket) = self.udp(v6) else {
+            return Ok(());
+        };
+        let descriptor = socket.descriptor();
+        let mut source = SourceFd(&descriptor);
+        if wakes {
+            let token = if v6 { V6 } else { V4 };
+            registry.register(&mut source, token, Interest::READABLE)
+        } else {
+            registry.deregister(&mut source)
+        }
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use std::{
 use rivero_plugin_api::{Bytes, Layer, MediaKind, Packet, Rtp, SinkSelection};
 
 use super::*;
-use echo::{Client, Echo, EchoRouting, PATIENCE};
+use echo::{Client, Echo, EchoRouting, FEEDBACK, PATIENCE};
 
 fn shard(sockets: Sockets) -> Arc<Shard<Echo>> {
     Shard::start::<EchoRouting>("echo", sockets).unwrap()
@@ -129,6 +129,50 @@ fn packet(byte: u8) -> Packet {
             ..Rtp::default()
         },
     }
+}
+
+/// The UDP sockets of a port that are connected to a peer (proc_net_udp(5): address, peer, state …).
+fn connected_sockets(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/thread-self/net/udp").unwrap();
+    let (port, nobody) = (format!(":{port:04X}"), "00000000:0000");
+    let is_connected = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&port)) && words.next() != Some(nobody)
+    };
+    table.lines().filter(is_connected).count()
+}
+
+#[test]
+fn much_feedback_is_looked_for_and_who_sends_media_gets_a_socket() {
+    let shard = shard(shared());
+    let port = shard.address(Ipv4Addr::LOCALHOST.into()).unwrap().port();
+    let [viewer, publisher] = [(); 2].map(|()| Client::open(&shard));
+    let deadline = Instant::now() + PATIENCE;
+    let mut asked = 0;
+    while connected_sockets(port) == 0 {
+        assert!(Instant::now() < deadline, "nothing changes");
+        for _ in 0..100 {
+            viewer.send(FEEDBACK);
+            asked += 1;
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        assert_eq!(publisher.ask(b"media").as_deref(), Some(&b"media"[..]));
+    }
+    assert_eq!(publisher.ask(b"more").as_deref(), Some(&b"more"[..]));
+    let answers = (0..asked).map(|_| viewer.receive());
+    assert!(
+        answers
+            .into_iter()
+            .all(|answer| answer.as_deref() == Some(FEEDBACK))
+    );
+    // Once there is little of it, feedback is answered at once, by the system's word.
+    while connected_sockets(port) > 0 {
+        assert!(Instant::now() < deadline, "the publisher's socket stays");
+        assert_eq!(viewer.ask(FEEDBACK).as_deref(), Some(FEEDBACK));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(publisher.ask(b"again").as_deref(), Some(&b"again"[..]));
+    shard.send(Command::Stop);
 }
 
 /// As an endpoint with a pair of ports for each peer has it: no socket is shared.

@@ -1,6 +1,7 @@
 //! The thread of a shard: waits, receives, hands on, sends.
 
 mod serve;
+mod shared;
 
 use std::{
     io,
@@ -13,16 +14,17 @@ use mio::{Events, Poll};
 use rivero_plugin_api::{Packet, SinkSelection, supervise::contained};
 
 use super::{
-    Action, Arrival, Burst, BurstQueue, Command, Network, Routing, Sessions, ShardSession, Sockets,
-    Waiting,
+    Action, Burst, BurstQueue, Command, Network, Routing, Sessions, ShardSession, Sockets, Waiting,
     coalescing::{Coalescing, QueueState},
+    direct::DirectSockets,
     load::Load,
+    moderation::Moderation,
     own_sockets::OwnSockets,
     pulse::Pulse,
     sockets::{LISTEN_V4, LISTEN_V6, V4, V6},
     timers::Timers,
 };
-use crate::{BATCH, ReceiveBuffers, SendCounters, Token};
+use crate::{ReceiveBuffers, SendCounters, Token};
 
 /// Receive calls on one socket before everything else gets its turn: 128 messages, so that a flood at one
 /// socket cannot keep the others and the timers waiting for long.
@@ -43,8 +45,28 @@ pub(super) struct Worker<'a, R: Routing> {
     waiting: Waiting,
     coalescing: Coalescing,
     load: Load,
+    /// The sockets that all sessions share, for IPv4 and IPv6.
+    shared: [Shared; 2],
     /// Sessions that received something since they were last attended to.
     pending: Vec<Token>,
+}
+
+/// A socket that all sessions share.
+struct Shared {
+    /// It may have something to read.
+    ready: bool,
+    moderation: Moderation,
+}
+
+impl Default for Shared {
+    /// Events come once for what is new (epoll(7), edge-triggered), and the worker before may have had
+    /// those of what it did not read any more.
+    fn default() -> Self {
+        Self {
+            ready: true,
+            moderation: Moderation::default(),
+        }
+    }
 }
 
 /// Sockets, and memory for what passes them.
@@ -52,7 +74,8 @@ struct Io<'a, S: ShardSession> {
     poll: &'a mut Poll,
     sockets: &'a Sockets,
     own: OwnSockets<S::SocketId>,
-    /// Sockets of sessions that may have something to read.
+    direct: DirectSockets,
+    /// Tokens of these that may have something to read.
     ready: Vec<usize>,
     /// `None` while something is being received.
     buffers: Option<ReceiveBuffers>,
@@ -97,6 +120,7 @@ impl<'a, R: Routing> Worker<'a, R> {
                 poll,
                 sockets,
                 own: OwnSockets::default(),
+                direct: DirectSockets::default(),
                 ready: Vec::new(),
                 buffers: None,
                 chunk: Vec::new(),
@@ -110,6 +134,7 @@ impl<'a, R: Routing> Worker<'a, R> {
             waiting: Waiting::default(),
             coalescing: Coalescing::default(),
             load: Load::default(),
+            shared: Default::default(),
             pending: Vec::new(),
         }
     }
@@ -120,13 +145,12 @@ impl<'a, R: Routing> Worker<'a, R> {
     /// When it cannot wait for its sockets.
     pub(super) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
-        // Events come once for what is new (epoll(7), edge-triggered), and the worker before may have had
-        // those of what it did not read any more.
-        let (mut read_v4, mut read_v6) = (true, true);
+        self.wake_for_shared_sockets();
         self.accept(false);
         self.accept(true);
         loop {
-            let timeout = if read_v4 || read_v6 || !self.io.ready.is_empty() {
+            let is_ready = self.shared.iter().any(|shared| shared.ready);
+            let timeout = if is_ready || !self.io.ready.is_empty() {
                 Some(Duration::ZERO)
             } else {
                 self.wait_time()
@@ -137,31 +161,28 @@ impl<'a, R: Routing> Worker<'a, R> {
                 Err(error) => return Err(error),
             }
             self.pulse.turn_begins();
-            self.load.turn_begins(Instant::now());
+            let now = Instant::now();
+            self.load.turn_begins(now);
             for event in &events {
                 match event.token() {
-                    V4 => read_v4 = true,
-                    V6 => read_v6 = true,
+                    V4 => shared::of(&mut self.shared, false).ready = true,
+                    V6 => shared::of(&mut self.shared, true).ready = true,
                     LISTEN_V4 => self.accept(false),
                     LISTEN_V6 => self.accept(true),
-                    mio::Token(key) => self.own_socket_ready(key),
+                    mio::Token(token) => self.own_socket_ready(token),
                 }
             }
             // Before what arrives: a session that was announced to its peer is there when that answers.
             if !self.run_commands() {
                 return Ok(());
             }
-            if read_v4 {
-                read_v4 = self.receive(false);
-            }
-            if read_v6 {
-                read_v6 = self.receive(true);
-            }
+            self.read_shared_sockets(now);
             if !self.io.ready.is_empty() {
                 self.serve_own_sockets();
             }
             self.send_bursts();
             let now = self.run_timers();
+            self.moderate(now);
             if let Some(percent) = self.load.turn_ends(now) {
                 self.pulse.set_load(percent);
                 self.coalescing.on_load(percent);
@@ -191,7 +212,9 @@ impl<'a, R: Routing> Worker<'a, R> {
             thread::sleep(nap);
             return Some(Duration::ZERO);
         }
-        Some(self.timers.next()?.saturating_duration_since(now))
+        let looks = self.shared.iter().map(|shared| shared.moderation.next());
+        let next = looks.chain([self.timers.next()]).flatten().min()?;
+        Some(next.saturating_duration_since(now))
     }
 
     /// Carries out commands; `false` at the end.
@@ -254,40 +277,6 @@ impl<'a, R: Routing> Worker<'a, R> {
             self.forget(lost.token, &mut lost.session);
             lost.end();
         }
-    }
-
-    /// Receives for a while from a socket that all sessions share; `true` when there may be more.
-    fn receive(&mut self, v6: bool) -> bool {
-        let sockets = self.io.sockets;
-        let Some(socket) = sockets.udp(v6) else {
-            return false;
-        };
-        let mut buffers = self.io.buffers.take().unwrap_or_default();
-        let mut more = true;
-        for _ in 0..RECEIVE_TURNS {
-            // What comes together has one time of arrival: it was there when the call returned.
-            let mut arrived = None;
-            let received = socket.receive(&mut buffers, |local, remote, data| {
-                let now = *arrived.get_or_insert_with(Instant::now);
-                let (arrival, sessions) = (Arrival { local, remote }, &mut self.sessions);
-                if let Some(token) = self.routing.on_datagram(sessions, now, arrival, data) {
-                    self.mark_pending(token);
-                }
-            });
-            self.process_pending();
-            self.send_bursts();
-            match received {
-                Ok(BATCH) => {}
-                Ok(_) => {
-                    more = false;
-                    break;
-                }
-                // An ICMP error of an earlier datagram, say: the next call goes on.
-                Err(error) => tracing::trace!(%error, "receiving"),
-            }
-        }
-        self.io.buffers = Some(buffers);
-        more
     }
 
     /// Has a session attended to when all that waits in a socket is read.

@@ -50,6 +50,57 @@ pub fn whole_units(codec: VideoCodec, payload: &[u8]) -> impl Iterator<Item = &[
     alone.into_iter().chain(together)
 }
 
+/// A part of a unit, in a packet of its own (RFC 6184 §5.8, RFC 7798 §4.4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// The type of the whole unit.
+    pub kind: u8,
+    /// The unit begins here.
+    pub begins: bool,
+    /// The unit ends here.
+    pub ends: bool,
+    /// The header of the unit: one byte of H.264, two of H.265.
+    header: [u8; 2],
+    header_length: usize,
+    /// What follows the header of the unit.
+    pub content: &'a [u8],
+}
+
+impl Fragment<'_> {
+    /// The header of the whole unit.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        self.header.get(..self.header_length).unwrap_or_default()
+    }
+}
+
+/// The part of a unit that a packet holds, if it holds one.
+#[inline]
+#[must_use]
+pub fn fragment(codec: VideoCodec, payload: &[u8]) -> Option<Fragment<'_>> {
+    let (fu, kind, header, header_length, content) = match (codec, payload) {
+        (VideoCodec::H264, [indicator, fu, content @ ..]) if indicator & 0x1f == FU_A => {
+            let kind = fu & 0x1f;
+            (*fu, kind, [indicator & 0xe0 | kind, 0], 1, content)
+        }
+        (VideoCodec::H265, [first, second, fu, content @ ..])
+            if h265::unit_type(*first) == FRAGMENTATION =>
+        {
+            let kind = fu & 0x3f;
+            (*fu, kind, [first & 0x81 | kind << 1, *second], 2, content)
+        }
+        _ => return None,
+    };
+    Some(Fragment {
+        kind,
+        begins: fu & 0x80 != 0,
+        ends: fu & 0x40 != 0,
+        header,
+        header_length,
+        content,
+    })
+}
+
 /// Whether a slice begins in this packet with whose picture a decoder can begin, if it has the
 /// parameter sets.
 #[inline]
@@ -59,16 +110,11 @@ pub fn begins_random_access(codec: VideoCodec, payload: &[u8]) -> bool {
         VideoCodec::H264 => kind == h264::IDR_SLICE,
         _ => h265::RANDOM_ACCESS.contains(&kind),
     };
-    let fragment = match (codec, kind_of(codec, payload)) {
-        (VideoCodec::H264, Some(FU_A)) => payload.get(1).map(|header| (*header, header & 0x1f)),
-        (VideoCodec::H265, Some(FRAGMENTATION)) => {
-            payload.get(2).map(|header| (*header, header & 0x3f))
-        }
-        (VideoCodec::H264 | VideoCodec::H265, _) => None,
-        _ => return false,
-    };
-    match fragment {
-        Some((header, kind)) => header & 0x80 != 0 && is_one(kind),
+    if !matches!(codec, VideoCodec::H264 | VideoCodec::H265) {
+        return false;
+    }
+    match fragment(codec, payload) {
+        Some(fragment) => fragment.begins && is_one(fragment.kind),
         None => whole_units(codec, payload).any(|unit| kind_of(codec, unit).is_some_and(is_one)),
     }
 }
@@ -164,5 +210,23 @@ mod tests {
         let units: Vec<&[u8]> =
             whole_units(VideoCodec::H264, &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68]).collect();
         assert_eq!(units, [&[0x67, 1][..], &[0x68]]);
+    }
+
+    #[test]
+    fn units_in_pieces_have_the_header_of_the_whole() {
+        let first = fragment(VideoCodec::H264, &[0x7c, 0x87, 0x42, 0xe0]).unwrap();
+        assert_eq!(
+            (first.header(), first.content),
+            (&[0x67][..], &[0x42, 0xe0][..])
+        );
+        assert!(first.begins && !first.ends && first.kind == 7);
+        let last = fragment(VideoCodec::H265, &[49 << 1, 1, 0x40 | 33, 9]).unwrap();
+        assert_eq!((last.header(), last.content), (&[33 << 1, 1][..], &[9][..]));
+        assert!(!last.begins && last.ends && last.kind == 33);
+        for payload in [&[0x7c][..], &[0x65, 0x80], &[]] {
+            assert_eq!(fragment(VideoCodec::H264, payload), None);
+        }
+        assert_eq!(fragment(VideoCodec::H265, &[49 << 1, 1]), None);
+        assert_eq!(fragment(VideoCodec::Vp8, &[0x7c, 0x87, 1]), None);
     }
 }

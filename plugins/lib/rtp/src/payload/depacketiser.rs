@@ -1,6 +1,6 @@
 //! What all depacketisers share: timestamps, markers, loss and keyframes.
 
-use super::{Assemble, Assembled, Kind, assembler};
+use super::{Assemble, Assembled, Kind, Parameters, assembler};
 
 /// Bytes of one frame: more is no frame.
 const LARGEST_FRAME: usize = 32 << 20;
@@ -50,8 +50,8 @@ impl Depacketiser {
     /// For the payload format with this encoding name in upper case, as in `a=rtpmap`; `None` if it
     /// is not known.
     #[must_use]
-    pub fn new(encoding: &str) -> Option<Self> {
-        let (assembler, kind) = assembler(encoding)?;
+    pub fn new(encoding: &str, parameters: Parameters) -> Option<Self> {
+        let (assembler, kind) = assembler(encoding, parameters)?;
         Some(Self {
             assembler,
             kind,

@@ -5,6 +5,7 @@
 //! [`Cut`].
 
 mod aac;
+mod amr;
 mod av1;
 mod depacketiser;
 mod h264;
@@ -72,7 +73,7 @@ trait Cut: Send {
 }
 
 /// What belongs to a payload format beside its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parameters {
     /// RTP clock in Hz; the sample rate of audio.
     pub clock_rate: u32,
@@ -80,9 +81,21 @@ pub struct Parameters {
     pub channels: u8,
     /// H.264: fragments and aggregates may be used (packetization-mode 1, RFC 6184 §6.2).
     pub non_interleaved: bool,
+    /// AMR: frames begin at whole bytes (`octet-align`, RFC 4867 §8.1).
+    pub octet_align: bool,
 }
 
-fn assembler(encoding: &str) -> Option<(Box<dyn Assemble>, Kind)> {
+impl Parameters {
+    /// The layout of an encoding that is AMR or AMR-WB.
+    fn amr(self, encoding: &str) -> amr::Layout {
+        amr::Layout {
+            wide_band: encoding == "AMR-WB",
+            octet_align: self.octet_align,
+        }
+    }
+}
+
+fn assembler(encoding: &str, parameters: Parameters) -> Option<(Box<dyn Assemble>, Kind)> {
     let video = |assembler: Box<dyn Assemble>| Some((assembler, Kind::Video));
     let audio = |assembler: Box<dyn Assemble>| Some((assembler, Kind::Audio));
     match encoding {
@@ -91,7 +104,8 @@ fn assembler(encoding: &str) -> Option<(Box<dyn Assemble>, Kind)> {
         "AV1" => video(Box::<av1::Assembler>::default()),
         "H264" => video(Box::<h264::Assembler>::default()),
         "H265" => video(Box::<h265::Assembler>::default()),
-        "OPUS" | "PCMU" | "PCMA" | "L16" => audio(Box::<single::Assembler>::default()),
+        "OPUS" | "PCMU" | "PCMA" | "G722" | "L16" => audio(Box::<single::Assembler>::default()),
+        "AMR" | "AMR-WB" => audio(Box::new(amr::Assembler::new(parameters.amr(encoding)))),
         "MPEG4-GENERIC" => audio(Box::<aac::Assembler>::default()),
         _ => None,
     }
@@ -110,7 +124,9 @@ fn cutter(encoding: &str, parameters: Parameters) -> Option<Box<dyn Cut>> {
         "H264" => Box::new(h264::Cutter::new(parameters.non_interleaved)),
         "H265" => Box::new(h265::Cutter),
         "OPUS" => Box::new(single::Cutter),
-        "PCMU" | "PCMA" => Box::new(sampled::Cutter::bytes(clock_rate, channels)),
+        // A byte of G722 has two samples, and its clock counts bytes (RFC 3551 §4.5.2).
+        "PCMU" | "PCMA" | "G722" => Box::new(sampled::Cutter::bytes(clock_rate, channels)),
+        "AMR" | "AMR-WB" => Box::new(amr::Cutter(parameters.amr(encoding))),
         "L16" => Box::new(sampled::Cutter::linear(clock_rate, channels)),
         "MPEG4-GENERIC" => Box::new(aac::Cutter),
         _ => return None,

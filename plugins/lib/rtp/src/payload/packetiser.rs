@@ -62,6 +62,12 @@ impl Packets {
         self.bytes.extend_from_slice(&[0; FIXED_HEADER_LEN]);
     }
 
+    /// Room for headers and the payloads behind them.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Appends to the payload of the packet that was begun last.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

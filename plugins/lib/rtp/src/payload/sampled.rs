@@ -1,5 +1,6 @@
 //! Formats that are samples one after the other, and can be cut between any two of them: PCMU and
-//! PCMA (RFC 3551 §4.5.14), L16 in network byte order (RFC 3551 §4.5.11).
+//! PCMA (RFC 3551 §4.5.14), L16 in network byte order (RFC 3551 §4.5.11), and G722 between any two
+//! bytes.
 
 use super::{Cut, Packets};
 

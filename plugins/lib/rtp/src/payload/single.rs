@@ -1,5 +1,5 @@
-//! Formats whose payload is one frame as it is: Opus (RFC 7587), PCMU, PCMA and L16 (RFC 3551
-//! §4.5.11, §4.5.14).
+//! Formats whose payload is one frame as it is: Opus (RFC 7587), PCMU, PCMA, G722 and L16 (RFC 3551
+//! §4.5.2, §4.5.11, §4.5.14).
 
 use super::{Assemble, Assembled, Cut, Damaged, Packets};
 

@@ -32,6 +32,7 @@ fn parameters(encoding: &str) -> Parameters {
         clock_rate,
         channels,
         non_interleaved: true,
+        octet_align: false,
     }
 }
 
@@ -97,7 +98,7 @@ struct Receiver {
 impl Receiver {
     fn new(encoding: &str) -> Self {
         Self {
-            depacketiser: Depacketiser::new(encoding).unwrap(),
+            depacketiser: Depacketiser::new(encoding, parameters(encoding)).unwrap(),
             next: None,
             frames: Vec::new(),
             keyframes_needed: 0,
@@ -272,7 +273,7 @@ proptest! {
         frame in vec(any::<u8>(), 0..3_000),
     ) {
         let encoding = FORMATS[format];
-        let mut depacketiser = Depacketiser::new(encoding).unwrap();
+        let mut depacketiser = Depacketiser::new(encoding, parameters(encoding)).unwrap();
         let mut frames = Vec::new();
         for (index, (payload, marker, lost)) in payloads.iter().enumerate() {
             let timestamp = u32::try_from(index / 3).unwrap();
@@ -287,7 +288,7 @@ proptest! {
 #[test]
 fn unknown_formats_are_refused() {
     let parameters = parameters("VP8");
-    assert!(Depacketiser::new("TELEPHONE-EVENT").is_none());
+    assert!(Depacketiser::new("TELEPHONE-EVENT", Parameters::default()).is_none());
     assert!(Packetiser::new("RTX", parameters, 0, 0, 0).is_none());
 }
 
@@ -405,7 +406,7 @@ fn sound_after_a_pause_is_marked() {
 #[test]
 fn aac_units_that_travel_together_have_their_own_timestamps() {
     let payload = [0, 32, 0, 2 << 3, 0, 3 << 3, 1, 2, 3, 4, 5];
-    let mut depacketiser = Depacketiser::new("MPEG4-GENERIC").unwrap();
+    let mut depacketiser = Depacketiser::new("MPEG4-GENERIC", parameters("MPEG4-GENERIC")).unwrap();
     let mut frames = Vec::new();
     depacketiser.push(&payload, 100, true, false, &mut frames);
     let units: Vec<_> = frames

@@ -145,6 +145,15 @@ impl Codec {
         self.name.eq_ignore_ascii_case(name)
     }
 
+    /// Timestamp units a second. G722 has 8,000 whatever its `a=rtpmap` says (RFC 3551 §4.5.2): there are
+    /// senders that name the 16,000 samples a second, which it is made from.
+    pub fn rtp_clock_rate(&self) -> u32 {
+        match self.is("G722") && self.clock_rate == 16_000 {
+            true => 8000,
+            false => self.clock_rate,
+        }
+    }
+
     /// The payload type that this retransmission format repairs (RFC 4588 §8.6).
     pub fn rtx_apt(&self) -> Option<u8> {
         self.is("rtx")

@@ -98,7 +98,7 @@ impl MatchParameters {
                 });
                 all.filter(|other| *other != self).collect()
             }
-            Self::None | Self::Vp9 { .. } => Vec::new(),
+            Self::None | Self::Vp9 { .. } | Self::Amr { .. } => Vec::new(),
         }
     }
 }

@@ -142,6 +142,11 @@ pub enum MatchParameters {
         /// 0 (Main tier) when missing, or 1.
         tier: u8,
     },
+    /// AMR and AMR-WB (RFC 4867 §8.1).
+    Amr {
+        /// Whether frames begin at whole bytes; when missing they do not.
+        octet_align: bool,
+    },
 }
 
 impl MatchParameters {
@@ -175,6 +180,17 @@ impl MatchParameters {
                 profile: number("profile", 0..=2, 0)?,
                 tier: number("tier", 0..=1, 0)?,
             },
+            // Checksums, sorted and interleaved frames are in no decoder that is known of.
+            "AMR" | "AMR-WB" => {
+                number("crc", 0..=0, 0)?;
+                number("robust-sorting", 0..=0, 0)?;
+                if parameters.get("interleaving").is_some() {
+                    return None;
+                }
+                Self::Amr {
+                    octet_align: number("octet-align", 0..=1, 0)? == 1,
+                }
+            }
             _ => Self::None,
         })
     }
@@ -183,7 +199,7 @@ impl MatchParameters {
     /// of one codec the lower one reaches more viewers without being converted.
     pub fn rarity(self) -> u8 {
         match self {
-            Self::None => 0,
+            Self::None | Self::Amr { .. } => 0,
             Self::H264 { profile, .. } => profile.rarity(),
             // Main, Main 10 and so on; each one is part of the next.
             Self::H265 {
@@ -221,6 +237,9 @@ impl MatchParameters {
             Self::Vp9 { profile_id } => vec![("profile-id", profile_id.to_string())],
             Self::Av1 { profile, tier } => {
                 vec![("profile", profile.to_string()), ("tier", tier.to_string())]
+            }
+            Self::Amr { octet_align } => {
+                vec![("octet-align", u8::from(octet_align).to_string())]
             }
         }
     }
@@ -273,6 +292,9 @@ mod tests {
             ("VP9", "profile-id=4"),
             ("AV1", "profile=3"),
             ("AV1", "tier=77"),
+            ("AMR", "octet-align=1;crc=1"),
+            ("AMR-WB", "robust-sorting=1"),
+            ("AMR", "octet-align=1; interleaving=30"),
         ] {
             assert_eq!(known(name, parameters), None, "{name} {parameters}");
         }
@@ -323,6 +345,8 @@ mod tests {
         assert_eq!(of("VP9", ""), of("VP9", "profile-id=0"));
         assert_eq!(of("AV1", ""), of("AV1", "level-idx=5;profile=0;tier=0"));
         assert_eq!(of("opus", "stereo=1"), MatchParameters::None);
+        assert_eq!(of("AMR", "mode-set=7;crc=0"), of("AMR", "octet-align=0"));
+        assert_ne!(of("amr", ""), of("AMR", "octet-align=1"));
     }
 
     #[test]

@@ -26,12 +26,13 @@ pub struct CodecCapability {
 /// Name, clock rate, channels, payload type in offers, parameters in offers.
 type KnownCodec = (&'static str, u32, Option<u16>, Option<u8>, &'static str);
 
-const AUDIO: [KnownCodec; 5] = [
+const AUDIO: [KnownCodec; 6] = [
     ("opus", 48000, Some(2), Some(96), ""),
     ("PCMU", 8000, None, Some(0), ""),
     ("PCMA", 8000, None, Some(8), ""),
     ("G722", 8000, None, Some(9), ""),
     ("AMR", 8000, None, Some(97), ""),
+    ("AMR-WB", 16000, None, None, ""),
 ];
 
 const VIDEO: [KnownCodec; 5] = [
@@ -127,7 +128,7 @@ impl CodecCapability {
     /// Whether a peer's format is this codec.
     pub fn supports(&self, codec: &Codec) -> bool {
         codec.is(&self.name)
-            && codec.clock_rate == self.clock_rate
+            && codec.rtp_clock_rate() == self.clock_rate
             && codec.channels.unwrap_or(1) == self.channels.unwrap_or(1)
             && codec.match_parameters().is_some()
     }

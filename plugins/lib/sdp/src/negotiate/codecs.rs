@@ -81,7 +81,7 @@ pub(super) fn negotiated_codecs(common: &[Codec]) -> Vec<NegotiatedCodec> {
             Some(NegotiatedCodec {
                 payload_type: codec.payload_type,
                 name: codec.name.clone(),
-                clock_rate: codec.clock_rate,
+                clock_rate: codec.rtp_clock_rate(),
                 channels: codec.channels,
                 match_parameters: codec.match_parameters()?,
                 parameters: codec.parameters.clone(),

@@ -27,6 +27,7 @@ fn taken(backlog: &mut Backlog, now: i64) -> Vec<(Kind, i64)> {
         .collect()
 }
 
+/// Field report 31.
 #[test]
 fn sound_and_pictures_are_in_one_order_that_begins_at_0_with_a_keyframe() {
     let mut backlog = backlog(true, true);
@@ -79,6 +80,7 @@ fn what_comes_too_late_goes_at_once_with_the_latest_time() {
     );
 }
 
+/// Field report 32.
 #[test]
 fn a_kind_that_does_not_come_is_not_waited_for() {
     let mut only_sound = backlog(true, true);

@@ -22,7 +22,10 @@ fn outgoing(kind: Kind, is_keyframe: bool, data: Vec<u8>) -> Outgoing {
     Outgoing {
         frame: Frame {
             kind,
-            format: 1,
+            format: match kind {
+                Kind::Audio => AAC,
+                Kind::Video => H264,
+            },
             presentation_time: 0,
             is_keyframe,
             data: data.into(),
@@ -32,9 +35,19 @@ fn outgoing(kind: Kind, is_keyframe: bool, data: Vec<u8>) -> Outgoing {
     }
 }
 
+/// The formats of the tests, by their numbers.
+const H264: u32 = 1;
+const AAC: u32 = 2;
+const OPUS: u32 = 3;
+const VP9: u32 = 4;
+
 fn muxer() -> Muxer {
-    Muxer::new(Box::new(|_| {
-        Some(Format::rtp("AAC", 48_000, 2).with("config", "1210"))
+    Muxer::new(Box::new(|number| match number {
+        H264 => Some(Format::rtp("H264", 90_000, 0)),
+        AAC => Some(Format::rtp("AAC", 48_000, 2).with("config", "1210")),
+        OPUS => Some(Format::rtp("OPUS", 48_000, 2)),
+        VP9 => Some(Format::rtp("VP9", 90_000, 0)),
+        _ => None,
     }))
 }
 
@@ -48,6 +61,7 @@ fn written(muxer: &mut Muxer, outgoing: &Outgoing) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
+/// Field report 30.
 #[test]
 fn parameter_sets_are_in_a_header_and_in_the_frame_and_again_when_they_change() {
     let mut muxer = muxer();
@@ -122,6 +136,34 @@ fn silence_is_a_track_of_its_own() {
     assert_eq!(count(&mut muxer), [DATA, AUDIO, AUDIO]);
 }
 
+#[test]
+fn what_the_first_flv_does_not_know_is_named_by_four_characters() {
+    // 320x240, profile 0.
+    const VP9_KEYFRAME: [u8; 10] = [0x82, 0x49, 0x83, 0x42, 0x20, 0x13, 0xf0, 0x0e, 0xf0, 0x00];
+    let mut muxer = muxer();
+    let mut picture = outgoing(Kind::Video, true, VP9_KEYFRAME.into());
+    picture.frame.format = VP9;
+    let all = written(&mut muxer, &picture);
+    let metadata = amf0::read(&all[0].1);
+    let number = f64::from(u32::from_be_bytes(*b"vp09"));
+    assert_eq!(
+        metadata[2].get("videocodecid"),
+        Some(&Value::Number(number))
+    );
+    assert!(all[1].1.starts_with(b"\x90vp09") && all[2].1.starts_with(b"\x91vp09\x82\x49"));
+    let mut sound = outgoing(Kind::Audio, true, vec![0xfc, 1]);
+    sound.frame.format = OPUS;
+    let all = written(&mut muxer, &sound);
+    assert!(all[1].1.starts_with(b"\x90OpusOpusHead\x01\x02"));
+    assert_eq!(all[2].1, b"\x91Opus\xfc\x01");
+    // Another codec begins with a keyframe of its own.
+    let slice = outgoing(Kind::Video, false, annex_b(&[&[0x41, 1]]));
+    assert_eq!(written(&mut muxer, &slice), []);
+    let all = written(&mut muxer, &outgoing(Kind::Video, true, keyframe(&PPS)));
+    assert_eq!(all.len(), 3);
+}
+
+/// Field report 23.
 #[test]
 fn stamps_begin_anew_after_49_days() {
     let ms = |ms: i64| stamp(ms * MS);

@@ -45,6 +45,7 @@ fn set_chunk_size(size: u32) -> Vec<u8> {
     bytes
 }
 
+/// Field report 23.
 #[test]
 fn stamps_of_32_bits_are_repeated_by_some_senders_and_left_out_by_others() {
     let body: Vec<u8> = (0..=255u8).cycle().take(300).collect();
@@ -82,6 +83,7 @@ fn an_end_shorter_than_the_stamp_that_is_left_out_is_found() {
     assert_eq!((messages.len(), &messages[0].body[128..]), (2, &[1, 7][..]));
 }
 
+/// Field report 25.
 #[test]
 fn every_chunk_size_but_0_works() {
     for size in [1u32, 127, 134_217_728, 0x7fff_ffff] {
@@ -98,6 +100,7 @@ fn every_chunk_size_but_0_works() {
     assert_eq!(read(&set_chunk_size(0)), Err(Error::ChunkSize));
 }
 
+/// Field report 25.
 #[test]
 fn any_chunk_stream_may_carry_anything() {
     // 2- and 3-byte forms; the first message of each counts from 0 (format 1).

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::dtls_server::DtlsServer;
 use super::network::{Chance, Impairment};
+use rivero_srtp::SrtpProfile;
+
 use crate::peer::*;
 
 const RECORD_HEADER_LEN: usize = 13;

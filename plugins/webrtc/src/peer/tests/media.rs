@@ -6,6 +6,8 @@ use std::time::Duration;
 use rivero_rtp::rtcp::{self, CompoundBuilder, RtcpPacket};
 
 use super::network::*;
+use rivero_srtp::SrtpError;
+
 use crate::peer::*;
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rivero_srtp::SrtpProfile;
+
 use crate::peer::*;
 
 /// What the network does to datagrams; probabilities in percent.

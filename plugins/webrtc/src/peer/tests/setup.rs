@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::network::*;
+use rivero_srtp::SrtpProfile;
+
 use crate::peer::*;
 
 const LIMIT: Duration = Duration::from_secs(20);

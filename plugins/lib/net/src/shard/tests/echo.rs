@@ -17,6 +17,9 @@ use crate::{
 /// For what is expected.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What may wait ends with it.
+pub(super) const FEEDBACK: &[u8] = b"feedback";
+
 /// The session.
 pub(super) struct Echo {
     /// By which socket, to whom, and what.
@@ -137,6 +140,10 @@ impl Routing for EchoRouting {
         self.sessions.retain(|known| *known != token);
     }
 
+    fn may_wait(data: &[u8]) -> bool {
+        data.ends_with(FEEDBACK)
+    }
+
     fn on_datagram(
         &mut self,
         sessions: &mut Sessions<Echo>,
@@ -238,7 +245,8 @@ impl Client {
         self.receive()
     }
 
-    fn receive(&self) -> Option<Vec<u8>> {
+    /// What the session says next.
+    pub(super) fn receive(&self) -> Option<Vec<u8>> {
         let mut buffer = [0; 2048];
         let length = self.socket.recv(&mut buffer).ok()?;
         Some(buffer.get(1..length)?.to_vec())

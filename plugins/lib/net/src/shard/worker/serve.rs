@@ -6,7 +6,7 @@ use super::{RECEIVE_TURNS, Worker};
 use crate::{
     BATCH, MediaSocket, Stream, Token,
     shard::{
-        Arrival, Routing, ShardSession, SocketOf, Wire,
+        Arrival, Routing, ShardSession, SocketOf, Wire, direct,
         own_sockets::{OwnSocket, OwnSockets},
         sockets::FIRST_OWN,
     },
@@ -18,10 +18,8 @@ type Owner<R> = Option<SocketOf<<R as Routing>::Session>>;
 
 impl<R: Routing> Worker<'_, R> {
     pub(super) fn own_socket_ready(&mut self, token: usize) {
-        if let Some(key) = token.checked_sub(FIRST_OWN)
-            && !self.io.ready.contains(&key)
-        {
-            self.io.ready.push(key);
+        if token >= FIRST_OWN && !self.io.ready.contains(&token) {
+            self.io.ready.push(token);
         }
     }
 
@@ -45,20 +43,15 @@ impl<R: Routing> Worker<'_, R> {
         }
     }
 
-    /// Reads from sockets of sessions until all have had a turn.
+    /// Reads from sockets of sessions, and of peers, until all have had a turn.
     pub(super) fn serve_own_sockets(&mut self) {
-        for key in std::mem::take(&mut self.io.ready) {
-            let Some(mut socket) = self.io.own.take(key) else {
-                continue;
+        for token in std::mem::take(&mut self.io.ready) {
+            let more = match token.checked_sub(direct::FIRST) {
+                Some(key) => self.read_direct_socket(key),
+                None => self.serve_own_socket(token.saturating_sub(FIRST_OWN)),
             };
-            match self.serve(key, &mut socket) {
-                Ok(more) => {
-                    self.io.own.put_back(key, socket);
-                    if more {
-                        self.io.ready.push(key);
-                    }
-                }
-                Err(error) => self.lose_own_socket(key, socket, &error),
+            if more {
+                self.io.ready.push(token);
             }
             self.process_pending();
             self.send_bursts();
@@ -66,6 +59,22 @@ impl<R: Routing> Worker<'_, R> {
     }
 
     /// Reads for a while; `true` when there may be more.
+    fn serve_own_socket(&mut self, key: usize) -> bool {
+        let Some(mut socket) = self.io.own.take(key) else {
+            return false;
+        };
+        match self.serve(key, &mut socket) {
+            Ok(more) => {
+                self.io.own.put_back(key, socket);
+                more
+            }
+            Err(error) => {
+                self.lose_own_socket(key, socket, &error);
+                false
+            }
+        }
+    }
+
     fn serve(
         &mut self,
         key: usize,

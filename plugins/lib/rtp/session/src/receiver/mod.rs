@@ -11,6 +11,7 @@ mod requests;
 mod stream;
 mod streams;
 mod timeline;
+mod timestamps;
 
 use std::{sync::Arc, time::Instant};
 
@@ -289,9 +290,8 @@ impl Receiver {
             stream.missing_sets(now.instant, header, format.codec, content, given, &mut info);
         let numbers = stream.on_content(now.instant, header, packet.len(), info);
         let Some(numbers) = numbers else { return };
-        let presentation_time = stream
-            .timeline
-            .presentation(now.pipeline, header.timestamp, clock);
+        let timestamp = stream.continuous_timestamp(now.pipeline, header);
+        let presentation_time = stream.timeline.presentation(now.pipeline, timestamp, clock);
         let (layer, layer_sync) = stream.layer(format.codec, header.timestamp, info);
         let packet = Packet {
             bytes: Bytes::copy_from(packet),
@@ -304,7 +304,7 @@ impl Receiver {
             ingress_time: now.pipeline,
             duration: 0,
             rtp: Rtp {
-                timestamp: header.timestamp,
+                timestamp,
                 ssrc: stream.forwarded_ssrc,
                 sequence: numbers.sequence,
                 marker: header.marker,
@@ -379,10 +379,7 @@ impl Receiver {
     /// A sender report about one of the streams.
     pub(crate) fn on_sender_report(&mut self, now: Now, ssrc: u32, info: &SenderInfo) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc) {
-            stream.statistics.sender_report(now.instant, info);
-            stream
-                .timeline
-                .on_sender_report(now.pipeline, info.ntp, info.rtp_timestamp);
+            stream.on_sender_report(now, info);
         }
     }
 

@@ -9,14 +9,18 @@ use rivero_rtp::{
     nack::NackGenerator,
     receiver::ReceiverStatistics,
     rewriter::{Rewritten, StreamRewriter},
+    rtcp::SenderInfo,
     window::ReceivedWindow,
 };
+
+use crate::clock::Now;
 
 use super::{
     keyframe::AwaitedKeyframe,
     parameter_sets::{Beginning, ParameterSets},
     rate::StreamRate,
     timeline::Timeline,
+    timestamps::Timestamps,
 };
 
 /// Bytes of an RTP header without anything optional, which packets of our own have room for.
@@ -38,6 +42,7 @@ pub(super) struct Stream {
     pub(super) keyframe: AwaitedKeyframe,
     pub(super) window: ReceivedWindow,
     pub(super) timeline: Timeline,
+    timestamps: Timestamps,
     /// Numbers without the gaps that padding leaves: consumers would ask for it again.
     pub(super) numbers: StreamRewriter,
     pub(super) counters: StreamCounters,
@@ -144,6 +149,7 @@ impl Stream {
             keyframe: AwaitedKeyframe::default(),
             window: ReceivedWindow::default(),
             timeline: Timeline::new(clock_rate),
+            timestamps: Timestamps::new(clock_rate),
             numbers: StreamRewriter::new(clock_rate, 0, 0),
             counters: StreamCounters::default(),
             rate: StreamRate::default(),
@@ -163,6 +169,7 @@ impl Stream {
             self.forwarded_ssrc = rand::random();
             self.statistics.set_clock_rate(clock_rate);
             self.timeline = Timeline::new(clock_rate);
+            self.timestamps = Timestamps::new(clock_rate);
         }
     }
 
@@ -216,7 +223,8 @@ impl Stream {
     ) -> Vec<(u16, Bytes)> {
         let timestamp = header.timestamp;
         let beginning = codec.map_or(Beginning::Plain, |codec| {
-            self.sets.on_packet(codec, timestamp, content, given)
+            let numbers = (header.sequence, timestamp);
+            self.sets.on_packet(codec, numbers, content, given)
         });
         match beginning {
             Beginning::Plain => return Vec::new(),
@@ -268,6 +276,21 @@ impl Stream {
         self.rate.on_packet(now, length, header.marker, of_keyframe);
         self.numbers
             .rewrite(now, 0, header.sequence, header.timestamp, 0)
+    }
+
+    /// The timestamp of a packet as consumers get it, without the jumps of its sender.
+    #[inline]
+    pub(super) fn continuous_timestamp(&mut self, arrival: i64, header: &RtpHeader) -> u32 {
+        let (sequence, timestamp) = (header.sequence, header.timestamp);
+        self.timestamps.on_packet(arrival, sequence, timestamp)
+    }
+
+    /// A sender report about this stream.
+    pub(super) fn on_sender_report(&mut self, now: Now, info: &SenderInfo) {
+        self.statistics.sender_report(now.instant, info);
+        let timestamp = self.timestamps.map(info.rtp_timestamp);
+        self.timeline
+            .on_sender_report(now.pipeline, info.ntp, timestamp);
     }
 
     /// The layer of a packet, and whether a receiver of lower ones may go up to it here.

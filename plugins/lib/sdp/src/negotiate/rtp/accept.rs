@@ -99,7 +99,7 @@ fn common(
     for codec in &answered.codecs {
         let is_same = |own: &&Codec| {
             own.is(&codec.name)
-                && own.clock_rate == codec.clock_rate
+                && own.rtp_clock_rate() == codec.rtp_clock_rate()
                 && own.channels.unwrap_or(1) == codec.channels.unwrap_or(1)
         };
         // The one with the same number, if it is the same format.

@@ -124,7 +124,7 @@ fn supported(local: &LocalMedia, offered: &MediaSection) -> Vec<Codec> {
     let rates: Vec<u32> = all
         .iter()
         .filter(|codec| !is_digits(codec))
-        .map(|codec| codec.clock_rate)
+        .map(Codec::rtp_clock_rate)
         .collect();
     all.into_iter()
         .filter(|codec| !is_digits(codec) || rates.contains(&codec.clock_rate))

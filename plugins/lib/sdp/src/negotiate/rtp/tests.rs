@@ -169,6 +169,27 @@ fn digits_are_taken_beside_sound_of_their_clock_rate() {
 }
 
 #[test]
+fn codecs_of_telephones_are_taken_in_the_forms_that_are_spoken() {
+    let mut config = plain();
+    config.audio = Some(media(MediaKind::Audio, &["G722", "AMR", "AMR-WB"], 5000));
+    let offer = read(
+        "m=audio 4000 RTP/AVP 9 96 97 98 100\na=rtpmap:9 G722/16000\na=rtpmap:96 AMR/8000\n\
+         a=fmtp:96 octet-align=1;crc=1\na=rtpmap:97 AMR/8000\na=fmtp:97 octet-align=1\n\
+         a=rtpmap:98 AMR-WB/16000\na=rtpmap:100 telephone-event/8000\n",
+    );
+    let negotiated = answer_rtp(&config, &offer).unwrap();
+    let audio = negotiated.media_of(&MediaKind::Audio).unwrap();
+    let codecs = audio.media.codecs.iter();
+    let codecs: Vec<(u8, u32)> = codecs
+        .map(|codec| (codec.payload_type, codec.clock_rate))
+        .collect();
+    assert_eq!(codecs, [(9, 8000), (97, 8000), (98, 16_000)]);
+    assert_eq!(audio.events.len(), 1, "digits at the rate of G722");
+    let text = negotiated.local.to_string();
+    assert!(text.contains("a=rtpmap:9 G722/16000") && text.contains("a=fmtp:97 octet-align=1"));
+}
+
+#[test]
 fn holds_and_times_are_answered() {
     for (offered, direction) in [
         ("a=sendonly\n", Direction::RecvOnly),

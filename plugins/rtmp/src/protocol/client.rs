@@ -1,26 +1,37 @@
-//! One connection of a client that publishes: handshake, commands (§7.2), and the messages about the connection.
+//! One connection to a server, to publish or to play: handshake, commands (§7.2), and the messages about the connection.
 //!
 //! ```text
 //! C0 C1 ─> S0 S1 S2 ─> C2 ─> connect ─> _result ─> releaseStream, FCPublish, createStream ─> _result ─> publish
 //!                                                                  onStatus NetStream.Publish.Start <──┘
+//!                                              ─> FCSubscribe, createStream ─> _result ─> play
+//!                                                        onStatus NetStream.Play.Start, media <──┘
 //! ```
+
+use rivero_flv::Coding;
 
 use super::{
     Message, Target,
     amf0::{self, Value},
     chunk_reader::{self, ChunkReader},
     chunk_writer::ChunkWriter,
+    enhanced,
     handshake::{Handshake, RANDOM},
     login::{self, Login},
-    message::{ACKNOWLEDGEMENT, COMMAND, COMMAND_3, PEER_BANDWIDTH, USER_CONTROL, WINDOW_SIZE},
+    message::{
+        ACKNOWLEDGEMENT, AUDIO, COMMAND, COMMAND_3, PEER_BANDWIDTH, USER_CONTROL, VIDEO,
+        WINDOW_SIZE,
+    },
+    window::Window,
 };
 
 /// Of what is sent, as OBS has it: small enough for servers that are careful, large enough for few headers.
 const CHUNK_SIZE: usize = 4096;
-/// Of a server's messages, which are commands and a few bytes about the connection.
+/// Of a server's messages to somebody who publishes, which are commands and a few bytes about the connection.
 const LONGEST: usize = 256 << 10;
-/// A server asks for acknowledgements at least this far apart, or gets them so.
-const SMALLEST_WINDOW: u32 = 1024;
+/// Of media: a keyframe of a large picture.
+pub(super) const LONGEST_MEDIA: usize = 8 << 20;
+/// ms of media that a server is told we keep: it sends at the pace of time, and at first so much at once.
+const BUFFER: u32 = 500;
 
 // Transactions. The server's answers have the same numbers.
 const CONNECT: f64 = 1.0;
@@ -28,16 +39,32 @@ const RELEASE: f64 = 2.0;
 const PREPARE: f64 = 3.0;
 const CREATE: f64 = 4.0;
 const PUBLISH: f64 = 5.0;
+/// No answer: it is for networks that fetch a stream only then.
+const SUBSCRIBE: f64 = PREPARE;
 
 // User Control (§7.1.7).
+const STREAM_EOF: [u8; 2] = [0, 1];
+const SET_BUFFER_LENGTH: [u8; 2] = [0, 3];
 const PING_REQUEST: [u8; 2] = [0, 6];
 const PING_RESPONSE: [u8; 2] = [0, 7];
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Media goes to the server.
+    Publish {
+        /// Whether the server is told that there may be more than H.264 and AAC (Enhanced RTMP).
+        is_enhanced: bool,
+    },
+    /// Media comes from it.
+    Play,
+}
 
 /// What a server has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// Media may come.
-    Publishing,
+    /// Media may go, or comes.
+    Open,
     /// This connection is over, and another one is to be made: to there, with what a login asks for.
     Elsewhere(Box<Target>),
     /// This connection is over, and another one is to be made with this login.
@@ -62,6 +89,8 @@ pub(crate) enum Failure {
     /// Its code and its reason.
     #[error("the server refuses: {0}")]
     Refused(String),
+    #[error("the stream has ended")]
+    Ended,
 }
 
 /// How far a connection has come.
@@ -71,11 +100,12 @@ enum State {
     Creating,
     /// With the number of the message stream.
     Asking(u32),
-    Publishing(u32),
+    Open(u32),
 }
 
 /// See the head of this file.
-pub(crate) struct Publisher {
+pub(crate) struct Client {
+    role: Role,
     target: Target,
     again: Again,
     nonce: u32,
@@ -84,34 +114,37 @@ pub(crate) struct Publisher {
     writer: ChunkWriter,
     state: State,
     window: Window,
+    /// What the server says that it takes beyond H.264 and AAC.
+    offered: Vec<Coding>,
+    /// What has come of the media that is played.
+    media: Vec<Message>,
     out: Vec<u8>,
 }
 
-/// What was received, for acknowledgements.
-#[derive(Debug, Default)]
-struct Window {
-    size: u32,
-    received: u32,
-    acknowledged: u32,
-}
-
-impl Publisher {
+impl Client {
     /// Begins a connection. `random` need not be unpredictable.
-    pub(crate) fn new(target: Target, again: Again, random: &[u8; RANDOM]) -> Self {
+    pub(crate) fn new(role: Role, target: Target, again: Again, random: &[u8; RANDOM]) -> Self {
         let mut out = Vec::new();
         let handshake = Handshake::begin(random, &mut out);
         let nonce = random
             .first_chunk::<4>()
             .map_or(0, |nonce| u32::from_be_bytes(*nonce));
+        let longest = match role {
+            Role::Publish { .. } => LONGEST,
+            Role::Play => LONGEST_MEDIA,
+        };
         Self {
+            role,
             target,
             again,
             nonce,
             handshake: Some(handshake),
-            reader: ChunkReader::new(LONGEST),
+            reader: ChunkReader::new(longest),
             writer: ChunkWriter::new(),
             state: State::Connecting,
             window: Window::default(),
+            offered: Vec::new(),
+            media: Vec::new(),
             out,
         }
     }
@@ -119,6 +152,16 @@ impl Publisher {
     /// What is to be sent; whoever sends it takes it out from the front.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
+    }
+
+    /// The encodings of Enhanced RTMP that the server has said it takes.
+    pub(crate) fn offered(&self) -> &[Coding] {
+        &self.offered
+    }
+
+    /// Media that has come since.
+    pub(crate) fn take_media(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.media)
     }
 
     /// Takes what has come from the server.
@@ -138,10 +181,12 @@ impl Publisher {
                 rest
             }
         };
-        self.count(data.len());
+        if let Some(received) = self.window.count(data.len()) {
+            self.control(ACKNOWLEDGEMENT, received.to_be_bytes().to_vec());
+        }
         self.reader.push(data);
         while let Some(message) = self.reader.next()? {
-            if let Some(said) = self.on_message(&message)? {
+            if let Some(said) = self.on_message(message)? {
                 return Ok(Some(said));
             }
         }
@@ -150,7 +195,7 @@ impl Publisher {
 
     /// Sends media or metadata. Before the server lets it in nothing is sent.
     pub(crate) fn send(&mut self, kind: u8, time: u32, body: Vec<u8>) {
-        if let State::Publishing(stream) = self.state {
+        if let State::Open(stream) = self.state {
             self.write(&Message {
                 kind,
                 time,
@@ -160,11 +205,13 @@ impl Publisher {
         }
     }
 
-    /// Says that nothing more comes.
+    /// Says that nothing more comes, or is wanted.
     pub(crate) fn close(&mut self) {
-        if let State::Publishing(stream) = self.state {
-            let name = Value::text(&self.target.name);
-            self.command(0, "FCUnpublish", 6.0, [Value::Null, name]);
+        if let State::Open(stream) = self.state {
+            if matches!(self.role, Role::Publish { .. }) {
+                let name = Value::text(&self.target.name);
+                self.command(0, "FCUnpublish", 6.0, [Value::Null, name]);
+            }
             let number = Value::Number(f64::from(stream));
             self.command(0, "deleteStream", 7.0, [Value::Null, number]);
         }
@@ -174,7 +221,7 @@ impl Publisher {
         self.writer.set_chunk_size(CHUNK_SIZE, &mut self.out);
         let entry = |name: &str, value: Value| (name.to_owned(), value);
         let (app, query) = (&self.target.app, &self.again.query);
-        let properties = Value::Object(vec![
+        let mut properties = vec![
             entry("app", Value::Text(format!("{app}{query}"))),
             entry("type", Value::text("nonprivate")),
             // What servers look for in encoders rather than in players.
@@ -183,23 +230,46 @@ impl Publisher {
                 "tcUrl",
                 Value::Text(format!("{}{query}", self.target.tc_url())),
             ),
-        ]);
-        self.command(0, "connect", CONNECT, [properties]);
+        ];
+        match self.role {
+            Role::Publish { is_enhanced: false } => {}
+            Role::Publish { is_enhanced: true } => {
+                properties.extend(enhanced::entries(enhanced::CAN_ENCODE));
+            }
+            Role::Play => properties.extend(enhanced::entries(enhanced::CAN_DECODE)),
+        }
+        self.command(0, "connect", CONNECT, [Value::Object(properties)]);
     }
 
     fn create(&mut self) {
         let name = Value::text(&self.target.name);
-        // Some servers want the first two, none answers them in a way that matters.
-        self.command(0, "releaseStream", RELEASE, [Value::Null, name.clone()]);
-        self.command(0, "FCPublish", PREPARE, [Value::Null, name]);
+        // Some servers want what comes before createStream, none answers it in a way that matters.
+        match self.role {
+            Role::Publish { .. } => {
+                self.command(0, "releaseStream", RELEASE, [Value::Null, name.clone()]);
+                self.command(0, "FCPublish", PREPARE, [Value::Null, name]);
+            }
+            Role::Play => self.command(0, "FCSubscribe", SUBSCRIBE, [Value::Null, name]),
+        }
         self.command(0, "createStream", CREATE, [Value::Null]);
         self.state = State::Creating;
     }
 
-    fn publish(&mut self, stream: u32) {
+    fn ask(&mut self, stream: u32) {
         let name = Value::text(&self.target.name);
-        let values = [Value::Null, name, Value::text("live")];
-        self.command(stream, "publish", PUBLISH, values);
+        match self.role {
+            Role::Publish { .. } => {
+                let values = [Value::Null, name, Value::text("live")];
+                self.command(stream, "publish", PUBLISH, values);
+            }
+            Role::Play => {
+                // Live, and from its beginning what is not.
+                self.command(stream, "play", PUBLISH, [Value::Null, name]);
+                let (stream, length) = (stream.to_be_bytes(), BUFFER.to_be_bytes());
+                let body = [&SET_BUFFER_LENGTH[..], &stream, &length].concat();
+                self.control(USER_CONTROL, body);
+            }
+        }
         self.state = State::Asking(stream);
     }
 
@@ -233,28 +303,15 @@ impl Publisher {
         self.writer.write(message, &mut self.out);
     }
 
-    /// Acknowledges what was received, where the server asks for that. What it acknowledges itself is of no interest:
-    /// some count otherwise, and nothing waits for it.
-    fn count(&mut self, length: usize) {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let window = &mut self.window;
-        window.received = window.received.wrapping_add(length);
-        let since = window.received.wrapping_sub(window.acknowledged);
-        if window.size > 0 && since >= window.size {
-            window.acknowledged = window.received;
-            let received = window.received.to_be_bytes().to_vec();
-            self.control(ACKNOWLEDGEMENT, received);
-        }
-    }
-
-    fn on_message(&mut self, message: &Message) -> Result<Option<Said>, Failure> {
+    fn on_message(&mut self, message: Message) -> Result<Option<Said>, Failure> {
         let body = message.body.as_slice();
         match message.kind {
+            AUDIO | VIDEO => return Ok(self.on_media(message)),
             COMMAND => return self.on_command(&amf0::read(body)),
             COMMAND_3 => return self.on_command(&amf0::read(body.get(1..).unwrap_or_default())),
             WINDOW_SIZE => {
                 if let Some(size) = body.first_chunk::<4>() {
-                    self.window.size = u32::from_be_bytes(*size).max(SMALLEST_WINDOW);
+                    self.window.set_size(u32::from_be_bytes(*size));
                 }
             }
             PEER_BANDWIDTH => {
@@ -267,11 +324,36 @@ impl Publisher {
                 if let Some(time) = body.strip_prefix(&PING_REQUEST) {
                     let time = time.get(..4).unwrap_or(time);
                     self.control(USER_CONTROL, [&PING_RESPONSE[..], time].concat());
+                } else if body.starts_with(&STREAM_EOF) && self.is_played() {
+                    return Err(Failure::Ended);
                 }
             }
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Media comes, and the first says as well that it does: not every server says it otherwise.
+    fn on_media(&mut self, message: Message) -> Option<Said> {
+        if self.role != Role::Play {
+            return None;
+        }
+        match self.state {
+            State::Open(_) => {
+                self.media.push(message);
+                None
+            }
+            State::Asking(stream) => {
+                self.state = State::Open(stream);
+                self.media.push(message);
+                Some(Said::Open)
+            }
+            State::Connecting | State::Creating => None,
+        }
+    }
+
+    fn is_played(&self) -> bool {
+        self.role == Role::Play && matches!(self.state, State::Open(_))
     }
 
     fn on_command(&mut self, values: &[Value]) -> Result<Option<Said>, Failure> {
@@ -282,6 +364,7 @@ impl Publisher {
         let information = values.get(3).unwrap_or(&Value::Null);
         match name.as_text() {
             Some("_result") if transaction == CONNECT && self.state == State::Connecting => {
+                self.offered = enhanced::taken(values);
                 self.create();
             }
             Some("_result") if transaction == CREATE && self.state == State::Creating => {
@@ -294,7 +377,7 @@ impl Publisher {
                     clippy::cast_sign_loss,
                     reason = "in range"
                 )]
-                self.publish(stream as u32);
+                self.ask(stream as u32);
             }
             // What releaseStream and FCPublish are answered does not matter.
             Some("_error") if ![RELEASE, PREPARE].contains(&transaction) => {
@@ -308,12 +391,24 @@ impl Publisher {
 
     fn on_status(&mut self, information: &Value) -> Result<Option<Said>, Failure> {
         let code = information.get("code").and_then(Value::as_text);
-        if code == Some("NetStream.Publish.Start") {
+        let opens = match self.role {
+            Role::Publish { .. } => "NetStream.Publish.Start",
+            Role::Play => "NetStream.Play.Start",
+        };
+        if code == Some(opens) {
             if let State::Asking(stream) = self.state {
-                self.state = State::Publishing(stream);
-                return Ok(Some(Said::Publishing));
+                self.state = State::Open(stream);
+                return Ok(Some(Said::Open));
             }
             return Ok(None);
+        }
+        let ends = [
+            "NetStream.Play.Stop",
+            "NetStream.Play.Complete",
+            "NetStream.Play.UnpublishNotify",
+        ];
+        if self.is_played() && code.is_some_and(|code| ends.contains(&code)) {
+            return Err(Failure::Ended);
         }
         let level = information.get("level").and_then(Value::as_text);
         let is_end = matches!(

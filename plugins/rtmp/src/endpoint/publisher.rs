@@ -3,20 +3,22 @@
 use std::sync::{Arc, Mutex, Weak, atomic::Ordering::Relaxed};
 
 use rivero_codec::Codec;
+use rivero_flv::Coding;
 use rivero_plugin_api::{
-    Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Error, Format, MediaKind, Packaging,
-    Packet, Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
+    Answer, DEFAULT_DESCRIPTION, Element, ElementContext, Format, MediaKind, Packaging, Packet,
+    Result, SinkHandler, SinkPad, Upstream, host, supervise::lock,
 };
-use rivero_uri::{Access, Location, Policy, UriSettings};
+use rivero_uri::Access;
 use serde_json::{Map, Value};
 
+use super::{Ending, destination};
 use crate::{
     api::{self, RtmpPublisherEvents, RtmpPublisherParams},
+    attempts::Reports,
     failure::Failure,
     feed::Feed,
     figures::Figures,
-    media::{Formats, Frame, Kind},
-    protocol::Target,
+    media::{Formats, Frame, Kind, coding},
     settings::Settings,
     task::{self, Listener, Work},
 };
@@ -31,19 +33,20 @@ struct Shared {
     feed: Arc<Feed>,
     figures: Arc<Figures>,
     pads: Mutex<Option<Pads>>,
-    /// Sent when the task is over, if somebody waits for that; `true` when it is.
-    end: Mutex<(bool, Option<Answer>)>,
+    /// What the pads accept beside H.264 and AAC.
+    taken: Mutex<Vec<Coding>>,
+    ending: Ending,
 }
 
+#[derive(Clone)]
 struct Pads {
     video: Arc<SinkPad>,
-    /// Open as long as it is kept.
-    _audio: SinkPad,
+    audio: Arc<SinkPad>,
 }
 
 impl Element for Publisher {
     fn stats(&self, _: Option<MediaKind>) -> Result<Map<String, Value>> {
-        Ok(self.0.figures.collect(self.0.context.id()))
+        Ok(self.0.figures.of_publication(self.0.context.id()))
     }
 
     fn released(&self) {
@@ -52,27 +55,21 @@ impl Element for Publisher {
         drop(pads);
         let answer = Answer::take();
         self.0.feed.release();
-        let mut end = lock(&self.0.end);
-        match &mut *end {
-            (true, _) => {
-                drop(end);
-                answer.send(Ok(Value::Null));
-            }
-            (false, place) => *place = Some(answer),
-        }
+        self.0.ending.answer(answer);
     }
 }
 
 impl api::RtmpPublisher for Publisher {
     fn create(context: ElementContext, params: RtmpPublisherParams) -> Result<Self> {
-        let (target, policy) = destination(&params.uri)?;
+        let (target, policy) = destination(&params.uri, Access::Write)?;
         let shared = Arc::new(Shared {
             context,
             uri: params.uri,
             feed: Arc::default(),
             figures: Arc::default(),
             pads: Mutex::default(),
-            end: Mutex::default(),
+            taken: Mutex::default(),
+            ending: Ending::default(),
         });
         shared.open_pads()?;
         let work = Work {
@@ -82,11 +79,11 @@ impl api::RtmpPublisher for Publisher {
             sends_silence: params.silent_audio,
             feed: shared.feed.clone(),
             figures: shared.figures.clone(),
-            listener: Arc::new(Reports(Arc::downgrade(&shared), shared.context.clone())),
+            listener: Arc::new(Told(Arc::downgrade(&shared), shared.context.clone())),
             formats: formats_of_host,
         };
         let over = shared.clone();
-        task::start(work, move || over.is_over())?;
+        task::start(work, move || over.ending.is_over())?;
         Ok(Self(shared))
     }
 
@@ -97,27 +94,6 @@ impl api::RtmpPublisher for Publisher {
     fn connected(&self) -> Result<bool> {
         Ok(self.0.figures.is_connected.load(Relaxed))
     }
-}
-
-/// Where a URI leads, if the server may go there.
-fn destination(uri: &str) -> Result<(Target, Policy)> {
-    let settings: UriSettings = match host() {
-        Some(host) => host.configuration("UriEndpoint")?,
-        None => UriSettings::default(),
-    };
-    let location = Location::parse(uri, &settings.default_path)?;
-    let policy = Policy::new(&settings);
-    policy.check(&location, Access::Write)?;
-    let target = match &location {
-        Location::Remote(url) => Target::parse(url),
-        Location::File(_) => None,
-    };
-    let target = target.ok_or_else(|| {
-        Error::illegal_parameter(
-            "Media is published to rtmp and rtmps URIs only: rtmp://host/application/stream",
-        )
-    })?;
-    Ok((target, policy))
 }
 
 fn formats_of_host() -> Formats {
@@ -132,16 +108,38 @@ impl Shared {
                 kind: own,
             };
             let pad = self.context.sink_pad(kind, DEFAULT_DESCRIPTION, input)?;
-            accept(&pad, codec);
+            accept(&pad, &[codec]);
             Ok(pad)
         };
         let audio = open(MediaKind::Audio, Kind::Audio, Codec::Aac)?;
         let video = open(MediaKind::Video, Kind::Video, Codec::H264)?;
         *lock(&self.pads) = Some(Pads {
             video: Arc::new(video),
-            _audio: audio,
+            audio: Arc::new(audio),
         });
         Ok(())
+    }
+
+    /// Has the pads accept the codecs of a server: what is converted becomes H.264 and AAC, which are the first.
+    fn accept(&self, codings: &[Coding]) {
+        // Media goes on as it does where a server says the same again.
+        if std::mem::replace(&mut *lock(&self.taken), codings.to_vec()) == codings {
+            return;
+        }
+        let Some(pads) = lock(&self.pads).clone() else {
+            return;
+        };
+        let taken = |first: Codec| {
+            let codecs = [Codec::H265, Codec::Av1, Codec::Vp9, Codec::Vp8, Codec::Opus];
+            let further = codecs.into_iter().filter(move |codec| {
+                let coding = coding(*codec);
+                let is_taken = coding.is_some_and(|coding| codings.contains(&coding));
+                is_taken && codec.is_audio() == first.is_audio()
+            });
+            [first].into_iter().chain(further).collect::<Vec<_>>()
+        };
+        accept(&pads.video, &taken(Codec::H264));
+        accept(&pads.audio, &taken(Codec::Aac));
     }
 
     fn upstream(&self, message: Upstream) {
@@ -151,30 +149,22 @@ impl Shared {
             pad.upstream(message);
         }
     }
-
-    fn is_over(&self) {
-        let answer = {
-            let mut end = lock(&self.end);
-            end.0 = true;
-            end.1.take()
-        };
-        if let Some(answer) = answer {
-            answer.send(Ok(Value::Null));
-        }
-    }
 }
 
-/// Frames of a codec at its usual rate, which is what is converted to; sound that is in it already stays as it is,
+/// Frames of codecs at their usual rate, which is what is converted to; sound that is in it already stays as it is,
 /// whatever its rate and channels.
-fn accept(pad: &SinkPad, codec: Codec) {
-    let (clock_rate, channels) = codec.default_rate();
-    let frames = |clock_rate, channels| Format {
-        packaging: Packaging::Frame,
-        ..Format::rtp(codec.name(), clock_rate, channels)
-    };
-    let mut formats = vec![frames(clock_rate, channels)];
-    if codec.is_audio() {
-        formats.push(frames(0, 0));
+fn accept(pad: &SinkPad, codecs: &[Codec]) {
+    let mut formats = Vec::new();
+    for codec in codecs {
+        let (clock_rate, channels) = codec.default_rate();
+        let frames = |clock_rate, channels| Format {
+            packaging: Packaging::Frame,
+            ..Format::rtp(codec.name(), clock_rate, channels)
+        };
+        formats.push(frames(clock_rate, channels));
+        if codec.is_audio() {
+            formats.push(frames(0, 0));
+        }
     }
     if let Some(host) = host() {
         let numbers: Vec<u32> = formats
@@ -219,9 +209,9 @@ fn now() -> i64 {
 }
 
 /// What a task tells. The context outlives the publisher's release, the rest need not.
-struct Reports(Weak<Shared>, ElementContext);
+struct Told(Weak<Shared>, ElementContext);
 
-impl Reports {
+impl Told {
     fn upstream(&self, message: Upstream) {
         if let Some(publisher) = self.0.upgrade() {
             publisher.upstream(message);
@@ -229,14 +219,14 @@ impl Reports {
     }
 }
 
-impl Listener for Reports {
+impl Reports for Told {
     fn connected(&self) {
         self.1.connected();
     }
 
-    fn disconnected(&self, failure: &Failure) {
-        tracing::info!(publisher = self.1.id(), "disconnected: {failure}");
-        self.1.disconnected(failure.to_string());
+    fn disconnected(&self, reason: &str) {
+        tracing::info!(publisher = self.1.id(), "disconnected: {reason}");
+        self.1.disconnected(reason.to_owned());
     }
 
     fn reconnecting(&self, attempt: u32) {
@@ -251,9 +241,17 @@ impl Listener for Reports {
     fn panicked(&self, text: &str) {
         self.1.panicked("a publisher", text);
     }
+}
 
+impl Listener for Told {
     fn request_keyframe(&self) {
         self.upstream(Upstream::KeyframeRequest);
+    }
+
+    fn takes(&self, codings: &[Coding]) {
+        if let Some(publisher) = self.0.upgrade() {
+            publisher.accept(codings);
+        }
     }
 
     fn ask_for(&self, bits_per_second: u64) {
