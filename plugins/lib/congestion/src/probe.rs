@@ -38,9 +38,6 @@ pub(crate) struct Found {
     pub(crate) rate: u64,
     /// As much as was tried: the path may carry more.
     pub(crate) is_all: bool,
-    /// It arrived as fast as it was sent, which was slower than it was to be, for want of a processor: that is no
-    /// limit of the path.
-    pub(crate) is_sent_late: bool,
 }
 
 /// Runs probes one at a time.
@@ -189,8 +186,7 @@ impl Prober {
 
     /// The rate that probes showed, once enough has arrived of what an estimate is to follow.
     pub(crate) fn result(&mut self, now: Instant, estimate: u64) -> Option<Found> {
-        let found = self.latest_result()?;
-        let rate = found.rate;
+        let Found { rate, is_all } = self.latest_result()?;
         #[allow(clippy::cast_precision_loss)]
         let is_surprise = rate as f64 > estimate as f64 * SURPRISE;
         let former = self
@@ -200,14 +196,14 @@ impl Prober {
         match former {
             Some((_, former)) => Some(Found {
                 rate: rate.min(former),
-                ..found
+                is_all,
             }),
             None if is_surprise => {
                 self.surprise = Some((now, rate));
                 self.next = Some(now);
                 None
             }
-            None => Some(found),
+            None => Some(Found { rate, is_all }),
         }
     }
 
@@ -221,7 +217,7 @@ impl Prober {
             return None;
         }
         let (until, wanted) = (awaited.until, awaited.rate);
-        let (found, arrives_as_sent) = (arrived.rate(), arrived.is_as_fast_as_sent());
+        let found = arrived.rate();
         self.awaited = None;
         // `until` is one patience after the beginning.
         let begin = until.checked_sub(PATIENCE).unwrap_or(until);
@@ -232,11 +228,7 @@ impl Prober {
         } else {
             self.failed(begin);
         }
-        found.map(|rate| Found {
-            rate,
-            is_all,
-            is_sent_late: !is_all && arrives_as_sent,
-        })
+        found.map(|rate| Found { rate, is_all })
     }
 
     fn failed(&mut self, now: Instant) {
@@ -250,8 +242,8 @@ impl Prober {
 }
 
 impl Arrived {
-    /// Bit/s: how fast it was sent, and how fast it arrived.
-    fn rates(&self) -> Option<(u64, u64)> {
+    /// Bit/s: the lower one of how fast it was sent and how fast it arrived.
+    fn rate(&self) -> Option<u64> {
         let (first, last) = (self.first?, self.last?);
         let rate = |bytes: usize, time: Duration| {
             let bits = u128::try_from(bytes).ok()? * 8_000_000;
@@ -259,22 +251,11 @@ impl Arrived {
         };
         let sent = rate(self.bytes - last.2, last.0.saturating_sub(first.0))?;
         let arrived = rate(self.bytes - first.2, last.1.saturating_sub(first.1))?;
-        Some((sent, arrived))
-    }
-
-    fn is_as_fast_as_sent(&self) -> bool {
-        let rates = self.rates();
-        rates.is_some_and(|(sent, arrived)| arrived * 10 >= sent * 9)
-    }
-
-    /// The lower one.
-    fn rate(&self) -> Option<u64> {
-        let (sent, arrived) = self.rates()?;
         // Slower in arriving: the path is full at that rate.
-        Some(if self.is_as_fast_as_sent() {
-            sent.min(arrived)
-        } else {
+        Some(if arrived * 10 < sent * 9 {
             arrived / 100 * 95
+        } else {
+            sent.min(arrived)
         })
     }
 }
@@ -330,34 +311,5 @@ mod tests {
         assert_eq!(probe(&mut prober, &mut now, 5_000_000), None, "anew");
         let found = probe(&mut prober, &mut now, 430_000);
         assert!(found.is_some_and(|found| found < 460_000), "{found:?}");
-    }
-
-    #[test]
-    fn a_probe_that_was_sent_too_slowly_shows_no_limit() {
-        let late = |arriving: u64| {
-            let (mut prober, begin) = (Prober::default(), Instant::now());
-            prober.begin(begin, 900_000, 1_000_000);
-            // The thread that sends gets its turn each 40 ms only.
-            let apart = Duration::from_millis(40);
-            for number in 0..5u32 {
-                prober.poll(begin + apart * number);
-                let report = Report {
-                    sent: apart * number,
-                    arrival: None,
-                    length: 1250,
-                    cluster: prober.count(1250),
-                    again: false,
-                };
-                let time = Duration::from_secs_f64(1250.0 * 8.0 / arriving as f64);
-                prober.arrived(&report, time.max(apart) * number);
-            }
-            while prober.poll_timeout().is_some() {
-                prober.poll(begin + Duration::from_millis(300));
-            }
-            let found = prober.result(begin + Duration::from_millis(400), 900_000);
-            found.map(|found| (found.is_all, found.is_sent_late))
-        };
-        assert_eq!(late(1_000_000), Some((false, true)));
-        assert_eq!(late(100_000), Some((false, false)), "the path is slower");
     }
 }

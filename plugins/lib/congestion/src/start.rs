@@ -136,9 +136,6 @@ impl Start {
             (self.failures, self.shown) = (0, 0);
             return None;
         }
-        if found.is_sent_late {
-            return None;
-        }
         self.failures += 1;
         (self.failures >= FAILURES).then_some(self.shown)
     }
@@ -173,11 +170,7 @@ mod tests {
     #[test]
     fn probes_raise_it_and_two_that_fail_are_a_limit() {
         let mut start = Start::new(300_000);
-        let found = |rate, is_all| Found {
-            rate,
-            is_all,
-            is_sent_late: false,
-        };
+        let found = |rate, is_all| Found { rate, is_all };
         assert_eq!(start.on_found(found(900_000, true)), None);
         assert_eq!(start.assumed, 900_000);
         assert_eq!(start.on_found(found(1_000_000, false)), None);
@@ -187,11 +180,6 @@ mod tests {
             "it was held up"
         );
         assert_eq!(start.on_found(found(2_300_000, false)), None);
-        let late = Found {
-            is_sent_late: true,
-            ..found(100_000, false)
-        };
-        assert_eq!(start.on_found(late), None, "it says nothing");
         assert_eq!(start.on_found(found(2_100_000, false)), Some(2_300_000));
     }
 
