@@ -92,15 +92,23 @@ impl ExtensionBlock {
     /// when the block is full. The two-byte form is chosen as soon as one element needs it.
     #[inline]
     pub fn push(&mut self, id: u8, data: &[u8]) -> bool {
-        let Ok(len) = u8::try_from(data.len()) else {
+        self.push_parts(id, &[], data)
+    }
+
+    /// The same for an element that lies in two places.
+    #[inline]
+    pub fn push_parts(&mut self, id: u8, front: &[u8], rest: &[u8]) -> bool {
+        let length = front.len() + rest.len();
+        let Ok(len) = u8::try_from(length) else {
             return false;
         };
-        if id == 0 || id == 15 || self.elements.len() + data.len() + 2 > MAX_BLOCK_LEN {
+        if id == 0 || id == 15 || self.elements.len() + length + 2 > MAX_BLOCK_LEN {
             return false;
         }
         self.needs_two_byte |= id > 14 || !(1..=16).contains(&len);
         self.elements.extend_from_slice(&[id, len]);
-        self.elements.extend_from_slice(data);
+        self.elements.extend_from_slice(front);
+        self.elements.extend_from_slice(rest);
         self.count += 1;
         true
     }
@@ -348,7 +356,7 @@ mod tests {
     #[test]
     fn small_elements_use_the_one_byte_form() {
         let mut block = ExtensionBlock::default();
-        assert!(block.push(1, &[7; 16]));
+        assert!(block.push_parts(1, &[7; 3], &[7; 13]));
         assert!(block.push(14, &[1]));
         let mut out = Vec::new();
         block.write_to(&mut out);

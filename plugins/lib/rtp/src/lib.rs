@@ -13,7 +13,7 @@
 //! * [`window`]: telling repeated packets from new ones.
 //! * [`arrivals`]: transport-wide feedback about what was received.
 //! * [`rewriter`]: one continuous outgoing stream out of changing sources. [`picture`]: the same for
-//!   the numbers of pictures.
+//!   the numbers of pictures, [`dependency`]: for those of frames in header extensions.
 //! * [`remb`]: the loss-based receiver bitrate estimate.
 //! * [`codec`]: what a forwarder must know of a payload: keyframe starts and layers.
 //! * [`jitter`]: packets back into order, and how long to wait for missing ones.
@@ -22,6 +22,7 @@
 pub mod arrivals;
 pub mod codec;
 mod cursor;
+pub mod dependency;
 pub mod extension;
 pub mod header;
 pub mod jitter;

@@ -32,23 +32,27 @@ use crate::{
 const ICE_CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// Header extensions beside the time of sending, which has the number 3, and the transport-wide
-/// sequence number. All of them are the source's words about its media, which are handed on as they
-/// are; where media is converted, or a viewer knows the extension not, they are left out.
+/// sequence number. The name of the section is between us and the peer; the others are the source's words
+/// about its media, which are handed on as they are; where media is converted, or a viewer knows the
+/// extension not, they are left out.
 ///
-/// Two are missing on purpose. The orientation of pictures (`urn:3gpp:video-orientation`) would
-/// leave it to every consumer to turn them, and neither recorders nor converters do; without it
-/// browsers send them upright. The dependency descriptor numbers the frames of its source, and
-/// would contradict them after a switch.
-const AUDIO_EXTENSIONS: [(u16, HeaderExtension); 2] = [
+/// The orientation of pictures (`urn:3gpp:video-orientation`) is missing on purpose: it would leave it to
+/// every consumer to turn them. Recorders and converters do, viewers that do not know it (Firefox, aiortc)
+/// and modules of others do not; and a source agrees on it before it is known who they will be. Without it
+/// senders turn the pictures themselves, and they are upright for all.
+const AUDIO_EXTENSIONS: [(u16, HeaderExtension); 3] = [
     (5, HeaderExtension::AudioLevel),
     (6, HeaderExtension::AbsCaptureTime),
+    (8, HeaderExtension::Mid),
 ];
 /// See [`AUDIO_EXTENSIONS`]; without the colour space a viewer has to guess the matrix, and guesses
 /// wrong.
-const VIDEO_EXTENSIONS: [(u16, HeaderExtension); 3] = [
+const VIDEO_EXTENSIONS: [(u16, HeaderExtension); 5] = [
     (4, HeaderExtension::ColorSpace),
     (6, HeaderExtension::AbsCaptureTime),
     (7, HeaderExtension::PlayoutDelay),
+    (8, HeaderExtension::Mid),
+    (9, HeaderExtension::DependencyDescriptor),
 ];
 
 /// What we are able and willing to do, with fresh random values.
@@ -112,7 +116,8 @@ pub(super) fn local_config(
 /// Simulcast is not offered in any: a browser that is asked for it gives it a sender of its own, and
 /// the camera that the page has added before stays without one (libwebrtc associates only tracks
 /// that ask for no encodings).
-pub(super) fn offered(mut config: LocalConfig) -> LocalConfig {
+pub(super) fn offered(config: LocalConfig) -> LocalConfig {
+    let mut config = offered_again(config);
     let settings: WebRtcSettings = of("WebRtcEndpoint");
     if !settings.plain_offers {
         return config;
@@ -129,6 +134,16 @@ pub(super) fn offered(mut config: LocalConfig) -> LocalConfig {
                 Some(HeaderExtension::AbsSendTime | HeaderExtension::ColorSpace)
             )
         });
+    }
+    config
+}
+
+/// The same for later offers. Dependency descriptors are answered, and not offered: those of keyframes need the
+/// two-byte form of extensions, which only the offer of a whole session can ask for (RFC 8285 §4.1.2).
+pub(super) fn offered_again(mut config: LocalConfig) -> LocalConfig {
+    if let Some(video) = &mut config.video {
+        let descriptor = HeaderExtension::DependencyDescriptor.uri();
+        video.extensions.retain(|extmap| extmap.uri != descriptor);
     }
     config
 }
@@ -303,7 +318,7 @@ impl TrackMaker<'_> {
             .fold(Receiver::new(pad, config), |receiver, codec| {
                 receiver.with_parameter_sets(codec.payload_type, codec.parameter_sets())
             });
-        Ok(Some(receiver))
+        Ok(Some(receiver.with_mid(media.mid.as_deref())))
     }
 
     fn sender(
@@ -335,7 +350,8 @@ impl TrackMaker<'_> {
             bounds: self.properties.send_bounds(),
             described_limit: media.max_send_bitrate,
         };
-        Ok(Some(Sender::new(pad, config)))
+        let sender = Sender::new(pad, config).with_mid(media.mid.as_deref());
+        Ok(Some(sender))
     }
 }
 

@@ -9,7 +9,7 @@ use rivero_sdp::{LocalConfig, Negotiated, OfferOptions, SessionDescription};
 use super::{
     Shared,
     legs::Tracks,
-    negotiation::{local_config, offered},
+    negotiation::{local_config, offered, offered_again},
     session::{Leg, Section, Session},
 };
 use crate::api::{IceComponentState, SessionEndpointEvents};
@@ -33,7 +33,10 @@ impl Shared {
         let before = session.before(&legs);
         let offer = match &before {
             None => rivero_sdp::offer(&offered(config.clone()), options),
-            Some(before) => rivero_sdp::offer_again(&config, before, options, lost),
+            Some(before) => {
+                let config = offered_again(config.clone());
+                rivero_sdp::offer_again(&config, before, options, lost)
+            }
         };
         let offer = offer.map_err(|error| of_description(&error, false))?;
         if before.is_none() {

@@ -2,7 +2,9 @@
 //! others, under the ids that each of them has agreed on.
 
 use rivero_plugin_api::{Extension, ExtensionKind, Extensions};
-use rivero_rtp::{ExtensionBlock, ExtensionMap, HeaderExtension, RtpHeader};
+use rivero_rtp::{
+    ExtensionBlock, ExtensionMap, HeaderExtension, RtpHeader, dependency::DescriptorFront,
+};
 
 /// Those extensions, on both sides of the module boundary.
 const FORWARDED: [(u8, HeaderExtension); 7] = [
@@ -72,20 +74,40 @@ pub(crate) fn length(extensions: &Extensions, target: &ExtensionMap) -> usize {
     length.next_multiple_of(4)
 }
 
-/// Adds the extensions of a packet whose `bytes` are these, under the ids of `target`.
+/// The value of an extension of a packet whose `bytes` are these.
+#[inline]
+fn value<'a>(extension: &Extension, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let start = usize::from(extension.offset);
+    bytes.get(start..start + usize::from(extension.length))
+}
+
+/// The dependency descriptor of such a packet.
+pub(crate) fn descriptor<'a>(extensions: &Extensions, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let mut extensions = extensions.iter();
+    let descriptor = extensions.find(|one| one.kind == ExtensionKind::DEPENDENCY_DESCRIPTOR)?;
+    value(descriptor, bytes)
+}
+
+/// Adds the extensions of a packet whose `bytes` are these, under the ids of `target`. A dependency
+/// descriptor begins with `descriptor_front`, and is left out without one.
 #[inline]
 pub(crate) fn copy(
     extensions: &Extensions,
     bytes: &[u8],
     target: &ExtensionMap,
+    descriptor_front: Option<&DescriptorFront>,
     block: &mut ExtensionBlock,
 ) {
     for extension in extensions.iter() {
-        let start = usize::from(extension.offset);
-        let data = bytes.get(start..start + usize::from(extension.length));
         let id = extension_of(extension.kind).and_then(|extension| target.id(extension));
-        if let (Some(id), Some(data)) = (id, data) {
+        let (Some(id), Some(data)) = (id, value(extension, bytes)) else {
+            continue;
+        };
+        if extension.kind != ExtensionKind::DEPENDENCY_DESCRIPTOR {
             block.push(id, data);
+        } else if let Some(front) = descriptor_front {
+            let rest = data.get(front.len()..).unwrap_or_default();
+            block.push_parts(id, front, rest);
         }
     }
 }

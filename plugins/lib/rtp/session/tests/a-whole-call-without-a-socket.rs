@@ -11,7 +11,7 @@ mod call;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use call::{ALICE, BOB, Call, DELAY};
+use call::{ALICE, BOB, Call, DELAY, rtx_ssrc, ssrc};
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use rivero_relay::Conditions;
 use rivero_rtp_session::{SessionEvent, Track};
@@ -318,4 +318,44 @@ fn the_same_call_again_is_the_same_call() {
         (times, call.snapshot(ALICE).path_estimate)
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn packets_name_their_section_until_the_peer_knows_it() {
+    let mut call = Call::naming_sections(1_000_000);
+    call.set_path(
+        ALICE,
+        Conditions {
+            loss: 5.0,
+            ..Call::conditions()
+        },
+    );
+    call.run(6 * SECOND);
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        // One payload type for both: nothing but the names tells the first packets apart.
+        let received = call.received(BOB, kind);
+        assert!(received.len() > 200, "{kind:?}: {}", received.len());
+        assert!(received.iter().all(|(_, packet)| packet.kind == kind));
+        let name = if kind == MediaKind::Audio {
+            "sound"
+        } else {
+            "video"
+        };
+        let mut names = call.names(ssrc(ALICE, kind));
+        names.sort_unstable();
+        let named = names.iter().take_while(|(_, mid)| mid.is_some()).count();
+        assert!((5..names.len() / 2).contains(&named), "{kind:?}: {named}");
+        let is_name = |mid: &Option<Vec<u8>>| mid.as_deref() == Some(name.as_bytes());
+        assert!(names[..named].iter().all(|(_, mid)| is_name(mid)));
+        assert!(names[named..].iter().all(|(_, mid)| mid.is_none()));
+    }
+    let repaired = call.names(rtx_ssrc(ALICE));
+    let are_named = repaired.iter().all(|(_, mid)| mid.is_some());
+    assert!(repaired.len() > 10 && are_named, "{}", repaired.len());
+    assert!(call.names(ssrc(BOB, MediaKind::Video))[0].1.is_some());
+    // A peer that its description tells nothing of names is sent none.
+    let mut call = Call::new(1_000_000);
+    call.run(SECOND);
+    let names = call.names(ssrc(ALICE, MediaKind::Video));
+    assert!(names.iter().all(|(_, mid)| mid.is_none()));
 }

@@ -138,6 +138,9 @@ pub mod extension_uri {
     pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
     /// Coordination of video orientation (3GPP TS 26.114).
     pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
+    /// What a frame depends on (RTP payload format of AV1, appendix A).
+    pub const DEPENDENCY_DESCRIPTOR: &str =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 }
 
 /// `a=extmap:<id>[/<direction>] <uri> [<attributes>]` (RFC 8285 §5).

@@ -262,7 +262,7 @@ fn answer_rtp(
     }
     let mut section = continued(offered, PLACEHOLDER_PORT);
     section.direction = offered.direction.reversed();
-    section.extmaps = codecs::supported_extensions(local, config.features, offered);
+    section.extmaps = codecs::supported_extensions(local, config.features, offered, &formats);
     section.rtcp = Some(rtcp_placeholder());
     section.rtcp_mux = true;
     section.rtcp_rsize = config.features.reduced_size_rtcp && offered.rtcp_rsize;

@@ -1,7 +1,7 @@
 //! Choosing formats and header extensions.
 
 use super::{Features, LocalMedia, NegotiatedCodec, preference};
-use crate::{Codec, ExtMap, MediaSection, RtcpFeedback};
+use crate::{Codec, ExtMap, MediaSection, RtcpFeedback, extension_uri};
 
 /// The offered formats that are supported, in the [order](preference) in which the answer lists
 /// them: retransmission formats included where RTX is on.
@@ -119,10 +119,14 @@ pub(super) fn common_formats(offered: &MediaSection, answered: &MediaSection) ->
 /// The offered header extensions that are supported, each once, with the offered identifiers and
 /// the direction seen from here. Identifiers above 255 are placeholders that an answer would have
 /// to renumber (RFC 8285 §7); no peer sends only those.
+///
+/// Dependency descriptors are for AV1: of `formats` that has to come first, which is the one that the peer
+/// will send. Other codecs say the same in their payload, which is enough for everybody.
 pub(super) fn supported_extensions(
     local: &LocalMedia,
     features: Features,
     offered: &MediaSection,
+    formats: &[Codec],
 ) -> Vec<ExtMap> {
     let mut extensions: Vec<ExtMap> = Vec::new();
     // Names of encodings are of use where there are several.
@@ -130,7 +134,11 @@ pub(super) fn supported_extensions(
         simulcast: features.simulcast && offered.simulcast.is_some(),
         ..features
     };
-    for extmap in &offered.extmaps {
+    let sends_av1 = formats
+        .first()
+        .is_some_and(|format| format.name.eq_ignore_ascii_case("AV1"));
+    let is_of_use = |uri: &str| uri != extension_uri::DEPENDENCY_DESCRIPTOR || sends_av1;
+    for extmap in offered.extmaps.iter().filter(|one| is_of_use(&one.uri)) {
         let known = extensions.iter().any(|accepted| accepted.uri == extmap.uri);
         if extmap.id <= 255 && !known && local.supports_extension(features, &extmap.uri) {
             extensions.push(ExtMap {
@@ -141,4 +149,30 @@ pub(super) fn supported_extensions(
         }
     }
     extensions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MediaKind, parse, samples};
+
+    #[test]
+    fn dependency_descriptors_are_taken_where_av1_comes_first() {
+        let offer = parse(samples::CHROMIUM).unwrap();
+        let mut sections = offer.media.into_iter();
+        let mut video = sections.find(|one| one.kind == MediaKind::Video).unwrap();
+        let descriptor = ExtMap::new(14, extension_uri::DEPENDENCY_DESCRIPTOR);
+        video.extmaps.push(descriptor.clone());
+        let mut local = LocalMedia::new(Vec::new(), 1, "name");
+        local.extensions.push(descriptor.clone());
+        let taken = |first: &str| {
+            let (mut formats, others): (Vec<Codec>, Vec<Codec>) = { video.codecs.clone() }
+                .into_iter()
+                .partition(|codec| codec.name == first);
+            formats.extend(others);
+            let taken = supported_extensions(&local, Features::default(), &video, &formats);
+            taken.contains(&descriptor)
+        };
+        assert!(taken("AV1") && !taken("VP8") && !taken("H264"));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod encodings;
 mod keyframe;
+mod negotiated;
 mod outlet;
 mod parameter_sets;
 mod rate;
@@ -24,6 +25,7 @@ use rivero_rtp::{
 };
 
 use crate::{clock::Now, extensions, pads::Deliver};
+use negotiated::Negotiated;
 use outlet::Outlet;
 use stream::{PLAIN_HEADER, Stream};
 use streams::Streams;
@@ -76,11 +78,7 @@ pub struct ReceiverConfig {
 pub struct Receiver {
     outlet: Outlet,
     kind: MediaKind,
-    formats: Vec<ReceivedFormat>,
-    extensions: ExtensionMap,
-    described: StreamDescription,
-    /// Parameter sets of the description, with their payload type.
-    given_sets: Vec<(u8, Vec<Box<[u8]>>)>,
+    negotiated: Negotiated,
     streams: Streams,
     estimator: RembEstimator,
     /// Of the latest full intra request (RFC 5104 §4.3.1.1).
@@ -102,10 +100,13 @@ impl Receiver {
         Self {
             outlet: Outlet::new(pad),
             kind: config.kind,
-            formats: config.formats,
-            extensions: config.extensions,
-            described: config.streams,
-            given_sets: Vec::new(),
+            negotiated: Negotiated {
+                formats: config.formats,
+                extensions: config.extensions,
+                described: config.streams,
+                given_sets: Vec::new(),
+                mid: None,
+            },
             streams: Streams::default(),
             estimator: config.estimator,
             fir_command: 0,
@@ -122,8 +123,15 @@ impl Receiver {
     pub fn with_parameter_sets(mut self, payload_type: u8, units: Vec<Vec<u8>>) -> Self {
         if !units.is_empty() {
             let units = units.into_iter().map(Vec::into_boxed_slice).collect();
-            self.given_sets.push((payload_type, units));
+            self.negotiated.given_sets.push((payload_type, units));
         }
+        self
+    }
+
+    /// The same, whose section the peer's packets may name so (RFC 9143 §15).
+    #[must_use]
+    pub fn with_mid(mut self, mid: Option<&str>) -> Self {
+        self.negotiated.mid = mid.map(Into::into);
         self
     }
 
@@ -132,13 +140,12 @@ impl Receiver {
     pub(crate) fn renegotiate(&mut self, later: Self, named: &[u32]) {
         // What was received is of the formats before.
         self.outlet.flush();
-        self.formats = later.formats;
-        self.extensions = later.extensions;
-        self.given_sets = later.given_sets;
-        let before = std::mem::replace(&mut self.described, later.described);
-        self.streams.renegotiate(&before, &self.described, named);
+        let before = std::mem::replace(&mut self.negotiated, later.negotiated);
+        let (before, described) = (&before.described, &self.negotiated.described);
+        self.streams.renegotiate(before, described, named);
         self.enabled = true;
-        let is_kept = |current: u32| self.formats.iter().any(|format| format.format == current);
+        let formats = &self.negotiated.formats;
+        let is_kept = |current: u32| formats.iter().any(|format| format.format == current);
         if self
             .outlet
             .format()
@@ -164,18 +171,30 @@ impl Receiver {
 
     /// Whether a payload type is one of this track's.
     pub(crate) fn accepts(&self, payload_type: u8) -> bool {
-        self.formats.iter().any(|format| {
+        self.negotiated.formats.iter().any(|format| {
             format.payload_type == payload_type || format.rtx_payload_type == Some(payload_type)
         })
+    }
+
+    /// Whether a packet names this track's section. A track of two sections, one for each direction, has
+    /// the one that the peer sends in.
+    pub(crate) fn is_named_by(&self, header: &RtpHeader, packet: &[u8]) -> bool {
+        self.negotiated.is_named_by(header, packet)
     }
 
     /// Whether the peer numbers its packets over all streams, and takes feedback about them.
     pub(crate) fn wants_transport_feedback(&self) -> bool {
         let is_numbered = self
+            .negotiated
             .extensions
             .id(HeaderExtension::TransportSequence)
             .is_some();
-        is_numbered && self.formats.iter().any(|format| format.transport_cc)
+        is_numbered
+            && self
+                .negotiated
+                .formats
+                .iter()
+                .any(|format| format.transport_cc)
     }
 
     /// The transport-wide sequence number of a packet.
@@ -183,6 +202,7 @@ impl Receiver {
     pub(crate) fn transport_sequence(&self, header: &RtpHeader, packet: &[u8]) -> Option<u16> {
         let elements = header.extensions(packet);
         let value = self
+            .negotiated
             .extensions
             .find(HeaderExtension::TransportSequence, elements)?;
         value.first_chunk().copied().map(u16::from_be_bytes)
@@ -200,13 +220,22 @@ impl Receiver {
         let is_repair =
             |format: &&ReceivedFormat| format.rtx_payload_type == Some(header.payload_type);
         self.estimator.received(packet.len());
-        let Some(payload_type) = self.formats.iter().find(is_repair).map(|f| f.payload_type) else {
+        let Some(payload_type) = self
+            .negotiated
+            .formats
+            .iter()
+            .find(is_repair)
+            .map(|f| f.payload_type)
+        else {
             self.on_media(now, header, packet, clock, false);
             return;
         };
-        let repaired = self
-            .streams
-            .repaired(&self.described, &self.extensions, header, packet);
+        let repaired = self.streams.repaired(
+            &self.negotiated.described,
+            &self.negotiated.extensions,
+            header,
+            packet,
+        );
         let Some(ssrc) = repaired else { return };
         let Some(start) = rtx::restore(packet, header, payload_type, ssrc) else {
             return;
@@ -232,13 +261,13 @@ impl Receiver {
             return;
         }
         let of_type = |format: &&ReceivedFormat| format.payload_type == header.payload_type;
-        let Some(format) = self.formats.iter().find(of_type) else {
+        let Some(format) = self.negotiated.formats.iter().find(of_type) else {
             return;
         };
         let stream = self.streams.of_packet(
             now.instant,
-            &self.described,
-            &self.extensions,
+            &self.negotiated.described,
+            &self.negotiated.extensions,
             header,
             packet,
             format.clock_rate,
@@ -255,7 +284,7 @@ impl Receiver {
             stream.keyframe.on_resumed(now.instant);
         }
         let of_type = |(payload_type, _): &&(u8, _)| *payload_type == header.payload_type;
-        let given = self.given_sets.iter().find(of_type);
+        let given = self.negotiated.given_sets.iter().find(of_type);
         let given = given.map_or(&[][..], |(_, units)| units);
         let sets =
             stream.missing_sets(now.instant, header, format.codec, content, given, &mut info);
@@ -281,10 +310,10 @@ impl Receiver {
                 marker: header.marker,
                 payload_offset: u16::try_from(payload.start).unwrap_or(u16::MAX),
                 padding: u8::try_from(packet.len() - payload.end).unwrap_or(0),
-                extensions: extensions::forwarded(&self.extensions, header, packet),
+                extensions: extensions::forwarded(&self.negotiated.extensions, header, packet),
             },
         };
-        if header.marker && self.described.count() > 1 {
+        if header.marker && self.negotiated.described.count() > 1 {
             self.encodings_changed |= self.streams.on_frame_end(now.instant, header.ssrc);
         }
         for (sequence, bytes) in sets {
@@ -305,7 +334,7 @@ impl Receiver {
     /// once: a viewer may be waiting for it, or for another one in its place.
     #[inline]
     pub(crate) fn take_encodings_changed(&mut self) -> bool {
-        self.described.count() > 1 && std::mem::take(&mut self.encodings_changed)
+        self.negotiated.described.count() > 1 && std::mem::take(&mut self.encodings_changed)
     }
 
     /// Measures what the encodings take, and tells the pad. Called regularly: it ends an interval.
@@ -313,7 +342,12 @@ impl Receiver {
         self.streams
             .iter_mut()
             .for_each(|stream| stream.rate.measure(now));
-        if self.formats.iter().any(|format| format.codec.is_some()) {
+        if self
+            .negotiated
+            .formats
+            .iter()
+            .any(|format| format.codec.is_some())
+        {
             self.publish_encodings(now);
         }
     }
@@ -328,7 +362,7 @@ impl Receiver {
                 .rfind(of_encoding)
                 .map(|stream| &stream.rate);
             Encoding {
-                rid: self.described.rid(number).to_owned(),
+                rid: self.negotiated.described.rid(number).to_owned(),
                 bitrate: rate.map_or(0, |rate| rate.between_keyframes(now)),
                 frame_rate: rate.map_or(0.0, |rate| rate.frames_per_second()),
                 spatial_layers: 1,
@@ -336,7 +370,9 @@ impl Receiver {
                 ..Encoding::default()
             }
         };
-        let encodings: Vec<Encoding> = (0..self.described.count()).map(encoding).collect();
+        let encodings: Vec<Encoding> = (0..self.negotiated.described.count())
+            .map(encoding)
+            .collect();
         self.outlet.set_encodings(&encodings);
     }
 
@@ -360,13 +396,18 @@ impl Receiver {
     /// Counters of the streams that there are.
     pub(crate) fn snapshot(&self, now: Instant) -> impl Iterator<Item = StreamSnapshot> {
         let current = self
+            .negotiated
             .formats
             .iter()
             .find(|format| Some(format.format) == self.outlet.format());
         let payload_type = current.map_or(0, |format| format.payload_type);
         self.streams.iter().map(move |stream| StreamSnapshot {
             ssrc: stream.ssrc,
-            rid: self.described.rid(usize::from(stream.encoding)).to_owned(),
+            rid: self
+                .negotiated
+                .described
+                .rid(usize::from(stream.encoding))
+                .to_owned(),
             payload_type,
             packets: stream.statistics.packets(),
             bytes: stream.statistics.payload_bytes(),

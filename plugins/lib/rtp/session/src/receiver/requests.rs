@@ -18,7 +18,7 @@ impl Receiver {
         sender: u32,
         compound: &mut CompoundBuilder,
     ) {
-        let is_single = self.described.count() == 1;
+        let is_single = self.negotiated.described.count() == 1;
         self.streams.keyframe_requested(now, is_single);
         self.request_keyframes(now, sender, compound);
     }
@@ -27,10 +27,10 @@ impl Receiver {
     /// them: a full intra request is meant for those who join (RFC 5104 §3.5.1), and libwebrtc
     /// treats both alike. Where that brings nothing both are sent.
     fn request_keyframes(&mut self, now: Instant, sender: u32, compound: &mut CompoundBuilder) {
-        let mut formats = self.formats.iter();
+        let mut formats = self.negotiated.formats.iter();
         let format = formats
             .find(|format| Some(format.format) == self.outlet.format())
-            .or(self.formats.first());
+            .or(self.negotiated.formats.first());
         let Some(format) = format else {
             return;
         };
@@ -110,7 +110,9 @@ impl Receiver {
         limit: Option<u64>,
         compound: &mut CompoundBuilder,
     ) {
-        if self.kind != MediaKind::Video || !self.formats.iter().any(|format| format.remb) {
+        if self.kind != MediaKind::Video
+            || !self.negotiated.formats.iter().any(|format| format.remb)
+        {
             return;
         }
         if let Some(limit) = limit {

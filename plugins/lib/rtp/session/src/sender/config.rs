@@ -6,7 +6,7 @@ use rivero_plugin_api::Packet;
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec, ntp};
 use smallvec::SmallVec;
 
-use super::SendBounds;
+use super::{SendBounds, mid::Mid};
 
 /// A format that the peer accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub(super) struct Negotiated {
     pub(super) send_time_id: Option<u8>,
     /// The extension for transport-wide sequence numbers, where the peer reports about them.
     pub(super) transport_id: Option<u8>,
+    /// The peer takes dependency descriptors.
+    pub(super) takes_descriptors: bool,
+    /// The name of the section, for peers that want it with packets.
+    pub(super) mid: Option<Mid>,
 }
 
 impl Negotiated {
@@ -84,9 +88,28 @@ impl Negotiated {
             enabled: true,
             formats: SmallVec::from_slice(formats),
             send_time_id: extensions.id(HeaderExtension::AbsSendTime),
+            takes_descriptors: extensions
+                .id(HeaderExtension::DependencyDescriptor)
+                .is_some(),
             extensions,
             transport_id: transport_id.filter(|_| is_reported),
+            mid: None,
         }
+    }
+
+    /// The peer's description names the section so.
+    pub(super) fn set_mid(&mut self, mid: &str) {
+        let id = self.extensions.id(HeaderExtension::Mid);
+        self.mid = id.and_then(|id| Mid::new(id, mid));
+    }
+
+    /// Whether packets are written in another way than by `other`.
+    pub(super) fn writes_otherwise(&self, other: &Self) -> bool {
+        let mids = self.mid.as_ref().zip(other.mid.as_ref());
+        let same_mid = mids.map_or(self.mid.is_none() && other.mid.is_none(), |(one, two)| {
+            one.is_written_as(two)
+        });
+        self.formats != other.formats || self.extensions != other.extensions || !same_mid
     }
 
     /// As what a packet is sent, if it may be.

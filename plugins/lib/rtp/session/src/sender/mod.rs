@@ -1,6 +1,8 @@
 //! What one peer is sent of one kind of media.
 
 mod config;
+mod continuity;
+mod mid;
 mod padding;
 mod repair;
 mod retransmit;
@@ -14,8 +16,10 @@ use std::{
 use rivero_congestion::CongestionController;
 use rivero_plugin_api::{Packet, Upstream};
 use rivero_rtp::{
-    ExtensionBlock, OutgoingHeader, ntp,
-    picture::{Front, PacketNumbers, PictureNumbers},
+    ExtensionBlock, OutgoingHeader,
+    dependency::DescriptorFront,
+    ntp,
+    picture::{Front, PacketNumbers},
     rewriter::{Mark, Rewritten, StreamRewriter},
     rtcp::{CompoundBuilder, ReportBlock},
     sender::SenderStatistics,
@@ -23,6 +27,7 @@ use rivero_rtp::{
 
 use crate::{clock::Now, extensions, pads::Feed, protect::Protect};
 use config::{Epoch, Negotiated};
+use continuity::MediaNumbers;
 use repair::Repair;
 use source_limit::SourceLimit;
 
@@ -37,7 +42,7 @@ pub struct Sender {
     epoch: Epoch,
     negotiated: Negotiated,
     rewriter: StreamRewriter,
-    pictures: PictureNumbers,
+    numbers: MediaNumbers,
     repair: Repair,
     statistics: SenderStatistics,
     limit: SourceLimit,
@@ -85,8 +90,12 @@ struct OutgoingPacket<'a> {
     prefix: &'a [u8],
     /// What replaces the beginning of the payload: picture numbers that go on.
     front: Front,
+    /// What its dependency descriptor begins with: frame numbers that go on.
+    descriptor: Option<DescriptorFront>,
     /// The time of sending (abs-send-time).
     send_time: [u8; 3],
+    /// It has the name of its section.
+    has_mid: bool,
     /// Bytes of padding behind the payload.
     padding: u8,
 }
@@ -106,7 +115,7 @@ impl Sender {
             epoch: Epoch::new(config.epoch),
             negotiated: Negotiated::new(&config.formats, config.extensions),
             rewriter: StreamRewriter::new(clock_rate, config.sequence, config.timestamp),
-            pictures: PictureNumbers::default(),
+            numbers: MediaNumbers::default(),
             repair: Repair::new(config.retransmissions),
             statistics: SenderStatistics::new(clock_rate),
             limit: SourceLimit::new(config.bounds, config.described_limit),
@@ -115,21 +124,32 @@ impl Sender {
         }
     }
 
+    /// The same, whose section the peer's description names so.
+    #[must_use]
+    pub fn with_mid(mut self, mid: Option<&str>) -> Self {
+        if let Some(mid) = mid {
+            self.negotiated.set_mid(mid);
+        }
+        self
+    }
+
     /// Goes on as a later negotiation has it, with the numbers it has reached: the keys are the
     /// same, so none may be used for two packets.
     pub(crate) fn renegotiate(&mut self, later: Self) {
-        if self.negotiated.formats != later.negotiated.formats
-            || self.negotiated.extensions != later.negotiated.extensions
-        {
+        let changes = self.negotiated.writes_otherwise(&later.negotiated);
+        if changes {
             // What was sent before would be written differently now, under the same number.
             self.rewriter.begin_section();
         }
         if !self.negotiated.enabled {
             // What paused goes on with whatever comes first, as after a switch.
             self.rewriter.forget_source();
-            self.pictures.forget_source();
+            self.numbers.pictures.forget_source();
         }
-        self.negotiated = later.negotiated;
+        let before = std::mem::replace(&mut self.negotiated, later.negotiated);
+        if !changes {
+            self.negotiated.mid = before.mid;
+        }
         self.limit.renegotiate(&later.limit);
         self.repair.renegotiate(&later.repair);
     }
@@ -222,7 +242,10 @@ impl Sender {
             self.resume(packet);
         }
         let front = match format.codec {
-            Some(codec) => self.pictures.rewrite(numbers_of(packet), codec, payload),
+            Some(codec) => self
+                .numbers
+                .pictures
+                .rewrite(numbers_of(packet), codec, payload),
             None => Some(Front::default()),
         };
         let Some(front) = front else {
@@ -244,7 +267,9 @@ impl Sender {
             transport_sequence: self.next_transport_sequence(&mut congestion),
             prefix: &[],
             front,
+            descriptor: self.numbers.descriptor(&self.negotiated, packet),
             send_time: self.send_time(now),
+            has_mid: self.has_mid(numbers.sequence),
             padding,
         };
         if !self.repeats_in_a_stream(&format) {
@@ -272,7 +297,7 @@ impl Sender {
     /// what the peer does not have, and a keyframe is asked for. The numbers go on all the same: one that
     /// is left out is waited for, and for much longer than a picture would be wrong.
     fn resume(&mut self, packet: &Packet) {
-        self.pictures.forget_source();
+        self.numbers.pictures.forget_source();
         let continues = self
             .rewriter
             .continues(source_of(packet), packet.rtp.sequence);
@@ -295,6 +320,13 @@ impl Sender {
             send_time: outgoing.send_time,
         };
         self.rewriter.set_mark(outgoing.numbers.sequence, mark);
+    }
+
+    /// Whether the packet under this number has the name of the section.
+    #[inline]
+    fn has_mid(&self, sequence: u16) -> bool {
+        let mid = self.negotiated.mid.as_ref();
+        mid.is_some_and(|mid| mid.goes_with(self.rewriter.extended(sequence)))
     }
 
     #[inline]
@@ -330,6 +362,7 @@ impl Sender {
             &rtp.extensions,
             &packet.bytes,
             &negotiated.extensions,
+            outgoing.descriptor.as_ref(),
             &mut block,
         );
         if let Some(id) = negotiated.send_time_id {
@@ -337,6 +370,10 @@ impl Sender {
         }
         if let (Some(id), Some(number)) = (negotiated.transport_id, outgoing.transport_sequence) {
             block.push(id, &number.to_be_bytes());
+        }
+        if let Some(mid) = negotiated.mid.as_ref().filter(|_| outgoing.has_mid) {
+            let (id, name) = mid.element();
+            block.push(id, name);
         }
         let header = OutgoingHeader {
             marker: rtp.marker,
@@ -375,7 +412,8 @@ impl Sender {
             .format_of(packet)
             .and_then(|format| format.codec)
         {
-            self.pictures
+            self.numbers
+                .pictures
                 .skipped(numbers_of(packet), codec, packet.payload());
         }
     }
@@ -383,6 +421,9 @@ impl Sender {
     /// A report of the peer about this stream.
     pub(crate) fn on_report_block(&mut self, now: Instant, block: &ReportBlock) {
         self.statistics.receiver_report(now, block);
+        if let Some(mid) = &mut self.negotiated.mid {
+            mid.on_report(self.rewriter.extended(self.rewriter.latest()));
+        }
         if block.fraction_lost > 0 {
             let fraction = f32::from(block.fraction_lost) / 256.0;
             self.feed.upstream(Upstream::Loss { fraction });

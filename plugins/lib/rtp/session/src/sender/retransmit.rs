@@ -151,7 +151,10 @@ impl Sender {
         };
         let (timestamp, payload) = (packet.rtp.timestamp, packet.payload());
         let front = match format.codec {
-            Some(codec) => self.pictures.rewrite_again(timestamp, codec, payload),
+            Some(codec) => self
+                .numbers
+                .pictures
+                .rewrite_again(timestamp, codec, payload),
             None => Some(Front::default()),
         };
         let Some(front) = front else {
@@ -167,7 +170,9 @@ impl Sender {
             transport_sequence: None,
             prefix: &[],
             front,
+            descriptor: self.numbers.descriptor_again(&self.negotiated, packet),
             send_time: self.send_time(now),
+            has_mid: self.has_mid(sequence),
             padding: 0,
         };
         let begin = out.len();
@@ -181,6 +186,9 @@ impl Sender {
                         ..repeated.numbers
                     },
                     prefix: &sequence.to_be_bytes(),
+                    // A report about the other stream does not say that the peer knows this one, and few
+                    // packets are sent in it.
+                    has_mid: true,
                     ..repeated
                 };
                 self.write_first(now, protect, congestion, packet, outgoing, out)

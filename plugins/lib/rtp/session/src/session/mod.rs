@@ -144,7 +144,7 @@ impl Session {
     #[inline]
     pub fn on_rtp(&mut self, now: Instant, header: &RtpHeader, packet: &mut [u8]) {
         self.activity.on_rtp(now);
-        let Some(receiver) = self.tracks.receiver_of(header) else {
+        let Some(receiver) = self.tracks.receiver_of(header, packet) else {
             return;
         };
         if let Some(arrivals) = self.arrivals.wanted()

@@ -133,14 +133,18 @@ impl Tracks {
         senders.next()
     }
 
-    /// The receiver that a packet is for. By its SSRC where that is known: payload types may mean one
-    /// thing in one section and another in the next, as long as the streams are told apart otherwise
-    /// (RFC 9143 §9.2).
+    /// The receiver that a packet is for. By its SSRC where that is known, else by the section that it
+    /// names: payload types may mean one thing in one section and another in the next, as long as the
+    /// streams are told apart otherwise (RFC 9143 §9.2).
     #[inline]
-    pub(super) fn receiver_of(&mut self, header: &RtpHeader) -> Option<&mut Receiver> {
-        let known = self
-            .receivers()
-            .position(|receiver| receiver.knows(header.ssrc));
+    pub(super) fn receiver_of(
+        &mut self,
+        header: &RtpHeader,
+        packet: &[u8],
+    ) -> Option<&mut Receiver> {
+        let position = |is_it: &dyn Fn(&Receiver) -> bool| self.receivers().position(is_it);
+        let known = position(&|receiver| receiver.knows(header.ssrc))
+            .or_else(|| position(&|receiver| receiver.is_named_by(header, packet)));
         let mut receivers = self.receivers_mut();
         match known {
             Some(position) => receivers.nth(position),

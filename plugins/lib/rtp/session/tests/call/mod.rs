@@ -32,6 +32,9 @@ pub(crate) const DELAY: Duration = Duration::from_millis(25);
 const BOB_JOINS: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(1);
 const TRANSPORT_SEQUENCE_ID: u8 = 5;
+const MID_ID: u8 = 6;
+/// Of everything, where packets are told apart by the section that they name.
+const ONLY_PAYLOAD_TYPE: u8 = 96;
 
 /// No protection at all.
 struct Plain;
@@ -98,11 +101,22 @@ pub(crate) struct Call {
     /// Datagrams on their way, by arrival and number, and who gets them.
     flying: BTreeMap<(Duration, u64), (usize, Vec<u8>)>,
     sent: u64,
+    /// SSRC, number and name of the section of each RTP packet that arrived.
+    arrived: Vec<(u32, u16, Option<Vec<u8>>)>,
 }
 
 impl Call {
     /// A call with sound and with video of so many bit/s in both directions.
     pub(crate) fn new(video: u64) -> Self {
+        Self::of_sections(video, false)
+    }
+
+    /// The same, in which sound and video have one payload type, and packets name their sections.
+    pub(crate) fn naming_sections(video: u64) -> Self {
+        Self::of_sections(video, true)
+    }
+
+    fn of_sections(video: u64, named: bool) -> Self {
         let begin = Instant::now();
         let paths = [3, 4].map(|seed| {
             let mut path = Direction::new(seed);
@@ -112,10 +126,11 @@ impl Call {
         Self {
             begin,
             now: Duration::ZERO,
-            sides: [ALICE, BOB].map(|side| Side::new(begin, side, video)),
+            sides: [ALICE, BOB].map(|side| Side::new(begin, side, video, named)),
             paths,
             flying: BTreeMap::new(),
             sent: 0,
+            arrived: Vec::new(),
         }
     }
 
@@ -197,6 +212,10 @@ impl Call {
                 session.on_rtcp(now, &datagram, &mut Plain);
             } else {
                 let header = RtpHeader::parse(&datagram).unwrap();
+                let mut elements = header.extensions(&datagram);
+                let mid = elements.find(|(id, _)| *id == MID_ID);
+                let mid = mid.map(|(_, name)| name.to_vec());
+                self.arrived.push((header.ssrc, header.sequence, mid));
                 session.on_rtp(now, &header, &mut datagram);
             }
         }
@@ -249,6 +268,14 @@ impl Call {
     /// What a side's pad got, and when.
     pub(crate) fn received(&self, side: usize, kind: MediaKind) -> Vec<(Duration, Packet)> {
         self.sides[side].pads[place(kind)].packets()
+    }
+
+    /// Number and name of the section of each RTP packet of a stream that arrived.
+    pub(crate) fn names(&self, ssrc: u32) -> Vec<(u16, Option<Vec<u8>>)> {
+        let of_stream = self.arrived.iter().filter(|(of, ..)| *of == ssrc);
+        of_stream
+            .map(|(_, number, mid)| (*number, mid.clone()))
+            .collect()
     }
 
     fn feeder(&self, side: usize, kind: MediaKind) -> &Feeder {
@@ -317,11 +344,11 @@ fn payload_type(kind: MediaKind) -> u8 {
     }
 }
 
-fn ssrc(side: usize, kind: MediaKind) -> u32 {
+pub(crate) fn ssrc(side: usize, kind: MediaKind) -> u32 {
     1000 * (1 + u32::try_from(side).unwrap()) + u32::from(Track::number(kind))
 }
 
-fn rtx_ssrc(side: usize) -> u32 {
+pub(crate) fn rtx_ssrc(side: usize) -> u32 {
     ssrc(side, MediaKind::Video) + 100
 }
 
@@ -330,11 +357,20 @@ fn extensions(kind: MediaKind) -> ExtensionMap {
     if kind == MediaKind::Video {
         map.insert(TRANSPORT_SEQUENCE_ID, HeaderExtension::TransportSequence);
     }
+    map.insert(MID_ID, HeaderExtension::Mid);
     map
 }
 
+/// The name of a kind's section.
+fn mid(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Audio => "sound",
+        _ => "video",
+    }
+}
+
 impl Side {
-    fn new(begin: Instant, side: usize, video: u64) -> Self {
+    fn new(begin: Instant, side: usize, video: u64, named: bool) -> Self {
         let kinds = [MediaKind::Audio, MediaKind::Video];
         let cameras = kinds.map(|kind| Camera::new(kind, video));
         let pads = kinds.map(|_| Arc::new(Pad::default()));
@@ -342,10 +378,16 @@ impl Side {
         let tracks = kinds.map(|kind| {
             let feeder = cameras[place(kind)].feeder.clone();
             let pad = pads[place(kind)].clone();
+            let (mut receives, mut sends) = (receiver(1 - side, kind), sender(side, kind));
+            if named {
+                receives.formats[0].payload_type = ONLY_PAYLOAD_TYPE;
+                sends.formats[0].payload_type = ONLY_PAYLOAD_TYPE;
+            }
+            let mid = named.then(|| mid(kind));
             Track {
                 kind,
-                receiver: Some(Receiver::new(pad, receiver(1 - side, kind))),
-                sender: Some(Sender::new(feeder, sender(side, kind))),
+                receiver: Some(Receiver::new(pad, receives).with_mid(mid)),
+                sender: Some(Sender::new(feeder, sends).with_mid(mid)),
                 named_ssrcs: vec![ssrc(1 - side, kind)],
             }
         });

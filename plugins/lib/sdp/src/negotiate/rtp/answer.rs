@@ -99,7 +99,8 @@ fn answer_section(
     }
     let mut section = continued(offered, local.ports.rtp);
     section.direction = offered.direction.reversed();
-    section.extmaps = codecs::supported_extensions(&accepted, Features::default(), offered);
+    section.extmaps =
+        codecs::supported_extensions(&accepted, Features::default(), offered, &formats);
     section.rtcp_mux = local.rtcp_mux && offered.rtcp_mux;
     section.rtcp = (!section.rtcp_mux).then(|| rtcp(local));
     section.bandwidths = bandwidths(&local.media);
