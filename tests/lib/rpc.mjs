@@ -87,9 +87,9 @@ class Rpc {
   }
 
   async close() {
-    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
     this.#socket.close();
-    await closed;
+    // It may have been closed before, by a server that ended.
+    await this.closed;
   }
 
   #receive(message) {
