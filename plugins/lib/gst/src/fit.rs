@@ -72,36 +72,26 @@ fn matrix(info: &AudioInfo) -> gst::Array {
     gst::Array::new([side(0), side(1)])
 }
 
-/// Gives times to what has none. Demultiplexers leave them out of what follows a first buffer, or give all the time of that one
-/// (samples of MOV at 96 kHz), and parsers of pictures that are in no container.
+/// Gives times to what has none. Demultiplexers leave them out of what follows a first buffer (samples of MOV at 96 kHz),
+/// and parsers of pictures that are in no container.
 #[derive(Default)]
 struct Clock {
-    /// What the last buffer said.
-    told: Option<gst::ClockTime>,
     /// End of the last buffer; `None` where media begins anew.
     next: Option<gst::ClockTime>,
 }
 
 impl Clock {
     fn complete(&mut self, pad: &gst::Pad, buffer: &mut gst::Buffer) {
-        let caps = pad.current_caps();
-        let is_sound = caps
-            .as_ref()
-            .is_some_and(|caps| AudioInfo::from_caps(caps).is_ok());
-        let told = buffer.pts();
-        // Two buffers of sound cannot be heard at one time.
-        let stands_still = is_sound && told.is_some() && self.next.is_some() && told == self.told;
-        self.told = told;
-        let time = match told.filter(|_| !stands_still) {
+        let time = match buffer.pts() {
             Some(time) => time,
             None => {
-                let decoded = buffer.dts().filter(|_| !stands_still);
-                let time = decoded.or(self.next).or_else(|| beginning(pad));
+                let time = buffer.dts().or(self.next).or_else(|| beginning(pad));
                 let time = time.unwrap_or_default();
                 buffer.make_mut().set_pts(time);
                 time
             }
         };
+        let caps = pad.current_caps();
         let duration = buffer
             .duration()
             .filter(|duration| !duration.is_zero())

@@ -25,6 +25,7 @@ mod error;
 mod factories;
 mod fit;
 mod gaps;
+mod index;
 mod log;
 pub mod outlet;
 mod passing;
@@ -32,7 +33,6 @@ pub mod picture;
 pub mod pipeline;
 pub mod playback;
 mod repeater;
-mod short_tracks;
 pub mod time;
 mod track;
 

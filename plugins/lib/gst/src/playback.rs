@@ -11,8 +11,8 @@ use gstreamer::prelude::*;
 use rivero_plugin_api::{MediaKind, supervise::lock};
 
 use crate::{
-    Error, bus::Report, element, factories, gaps, outlet::Outlet, passing, pipeline::Pipeline,
-    short_tracks, track,
+    Error, bus::Report, element, factories, gaps, index, outlet::Outlet, passing,
+    pipeline::Pipeline, track,
 };
 
 /// Threads of one decoder.
@@ -187,7 +187,7 @@ fn watch_elements(decoder: &gst::Element, tracks: &Arc<Tracks>) {
         bin.connect_deep_element_added(move |_, _, element| {
             set_decoder(element);
             match element.factory().map(|factory| factory.name()).as_deref() {
-                Some("qtdemux") => short_tracks::keep(element),
+                Some("qtdemux") => index::mend(element),
                 Some("matroskademux") => gaps::wait(element),
                 Some("decodebin") => gaps::hold(element),
                 Some("typefind") => watch_type(element, tracks.clone()),

@@ -1,8 +1,9 @@
-//! Tracks of MP4 and MOV that are much shorter than their film.
-//!
-//! `qtdemux` takes a track shorter than a fifth of its film for a preview, and leaves it out without a word: a call whose
-//! camera was on for its last minute has no picture. There is no property that says otherwise, so the track's header is
-//! made to say that it lasts for that fifth before `qtdemux` reads it. Samples keep their times, and the track ends after the last of them.
+//! The index of MP4 and MOV (`moov`), mended before `qtdemux` reads it: where that leaves out what it takes for a preview
+//! ([`short_tracks`]), and where it gets lost in a table ([`raw_sound`]). No property says otherwise. The index keeps its length,
+//! since it says of samples where in the file they are.
+
+mod raw_sound;
+mod short_tracks;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -15,8 +16,8 @@ const LARGEST_MOVIE: u64 = 64 << 20;
 /// Size and type of a box (ISO/IEC 14496-12 §4.2).
 const BOX_HEAD: usize = 8;
 
-/// Lets `demuxer`, a `qtdemux`, have the short tracks of what it reads.
-pub(crate) fn keep(demuxer: &gst::Element) {
+/// Has `demuxer`, a `qtdemux`, read mended indexes.
+pub(crate) fn mend(demuxer: &gst::Element) {
     let Some(pad) = demuxer.static_pad("sink") else {
         return;
     };
@@ -32,7 +33,7 @@ pub(crate) fn keep(demuxer: &gst::Element) {
                 gst::PadProbeReturn::Ok
             }
             Some(gst::PadProbeData::Buffer(buffer)) if is_pulled => {
-                lengthen_pulled(buffer);
+                mend_pulled(buffer);
                 gst::PadProbeReturn::Ok
             }
             Some(gst::PadProbeData::Buffer(buffer)) => push(&mut lock(&reader), buffer),
@@ -42,15 +43,21 @@ pub(crate) fn keep(demuxer: &gst::Element) {
 }
 
 /// What is pulled has the whole index at once, or only looks at its beginning.
-fn lengthen_pulled(buffer: &mut gst::Buffer) {
+fn mend_pulled(buffer: &mut gst::Buffer) {
     let is_whole = buffer.map_readable().is_ok_and(|bytes| {
         boxes(&bytes, 0..bytes.len())
             .first()
             .is_some_and(|(kind, body)| kind == b"moov" && body.end == bytes.len())
     });
     if is_whole && let Ok(mut bytes) = buffer.make_mut().map_writable() {
-        lengthen(bytes.get_mut(BOX_HEAD..).unwrap_or_default());
+        mend_contents(bytes.get_mut(BOX_HEAD..).unwrap_or_default());
     }
+}
+
+/// In the contents of a `moov`.
+fn mend_contents(movie: &mut [u8]) {
+    short_tracks::lengthen(movie);
+    raw_sound::divide(movie);
 }
 
 fn push(reader: &mut Reader, buffer: &mut gst::Buffer) -> gst::PadProbeReturn {
@@ -169,7 +176,7 @@ impl Reader {
             }
             Place::Skipping(0) => self.place = Place::default(),
             Place::Movie { body, length } if body.len() == *length => {
-                lengthen(body);
+                mend_contents(body);
                 out.append(body);
                 self.place = Place::Done;
             }
@@ -233,108 +240,6 @@ fn child(data: &[u8], part: &Range<usize>, kind: &[u8; 4]) -> Option<Range<usize
         .into_iter()
         .find(|(own, _)| own == kind)
         .map(|(_, body)| body)
-}
-
-/// What `mvhd` and `mdhd` say (ISO/IEC 14496-12 §8.2.2, §8.4.2).
-struct Length {
-    /// Units of a second.
-    timescale: u64,
-    duration: u64,
-    /// Where the duration is written, with 4 or 8 bytes.
-    place: Range<usize>,
-}
-
-impl Length {
-    fn read(data: &[u8], body: &Range<usize>) -> Option<Self> {
-        let is_long = *data.get(body.start)? == 1;
-        // Version and flags, two dates, then these two.
-        let (timescale, width) = if is_long {
-            (body.start + 20, 8)
-        } else {
-            (body.start + 12, 4)
-        };
-        let place = timescale + 4..timescale + 4 + width;
-        if place.end > body.end {
-            return None;
-        }
-        let number = |place: Range<usize>| {
-            let bytes = data.get(place)?;
-            Some(
-                bytes
-                    .iter()
-                    .fold(0u64, |number, byte| number << 8 | u64::from(*byte)),
-            )
-        };
-        Some(Self {
-            timescale: number(timescale..timescale + 4)?,
-            duration: number(place.clone())?,
-            place,
-        })
-    }
-}
-
-/// A track of an index.
-struct Track {
-    /// `vide`, `soun` …
-    handler: [u8; 4],
-    length: Length,
-    /// How long it has to be for `qtdemux`, in units of its own.
-    least: u64,
-}
-
-impl Track {
-    fn read(data: &[u8], part: &Range<usize>, movie: &Length) -> Option<Self> {
-        let media = child(data, part, b"mdia")?;
-        let handler = child(data, &media, b"hdlr")?;
-        let handler = data
-            .get(handler.start + 8..handler.start + 12)?
-            .try_into()
-            .ok()?;
-        let length = Length::read(data, &child(data, &media, b"mdhd")?)?;
-        let fifth = u128::from(movie.duration) * u128::from(length.timescale);
-        let least = fifth.div_ceil(5 * u128::from(movie.timescale.max(1)));
-        Some(Self {
-            handler,
-            length,
-            least: u64::try_from(least).ok()?,
-        })
-    }
-
-    fn is_short(&self) -> bool {
-        self.length.duration < self.least
-    }
-}
-
-/// Has every track last for a fifth of the film, in the contents of a `moov`. Not one beside a longer one of its kind,
-/// which may well be a preview.
-fn lengthen(movie: &mut [u8]) {
-    let all = 0..movie.len();
-    let length = child(movie, &all, b"mvhd").and_then(|body| Length::read(movie, &body));
-    let Some(length) = length else {
-        return;
-    };
-    let tracks: Vec<Track> = boxes(movie, all)
-        .into_iter()
-        .filter(|(kind, _)| kind == b"trak")
-        .filter_map(|(_, body)| Track::read(movie, &body, &length))
-        .collect();
-    for track in tracks
-        .iter()
-        .filter(|track| track.is_short() && track.length.duration > 0)
-    {
-        let has_longer =
-            { tracks.iter() }.any(|other| other.handler == track.handler && !other.is_short());
-        let place = track.length.place.clone();
-        let bytes = track.least.to_be_bytes();
-        let written = bytes.get(bytes.len() - place.len()..).unwrap_or_default();
-        let fits = track.least >> (8 * place.len() - 1) <= 1;
-        if !has_longer
-            && fits
-            && let Some(field) = movie.get_mut(place)
-        {
-            field.copy_from_slice(written);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::short_tracks::{Length, lengthen};
 use super::*;
 
 fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -142,5 +143,65 @@ fn what_is_no_file_passes() {
         for size in 1..=bytes.len() {
             assert_eq!(read_in_pieces(&bytes, size), bytes);
         }
+    }
+}
+
+/// A track as QuickTime describes sound without compression, with one entry of durations.
+fn raw_sound(codec: &[u8; 4], samples: u32) -> Vec<u8> {
+    let named = |name: &[u8]| boxed(b"hdlr", &[&[0; 24][..], name].concat());
+    let entry = [&[0; 4][..], &1u32.to_be_bytes()].concat();
+    let description = [&entry[..], &[0, 0, 0, 16], codec, &[0; 8]].concat();
+    let durations = [entry, [samples, 1].map(u32::to_be_bytes).concat()].concat();
+    let tables = [
+        boxed(b"stsd", &description),
+        boxed(b"stts", &durations),
+        boxed(b"stsz", b"sizes"),
+    ];
+    let information = [
+        named(b"\x0bDataHandler"),
+        boxed(b"dinf", b"where"),
+        boxed(b"stbl", &tables.concat()),
+    ];
+    let media = [
+        header(b"mdhd", 96_000, 768_000),
+        named(b"\x05Sound"),
+        boxed(b"minf", &information.concat()),
+    ];
+    boxed(b"trak", &boxed(b"mdia", &media.concat()))
+}
+
+/// The contents of a box of a track, by the names that lead there.
+fn at<'a>(movie: &'a [u8], path: &[&[u8; 4]]) -> &'a [u8] {
+    let inner = |part, kind: &&[u8; 4]| child(movie, &part, kind).unwrap();
+    &movie[path.iter().fold(0..movie.len(), inner)]
+}
+
+#[test]
+fn the_durations_of_raw_sound_are_two_entries_that_say_the_same() {
+    let mut film = movie(&[raw_sound(b"lpcm", 768_000)]);
+    let length = film.len();
+    mend_contents(&mut film);
+    assert_eq!(film.len(), length);
+    let tables = [b"trak", b"mdia", b"minf", b"stbl"];
+    let of = |kind| at(&film, &[&tables[..], &[kind]].concat());
+    let durations = [0, 2, 1, 1, 767_999, 1].map(u32::to_be_bytes).concat();
+    assert_eq!(of(b"stts"), durations);
+    assert_eq!(of(b"stsz"), b"sizes");
+    assert_eq!(&of(b"stsd")[12..16], b"lpcm");
+    let information = &tables[..3];
+    assert_eq!(at(&film, &[information, &[b"dinf"]].concat()), b"where");
+    assert_eq!(at(&film, &[information, &[b"hdlr"]].concat()), [0; 28]);
+    let once = film.clone();
+    mend_contents(&mut film);
+    assert_eq!(film, once);
+}
+
+#[test]
+fn other_sound_stays_as_it_is() {
+    for track in [raw_sound(b"sowt", 768_000), raw_sound(b"lpcm", 1)] {
+        let mut film = movie(&[track]);
+        let before = film.clone();
+        mend_contents(&mut film);
+        assert_eq!(film, before);
     }
 }
