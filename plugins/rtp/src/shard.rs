@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rivero_net::shard::{Arrival, Network, Routing, Running, Sessions, SocketOf, Sockets, Wire};
+use rivero_net::shard::{
+    Arrival, Network, Routing, Running, Sessions, SocketOf, Sockets, Urgency, Wire,
+};
 use rivero_plugin_api::Result;
 
 pub(crate) use rivero_net::{Token, shard::Command};
@@ -45,8 +47,8 @@ impl Routing for LinkRouting {
 
     fn closed(&mut self, _: Token, _: &mut Link) {}
 
-    fn may_wait(_: &[u8]) -> bool {
-        false
+    fn urgency(_: &[u8]) -> Urgency {
+        Urgency::High
     }
 
     fn on_datagram(

@@ -131,8 +131,8 @@ pub(crate) struct Stamp {
     pub(crate) index: u64,
 }
 
-/// Where the stamp lies in a payload: behind all that VP8 readers look at.
-const STAMP_AT: usize = 16;
+/// Where the stamp lies in a payload: behind all that readers of VP8 and of H.264 look at.
+const STAMP_AT: usize = 24;
 /// Bytes of a stamp.
 const STAMP_LEN: usize = 16;
 
@@ -178,14 +178,38 @@ pub(crate) fn write_payload(
     stamp: Stamp,
     length: usize,
 ) {
+    let length = length.max(STAMP_AT + STAMP_LEN);
     out.clear();
     match codec {
         Codec::Vp8 => begin_vp8(out, place),
+        Codec::H264 if place.keyframe && place.position == 0 => begin_h264_keyframe(out, length),
         Codec::H264 => begin_h264(out, place),
     }
     out.resize(STAMP_AT, 0);
     stamp.write(out);
-    out.resize(length.max(STAMP_AT + STAMP_LEN), 0x5a);
+    out.resize(length, 0x5a);
+}
+
+/// Parameter sets and the first slice in one packet (STAP-A, RFC 6184 §5.7.1): a picture without them
+/// is no keyframe to the server, as nobody could decode it.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a packet has less than 64 KiB"
+)]
+fn begin_h264_keyframe(out: &mut Vec<u8>, length: usize) {
+    const AGGREGATE: u8 = 0x60 | 24;
+    /// 640x480, Constrained Baseline, level 3.1.
+    const SEQUENCE: [u8; 9] = [0x67, 0x42, 0xe0, 0x1f, 0xda, 0x02, 0x80, 0xf6, 0x40];
+    const PICTURE: [u8; 4] = [0x68, 0xce, 0x38, 0x80];
+    const IDR_SLICE: u8 = 0x65;
+    out.push(AGGREGATE);
+    for set in [&SEQUENCE[..], &PICTURE] {
+        out.extend((set.len() as u16).to_be_bytes());
+        out.extend_from_slice(set);
+    }
+    let slice = length - out.len() - 2;
+    out.extend((slice as u16).to_be_bytes());
+    out.extend_from_slice(&[IDR_SLICE, 0x80]);
 }
 
 /// A fragment of a slice (RFC 6184 §5.8).

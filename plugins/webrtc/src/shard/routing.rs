@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rivero_net::{
     Mark, Token,
-    shard::{Arrival, Network, Routing, Sessions},
+    shard::{Arrival, Network, Routing, Sessions, Urgency},
 };
 
 use super::{
@@ -46,15 +46,16 @@ impl Routing for LinkRouting {
         self.routes.forget(token, link.name());
     }
 
-    /// Feedback, checks and handshakes may; media and what data channels carry may not.
+    /// Feedback and checks may wait; media and what data channels carry may not.
     #[inline]
-    fn may_wait(data: &[u8]) -> bool {
+    fn urgency(data: &[u8]) -> Urgency {
         /// The content type of a DTLS record of data (RFC 5246 section 6.2.1); DTLS 1.3 has larger ones.
         const APPLICATION_DATA: u8 = 23;
         match DatagramKind::of(data) {
-            Some(DatagramKind::Rtp) => false,
-            Some(DatagramKind::Dtls) => data.first() < Some(&APPLICATION_DATA),
-            Some(DatagramKind::Rtcp | DatagramKind::Stun) | None => true,
+            Some(DatagramKind::Rtp) => Urgency::High,
+            Some(DatagramKind::Dtls) if data.first() < Some(&APPLICATION_DATA) => Urgency::Exchange,
+            Some(DatagramKind::Dtls) => Urgency::High,
+            Some(DatagramKind::Rtcp | DatagramKind::Stun) | None => Urgency::Low,
         }
     }
 

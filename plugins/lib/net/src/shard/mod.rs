@@ -40,7 +40,7 @@ use rivero_plugin_api::{Error, Result};
 pub use handle::{Action, Command, Shard};
 pub use network::Network;
 pub use own_sockets::Wire;
-pub use session::{Arrival, Burst, Routing, ShardSession, SocketOf};
+pub use session::{Arrival, Burst, Routing, ShardSession, SocketOf, Urgency};
 pub use sessions::Sessions;
 pub use sockets::Sockets;
 

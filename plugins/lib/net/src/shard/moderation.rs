@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 /// How long feedback waits at most. Half of it on average is added to the round trip of a retransmission;
 /// reports and estimates, which go by the clock of the receiver, are not touched.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// A turn that is done for something else looks as well if the last look was so long ago.
-const MEANWHILE: Duration = Duration::from_micros(2_500);
+/// The same during an exchange, which would wait at each of its steps: a DTLS handshake has three.
+const HURRIED: Duration = Duration::from_millis(1);
+/// How long looks are hurried after a step of one, for the peer's next step.
+const STEP: Duration = Duration::from_millis(20);
 /// Over which it is counted: some of each viewer's feedback is in it.
 const WINDOW: Duration = Duration::from_millis(100);
 /// Looks in a window that found something, and all of it could have waited: 300 a second, against the 200
@@ -36,6 +38,7 @@ pub(super) enum Change {
 pub(super) struct Moderation {
     /// While moderated: the last look.
     looked: Option<Instant>,
+    hurried_until: Option<Instant>,
     window: Option<Instant>,
     /// In this window, as described at [`MANY`] and [`FEW`].
     lone: u32,
@@ -51,12 +54,25 @@ impl Moderation {
 
     /// When to look, unless a turn is done before.
     pub(super) fn next(&self) -> Option<Instant> {
-        Some(self.looked? + INTERVAL)
+        self.looked.map(|looked| looked + self.interval(looked))
     }
 
-    /// Whether this turn looks.
+    fn interval(&self, looked: Instant) -> Duration {
+        match self.hurried_until {
+            Some(until) if looked < until => HURRIED,
+            _ => INTERVAL,
+        }
+    }
+
+    /// Whether this turn looks: a turn that is done for something else does so after half the time.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.looked.is_some_and(|looked| now >= looked + MEANWHILE)
+        self.looked
+            .is_some_and(|looked| now >= looked + self.interval(looked) / 2)
+    }
+
+    /// A step of an exchange came.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.hurried_until = Some(now + STEP);
     }
 
     /// A look found so much.
@@ -124,7 +140,7 @@ mod tests {
         );
         let looked = start + MS * 200;
         assert_eq!(moderation.next(), Some(looked + INTERVAL));
-        assert!(!moderation.is_due(looked + MS) && moderation.is_due(looked + MEANWHILE));
+        assert!(!moderation.is_due(looked + MS * 2) && moderation.is_due(looked + INTERVAL / 2));
         moderation.on_look(looked + MS * 3, 100, false);
         assert_eq!(moderation.turn_ends(looked + MS * 3), None);
         assert_eq!(moderation.next(), Some(looked + MS * 3 + INTERVAL));
@@ -132,6 +148,19 @@ mod tests {
         moderation.on_look(looked + MS * 150, FEW - 1, false);
         assert_eq!(moderation.turn_ends(looked + MS * 200), Some(Change::Ends));
         assert_eq!((moderation.next(), moderation.is_on()), (None, false));
+    }
+
+    #[test]
+    fn the_steps_of_an_exchange_are_looked_for_more_often() {
+        let (mut moderation, start) = (Moderation::default(), Instant::now());
+        window(&mut moderation, start, false);
+        let looked = start + MS * 101;
+        moderation.on_look(looked, 1, false);
+        moderation.hurry(looked);
+        assert_eq!(moderation.next(), Some(looked + HURRIED));
+        assert!(moderation.is_due(looked + HURRIED / 2));
+        moderation.on_look(looked + STEP, 1, false);
+        assert_eq!(moderation.next(), Some(looked + STEP + INTERVAL));
     }
 
     #[test]

@@ -85,6 +85,17 @@ pub struct Burst<'a> {
     pub selection: u64,
 }
 
+/// How soon a datagram has to be read, where much comes that may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Some milliseconds late is as good: feedback.
+    Low,
+    /// It belongs to an exchange, each step of which would wait: a handshake.
+    Exchange,
+    /// At once: media.
+    High,
+}
+
 /// How what arrives finds its session, and how what sessions say beside media leaves: what the sessions of
 /// a shard have in common. One for each shard; it is made on the shard's thread, and anew with each worker.
 pub trait Routing: Default {
@@ -100,9 +111,8 @@ pub trait Routing: Default {
     /// A session has gone: nothing leads to it any more. It may have panicked before.
     fn closed(&mut self, token: Token, session: &mut Self::Session);
 
-    /// Whether a datagram by a socket that all sessions share may wait for some milliseconds, as feedback
-    /// may and media may not.
-    fn may_wait(data: &[u8]) -> bool;
+    /// How soon a datagram by a socket that all sessions share has to be read.
+    fn urgency(data: &[u8]) -> Urgency;
 
     /// One datagram came in by a socket that all sessions share. Hands it to the session that it is for,
     /// which is then attended to.

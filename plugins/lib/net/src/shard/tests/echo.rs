@@ -11,7 +11,9 @@ use rivero_rtp_session::Datagrams;
 
 use crate::{
     Framing, LengthPrefix, Mark, MediaSocket, Token, Unframed,
-    shard::{Arrival, Burst, Command, Network, Routing, Sessions, Shard, ShardSession, Wire},
+    shard::{
+        Arrival, Burst, Command, Network, Routing, Sessions, Shard, ShardSession, Urgency, Wire,
+    },
 };
 
 /// For what is expected.
@@ -140,8 +142,11 @@ impl Routing for EchoRouting {
         self.sessions.retain(|known| *known != token);
     }
 
-    fn may_wait(data: &[u8]) -> bool {
-        data.ends_with(FEEDBACK)
+    fn urgency(data: &[u8]) -> Urgency {
+        match data.ends_with(FEEDBACK) {
+            true => Urgency::Low,
+            false => Urgency::High,
+        }
     }
 
     fn on_datagram(

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{RECEIVE_TURNS, Shared, Worker};
 use crate::{
     BATCH, MediaSocket,
-    shard::{Arrival, Routing, moderation::Change},
+    shard::{Arrival, Routing, Urgency, moderation::Change},
 };
 
 /// What reading a socket for a while has found.
@@ -14,6 +14,8 @@ struct Found {
     /// There may be more.
     more: bool,
     datagrams: u32,
+    /// One belonged to an exchange.
+    exchange: bool,
     /// The last one that may not wait.
     urgent: Option<Arrival>,
 }
@@ -53,6 +55,9 @@ impl<R: Routing> Worker<'_, R> {
         shared.ready = found.more;
         let (moderation, now) = (&mut shared.moderation, Instant::now());
         moderation.on_look(now, found.datagrams, found.urgent.is_some());
+        if found.exchange {
+            moderation.hurry(now);
+        }
         if let Some(arrival) = found.urgent.filter(|_| moderation.is_on()) {
             let registry = self.io.poll.registry();
             match self.io.direct.open(registry, socket, arrival, now) {
@@ -105,10 +110,12 @@ impl<R: Routing> Worker<'_, R> {
                 let now = *arrived.get_or_insert_with(Instant::now);
                 let (arrival, sessions) = (Arrival { local, remote }, &mut self.sessions);
                 found.datagrams += 1;
-                let may_wait = R::may_wait(data);
+                let urgency = R::urgency(data);
                 if let Some(token) = self.routing.on_datagram(sessions, now, arrival, data) {
-                    if !may_wait {
-                        found.urgent = Some(arrival);
+                    match urgency {
+                        Urgency::Low => {}
+                        Urgency::Exchange => found.exchange = true,
+                        Urgency::High => found.urgent = Some(arrival),
                     }
                     self.mark_pending(token);
                 }

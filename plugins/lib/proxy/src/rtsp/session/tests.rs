@@ -412,6 +412,18 @@ fn a_server_that_does_not_answer_upkeep_is_not_given_up() {
     assert!(session.pending.len() < 2);
 }
 
+/// The heads of messages; what a body says makes nobody go anywhere.
+fn without_bodies(mut messages: &str) -> String {
+    let mut heads = String::new();
+    while let Some(end) = messages.find("\r\n\r\n") {
+        let (head, rest) = messages.split_at(end + 4);
+        let parsed = Message::parse(head.as_bytes()).unwrap();
+        heads.push_str(head);
+        messages = &rest[parsed.announced_length().unwrap().min(rest.len())..];
+    }
+    heads + messages
+}
+
 proptest! {
     #[test]
     fn no_server_makes_a_client_go_elsewhere(
@@ -426,7 +438,8 @@ proptest! {
             }
         }
         let told = text(&out.to_client);
-        prop_assert!(!told.contains("Location:") && !told.contains("RTSP/1.0 3"), "{}", told);
+        let heads = without_bodies(&told);
+        prop_assert!(!heads.contains("Location:") && !heads.contains("RTSP/1.0 3"), "{}", told);
         prop_assert!(!told.contains("secret"));
     }
 
