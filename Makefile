@@ -35,9 +35,9 @@ absent = $(foreach pair,$(1),$(if $(shell command -v $(firstword $(subst =, ,$(p
 
 # What the media modules are built with, one element of each package that they run with, and the packages.
 GSTREAMER_LIBRARIES := gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0 gstreamer-pbutils-1.0
-GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264
+GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264 textoverlay
 GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstRtspServer', '1.0')"
-GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
 # What face-overlay is built with beside clang, whose library reads OpenCV's headers, and runs with.
 OPENCV_FILES := /usr/include/opencv4/opencv2/objdetect.hpp /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt.xml
 OPENCV_PACKAGES := clang libopencv-objdetect-dev opencv-data

@@ -5,14 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use rivero_filter::{Image, Lanes, Loader, Patch, PictureFormat, Source, Treatment};
-use rivero_plugin_api::{
-    Bytes, Element, ElementContext, Error, Packet, Result, host, supervise::lock,
-};
+use rivero_filter::{Crew, Formats, Image, Lanes, Loader, Patch, PictureFormat, Source, Treatment};
+use rivero_plugin_api::{Bytes, Element, ElementContext, Error, Packet, Result, supervise::lock};
 
 use crate::{
     api::{self, FaceOverlayFilterParams},
-    crew::Crew,
     detector::Detector,
     faces::{Faces, Frame},
     settings::Settings,
@@ -29,10 +26,10 @@ pub(crate) struct FaceOverlay {
 /// What the pads, the crew and the control side have in common.
 struct Shared {
     context: ElementContext,
-    crew: Arc<Crew>,
+    crew: Arc<Crew<Detector>>,
     overlay: Mutex<Option<Arc<Overlay>>>,
     drawing: Mutex<Option<Arc<Drawing>>>,
-    format: Mutex<Option<(u32, Option<PictureFormat>)>>,
+    formats: Formats,
     faces: Mutex<Faces>,
     /// A picture is being looked at: those that come meanwhile are not.
     is_looking: AtomicBool,
@@ -65,10 +62,10 @@ impl api::FaceOverlayFilter for FaceOverlay {
     fn create(context: ElementContext, _: FaceOverlayFilterParams) -> Result<Self> {
         let shared = Arc::new(Shared {
             context: context.clone(),
-            crew: Crew::join(&Settings::load()?.cascade)?,
+            crew: crew()?,
             overlay: Mutex::default(),
             drawing: Mutex::default(),
-            format: Mutex::default(),
+            formats: Formats::default(),
             faces: Mutex::default(),
             is_looking: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
@@ -114,6 +111,13 @@ impl api::FaceOverlayFilter for FaceOverlay {
     }
 }
 
+/// The threads on which faces are looked for, the same for all filters.
+fn crew() -> Result<Arc<Crew<Detector>>> {
+    static CREW: Mutex<Weak<Crew<Detector>>> = Mutex::new(Weak::new());
+    let cascade = Settings::load()?.cascade;
+    Crew::join(&CREW, "faces", || Detector::new(&cascade))
+}
+
 fn check(frame: Frame) -> Result<()> {
     let is_positive = |size: f32| size.is_finite() && size > 0.0;
     if !frame.x.is_finite() || !frame.y.is_finite() {
@@ -136,19 +140,6 @@ impl Shared {
     fn image_fails(&self, error: &rivero_filter::LoadError) {
         tracing::info!(%error, "an image is not drawn");
         self.context.error(error.kind(), 0, &error.to_string());
-    }
-
-    fn format(&self, id: u32) -> Option<PictureFormat> {
-        let mut known = lock(&self.format);
-        match &*known {
-            Some((latest, format)) if *latest == id => *format,
-            _ => {
-                let format = host()?.format(id);
-                let format = format.as_ref().and_then(PictureFormat::of);
-                *known = Some((id, format));
-                format
-            }
-        }
     }
 
     /// Lets the crew look at a picture, unless it is busy with one of this filter.
@@ -231,25 +222,24 @@ impl Look {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: &Packet) -> Option<Packet> {
+    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
+        let drawn = self.drawn(&picture);
+        out.push(drawn.unwrap_or(picture));
+    }
+}
+
+impl Pictures {
+    /// The picture with what is drawn in it; `None` if that is nothing.
+    fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let filter = &self.0;
         let overlay = lock(&filter.overlay).clone()?;
-        let format = filter.format(picture.format)?;
+        let format = filter.formats.get(picture.format)?;
         filter.look(picture, format, &overlay);
         let drawing = lock(&filter.drawing).clone()?;
         let fits = Arc::ptr_eq(&drawing.overlay, &overlay) && drawing.format == format;
         if !fits || drawing.patches.is_empty() {
             return None;
         }
-        let mut bytes = host()?.buffer(picture.bytes.len());
-        bytes.copy_from_slice(&picture.bytes);
-        let mut planes = format.planes(&mut bytes)?;
-        for patch in &drawing.patches {
-            patch.draw(&mut planes);
-        }
-        Some(Packet {
-            bytes: bytes.freeze(),
-            ..picture.clone()
-        })
+        rivero_filter::draw(picture, &format, &drawing.patches)
     }
 }

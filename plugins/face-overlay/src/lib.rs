@@ -1,10 +1,9 @@
 //! FaceOverlayFilter: draws an image over faces.
 //!
 //! `filter` answers the client and sees each picture on its way. Now and then one of them goes to
-//! a `crew`, the threads of the module on which a `detector` (OpenCV) finds faces; `faces`
+//! a crew (`rivero-filter`), threads on which a `detector` (OpenCV) finds faces; `faces`
 //! remembers them, and what is drawn is made there. So a picture waits for nothing but drawing.
 
-mod crew;
 mod detector;
 mod faces;
 mod filter;

@@ -17,12 +17,15 @@ const BT2020: (f32, f32) = (0.2627, 0.0593);
 
 impl Default for Colours {
     fn default() -> Self {
-        Self::new(BT601, false)
+        Self::TELEVISION
     }
 }
 
 impl Colours {
-    fn new((red, blue): (f32, f32), is_full_range: bool) -> Self {
+    /// As in television of standard definition, which is meant where nothing is said.
+    pub const TELEVISION: Self = Self::new(BT601, false);
+
+    const fn new((red, blue): (f32, f32), is_full_range: bool) -> Self {
         Self {
             red,
             blue,

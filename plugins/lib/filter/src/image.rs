@@ -74,6 +74,12 @@ impl Image {
         Self { levels }
     }
 
+    /// Its width, in heights.
+    pub fn aspect_ratio(&self) -> f64 {
+        let shape = |level: &Level| level.width as f64 / level.height.max(1) as f64;
+        self.levels.first().map_or(1.0, shape)
+    }
+
     /// The size from which an image of so many pixels is drawn without losing any.
     pub(crate) fn at(&self, width: f64, height: f64) -> Option<Sampler<'_>> {
         let suffices =

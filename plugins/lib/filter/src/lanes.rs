@@ -7,11 +7,16 @@ use rivero_plugin_api::{
     SinkPad, SourceHandler, SourcePad, Upstream, host,
 };
 
-/// What a filter does to pictures.
+/// What a filter does to media of one kind.
 pub trait Treatment: Send + Sync + 'static {
-    /// What goes on instead of this picture (I420); `None` lets it pass without a copy. Called on
-    /// the producer's thread: must not block.
-    fn treat(&self, picture: &Packet) -> Option<Packet>;
+    /// The kind of media; others pass as they come.
+    fn kind(&self) -> MediaKind {
+        MediaKind::Video
+    }
+
+    /// Adds to `out` what goes on instead of this raw media (I420 or S16LE); its format may be
+    /// another one. Called on the producer's thread: must not block.
+    fn treat(&self, media: Packet, out: &mut Vec<Packet>);
 }
 
 /// All pads of a filter, open until dropped.
@@ -26,7 +31,7 @@ impl Lanes {
     /// The host's
     pub fn open(context: &ElementContext, treatment: &Arc<dyn Treatment>) -> Result<Self> {
         let lane = |kind: &MediaKind| {
-            let treatment = (*kind == MediaKind::Video).then(|| treatment.clone());
+            let treatment = (*kind == treatment.kind()).then(|| treatment.clone());
             Lane::open(context, *kind, treatment)
         };
         let lanes: Result<_> = MediaKind::ALL.iter().map(lane).collect();
@@ -34,11 +39,15 @@ impl Lanes {
     }
 }
 
-/// Raw pictures; size and colours are each packet's own.
-fn raw_pictures() -> Format {
+/// Raw media; size and colours, or rate and channels, are each packet's own.
+fn raw(kind: MediaKind) -> Format {
+    let encoding = match kind {
+        MediaKind::Audio => "S16LE",
+        _ => "I420",
+    };
     Format {
         packaging: Packaging::Raw,
-        ..Format::rtp("I420", 0, 0)
+        ..Format::rtp(encoding, 0, 0)
     }
 }
 
@@ -70,7 +79,7 @@ impl Lane {
         let _ = lane.source.set(source);
         let sink = lane.sink.get_or_init(|| sink);
         match (&lane.treatment, host()) {
-            (Some(_), Some(host)) => sink.set_accepted(&[host.format_id(&raw_pictures())]),
+            (Some(_), Some(host)) => sink.set_accepted(&[host.format_id(&raw(kind))]),
             _ => sink.accept_any(),
         }
         Ok(lane)
@@ -86,8 +95,10 @@ impl SinkHandler for End {
         let Some(treatment) = &lane.treatment else {
             return source.push(packets);
         };
-        let treat = |picture: &Packet| treatment.treat(picture).unwrap_or_else(|| picture.clone());
-        let treated: Vec<Packet> = packets.iter().map(treat).collect();
+        let mut treated = Vec::with_capacity(packets.len());
+        for packet in packets {
+            treatment.treat(packet.clone(), &mut treated);
+        }
         source.push(&treated);
     }
 

@@ -2,9 +2,11 @@
 //!
 //! [`Lanes`] are the pads: sound and data pass, pictures come raw. [`PictureFormat`] says how the
 //! bytes of a picture lie. An [`Image`] comes from a [`Source`] by way of a [`Loader`]; a
-//! [`Patch`] is what it looks like at one place of a picture.
+//! [`Patch`] is what it looks like at one place of a picture. A [`Crew`] looks at pictures beside their way.
 
 mod colour;
+mod crew;
+mod drawing;
 mod image;
 mod lanes;
 mod load;
@@ -13,6 +15,8 @@ mod picture;
 mod source;
 
 pub use colour::Colours;
+pub use crew::Crew;
+pub use drawing::{Formats, draw};
 pub use image::{Image, Unreadable};
 pub use lanes::{Lanes, Treatment};
 pub use load::Loader;

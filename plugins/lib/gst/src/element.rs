@@ -7,7 +7,11 @@ use gstreamer as gst;
 use crate::Error;
 
 /// The Debian packages of plugins, by the elements that Rivero uses of them.
-const PACKAGES: [(&str, &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str]); 6] = [
+    (
+        "gstreamer1.0-x",
+        &["clockoverlay", "textoverlay", "timeoverlay"],
+    ),
     (
         "gstreamer1.0-plugins-ugly",
         &["x264enc", "amrnbdec", "amrnbenc"],

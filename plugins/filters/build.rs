@@ -1,0 +1,9 @@
+//! Generates the traits of the module's classes.
+
+fn main() -> Result<(), rivero_idl::Error> {
+    rivero_idl::build::Module::new("filters")
+        .classes(&["GStreamerFilter", "ImageOverlayFilter", "ZBarFilter"])
+        .settings("settings.json")
+        .settings("../lib/uri/settings.json")
+        .generate()
+}

@@ -1,0 +1,42 @@
+//! Packets with pictures: what their format is, and drawing into a copy of them.
+
+use std::sync::Mutex;
+
+use rivero_plugin_api::{Packet, host, supervise::lock};
+
+use crate::{Patch, PictureFormat};
+
+/// The format of pictures by the number that packets have of it. The latest is kept, since it changes seldom.
+#[derive(Debug, Default)]
+pub struct Formats(Mutex<Option<(u32, Option<PictureFormat>)>>);
+
+impl Formats {
+    /// That of this number; `None` if it is none of pictures.
+    pub fn get(&self, id: u32) -> Option<PictureFormat> {
+        let mut known = lock(&self.0);
+        match &*known {
+            Some((latest, format)) if *latest == id => *format,
+            _ => {
+                let format = host()?.format(id);
+                let format = format.as_ref().and_then(PictureFormat::of);
+                *known = Some((id, format));
+                format
+            }
+        }
+    }
+}
+
+/// A copy of the picture with `patches` drawn into it, which were made for its format; `None` if its
+/// bytes are too few.
+pub fn draw(picture: &Packet, format: &PictureFormat, patches: &[Patch]) -> Option<Packet> {
+    let mut bytes = host()?.buffer(picture.bytes.len());
+    bytes.copy_from_slice(&picture.bytes);
+    let mut planes = format.planes(&mut bytes)?;
+    for patch in patches {
+        patch.draw(&mut planes);
+    }
+    Some(Packet {
+        bytes: bytes.freeze(),
+        ..picture.clone()
+    })
+}
