@@ -9,6 +9,7 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod jsonrpc;
+pub mod lanes;
 pub mod lifecycle;
 pub mod modules;
 pub mod observe;

@@ -142,6 +142,9 @@ fn list_classes(command_line: &CommandLine) -> Outcome<()> {
     Ok(())
 }
 
+/// How long modules may take at the end to let go of what their objects had.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 /// The variables by which an environment names proxies, also in capitals.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"];
 
@@ -196,6 +199,7 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     let outcome = runtime.block_on(run(prepared));
     // Does not wait for names that are still being looked up.
     runtime.shutdown_background();
+    rivero::modules::wait_for_the_end(LETTING_GO);
     outcome
 }
 
@@ -206,9 +210,9 @@ fn ignored_in_words(argument: &str) -> String {
 fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().thread_name("protocol");
+    runtime.on_thread_start(rivero::modules::is_of_runtime);
     if let Some(threads) = threads {
-        // More than the processors gain nothing as long as none blocks. The server does not on
-        // these threads; what modules do when their pads hear of a change, must not.
+        // More than the processors gain nothing as long as none blocks, and no module is called on these.
         runtime.worker_threads(threads.min(usage::cpu_count()));
     }
     runtime.build()
@@ -225,6 +229,8 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
 }
 
 async fn run(prepared: Prepared) -> Outcome<()> {
+    // The thread that waits for the end is one of the runtime's as well.
+    rivero::modules::is_of_runtime();
     let modules = Arc::new(prepared.modules);
     let core = Core::new(modules.clone(), prepared.plane, prepared.core)?;
     if prepared.configuration.settings.modules.hot_plug {

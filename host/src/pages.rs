@@ -6,6 +6,7 @@ use hyper::StatusCode;
 
 use crate::http::{Page, Router};
 use crate::lifecycle::Phase;
+use crate::modules::overdue_calls;
 use crate::protocol::methods::Methods;
 
 /// The pages of a port with the WebSocket.
@@ -48,7 +49,15 @@ fn with_metrics(router: Router, methods: &Arc<Methods>) -> Router {
 /// Whether a load balancer should send anybody here.
 fn health(phase: Phase) -> Page {
     match phase {
-        Phase::Running => Page::text(StatusCode::OK, "ok\n"),
+        Phase::Running => {
+            // Calls that do not return are a reason to look, and none to send nobody here.
+            let overdue = overdue_calls().into_iter();
+            let lines = std::iter::once("ok".to_owned()).chain(overdue);
+            Page::text(
+                StatusCode::OK,
+                lines.map(|line| line + "\n").collect::<String>(),
+            )
+        }
         phase => Page::text(StatusCode::SERVICE_UNAVAILABLE, format!("{phase}\n")),
     }
 }

@@ -54,6 +54,7 @@ pub struct Module {
     settings: Vec<PathBuf>,
     conversions: Vec<Conversion>,
     packaging_parameters: Vec<String>,
+    inline: bool,
 }
 
 /// How media of an encoding is cut into packets: `Packaging` of plugin-api, by the same names.
@@ -91,6 +92,9 @@ struct Manifest<'a> {
     conversions: &'a [Conversion],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     packaging_parameters: &'a [String],
+    /// Its pads take media on the producer's thread.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    inline: bool,
     /// For the operator of a server that cannot load it.
     built_with: String,
 }
@@ -109,6 +113,7 @@ impl Module {
             settings: Vec::new(),
             conversions: Vec::new(),
             packaging_parameters: Vec::new(),
+            inline: false,
         }
     }
 
@@ -186,6 +191,16 @@ impl Module {
         self
     }
 
+    /// Has sink pads get packets on the thread of whoever produces them, and not on one of the module. That
+    /// costs no queue and no change of threads, and is for pads that put media into a queue of their own, or
+    /// hand it on: what they do has to be done in a few microseconds, since the producer and all whom it
+    /// feeds wait for it. The server counts what takes longer than 5 ms.
+    #[must_use]
+    pub fn inline(mut self) -> Self {
+        self.inline = true;
+        self
+    }
+
     /// Writes the files into cargo's `OUT_DIR` and tells cargo what they depend on.
     ///
     /// # Errors
@@ -232,6 +247,7 @@ impl Module {
             settings: self.own_settings(&model)?,
             conversions: &self.conversions,
             packaging_parameters: &self.packaging_parameters,
+            inline: self.inline,
             built_with: built_with(),
         };
         let manifest =

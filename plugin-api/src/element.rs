@@ -115,7 +115,7 @@ impl ElementContext {
         self.host.panicked(place.into(), message.into());
     }
 
-    /// Runs `action` once after `delay` on a thread of the host; it must not block. A panic in it
+    /// Runs `action` once after `delay` on a thread of the module; it must not block. A panic in it
     /// is an error of this object. `None` outside of a server (a unit test), where nothing runs.
     pub fn after(
         &self,
@@ -150,7 +150,8 @@ impl ElementContext {
         }
     }
 
-    /// Opens a way in; packets come to `handler` on the producer's thread.
+    /// Opens a way in; packets come to `handler` on a thread of the module, or on the producer's where
+    /// `build.rs` says `inline`.
     pub fn sink_pad(
         &self,
         kind: MediaKind,

@@ -13,7 +13,8 @@ use crate::{
 /// The description of a pad unless there are several of one kind.
 pub const DEFAULT_DESCRIPTION: &str = "default";
 
-/// What a source hears from its consumers.
+/// What a source hears from its consumers, on threads of the module. A call that does not return at once is
+/// told of, and its element gets no media until it does.
 pub trait SourceHandler: Send + Sync + 'static {
     /// A message from downstream; keyframe requests come already coalesced.
     fn upstream(&self, message: Upstream) {
@@ -28,15 +29,17 @@ pub trait SourceHandler: Send + Sync + 'static {
 
 impl SourceHandler for () {}
 
-/// What arrives at a sink.
+/// What arrives at a sink, on threads of the module. A call that does not return at once is told of, and its
+/// element gets no media until it does.
 pub trait SinkHandler: Send + Sync + 'static {
-    /// Media, on the producer's thread: must not block. Not called when the
+    /// Media, in order. On the producer's thread where `build.rs` says `inline`. Not called when the
     /// pad belongs to a group.
     fn packets(&self, packets: &[Packet]) {
         let _ = packets;
     }
 
-    /// The format of what arrives from now on, `None` when nothing is connected.
+    /// The format of what arrives from now on, `None` when nothing is connected. No packet of a stream
+    /// comes before this has returned.
     fn format(&self, format: Option<u32>) {
         let _ = format;
     }

@@ -13,7 +13,7 @@ use crate::{
 pub struct TimerId(u64);
 
 impl Host {
-    /// Runs `action` once after `delay` on a thread of the host; it must not block. What belongs to
+    /// Runs `action` once after `delay` on a thread of the module; it must not block. What belongs to
     /// an object is better started by [`ElementContext::after`](crate::ElementContext::after): of
     /// a panic in it that object hears.
     pub fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> TimerId {

@@ -3,5 +3,6 @@
 fn main() -> Result<(), rivero_idl::Error> {
     rivero_idl::build::Module::new("elements")
         .classes(&["PassThrough"])
+        .inline()
         .generate()
 }

@@ -5,5 +5,6 @@ fn main() -> Result<(), rivero_idl::Error> {
         .classes(&["RecorderEndpoint"])
         .settings("settings.json")
         .settings("../lib/uri/settings.json")
+        .inline()
         .generate()
 }

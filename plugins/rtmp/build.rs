@@ -5,5 +5,6 @@ fn main() -> Result<(), rivero_idl::Error> {
         .descriptor("rtmp.kmd.json")
         .settings("settings.json")
         .settings("../lib/uri/settings.json")
+        .inline()
         .generate()
 }

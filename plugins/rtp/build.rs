@@ -5,5 +5,6 @@ fn main() -> Result<(), rivero_idl::Error> {
         .classes(&["RtpEndpoint"])
         .settings("../lib/endpoint/settings.json")
         .settings("settings.json")
+        .inline()
         .generate()
 }

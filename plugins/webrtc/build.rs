@@ -5,5 +5,6 @@ fn main() -> Result<(), rivero_idl::Error> {
         .classes(&["WebRtcEndpoint"])
         .settings("../lib/endpoint/settings.json")
         .settings("settings.json")
+        .inline()
         .generate()
 }

@@ -55,8 +55,9 @@ export async function startRivero(options = {}) {
   const paths = layOut(home, port, options);
   await options.arrange?.(paths.modules);
   const [program, ...args] = commandLine(paths, options);
-  // Servers of several tests run at a time, and the usual port is one.
-  const env = { RIVERO_MANAGEMENT_PORT: '0', ...process.env, ...options.env };
+  // Servers of several tests run at a time, and the usual port is one. A server ends where it calls a module
+  // on a thread that is none of the module's.
+  const env = { RIVERO_MANAGEMENT_PORT: '0', RIVERO_CHECK_THREADS: '1', ...process.env, ...options.env };
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = new Rivero(child, home, port, paths);
   try {

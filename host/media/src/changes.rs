@@ -1,15 +1,15 @@
 //! What a control operation does to a graph while its lock is held.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard, Weak},
-};
+use std::sync::{Arc, Weak};
+
+use rivero_plugin_api::Upstream;
 
 use crate::{
     connection::{Connection, NodeEvent, PadKey, sorted},
     convert::{stage::FailureObserver, tree::Tree},
     deliveries::Delivery,
     element::Element,
+    elements,
     fanout::FanOut,
     latency::Measuring,
     link::Link,
@@ -19,7 +19,7 @@ use crate::{
 
 /// The graph while its lock is held.
 pub(crate) struct Locked<'a> {
-    pub(crate) elements: MutexGuard<'a, HashMap<Arc<str>, Element>>,
+    pub(crate) elements: elements::Locked<'a>,
     pub(crate) plane: &'a Arc<Plane>,
     /// Whom conversions tell that they failed.
     pub(crate) failures: &'a Weak<dyn FailureObserver>,
@@ -35,7 +35,8 @@ impl Locked<'_> {
     pub(crate) fn raise(&mut self, id: &Arc<str>, event: NodeEvent) {
         if let Some(element) = self.elements.get(id) {
             let observer = element.observer.clone();
-            self.events.push(Box::new(move || observer.notify(event)));
+            let notify = move || observer.notify(event);
+            self.events.push(Delivery::Here(Box::new(notify)));
         }
     }
 
@@ -126,6 +127,26 @@ impl Locked<'_> {
         Some(element)
     }
 
+    /// An owner whose calls hung is told what it missed.
+    pub(crate) fn resume(&mut self, id: &Arc<str>) {
+        let Some(element) = self.elements.get(id) else {
+            return;
+        };
+        for source in element.sources.values() {
+            let (told, owner) = (source.clone(), source.owner().cloned());
+            let tell = move || told.notify_of_consumers();
+            self.events.push(Delivery::to(owner.as_ref(), tell));
+        }
+        for sink in element.sinks.values() {
+            if !sink.is_settled() {
+                self.formats.push(sink.clone());
+            }
+            let sink = sink.clone();
+            let ask = move || sink.upstream(Upstream::KeyframeRequest);
+            self.events.push(Delivery::Here(Box::new(ask)));
+        }
+    }
+
     fn input(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Link>> {
         self.elements.get(id)?.inputs.get(key).cloned()
     }
@@ -177,7 +198,8 @@ impl Locked<'_> {
 
     /// Has a sink's module notified of the format that comes from now on, 0 = none.
     pub(crate) fn set_sink_format(&mut self, sink: Arc<Sink>, format: u32) {
-        if sink.set_format(format) {
+        let known = self.plane.formats().get(format);
+        if sink.set_format(format, known.map(|format| format.packaging)) {
             self.formats.push(sink);
         }
     }

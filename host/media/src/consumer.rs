@@ -7,18 +7,38 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
-use rivero_plugin_api::abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler};
+use rivero_plugin_api::{
+    MediaKind, Packaging, Packet,
+    abi::traits::{AbiSinkGroup_TO, AbiSinkHandler_TO, SinkGroup, SinkHandler},
+};
 
-use crate::{flow::Flow, latency::Latency, layers::Budget};
+use crate::{flow::Flow, latency::Latency, layers::Budget, owner::Owner, ring::Ring};
+
+/// What a pad is opened with.
+pub(crate) struct Opening {
+    pub(crate) handler: SinkHandler,
+    pub(crate) group: Option<SinkGroup>,
+    pub(crate) token: u64,
+    /// Nobody for the pads of conversions.
+    pub(crate) owner: Option<Arc<dyn Owner>>,
+}
 
 /// The receiving half of a sink pad.
 pub(crate) struct Consumer {
-    handler: SinkHandler,
-    group: Option<SinkGroup>,
-    token: u64,
+    opening: Opening,
+    /// What waits for a module that takes media on a thread of its own.
+    ring: Option<Arc<Ring>>,
+    /// The module knows the format that began to come, if media reaches it on the producer's thread.
+    ///
+    /// Set by who has told it, and read by the producer, which sees with it whatever the module has done
+    /// when it was told.
+    ready: AtomicBool,
     flow: Arc<Flow>,
     /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
     ///
@@ -31,16 +51,17 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn new(
-        handler: SinkHandler,
-        group: Option<SinkGroup>,
-        token: u64,
-        flow: Arc<Flow>,
-    ) -> Self {
+    pub(crate) fn new(kind: MediaKind, opening: Opening, flow: Arc<Flow>) -> Self {
+        let takes_itself = |owner: &&Arc<dyn Owner>| opening.group.is_none() && !owner.is_inline();
+        let owner = opening.owner.as_ref().filter(takes_itself);
+        let ring = owner.map(|owner| {
+            let handler = AbiSinkHandler_TO::from_sabi(opening.handler.obj.shallow_clone());
+            Ring::new(kind, owner.clone(), handler)
+        });
         Self {
-            handler,
-            group,
-            token,
+            opening,
+            ring,
+            ready: AtomicBool::new(true),
             flow,
             estimate: AtomicU64::new(u64::MAX),
             start: AtomicU64::new(u64::MAX),
@@ -49,22 +70,76 @@ impl Consumer {
     }
 
     pub(crate) fn handler(&self) -> &SinkHandler {
-        &self.handler
+        &self.opening.handler
+    }
+
+    pub(crate) fn owner(&self) -> Option<&Arc<dyn Owner>> {
+        self.opening.owner.as_ref()
+    }
+
+    pub(crate) fn ring(&self) -> Option<&Arc<Ring>> {
+        self.ring.as_ref()
+    }
+
+    /// Whether it can be given media at once. What waits in a ring need not be known to the module
+    /// yet, and what hangs gets nothing.
+    pub(crate) fn is_ready(&self) -> bool {
+        if self.ring.is_some() {
+            return true;
+        }
+        let is_cut = |owner: &Arc<dyn Owner>| owner.is_cut();
+        self.ready.load(Acquire) && !self.opening.owner.as_ref().is_some_and(is_cut)
+    }
+
+    /// The module does not know yet what comes from now on; no packaging: nothing. `begins`: it does not
+    /// go on from what came before.
+    pub(crate) fn hold(&self, begins: bool, packaging: Option<Packaging>) {
+        match (&self.ring, packaging) {
+            (Some(ring), Some(packaging)) => ring.hold(begins, packaging),
+            // What was sent before the end is handed over.
+            (Some(_), None) => {}
+            // What goes on is not interrupted: packets say which format they have.
+            (None, _) if begins => self.ready.store(false, Release),
+            (None, _) => {}
+        }
+    }
+
+    /// The module knows what comes; `true` when it waits for media that it was not given meanwhile.
+    pub(crate) fn open(&self) -> bool {
+        if let Some(ring) = &self.ring {
+            ring.open();
+            return false;
+        }
+        !self.ready.swap(true, Release)
+    }
+
+    /// Hands over what waits; for a thread without locks.
+    pub(crate) fn go_on(&self) {
+        if let Some(ring) = &self.ring {
+            ring.go_on();
+        }
+    }
+
+    /// Hands over packets.
+    pub(crate) fn push(&self, packets: &[Packet]) {
+        match &self.ring {
+            Some(ring) => ring.push(packets),
+            None => self.opening.handler.packets(packets.into()),
+        }
     }
 
     pub(crate) fn group(&self) -> Option<SinkGroup> {
-        self.group
-            .as_ref()
+        { self.opening.group.as_ref() }
             .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
     }
 
     /// Whether it is told what was left out of a burst.
     pub(crate) fn is_grouped(&self) -> bool {
-        self.group.is_some()
+        self.opening.group.is_some()
     }
 
     pub(crate) fn token(&self) -> u64 {
-        self.token
+        self.opening.token
     }
 
     /// So many packets of a burst go to it; `age`: ns since they entered the server, if measured.

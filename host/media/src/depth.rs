@@ -13,6 +13,27 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
+/// How deep this thread is.
+pub(super) fn current() -> u32 {
+    DEPTH.get()
+}
+
+/// Runs what was handed on from another thread that was so deep: else a ring of elements would
+/// go on for ever that take media on threads of their own.
+pub(super) fn resume<T>(depth: u32, body: impl FnOnce() -> T) -> T {
+    let _reset = Reset(DEPTH.replace(depth));
+    body()
+}
+
+/// Also where the body panics.
+struct Reset(u32);
+
+impl Drop for Reset {
+    fn drop(&mut self) {
+        DEPTH.set(self.0);
+    }
+}
+
 /// One call deeper, until dropped on the thread that made it.
 pub(super) struct Depth(PhantomData<*const ()>);
 
@@ -57,5 +78,11 @@ mod tests {
     #[test]
     fn a_ring_ends_and_the_next_call_begins_anew() {
         assert_eq!([deepest(), deepest()], [LIMIT, LIMIT]);
+    }
+
+    #[test]
+    fn what_is_handed_to_another_thread_is_as_deep_there() {
+        let (deep, then) = (resume(LIMIT - 3, deepest), deepest());
+        assert_eq!((deep, then), (3, LIMIT));
     }
 }

@@ -198,8 +198,8 @@ impl FanOut {
                 self.push_to(&Burst::new(packets), wants);
             }
         }
-        let caught_up = |member: &Member| member.link.on_caught_up(member.start);
-        self.members().for_each(caught_up);
+        let ready = self.members().filter(|member| member.consumer.is_ready());
+        ready.for_each(|member| member.link.on_caught_up(member.start));
     }
 
     /// Serves everybody; `true` when somebody still waits for a keyframe.
@@ -279,10 +279,14 @@ impl Member {
     }
 
     fn catches_up(&self) -> bool {
-        self.link.catches_up(self.start)
+        self.consumer.is_ready() && self.link.catches_up(self.start)
     }
 
+    /// Nothing as long as the module does not know the format: the link begins when it does.
     fn select(&self, burst: &Burst<'_>) -> Selection {
+        if !self.consumer.is_ready() {
+            return Selection::default();
+        }
         let selection = self.link.select(self.start, self.estimate(), burst);
         if selection.packets != 0 {
             self.consumer
@@ -308,7 +312,7 @@ impl Member {
             let from = start + gap as usize;
             start = from + run as usize;
             if let Some(packets) = burst.packets.get(from..start) {
-                self.consumer.handler().packets(packets.into());
+                self.consumer.push(packets);
             }
         }
     }

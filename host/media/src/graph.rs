@@ -8,31 +8,28 @@
 //! encodings, or of the deliveries, one of them at a time. A producer takes none of the graph's
 //! but reads the snapshot of consumers that a change has published.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-};
+use std::sync::{Arc, Weak};
 
-use rivero_plugin_api::{
-    Error, MediaKind,
-    abi::traits::{SinkGroup, SinkHandler, SourceHandler},
-};
+use rivero_plugin_api::{Error, MediaKind, abi::traits::SourceHandler};
 
 use crate::{
     changes::Locked,
     connection::{Connection, NodeEvent, NodeObserver, PadKey},
+    consumer::Opening,
     convert::{
         bitrate::EncoderRates,
         route::{ForcedFormat, Step},
         stage::FailureObserver,
         tree::Tree,
     },
-    deliveries::Deliveries,
+    deliveries::{Deliveries, Delivery},
     element::{Element, PadExists},
+    elements::{self, Elements},
     fanout::FanOut,
     flow::Direction,
     format::FormatUse,
     latency::Measuring,
+    owner::Owner,
     plane::Plane,
     sink::{Accepted, Sink},
     source::Source,
@@ -44,7 +41,7 @@ pub struct Graph {
     failures: Weak<dyn FailureObserver>,
     plane: Arc<Plane>,
     measuring: Arc<Measuring>,
-    elements: Mutex<HashMap<Arc<str>, Element>>,
+    elements: Elements,
     deliveries: Deliveries,
 }
 
@@ -57,7 +54,7 @@ impl Graph {
                 failures,
                 plane: plane.clone(),
                 measuring: Arc::default(),
-                elements: Mutex::default(),
+                elements: Elements::default(),
                 deliveries: Deliveries::default(),
             }
         })
@@ -68,8 +65,8 @@ impl Graph {
         &self.plane
     }
 
-    pub(crate) fn elements(&self) -> MutexGuard<'_, HashMap<Arc<str>, Element>> {
-        self.elements.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn elements(&self) -> elements::Locked<'_> {
+        self.elements.lock()
     }
 
     /// Changes the graph, then delivers what came of it.
@@ -97,9 +94,16 @@ impl Graph {
         result
     }
 
-    /// Runs `action` after all deliveries of what happened so far, on whichever thread makes those.
+    /// Runs `action` after all deliveries of what happened so far, on whichever thread makes those. A
+    /// module that does not return is waited for a moment only.
     pub fn after_deliveries(&self, action: impl FnOnce() + Send + 'static) {
-        self.change(|graph| graph.events.push(Box::new(action)));
+        let action = Delivery::Here(Box::new(action));
+        self.change(|graph| graph.events.push(action));
+    }
+
+    /// Tells an element what it missed while a call of it hung.
+    pub(crate) fn resume(&self, id: &Arc<str>) {
+        self.change(|graph| graph.resume(id));
     }
 
     pub(crate) fn add_element(&self, id: Arc<str>, observer: Arc<dyn NodeObserver>) {
@@ -131,6 +135,7 @@ impl Graph {
         id: &Arc<str>,
         key: PadKey,
         handler: SourceHandler,
+        owner: Option<Arc<dyn Owner>>,
     ) -> Result<Arc<Source>, PadExists> {
         self.change(|graph| {
             let element = graph.elements.get_mut(id).ok_or(PadExists)?;
@@ -142,7 +147,7 @@ impl Graph {
                 .plane
                 .flow()
                 .open(key.clone(), Direction::Out, observer);
-            let source = Source::new(graph.plane, key.kind, handler, flow);
+            let source = Source::new(graph.plane, key.kind, handler, owner, flow);
             let source = Arc::new(source.measuring(&self.measuring));
             element.sources.insert(key, source.clone());
             Ok(source)
@@ -153,9 +158,7 @@ impl Graph {
         &self,
         id: &Arc<str>,
         key: PadKey,
-        handler: SinkHandler,
-        group: Option<SinkGroup>,
-        token: u64,
+        opening: Opening,
     ) -> Result<Arc<Sink>, PadExists> {
         self.change(|graph| {
             let element = graph.elements.get_mut(id).ok_or(PadExists)?;
@@ -167,7 +170,7 @@ impl Graph {
                 .plane
                 .flow()
                 .open(key.clone(), Direction::In, observer);
-            let sink = Arc::new(Sink::new(handler, group, token, flow));
+            let sink = Sink::new(key.kind, opening, flow);
             element.sinks.insert(key, sink.clone());
             Ok(sink)
         })

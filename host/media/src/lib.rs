@@ -17,8 +17,10 @@
 //! imports it, whatever lies between; a test reads the imports.
 //!
 //! Threads: `media-timers` and `media-flow`, started by [`Plane::start`], and one `converter` for
-//! each processor, started with the first conversion. Everything else runs on the threads that
-//! call: packets on the producer's, control on that of whoever changes the graph.
+//! each processor, started with the first conversion. What calls runs on its own thread: packets on the
+//! producer's, control on that of whoever changes the graph. The code of a module runs where its [`Owner`]
+//! has it run, but for sinks of a group and those that are `inline`: they take packets on the
+//! producer's thread.
 
 mod changes;
 mod connection;
@@ -31,6 +33,7 @@ mod deliveries;
 mod demand;
 mod depth;
 mod element;
+mod elements;
 mod fanout;
 mod flow;
 mod format;
@@ -43,9 +46,12 @@ mod link;
 mod mismatch;
 mod node;
 mod order;
+mod owner;
 mod plane;
 mod queries;
+mod queue;
 mod refresh;
+mod ring;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -54,6 +60,7 @@ mod testbench;
 mod tests;
 mod thinning;
 mod timers;
+mod upstream;
 mod workers;
 
 pub use connection::{Connection, NodeEvent, NodeObserver, Way};
@@ -65,9 +72,11 @@ pub use convert::{
 pub use converters::{ConverterSettings, Converters};
 pub use demand::SharedEncoding;
 pub use element::PadExists;
+pub use elements::is_graph_locked;
 pub use format::{Formats, RecentFormats};
 pub use graph::Graph;
 pub use node::Node;
+pub use owner::{Job, Owner};
 pub use plane::{Figures, Plane};
 pub use rivero_plugin_api::MediaKind;
 pub use sink::Sink;

@@ -1,6 +1,6 @@
 //! The pads and links of one media element.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rivero_plugin_api::{
     MediaKind,
@@ -9,9 +9,11 @@ use rivero_plugin_api::{
 
 use crate::{
     connection::{Connection, NodeObserver, PadKey, Way},
+    consumer::Opening,
     convert::{bitrate::EncoderRates, route::ForcedFormat},
     element::PadExists,
     graph::Graph,
+    owner::Owner,
     sink::{Accepted, Sink},
     source::Source,
 };
@@ -20,6 +22,8 @@ use crate::{
 pub struct Node {
     id: Arc<str>,
     graph: Arc<Graph>,
+    /// Whom pads belong to that are opened from now on.
+    owner: OnceLock<Arc<dyn Owner>>,
 }
 
 impl Node {
@@ -29,7 +33,19 @@ impl Node {
         Arc::new(Self {
             id,
             graph: graph.clone(),
+            owner: OnceLock::new(),
         })
+    }
+
+    /// Names whom its pads belong to, before they are opened; only the first call counts. The pads of a
+    /// node without an owner are called at once, on whichever thread that is.
+    pub fn set_owner(&self, owner: Arc<dyn Owner>) {
+        let _ = self.owner.set(owner);
+    }
+
+    /// The owner's calls return again: it is told what it missed.
+    pub fn resume(&self) {
+        self.graph.resume(&self.id);
     }
 
     /// The element's id.
@@ -158,8 +174,12 @@ impl Node {
         description: &str,
         handler: SourceHandler,
     ) -> Result<Arc<Source>, PadExists> {
-        self.graph
-            .add_source(&self.id, PadKey::new(kind, description), handler)
+        self.graph.add_source(
+            &self.id,
+            PadKey::new(kind, description),
+            handler,
+            self.owner.get().cloned(),
+        )
     }
 
     /// Opens a sink pad.
@@ -174,13 +194,14 @@ impl Node {
         group: Option<SinkGroup>,
         token: u64,
     ) -> Result<Arc<Sink>, PadExists> {
-        self.graph.add_sink(
-            &self.id,
-            PadKey::new(kind, description),
+        let opening = Opening {
             handler,
             group,
             token,
-        )
+            owner: self.owner.get().cloned(),
+        };
+        self.graph
+            .add_sink(&self.id, PadKey::new(kind, description), opening)
     }
 
     /// A source pad has another format now, 0 = none; links are decided about anew.

@@ -92,6 +92,16 @@ impl Plane {
         self.shared_encoding.get().copied().unwrap_or_default()
     }
 
+    /// A worker of conversions does not come back from a module: another one takes its place, a few times.
+    pub fn lose_worker(&self) {
+        self.workers.lose();
+    }
+
+    /// It has come back.
+    pub fn regain_worker(&self) {
+        self.workers.regain();
+    }
+
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
     }

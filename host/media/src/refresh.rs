@@ -28,6 +28,7 @@ use crate::{
         tree::{Tree, Wiring},
     },
     converters::Converters,
+    deliveries::Delivery,
     fanout::FanOut,
     link::Link,
     mismatch,
@@ -232,18 +233,19 @@ impl Locked<'_> {
 
     fn install(&mut self, source: Arc<Source>, consumers: FanOut, needs_keyframe: bool) {
         let count = consumers.len();
-        let former = source.set_consumers(consumers);
-        self.events.push(Box::new(move || {
-            if former != count {
-                source
-                    .handler()
-                    .consumers(u32::try_from(count).unwrap_or(u32::MAX));
-            }
+        source.set_consumers(consumers);
+        // What is on its way already tells how many there are then.
+        if !source.is_told_of(count) {
+            let (told, owner) = (source.clone(), source.owner().cloned());
+            let tell = move || told.notify_of_consumers();
+            self.events.push(Delivery::to(owner.as_ref(), tell));
+        }
+        self.events.push(Delivery::Here(Box::new(move || {
             source.on_consumers(count);
             if needs_keyframe {
                 source.request_keyframe();
             }
-        }));
+        })));
     }
 
     /// Ends a stage that nobody consumes.
@@ -251,7 +253,8 @@ impl Locked<'_> {
         stage.output.set_consumers(FanOut::default());
         stage.input.set_feed(None);
         stage.link.deactivate();
-        self.events.push(Box::new(move || stage.stop()));
+        let stop = move || stage.stop();
+        self.events.push(Delivery::Here(Box::new(stop)));
     }
 
     /// Ends all conversions of a source pad that is gone.

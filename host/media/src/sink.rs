@@ -1,21 +1,25 @@
 //! The host's side of a sink pad: formats on their way to the module, messages on their way back.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwapOption;
-use rivero_plugin_api::{
-    Packet, Upstream,
-    abi::traits::{ANY_FORMAT, SinkGroup, SinkHandler},
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwapOption;
+use rivero_plugin_api::{MediaKind, Packaging, Packet, Upstream, abi::traits::ANY_FORMAT};
+
 use crate::{
-    consumer::Consumer,
+    consumer::{Consumer, Opening},
     depth::Depth,
     flow::Flow,
     format::{FormatUse, Formats},
     link::Link,
     source::Source,
 };
+
+/// A module that takes longer to take note of a format than this gets a keyframe of its own: what a consumer
+/// that joins is shown may not be there any more.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Where packets of a link end.
 pub struct Sink {
@@ -81,6 +85,8 @@ impl Accepted {
 struct FormatNotices {
     current: u32,
     notified: u32,
+    /// Since when the module does not know of `current`.
+    since: Option<Instant>,
     /// What it was notified of has ended since, whatever came after it.
     ended: bool,
 }
@@ -90,6 +96,17 @@ impl FormatNotices {
     fn set(&mut self, format: u32) -> bool {
         self.ended |= format == 0;
         std::mem::replace(&mut self.current, format) != format
+    }
+
+    /// Whether the module has not been told of anything that came before.
+    fn begins(&self) -> bool {
+        self.ended || self.notified == 0
+    }
+
+    /// Whether the module knows all that it has to; once for each change. Gives when that was.
+    fn settle(&mut self) -> Option<Instant> {
+        let has_next = (self.ended && self.notified != 0) || self.notified != self.current;
+        if has_next { None } else { self.since.take() }
     }
 
     /// The next notice, taken for given: the end of what the module was notified of, then the
@@ -112,18 +129,22 @@ struct Feed {
 }
 
 impl Sink {
-    pub(crate) fn new(
-        handler: SinkHandler,
-        group: Option<SinkGroup>,
-        token: u64,
-        flow: Arc<Flow>,
-    ) -> Self {
-        Self {
-            consumer: Arc::new(Consumer::new(handler, group, token, flow)),
+    pub(crate) fn new(kind: MediaKind, opening: Opening, flow: Arc<Flow>) -> Arc<Self> {
+        let sink = Arc::new(Self {
+            consumer: Arc::new(Consumer::new(kind, opening, flow)),
             accepted: Mutex::default(),
             format: Mutex::default(),
             feed: ArcSwapOption::empty(),
+        });
+        if let Some(ring) = sink.consumer.ring() {
+            let this = Arc::downgrade(&sink);
+            ring.set_on_overflow(move || {
+                if let Some(sink) = this.upgrade() {
+                    sink.upstream(Upstream::KeyframeRequest);
+                }
+            });
         }
+        sink
     }
 
     pub(crate) fn consumer(&self) -> &Arc<Consumer> {
@@ -147,8 +168,39 @@ impl Sink {
     }
 
     /// Sets the format that the module is to be notified of, 0 = none; `true` when that is a change.
-    pub(crate) fn set_format(&self, format: u32) -> bool {
-        self.notices().set(format)
+    /// Called before media in that format can come: it waits until the module has been notified.
+    pub(crate) fn set_format(&self, format: u32, packaging: Option<Packaging>) -> bool {
+        let mut notices = self.notices();
+        let changed = notices.set(format);
+        if changed {
+            notices.since = Some(Instant::now());
+            self.consumer.hold(notices.begins(), packaging);
+        }
+        changed
+    }
+
+    /// The module may have been notified of all that it has to be: then it is given media.
+    pub(crate) fn settle(&self) {
+        let mut notices = self.notices();
+        let Some(since) = notices.settle() else {
+            return;
+        };
+        // Under the lock, so that no other change comes between.
+        let missed = notices.current != 0 && self.consumer.open();
+        drop(notices);
+        self.consumer.go_on();
+        let Some(feed) = self.feed.load_full().filter(|_| missed) else {
+            return;
+        };
+        feed.source.show_what_came();
+        if feed.source.kind() == MediaKind::Video && since.elapsed() > SOON {
+            feed.source.request_keyframe();
+        }
+    }
+
+    /// Whether the module has to be notified of something.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.notices().since.is_none()
     }
 
     /// What the module has to be notified of next, taken for given.

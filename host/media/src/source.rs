@@ -3,16 +3,16 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use rivero_plugin_api::{
-    Encoding, MediaKind, Packet, Upstream,
-    abi::{traits::SourceHandler, types::AbiUpstream},
-};
+use rivero_plugin_api::{Encoding, MediaKind, Packet, Upstream, abi::traits::SourceHandler};
 
 use crate::{
     cursor::Burst,
@@ -26,7 +26,9 @@ use crate::{
     latency::Measuring,
     layers::{self, Budget},
     link::{Hop, Link},
+    owner::Owner,
     plane::Plane,
+    upstream::Outbox,
 };
 
 /// What the paths to all consumers carry is looked at this long after one of them has changed, for
@@ -44,16 +46,26 @@ pub struct Source {
     id: u32,
     kind: MediaKind,
     plane: Weak<Plane>,
-    handler: SourceHandler,
+    outbox: Arc<Outbox>,
     flow: Arc<Flow>,
     format: CurrentFormat,
-    fan_out: ArcSwap<FanOut>,
+    audience: Audience,
     history: History,
     keyframes: Mutex<Requests>,
     demand: Demand,
     /// What comes out of a conversion has one encoding, whatever the original has.
     conversion: Option<Converted>,
     measuring: Arc<Measuring>,
+}
+
+/// The consumers, and what is still to be done about them.
+struct Audience {
+    fan_out: ArcSwap<FanOut>,
+    /// Some of them got to know the format after they had joined, and are to be shown what came since the
+    /// last keyframe. Who reads it sees as well that they know.
+    late: AtomicBool,
+    /// How many the module was told of. Written by whoever delivers, one at a time.
+    told: AtomicUsize,
 }
 
 /// What comes out of a conversion.
@@ -68,16 +80,21 @@ impl Source {
         plane: &Arc<Plane>,
         kind: MediaKind,
         handler: SourceHandler,
+        owner: Option<Arc<dyn Owner>>,
         flow: Arc<Flow>,
     ) -> Self {
         Self {
             id: plane.next_pad(),
             kind,
             plane: Arc::downgrade(plane),
-            handler,
+            outbox: Outbox::new(handler, owner),
             flow,
             format: CurrentFormat::default(),
-            fan_out: ArcSwap::default(),
+            audience: Audience {
+                fan_out: ArcSwap::default(),
+                late: AtomicBool::new(false),
+                told: AtomicUsize::new(0),
+            },
             history: History::default(),
             keyframes: Mutex::default(),
             demand: Demand::new(plane.shared_encoding()),
@@ -96,7 +113,7 @@ impl Source {
     ) -> Self {
         Self {
             conversion: Some(Converted { wanted }),
-            ..Self::new(plane, kind, handler, flow)
+            ..Self::new(plane, kind, handler, None, flow)
         }
     }
 
@@ -130,14 +147,17 @@ impl Source {
                 burst = burst.measured(plane.now());
             }
             self.flow.on_packets(packets.len() as u64);
-            let fan_out = self.fan_out.load();
+            // Before the consumers are looked at: whoever is late is among them.
+            let late = &self.audience.late;
+            let late = late.load(Relaxed) && late.swap(false, Acquire);
+            let fan_out = self.audience.fan_out.load();
             if self.history.is_on()
                 && let Some(plane) = self.plane.upgrade()
             {
                 let now = plane.now();
                 // Here, on the producer's thread, so that no live packet overtakes what a consumer
                 // is shown; and before this burst is stored, which it gets as everybody does.
-                if fan_out.take_joined() {
+                if fan_out.take_joined() || late {
                     fan_out.catch_up(|encoding| self.history.since_keyframe(encoding, now));
                 }
                 // Before the push: a consumer may ask for a packet again as soon as it misses it.
@@ -202,7 +222,31 @@ impl Source {
 
     /// A message to the producer.
     pub(crate) fn send_upstream(&self, message: Upstream) {
-        self.handler.upstream(AbiUpstream::from(message));
+        self.outbox.send(message);
+    }
+
+    /// A consumer that has joined can be given media only now.
+    pub(crate) fn show_what_came(&self) {
+        self.audience.late.store(true, Release);
+    }
+
+    /// Whether the module was told last that there are so many consumers.
+    pub(crate) fn is_told_of(&self, count: usize) -> bool {
+        self.audience.told.load(Relaxed) == count
+    }
+
+    /// Tells the module how many consumers there are, unless it knows.
+    pub(crate) fn notify_of_consumers(&self) {
+        let count = self.consumer_count();
+        if self.audience.told.swap(count, Relaxed) != count {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.outbox.handler().consumers(count);
+        }
+    }
+
+    /// Whose pad it is; nobody's for what comes out of a conversion.
+    pub(crate) fn owner(&self) -> Option<&Arc<dyn Owner>> {
+        self.outbox.owner()
     }
 
     /// A consumer's path carries another amount. Where there are several encodings or layers it
@@ -252,7 +296,7 @@ impl Source {
 
     /// Has the producer send what the paths carry.
     fn send_estimate(&self) {
-        let fan_out = self.fan_out.load();
+        let fan_out = self.audience.fan_out.load();
         if let Some(best) = self.demand.best(fan_out.members().map(Member::estimate)) {
             for member in fan_out.members().filter(|member| member.estimate() < best) {
                 member.link().thin();
@@ -265,7 +309,7 @@ impl Source {
     }
 
     fn select_layers(self: &Arc<Self>, encodings: &[Encoding]) {
-        let fan_out = self.fan_out.load();
+        let fan_out = self.audience.fan_out.load();
         let mut switches = false;
         for member in fan_out.members() {
             switches |= member.link().choose(encodings, member.budget());
@@ -296,10 +340,6 @@ impl Source {
 
     pub(crate) fn flow(&self) -> &Arc<Flow> {
         &self.flow
-    }
-
-    pub(crate) fn handler(&self) -> &SourceHandler {
-        &self.handler
     }
 
     pub(crate) fn format(&self) -> u32 {
@@ -347,16 +387,16 @@ impl Source {
 
     /// A copy of the consumers, to be changed and [installed](Self::set_consumers).
     pub(crate) fn consumers(&self) -> FanOut {
-        FanOut::clone(&self.fan_out.load())
+        FanOut::clone(&self.audience.fan_out.load())
     }
 
     /// How many consumers there are.
     pub(crate) fn consumer_count(&self) -> usize {
-        self.fan_out.load().len()
+        self.audience.fan_out.load().len()
     }
 
-    /// Installs new consumers; gives the number of the former ones.
-    pub(crate) fn set_consumers(&self, consumers: FanOut) -> usize {
-        self.fan_out.swap(Arc::new(consumers)).len()
+    /// Installs new consumers.
+    pub(crate) fn set_consumers(&self, consumers: FanOut) {
+        self.audience.fan_out.store(Arc::new(consumers));
     }
 }

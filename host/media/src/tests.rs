@@ -2,6 +2,7 @@
 
 mod audience;
 mod formats;
+mod owners;
 mod rings;
 
 use std::{

@@ -11,6 +11,9 @@ use rivero_plugin_api::supervise::{self, contain, contained};
 /// Of the threads.
 const NAME: &str = "converter";
 
+/// So many threads are replaced that do not come back from their work.
+const SPARE: usize = 4;
+
 /// Something that works in short pieces.
 pub(crate) trait Work: Send + Sync {
     /// Whether it goes before other work: sound takes little time, and gaps in it are heard.
@@ -39,6 +42,10 @@ struct Queue {
     waiting: VecDeque<Arc<dyn Work>>,
     started: bool,
     closed: bool,
+    /// Threads that do not come back.
+    lost: usize,
+    /// Threads that are to end, since others have their places.
+    surplus: usize,
 }
 
 impl Queue {
@@ -65,6 +72,34 @@ impl Workers {
             drop(queue);
             start(&self.0);
         }
+        self.0.ready.notify_one();
+    }
+}
+
+impl Workers {
+    /// A thread does not come back from its work: another one does that of the others meanwhile.
+    pub(crate) fn lose(&self) {
+        let mut queue = self.0.lock();
+        queue.lost += 1;
+        if queue.lost > SPARE {
+            return;
+        }
+        if queue.surplus > 0 {
+            queue.surplus -= 1;
+            return;
+        }
+        drop(queue);
+        start_one(&self.0);
+    }
+
+    /// It has come back.
+    pub(crate) fn regain(&self) {
+        let mut queue = self.0.lock();
+        if queue.lost <= SPARE {
+            queue.surplus += 1;
+        }
+        queue.lost = queue.lost.saturating_sub(1);
+        drop(queue);
         self.0.ready.notify_one();
     }
 }
@@ -99,6 +134,10 @@ impl Shared {
             if let Some(work) = queue.next() {
                 return Some(work);
             }
+            if queue.surplus > 0 {
+                queue.surplus -= 1;
+                return None;
+            }
             queue = self
                 .ready
                 .wait(queue)
@@ -109,11 +148,13 @@ impl Shared {
 
 fn start(shared: &Arc<Shared>) {
     let count = thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..count {
-        let shared = shared.clone();
-        if let Err(error) = supervise::lasting_thread(NAME, move || run(&shared)) {
-            tracing::error!("a thread for conversions cannot be started: {error}");
-        }
+    (0..count).for_each(|_| start_one(shared));
+}
+
+fn start_one(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    if let Err(error) = supervise::lasting_thread(NAME, move || run(&shared)) {
+        tracing::error!("a thread for conversions cannot be started: {error}");
     }
 }
 
@@ -184,6 +225,42 @@ mod tests {
         drop(sender);
         let texts: Vec<String> = heard.iter().collect();
         assert_eq!(texts, vec!["on purpose"; 100]);
+    }
+
+    /// Does not come back before it is let.
+    struct Hangs(Mutex<std::sync::mpsc::Receiver<()>>);
+
+    impl Work for Hangs {
+        fn is_urgent(&self) -> bool {
+            true
+        }
+
+        fn work(&self) -> bool {
+            let _ = self.0.lock().unwrap().recv();
+            false
+        }
+
+        fn panicked(&self, _: &str) {}
+    }
+
+    #[test]
+    fn threads_that_do_not_come_back_are_replaced() {
+        let workers = Workers::default();
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let mut hanging = Vec::new();
+        for _ in 0..count {
+            let (let_go, is_let) = std::sync::mpsc::channel();
+            hanging.push(let_go);
+            workers.schedule(Arc::new(Hangs(Mutex::new(is_let))));
+        }
+        let (sender, heard) = std::sync::mpsc::channel();
+        workers.schedule(Arc::new(Mine(sender.clone())));
+        workers.lose();
+        assert_eq!(heard.recv(), Ok("on purpose".to_owned()));
+        hanging.clear();
+        workers.regain();
+        workers.schedule(Arc::new(Mine(sender)));
+        assert_eq!(heard.recv(), Ok("on purpose".to_owned()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use rivero_media::Graph;
 use tokio::sync::{mpsc, oneshot};
 
+use super::media_element::DELIVERY;
 use super::{Core, Execution, MANY};
 use crate::modules::Released;
 use crate::registry::{Body, Object, Session};
@@ -71,9 +72,14 @@ impl Core {
         let under_way = self.lifecycle.begin();
         Execution::pending(async move {
             let releases = tokio::spawn(async move {
+                // What pads are still to be told comes before the end of their object, unless a module
+                // does not return from it.
+                let news = tokio::time::timeout(DELIVERY, told.recv()).await;
                 // Polled in order, so a hub hears of its ports' end before its own.
                 join_all(left.iter().map(|object| core.release_in_module(object))).await;
-                told.recv().await;
+                if news.is_err() {
+                    told.recv().await;
+                }
                 core.note_whether_empty();
                 drop(under_way);
             });

@@ -1,10 +1,12 @@
 //! The operations of MediaElement.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rivero_idl::{ComplexType, Model, Type};
 use rivero_media::{Connection, EncoderRates, ForcedCodec, ForcedFormat, MediaKind, Node};
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::invoke::in_time;
 use super::media_object::details;
@@ -12,6 +14,9 @@ use super::{Core, Execution, dot};
 use crate::convert::{Converted, outgoing};
 use crate::error::CallError;
 use crate::registry::{Body, Object, Settings};
+
+/// How long a change of links waits for modules to be told.
+pub(super) const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What the types `VideoCodec` and `AudioCodec` call media that is not encoded.
 const RAW: &str = "RAW";
@@ -29,8 +34,8 @@ impl Core {
     ) -> Option<Execution<Value>> {
         let node = object.node()?;
         let result = match name {
-            "connect" => link(node, given, Node::connect),
-            "disconnect" => link(node, given, Node::disconnect),
+            "connect" => return Some(once_told(node, link(node, given, Node::connect))),
+            "disconnect" => return Some(once_told(node, link(node, given, Node::disconnect))),
             "getSourceConnections" => Ok(connections(
                 &node.source_connections(kind(given), given.text("description")),
             )),
@@ -56,8 +61,12 @@ impl Core {
             "getGstreamerDot" => Ok(Value::String(dot::graph(object, details(given)))),
             "dumpGstreamerDot" => self.dump_dot(object, details(given)),
             "getStats" => return Some(self.stats(object, kind(given))),
-            "setAudioFormat" => Ok(force(node, MediaKind::Audio, given)),
-            "setVideoFormat" => Ok(force(node, MediaKind::Video, given)),
+            "setAudioFormat" => {
+                return Some(once_told(node, Ok(force(node, MediaKind::Audio, given))));
+            }
+            "setVideoFormat" => {
+                return Some(once_told(node, Ok(force(node, MediaKind::Video, given))));
+            }
             _ => {
                 return encoder_bitrate(object, node, name, given)
                     .map(|value| Execution::Done(Ok(value)));
@@ -137,6 +146,23 @@ fn latency_stats(object: &Object, kind: Option<MediaKind>) -> Option<(String, Va
         members.insert("E2ELatency".to_owned(), input.into());
     }
     Some((object.id.to_string(), entry))
+}
+
+/// The result of a change of links once modules have been told what came of it, so that who waits for the
+/// answer finds formats agreed upon. One that does not return is waited for a moment only.
+fn once_told(node: &Node, result: Result<Value, CallError>) -> Execution<Value> {
+    let (telling, mut told) = oneshot::channel();
+    node.graph().after_deliveries(move || {
+        // Nobody listening any more is fine.
+        let _ = telling.send(());
+    });
+    if told.try_recv() != Err(TryRecvError::Empty) {
+        return Execution::Done(result);
+    }
+    Execution::pending(async move {
+        let _ = tokio::time::timeout(DELIVERY, told).await;
+        result
+    })
 }
 
 /// Connects or disconnects the kinds asked for.

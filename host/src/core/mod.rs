@@ -1,9 +1,8 @@
 //! The classes that belong to the server, and how every call finds its object.
 //!
-//! Operations that the server itself carries out run at once on the caller's thread, and with
-//! them what they have the media graph tell the pads of modules (`connect` a source of its
-//! consumer, for example). Operations of modules run on their [`lanes`]. Calls on one object
-//! start in the order of their arrival.
+//! Operations that the server itself carries out run at once on the caller's thread. Operations of
+//! modules run on their [`lanes`](crate::lanes). Calls on one object start in the order of their
+//! arrival.
 
 pub mod aside;
 mod collector;
@@ -15,7 +14,6 @@ pub mod factories;
 mod figures;
 pub mod heap;
 mod invoke;
-pub mod lanes;
 mod media_element;
 mod media_object;
 mod module_events;
@@ -39,13 +37,13 @@ use crate::accounts::{Accounts, Limits};
 use crate::aliases;
 use crate::error::CallError;
 use crate::events::Events;
+use crate::lanes::{Lane, Lanes};
 use crate::lifecycle::Lifecycle;
 use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
 use factories::Factories;
-use lanes::{Lane, Lanes};
 pub use resources::raise_file_limit;
 use resources::{Resources, file_limit};
 

@@ -9,7 +9,12 @@ use rivero_plugin_api::{
 };
 use serde_json::{Map, Value};
 
-use super::{held, provider::Provider, services::Environment};
+use super::{
+    held,
+    overdue::{self, Manner},
+    provider::Provider,
+    services::Environment,
+};
 
 /// The converters of all modules; one of them is loaded when it is first needed.
 ///
@@ -111,15 +116,17 @@ impl Converters for ModuleConverters {
             .map_err(|error| Error::unexpected(error.message))?;
         let number = loaded.conversions.get(*position).ok_or_else(unknown)?;
         let ((input, output), generation) = (formats, loaded.module.generation());
-        let created = loaded.module.create_converter(
-            *number,
-            input,
-            output,
-            in_json(settings).to_string().as_str().into(),
-            held::converter_output(sink, generation),
-        );
+        let callee = generation.threads().as_callee();
+        let settings = in_json(settings).to_string();
+        let output_handle = held::converter_output(sink, generation);
+        let create = || {
+            let (module, settings) = (&loaded.module, settings.as_str().into());
+            module.create_converter(*number, input, output, settings, output_handle)
+        };
+        let name = "the constructor of a converter";
+        let created = overdue::call(&callee, name, Manner::Conversion, create);
         let converter = created.into_result().map_err(Error::from)?;
-        Ok(held::converter(converter, generation))
+        Ok(held::converter(converter, &callee, generation))
     }
 }
 

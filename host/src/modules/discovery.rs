@@ -41,6 +41,9 @@ pub(super) struct Manifest {
     /// Parameters of formats that packing anew may change.
     #[serde(default)]
     pub(super) packaging_parameters: Vec<String>,
+    /// Its pads take media on the producer's thread, and return at once.
+    #[serde(default)]
+    pub(super) inline: bool,
     /// What it was built with, as `rivero-plugin-api 0.1.0, rustc 1.95.0`; older builds do not say.
     #[serde(default)]
     built_with: Option<String>,

@@ -21,7 +21,7 @@ use rivero_plugin_api::{
 };
 use serde_json::Value;
 
-use super::{ObjectEvents, generation::Generation, held, pads};
+use super::{ObjectEvents, callee::Callee, generation::Generation, held, pads};
 
 /// An object's connection to the server: events, pads, look-up.
 struct Connection {
@@ -29,6 +29,8 @@ struct Connection {
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
     node: Option<Arc<Node>>,
+    /// As it is called.
+    callee: Arc<Callee>,
     /// As long as somebody in the module has this, its code may be run.
     generation: Arc<Generation>,
 }
@@ -39,13 +41,17 @@ pub(super) fn connection(
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
     node: Option<Arc<Node>>,
-    generation: &Arc<Generation>,
+    (callee, generation): (&Arc<Callee>, &Arc<Generation>),
 ) -> ElementHost {
+    if let Some(node) = &node {
+        callee.own(node);
+    }
     let connection = Connection {
         id,
         pipeline,
         events,
         node,
+        callee: callee.clone(),
         generation: generation.clone(),
     };
     AbiElementHost_TO::from_ptr(RArc::new(connection), TD_Opaque)
@@ -109,7 +115,7 @@ impl AbiElementHost for Connection {
         handler: SourceHandler,
     ) -> RResult<SourcePad, AbiError> {
         result(guard::call("add_source_pad", || {
-            let handler = held::source_handler(handler, &self.generation);
+            let handler = held::source_handler(handler, &self.callee, &self.generation);
             let place = (self.node()?, kind, description.as_str());
             pads::open_source(place, handler, &self.generation)
         }))
@@ -124,9 +130,9 @@ impl AbiElementHost for Connection {
         token: u64,
     ) -> RResult<SinkPad, AbiError> {
         result(guard::call("add_sink_pad", || {
-            let handler = held::sink_handler(handler, &self.generation);
+            let handler = held::sink_handler(handler, &self.callee, &self.generation);
             let group = group.into_option();
-            let group = group.map(|group| held::sink_group(group, &self.generation));
+            let group = group.map(|group| held::sink_group(group, &self.callee, &self.generation));
             pads::open_sink(
                 self.node()?,
                 kind,

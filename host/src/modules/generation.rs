@@ -21,7 +21,10 @@ use rivero_media::RecentFormats;
 use rivero_plugin_api::Packet;
 use serde_json::Value;
 
-use super::loader::{Closing, Kept, Library, Mapping, Obstacle};
+use super::{
+    callee::Threads,
+    loader::{Closing, Kept, Library, Mapping, Obstacle},
+};
 
 /// Which content of which file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(super) struct Generation {
     pub(super) formats: RecentFormats,
     /// Whether media lies in the library's own memory, or is freed by its code.
     gave_memory: AtomicBool,
+    threads: Arc<Threads>,
     library: Option<Library>,
     retired: Arc<Retired>,
 }
@@ -59,6 +63,7 @@ impl Generation {
         namespace: String,
         settings: (Arc<Value>, Arc<Model>),
         library: Library,
+        threads: Arc<Threads>,
         retired: &Arc<Retired>,
     ) -> Arc<Self> {
         let (configuration, model) = settings;
@@ -70,9 +75,15 @@ impl Generation {
             model,
             formats: RecentFormats::default(),
             gave_memory: AtomicBool::new(false),
+            threads,
             library: Some(library),
             retired: retired.clone(),
         })
+    }
+
+    /// Its threads for what has to return at once.
+    pub(super) fn threads(&self) -> &Arc<Threads> {
+        &self.threads
     }
 
     /// Looks at media that the module gives out. What it made itself may be kept anywhere, and for
@@ -96,6 +107,7 @@ impl Generation {
 
 impl Drop for Generation {
     fn drop(&mut self) {
+        self.threads.close();
         let Some(library) = self.library.take() else {
             return;
         };

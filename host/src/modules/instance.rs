@@ -17,7 +17,14 @@ use rivero_plugin_api::{
 };
 use serde_json::{Map, Value};
 
-use super::{Instance, ObjectContext, ObjectEvents, Released, Reply, element, generation::Held};
+use super::{
+    Instance, ObjectContext, ObjectEvents, Released, Reply,
+    callee::{Callee, Identity},
+    element,
+    generation::Held,
+    held::Handler,
+    overdue::{self, Manner, Name},
+};
 use crate::error::CallError;
 
 /// Makes an object of a loaded module.
@@ -35,10 +42,20 @@ pub(super) fn create(
         ..
     } = context;
     let generation = module.generation();
-    let connection = element::connection(id, pipeline.clone(), sink.clone(), node, generation);
-    match module.create(class.into(), connection, params.to_string().as_str().into()) {
+    let threads = generation.threads();
+    threads.admit()?;
+    let identity = Identity {
+        class: class.into(),
+        object: id.clone(),
+    };
+    let callee = Callee::new(threads, identity, Some(sink.clone()));
+    let place = (&callee, generation);
+    let connection = element::connection(id, pipeline.clone(), sink.clone(), node, place);
+    let params = params.to_string();
+    let make = || module.create(class.into(), connection, params.as_str().into());
+    match overdue::call(&callee, "the constructor", Manner::Patient, make) {
         RResult::ROk(object) => Ok(Arc::new(ModuleObject {
-            object: Held::new(object, generation),
+            object: Handler::new(object, &callee, generation),
             pipeline,
             events: sink,
         })),
@@ -47,7 +64,7 @@ pub(super) fn create(
 }
 
 struct ModuleObject {
-    object: Held<Object>,
+    object: Handler<Object>,
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
 }
@@ -106,18 +123,26 @@ fn value(result: RResult<RString, AbiError>) -> Result<Value, CallError> {
     }
 }
 
+impl ModuleObject {
+    /// Calls the object; it may take its time.
+    fn call<T>(&self, name: impl Into<Name>, body: impl FnOnce(&Object) -> T) -> Option<T> {
+        self.object.call(name, Manner::Patient, body)
+    }
+}
+
 impl Instance for ModuleObject {
     fn invoke(&self, operation: &str, params: Value, reply: Reply) {
-        self.object.invoke(
-            operation.into(),
-            params.to_string().as_str().into(),
-            Responder::of(reply),
-        );
+        let (params, responder) = (params.to_string(), Responder::of(reply));
+        self.call(operation.to_owned(), |object| {
+            object.invoke(operation.into(), params.as_str().into(), responder);
+        });
     }
 
     fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>, CallError> {
-        match value(self.object.stats(kind.map_or(255, |kind| kind as u8)))? {
-            Value::Object(stats) => Ok(stats),
+        let kind = kind.map_or(255, |kind| kind as u8);
+        let stats = self.call("stats", |object| object.stats(kind));
+        match stats.map(value).transpose()? {
+            Some(Value::Object(stats)) => Ok(stats),
             _ => Err(CallError::unexpected(
                 "the module's statistics are no JSON object",
             )),
@@ -125,23 +150,34 @@ impl Instance for ModuleObject {
     }
 
     fn port_added(&self, port: &str, node: &Arc<Node>) {
+        let Some(generation) = self.object.generation() else {
+            return;
+        };
+        let identity = Identity {
+            class: "HubPort".into(),
+            object: node.id().clone(),
+        };
+        let callee = Callee::new(generation.threads(), identity, Some(self.events.clone()));
         let connection = element::connection(
             node.id().clone(),
             self.pipeline.clone(),
             self.events.clone(),
             Some(node.clone()),
-            self.object.generation(),
+            (&callee, generation),
         );
-        self.object.port_added(port.into(), connection);
+        self.call("port_added", |object| {
+            object.port_added(port.into(), connection);
+        });
     }
 
     fn port_removed(&self, port: &str) {
-        self.object.port_removed(port.into());
+        self.call("port_removed", |object| object.port_removed(port.into()));
     }
 
     fn release(&self, released: Released) {
         // Nothing can be done about a release that failed: the object has ended all the same.
         let reply: Reply = Box::new(move |_| released());
-        self.object.release_and_tell(Responder::of(reply));
+        let responder = Responder::of(reply);
+        self.call("release", |object| object.release_and_tell(responder));
     }
 }

@@ -9,6 +9,7 @@
 //! change: by a [`watch`] while the server runs. What was begun with an earlier one goes on with it,
 //! and each loaded library lives as long as something of it is in use ([`generation`]).
 
+mod callee;
 mod candidates;
 mod catalogue;
 mod changes;
@@ -22,9 +23,11 @@ mod held;
 mod instance;
 mod loader;
 mod metrics;
+mod overdue;
 mod pads;
 mod probe;
 mod provider;
+mod roles;
 mod services;
 mod trust;
 mod watch;
@@ -33,7 +36,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -45,6 +48,7 @@ use serde_json::{Map, Value};
 pub use changes::Change;
 pub use discovery::inspect;
 pub use probe::probe_files;
+pub use roles::is_of_runtime;
 pub use watch::Listener;
 
 use crate::{error::CallError, observe::metrics::Family};
@@ -191,6 +195,17 @@ struct Snapshot {
     environment: Arc<Environment>,
     converters: Arc<ModuleConverters>,
     unusable_files: Vec<String>,
+}
+
+/// The calls of modules that should have returned long ago, of all servers in this process: one line for each.
+#[must_use]
+pub fn overdue_calls() -> Vec<String> {
+    overdue::all()
+}
+
+/// Waits until no module lets go of anything any more, in this process, for `patience` at most.
+pub fn wait_for_the_end(patience: Duration) {
+    callee::wait_for_remains(patience);
 }
 
 /// The modules of a server.

@@ -145,7 +145,10 @@ impl Provider {
     fn start(&self, environment: &Environment) -> Result<Loaded, LoadError> {
         let copy = self.tried_copy()?;
         let (library, root) = loader::open(self.file(), &copy)?;
-        let generation = environment.generation(self.origin.clone(), self.namespace(), library);
+        let generation = {
+            let told = (self.namespace(), self.manifest.inline);
+            environment.generation(self.origin.clone(), told, library)
+        };
         let module = root.start(environment.services().for_module(&generation))?;
         self.compare(Held::new(module, &generation))
     }

@@ -11,7 +11,7 @@ use abi_stable::{
     std_types::{RArc, ROption, RStr, RString},
 };
 use rivero_idl::Model;
-use rivero_media::{Plane, Timers};
+use rivero_media::{Owner, Plane, Timers};
 use rivero_plugin_api::{
     BytesMut,
     abi::{
@@ -23,10 +23,12 @@ use rivero_plugin_api::{
 use serde_json::Value;
 
 use super::{
+    callee::{Counts, Threads},
     generation::{Generation, Generations, Origin, Retired},
     held,
     loader::Library,
     metrics::Metrics,
+    overdue::{self, Manner},
 };
 use crate::observe::metrics::{Family, Kind, Labels};
 
@@ -37,6 +39,7 @@ pub(super) struct Services {
     /// Apart from those of the media plane: a module's action may be slow.
     timers: Timers,
     metrics: Metrics,
+    counts: Arc<Counts>,
     retired: Arc<Retired>,
 }
 
@@ -64,26 +67,36 @@ impl Environment {
         &self.services
     }
 
-    /// A library that was opened here.
+    /// A library that was opened here, of a module that is told a namespace and whose pads take media
+    /// inline or not.
     pub(super) fn generation(
         &self,
         origin: Origin,
-        namespace: &str,
+        (namespace, inline): (&str, bool),
         library: Library,
     ) -> Arc<Generation> {
         let settings = (self.configuration.clone(), self.model.clone());
         let namespace = namespace.to_owned();
-        Generation::new(origin, namespace, settings, library, &self.services.retired)
+        let Services {
+            plane,
+            counts,
+            retired,
+            ..
+        } = &*self.services;
+        let threads = Threads::new(&origin.file, inline, plane, counts);
+        Generation::new(origin, namespace, settings, library, threads, retired)
     }
 }
 
 impl Services {
     pub(super) fn start(data_directory: &Path, plane: &Arc<Plane>) -> std::io::Result<Self> {
+        overdue::watch()?;
         Ok(Self {
             data_directory: data_directory.display().to_string(),
             plane: plane.clone(),
             timers: Timers::start("module-timers")?,
             metrics: Metrics::default(),
+            counts: Arc::default(),
             retired: Arc::default(),
         })
     }
@@ -91,6 +104,7 @@ impl Services {
     /// What the modules measure, and how many of their libraries there are.
     pub(super) fn metrics(&self) -> Vec<Family> {
         let mut families = self.metrics.families();
+        families.extend(self.counts.families());
         families.extend(generation_families(&self.retired.generations()));
         families
     }
@@ -239,7 +253,13 @@ impl AbiHost for ModuleServices {
             let timer = held::timer(timer, &generation);
             drop(generation);
             let delay = Duration::from_nanos(delay);
-            self.services.timers.after(delay, move || timer.fire())
+            self.services.timers.after(delay, move || {
+                let callee = timer.callee().clone();
+                let fire = move || {
+                    timer.call("a timer", Manner::Prompt, |timer| timer.fire());
+                };
+                callee.run(Box::new(fire), None);
+            })
         })
     }
 

@@ -10,7 +10,8 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, GaugeValueEncoder, LabelSetEncoder, text,
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, GaugeValueEncoder, LabelSetEncoder,
+    NoLabelSet, text,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
@@ -31,6 +32,16 @@ pub enum Kind {
     Gauge,
 }
 
+/// How many of something were how large, since the server started.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histogram {
+    /// Of all together.
+    pub sum: f64,
+    /// Upper bounds, which grow, and how many are up to each and above the one before; the last bound is
+    /// `f64::MAX`.
+    pub buckets: Vec<(f64, u64)>,
+}
+
 /// Series of one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
@@ -39,6 +50,7 @@ pub struct Family {
     kind: Kind,
     /// By labels.
     series: BTreeMap<Labels, f64>,
+    histograms: BTreeMap<Labels, Histogram>,
 }
 
 impl Family {
@@ -51,7 +63,14 @@ impl Family {
             help: help.into(),
             kind,
             series: BTreeMap::new(),
+            histograms: BTreeMap::new(),
         }
+    }
+
+    /// A family of histograms, without any.
+    #[must_use]
+    pub fn of_histograms(name: &str, help: impl Into<Cow<'static, str>>) -> Family {
+        Family::new(name, Kind::Gauge, help)
     }
 
     /// With one series that has no labels.
@@ -65,6 +84,16 @@ impl Family {
     /// Adds a series; one with the same labels is replaced.
     pub fn add(&mut self, labels: Labels, value: f64) {
         self.series.insert(labels, value);
+    }
+
+    /// Adds to a family of histograms; one with the same labels is replaced.
+    pub fn add_histogram(&mut self, labels: Labels, histogram: Histogram) {
+        self.histograms.insert(labels, histogram);
+    }
+
+    /// Whether it has no series at all.
+    fn is_empty(&self) -> bool {
+        self.series.is_empty() && self.histograms.is_empty()
     }
 
     /// The value of a series, if there is one.
@@ -192,7 +221,8 @@ impl Metrics {
         let mut page = String::new();
         // Text never fails to grow.
         let _ = text::encode_registry(&mut page, &self.0);
-        page
+        // The last bound of a histogram, which the crate writes as the number that it is given.
+        page.replace(r#"le="1.7976931348623157e308""#, r#"le="+Inf""#)
     }
 }
 
@@ -215,7 +245,7 @@ impl Collector for Sources {
         let families = self.0.iter().flat_map(|source| source());
         // All series of a name have to stand together, whoever gives them.
         let mut by_name: BTreeMap<String, Family> = BTreeMap::new();
-        for family in families.filter(|family| !family.series.is_empty()) {
+        for family in families.filter(|family| !family.is_empty()) {
             match by_name.get_mut(&family.name) {
                 Some(first) if first.kind == family.kind => first.join(family),
                 Some(_) => {}
@@ -233,10 +263,14 @@ impl Family {
         for (labels, value) in other.series {
             self.series.entry(labels).or_insert(value);
         }
+        for (labels, histogram) in other.histograms {
+            self.histograms.entry(labels).or_insert(histogram);
+        }
     }
 
     fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let kind = match self.kind {
+            _ if !self.histograms.is_empty() => MetricType::Histogram,
             Kind::Counter => MetricType::Counter,
             Kind::Gauge => MetricType::Gauge,
         };
@@ -251,6 +285,11 @@ impl Family {
                 true => descriptor.encode_gauge(&value)?,
                 false => descriptor.encode_family(labels)?.encode_gauge(&value)?,
             }
+        }
+        for (labels, Histogram { sum, buckets }) in &self.histograms {
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            let mut series = descriptor.encode_family(labels)?;
+            series.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
         }
         Ok(())
     }
@@ -303,6 +342,26 @@ mod tests {
 
     fn page(families: Vec<Family>) -> String {
         Metrics::new(vec![Box::new(move || families.clone())]).page()
+    }
+
+    #[test]
+    fn a_histogram_has_buckets_that_include_the_smaller_ones() {
+        let mut took = Family::of_histograms("took_seconds", "Took.");
+        let histogram = Histogram {
+            sum: 3.5,
+            buckets: vec![(0.1, 2), (1.0, 0), (f64::MAX, 1)],
+        };
+        took.add_histogram(Labels::one("module", "a"), histogram);
+        assert_eq!(
+            page(vec![took]),
+            "# HELP rivero_took_seconds Took.\n\
+             # TYPE rivero_took_seconds histogram\n\
+             rivero_took_seconds_sum{module=\"a\"} 3.5\n\
+             rivero_took_seconds_count{module=\"a\"} 3\n\
+             rivero_took_seconds_bucket{le=\"0.1\",module=\"a\"} 2\n\
+             rivero_took_seconds_bucket{le=\"1.0\",module=\"a\"} 2\n\
+             rivero_took_seconds_bucket{le=\"+Inf\",module=\"a\"} 3\n"
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub trait AbiHost: Send + Sync {
     fn now(&self) -> i64;
     fn format_id(&self, format: &AbiFormat) -> u32;
     fn format(&self, id: u32) -> ROption<AbiFormat>;
-    /// Calls `timer` once after `delay` ns on a thread of the host.
+    /// Calls `timer` once after `delay` ns on a thread of the module.
     fn start_timer(&self, delay: u64, timer: Timer) -> u64;
     fn cancel_timer(&self, timer: u64);
     /// `kind`: 0 counter (adds), 1 gauge (sets); `labels`: JSON object of strings.

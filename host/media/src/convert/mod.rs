@@ -11,7 +11,6 @@
 pub(crate) mod bitrate;
 mod output;
 mod path;
-mod queue;
 pub(crate) mod route;
 mod runner;
 pub(crate) mod stage;

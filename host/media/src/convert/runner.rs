@@ -15,11 +15,12 @@ use rivero_plugin_api::{
     },
 };
 
-use super::{bitrate::EncoderBitrate, queue::Queue, route::Step};
+use super::{bitrate::EncoderBitrate, route::Step};
 use crate::{
     conversion_counters::Counters,
     converters::{ConverterSettings, Converters},
     plane::Plane,
+    queue::Queue,
     workers::Work,
 };
 

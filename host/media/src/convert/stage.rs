@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     connection::{Connection, PadKey},
+    consumer::Opening,
     converters::{ConverterSettings, Converters},
     flow::{Direction, Unobserved},
     latency::Measuring,
@@ -161,7 +162,13 @@ fn input(plane: &Plane, key: &PadKey, runner: &Arc<Runner>) -> (Arc<Sink>, Arc<I
     let flow = plane
         .flow()
         .open(key.clone(), Direction::In, Arc::new(Unobserved));
-    (Arc::new(Sink::new(handler, None, 0, flow)), intake)
+    let opening = Opening {
+        handler,
+        group: None,
+        token: 0,
+        owner: None,
+    };
+    (Sink::new(key.kind, opening, flow), intake)
 }
 
 fn source(

@@ -1,4 +1,4 @@
-//! What waits for a converter, and what is left out when it falls behind.
+//! Media that waits for a converter or for a pad, and what is left out when that falls behind.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use rivero_plugin_api::{MediaKind, Packaging, Packet};
 
 /// What is left out of a full queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overflow {
+pub(crate) enum Overflow {
     /// Everything up to the next keyframe: what lies between could not be decoded.
     ToKeyframe,
     /// The oldest: each packet stands for itself.
@@ -15,11 +15,11 @@ pub(super) enum Overflow {
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) packets: usize,
-    pub(super) bytes: usize,
+pub(crate) struct Limits {
+    pub(crate) packets: usize,
+    pub(crate) bytes: usize,
     /// Between the arrival of the first and the last, ns.
-    pub(super) age: i64,
+    pub(crate) age: i64,
 }
 
 impl Limits {
@@ -37,11 +37,14 @@ impl Limits {
     };
 }
 
+/// Packets of encoded media before a pad: its module may wait for a processor for some tenths of a second.
+const BEFORE_PAD: usize = 16_384;
+
 /// Packets handed over at once; between two pieces other streams have their turn.
 const PIECE: usize = 64;
 
 /// A bounded queue of media.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     packets: VecDeque<Packet>,
     bytes: usize,
     overflow: Overflow,
@@ -56,15 +59,15 @@ pub(super) struct Queue {
 
 /// What a push came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pushed {
+pub(crate) struct Pushed {
     /// Packets left out.
-    pub(super) dropped: u64,
+    pub(crate) dropped: u64,
     /// The queue went over, and a keyframe would help.
-    pub(super) overflowed: bool,
+    pub(crate) overflowed: bool,
 }
 
 impl Queue {
-    pub(super) fn new(kind: MediaKind, packaging: Packaging) -> Self {
+    pub(crate) fn new(kind: MediaKind, packaging: Packaging) -> Self {
         let raw = packaging == Packaging::Raw;
         let overflow = if kind == MediaKind::Video && !raw {
             Overflow::ToKeyframe
@@ -81,6 +84,15 @@ impl Queue {
         }
     }
 
+    /// A queue before a pad.
+    pub(crate) fn before_pad(kind: MediaKind, packaging: Packaging) -> Self {
+        let mut queue = Self::new(kind, packaging);
+        if packaging != Packaging::Raw {
+            queue.limits.packets = BEFORE_PAD;
+        }
+        queue
+    }
+
     fn with(overflow: Overflow, limits: Limits) -> Self {
         Self {
             packets: VecDeque::new(),
@@ -93,7 +105,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&mut self, packet: &Packet) -> Pushed {
+    pub(crate) fn push(&mut self, packet: &Packet) -> Pushed {
         let mut pushed = Pushed::default();
         if self.skipping && !packet.is_keyframe() {
             pushed.dropped = 1;
@@ -159,12 +171,35 @@ impl Queue {
         drop as u64
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Media of another kind of format comes to the pad from now on; what waits is handed over as before.
+    pub(crate) fn retune(&mut self, kind: MediaKind, packaging: Packaging) {
+        let Self {
+            overflow,
+            limits,
+            piece,
+            ..
+        } = Self::before_pad(kind, packaging);
+        (self.overflow, self.limits, self.piece) = (overflow, limits, piece);
+        self.skipping &= overflow == Overflow::ToKeyframe;
+    }
+
+    /// Nobody takes what waits: all of it is left out, and so is what comes before the next keyframe where
+    /// that is what decoding begins with. Gives how many packets are lost.
+    pub(crate) fn break_off(&mut self) -> u64 {
+        let lost = self.packets.len() as u64;
+        self.packets.clear();
+        self.bytes = 0;
+        self.broken = true;
+        self.skipping = self.overflow == Overflow::ToKeyframe;
+        lost
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.packets.is_empty()
     }
 
     /// Those to be handed over next into `out`.
-    pub(super) fn pop_piece(&mut self, out: &mut Vec<Packet>) {
+    pub(crate) fn pop_piece(&mut self, out: &mut Vec<Packet>) {
         let count = self.piece.min(self.packets.len());
         out.extend(self.packets.drain(..count));
         let taken: usize = out.iter().rev().take(count).map(|p| p.bytes.len()).sum();
@@ -275,6 +310,33 @@ mod tests {
             queue.push(&packet(number, number == 3));
         }
         assert_eq!(content(&mut queue), [(3, true), (4, false)]);
+    }
+
+    #[test]
+    fn after_a_break_encoded_media_begins_with_a_keyframe_and_raw_media_at_once() {
+        for (overflow, expected) in [
+            (Overflow::ToKeyframe, vec![(3, true), (4, false)]),
+            (Overflow::Oldest, vec![(2, true), (3, false), (4, false)]),
+        ] {
+            let mut queue = queue(overflow);
+            queue.push(&packet(0, true));
+            queue.push(&packet(1, false));
+            assert_eq!((queue.break_off(), queue.bytes), (2, 0));
+            for number in 2..5 {
+                queue.push(&packet(number, number == 3));
+            }
+            assert_eq!(content(&mut queue), expected);
+        }
+    }
+
+    #[test]
+    fn raw_media_in_place_of_encoded_waits_for_no_keyframe() {
+        let mut queue = Queue::new(MediaKind::Video, Packaging::Rtp);
+        queue.break_off();
+        assert_eq!(queue.push(&packet(0, false)).dropped, 1);
+        queue.retune(MediaKind::Video, Packaging::Raw);
+        assert_eq!(queue.push(&packet(1, false)), Pushed::default());
+        assert_eq!(content(&mut queue), [(1, true)]);
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! Lanes: the threads on which the objects of a module are called (constructors, operations, statistics,
-//! ports that come and go, release), for each module its own.
+//! Lanes: the threads on which a module is called, for each module its own.
+//!
+//! Of one kind are those for what may take its time: constructors, operations, statistics, ports that come and
+//! go, release. Each loaded library has others for what has to return at once
+//! ([`Threads`](crate::modules)): what pads are told, media, timers.
 //!
 //! A module may block in these, so none of them runs on a thread of the runtime, and one whose calls are
 //! slow delays only itself. Threads are started when work waits and none is idle, up to a limit, and end
 //! after a while without work. Where too much waits already, a further call is refused at once; one whose
 //! client has been told meanwhile that it took too long is not begun any more.
 //!
-//! What pads are told (formats, consumers, upstream messages, the drop of a handler) does not come through
-//! here: the media graph delivers that on the thread that changed it, which may be one of the runtime or of
-//! another module.
+//! A thread in a call that should have returned long ago is [lost](Lane::lose), and another one takes its
+//! place, a few times.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -20,7 +23,7 @@ use rivero_plugin_api::supervise;
 use tokio::sync::oneshot;
 
 use crate::error::CallError;
-use crate::observe::metrics::{Family, Kind, Labels, count};
+use crate::observe::metrics::{Family, Histogram, Kind, Labels, count};
 
 /// Threads of a module at most; further calls wait. Many, since all of them may be waiting for files that
 /// others write, and none of a module is to wait for those of another.
@@ -30,6 +33,9 @@ const MAX_THREADS: usize = 64;
 const MAX_WAITING: usize = 4_096;
 /// A thread without work ends after this time.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// So many threads are replaced when they are lost.
+pub const SPARE: usize = 4;
 
 /// The lanes of all modules.
 pub struct Lanes {
@@ -69,12 +75,19 @@ impl Lanes {
     }
 
     /// What the lanes have done, by module.
-    pub(super) fn figures(&self) -> Vec<Family> {
+    pub(crate) fn figures(&self) -> Vec<Family> {
         let lanes: Vec<_> = self.by_module.lock().values().cloned().collect();
         let family = |name, kind, help: &'static str, value: fn(&Lane) -> f64| {
             let mut family = Family::new(name, kind, help);
             for lane in &lanes {
                 family.add(Labels::one("module", &lane.shared.module), value(lane));
+            }
+            family
+        };
+        let histogram = |name, help: &'static str, value: fn(&Lane) -> Histogram| {
+            let mut family = Family::of_histograms(name, help);
+            for lane in &lanes {
+                family.add_histogram(Labels::one("module", &lane.shared.module), value(lane));
             }
             family
         };
@@ -106,24 +119,50 @@ impl Lanes {
                 "Calls that were refused because too many waited for their module.",
                 |lane| count(lane.shared.done.refused.load(Relaxed)),
             ),
-            family(
-                "module_calls_waited_seconds_total",
-                Kind::Counter,
-                "How long calls waited for a thread of their module, all together.",
-                |lane| in_seconds(&lane.shared.done.waited),
+            histogram(
+                "module_call_wait_seconds",
+                "How long calls waited for a thread of their module.",
+                |lane| lane.shared.done.waited.read(),
             ),
-            family(
-                "module_calls_took_seconds_total",
-                Kind::Counter,
-                "How long the calls of a module kept its threads, all together.",
-                |lane| in_seconds(&lane.shared.done.took),
+            histogram(
+                "module_call_seconds",
+                "How long the calls of a module kept its threads.",
+                |lane| lane.shared.done.took.read(),
             ),
         ]
     }
 }
 
-fn in_seconds(micros: &AtomicU64) -> f64 {
-    Duration::from_micros(micros.load(Relaxed)).as_secs_f64()
+/// Upper bounds of how long calls wait or take, in seconds. The last but one is about what clients wait for.
+const BOUNDS: [f64; 8] = [0.0001, 0.001, 0.01, 0.1, 0.5, 1.0, 9.0, f64::MAX];
+
+/// Times, since the start. Relaxed: each number stands for itself.
+#[derive(Default)]
+struct Times {
+    /// µs, all together.
+    sum: AtomicU64,
+    /// How many up to each bound and above the one before.
+    buckets: [AtomicU64; BOUNDS.len()],
+}
+
+impl Times {
+    fn add(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.sum.fetch_add(micros, Relaxed);
+        let seconds = time.as_secs_f64();
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
+        if let Some(bucket) = bucket.and_then(|bucket| self.buckets.get(bucket)) {
+            bucket.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn read(&self) -> Histogram {
+        let counts = self.buckets.iter().map(|bucket| bucket.load(Relaxed));
+        Histogram {
+            sum: Duration::from_micros(self.sum.load(Relaxed)).as_secs_f64(),
+            buckets: BOUNDS.into_iter().zip(counts).collect(),
+        }
+    }
 }
 
 /// A call, and since when it waits.
@@ -140,6 +179,8 @@ pub struct Lane {
 
 struct Shared {
     module: Arc<str>,
+    /// Of its threads.
+    name: String,
     state: Mutex<State>,
     work: Condvar,
     idle: Duration,
@@ -152,21 +193,71 @@ struct State {
     threads: usize,
     max_threads: usize,
     idle: usize,
+    /// Threads that do not come back from a call, among `threads`.
+    lost: usize,
+    /// Nothing comes any more.
+    closed: bool,
 }
 
-/// Since the start; relaxed, each stands for itself. Times in µs.
+impl State {
+    /// Threads at most, lost ones included.
+    fn limit(&self) -> usize {
+        self.max_threads + self.lost.min(SPARE)
+    }
+
+    /// No thread is left, and none is started.
+    fn is_dead(&self) -> bool {
+        self.lost >= self.limit()
+    }
+
+    /// Whether another thread is to take what waits; it is counted then.
+    fn starts(&mut self) -> bool {
+        let starts = self.jobs.len() > self.idle && self.threads < self.limit();
+        self.threads += usize::from(starts);
+        starts
+    }
+}
+
+thread_local! {
+    /// Whose thread this is.
+    static CURRENT: RefCell<Option<Lane>> = const { RefCell::new(None) };
+}
+
+/// The module that this thread belongs to, if it is one of a lane.
+#[must_use]
+pub fn current_module() -> Option<Arc<str>> {
+    let current = CURRENT.try_with(|current| {
+        let current = current.borrow();
+        current.as_ref().map(|lane| lane.shared.module.clone())
+    });
+    current.ok().flatten()
+}
+
+/// Since the start; relaxed, each stands for itself.
 #[derive(Default)]
 struct Done {
     calls: AtomicU64,
     refused: AtomicU64,
-    waited: AtomicU64,
-    took: AtomicU64,
+    waited: Times,
+    took: Times,
 }
 
 impl Lane {
     /// Of at most `max_threads`, each of which ends after `idle` without work.
     #[must_use]
     pub fn new(module: Arc<str>, max_threads: usize, idle: Duration) -> Lane {
+        let name = format!("call-{module}");
+        Lane::named(name, module, max_threads, idle)
+    }
+
+    /// For what a module has to return from at once: `max_threads`, and others in place of lost ones.
+    #[must_use]
+    pub fn of_media(module: Arc<str>, max_threads: usize) -> Lane {
+        let name = format!("media-{module}");
+        Lane::named(name, module, max_threads, IDLE)
+    }
+
+    fn named(name: String, module: Arc<str>, max_threads: usize, idle: Duration) -> Lane {
         let state = State {
             max_threads,
             ..State::default()
@@ -174,6 +265,7 @@ impl Lane {
         Lane {
             shared: Arc::new(Shared {
                 module,
+                name,
                 state: Mutex::new(state),
                 work: Condvar::new(),
                 idle,
@@ -185,7 +277,8 @@ impl Lane {
     /// Runs a job on some thread of the module, after those that were given before, however many that are:
     /// the end of an object, which is never refused.
     ///
-    /// A job that panics is logged; the thread lives on.
+    /// A job that panics is logged; the thread lives on. Where all threads are lost, and where the lane is
+    /// closed, a job is dropped.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         let state = self.shared.state.lock();
         self.add(state, Box::new(job));
@@ -211,18 +304,67 @@ impl Lane {
     }
 
     fn add(&self, mut state: MutexGuard<'_, State>, work: Box<dyn FnOnce() + Send>) {
+        if state.is_dead() || state.closed {
+            drop(state);
+            return;
+        }
         let since = Instant::now();
         state.jobs.push_back(Job { since, work });
-        let starts = state.jobs.len() > state.idle && state.threads < state.max_threads;
-        if starts {
-            state.threads += 1;
-        }
+        let starts = state.starts();
         drop(state);
         if starts {
             self.start_thread();
         } else {
             self.shared.work.notify_one();
         }
+    }
+
+    /// Whether this is one of its threads.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let is_this = CURRENT.try_with(|current| {
+            let current = current.borrow();
+            let lane = current.as_ref();
+            lane.is_some_and(|lane| Arc::ptr_eq(&lane.shared, &self.shared))
+        });
+        is_this.unwrap_or(false)
+    }
+
+    /// One of its threads does not come back from a call: another one may take its place.
+    /// Gives how many are lost now.
+    pub fn lose(&self) -> usize {
+        let mut state = self.shared.state.lock();
+        state.lost += 1;
+        let lost = state.lost;
+        let left = match state.is_dead() {
+            true => std::mem::take(&mut state.jobs),
+            false => VecDeque::new(),
+        };
+        let starts = state.starts();
+        drop(state);
+        // What waits for them learns by it that they are not run.
+        drop(left);
+        if starts {
+            self.start_thread();
+        }
+        lost
+    }
+
+    /// A lost thread has come back.
+    pub fn regain(&self) {
+        self.shared.state.lock().lost -= 1;
+    }
+
+    /// How many threads are lost at present.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.shared.state.lock().lost
+    }
+
+    /// Ends its threads as soon as they have nothing to do, and drops what would come later.
+    pub fn close(&self) {
+        self.shared.state.lock().closed = true;
+        self.shared.work.notify_all();
     }
 
     /// Lets more jobs run at a time from now on.
@@ -261,10 +403,14 @@ impl Lane {
     }
 
     fn start_thread(&self) {
-        let shared = self.shared.clone();
+        let lane = self.clone();
         let started = std::thread::Builder::new()
-            .name(format!("call-{}", self.shared.module))
-            .spawn(move || shared.work());
+            .name(self.shared.name.clone())
+            .spawn(move || {
+                let shared = lane.shared.clone();
+                CURRENT.set(Some(lane));
+                shared.work();
+            });
         if let Err(error) = started {
             // Another thread takes the job, now or when the next one can be started.
             tracing::error!(%error, module = %self.shared.module, "cannot start a thread for calls of a module");
@@ -278,10 +424,9 @@ impl Shared {
         while let Some(Job { since, work }) = self.next() {
             let begin = Instant::now();
             supervise::contained("a call of a module", work);
-            let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
             self.done.calls.fetch_add(1, Relaxed);
-            self.done.waited.fetch_add(micros(begin - since), Relaxed);
-            self.done.took.fetch_add(micros(begin.elapsed()), Relaxed);
+            self.done.waited.add(begin - since);
+            self.done.took.add(begin.elapsed());
         }
     }
 
@@ -290,6 +435,12 @@ impl Shared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
+            }
+            // One that was lost has come back, and another one has its place.
+            let is_surplus = state.threads > state.limit();
+            if state.closed || is_surplus {
+                state.threads -= 1;
+                return None;
             }
             state.idle += 1;
             let waited = self.work.wait_for(&mut state, self.idle);
@@ -303,138 +454,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc;
-
-    fn lane_of(max_threads: usize, idle: Duration) -> Lane {
-        Lane::new("toys".into(), max_threads, idle)
-    }
-
-    #[tokio::test]
-    async fn blocked_calls_do_not_delay_others() {
-        let lane = lane_of(2, IDLE);
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let waiting = tokio::spawn({
-            let lane = lane.clone();
-            async move { lane.call(move || blocked.recv().is_ok()).await }
-        });
-        assert_eq!(lane.call(|| 7).await, Ok(7));
-        unblock.send(()).unwrap();
-        assert_eq!(waiting.await.unwrap(), Ok(true));
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_an_error_of_its_call_only() {
-        let lane = lane_of(1, IDLE);
-        assert_eq!(
-            lane.call(|| -> () { panic!("on purpose") })
-                .await
-                .unwrap_err()
-                .code,
-            40003
-        );
-        assert_eq!(lane.call(|| 7).await, Ok(7));
-    }
-
-    #[tokio::test]
-    async fn a_wider_lane_runs_what_waits() {
-        let lane = lane_of(1, IDLE);
-        let (unblock, blocked) = mpsc::channel::<()>();
-        lane.run(move || {
-            let _ = blocked.recv();
-        });
-        let waiting = tokio::spawn({
-            let lane = lane.clone();
-            async move { lane.call(|| 7).await }
-        });
-        while lane.shared.state.lock().jobs.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        lane.widen(2);
-        assert_eq!(waiting.await.unwrap(), Ok(7));
-        drop(unblock);
-    }
-
-    #[test]
-    fn threads_are_bounded_and_end() {
-        let lane = lane_of(3, Duration::ZERO);
-        let (sender, receiver) = mpsc::channel();
-        for number in 0..50 {
-            let sender = sender.clone();
-            lane.run(move || sender.send(number).unwrap());
-        }
-        assert_eq!((0..50).map(|_| receiver.recv().unwrap()).sum::<i32>(), 1225);
-        assert!(lane.shared.state.lock().threads <= 3);
-        while lane.shared.state.lock().threads > 0 {
-            std::thread::yield_now();
-        }
-    }
-
-    /// A lane with one thread, which is busy until the sender is dropped.
-    fn busy() -> (Lane, mpsc::Sender<()>) {
-        let lane = lane_of(1, IDLE);
-        let (unblock, blocked) = mpsc::channel::<()>();
-        lane.run(move || {
-            let _ = blocked.recv();
-        });
-        while !lane.shared.state.lock().jobs.is_empty() {
-            std::thread::yield_now();
-        }
-        (lane, unblock)
-    }
-
-    #[tokio::test]
-    async fn what_nobody_waits_for_any_more_is_not_begun() {
-        let (lane, unblock) = busy();
-        let (begun, has_begun) = mpsc::channel();
-        let call = lane.call(move || begun.send(()).unwrap());
-        assert!(
-            tokio::time::timeout(Duration::from_millis(10), call)
-                .await
-                .is_err()
-        );
-        drop(unblock);
-        assert_eq!(lane.call(|| 7).await, Ok(7));
-        assert!(has_begun.recv().is_err(), "its job is dropped");
-    }
-
-    #[tokio::test]
-    async fn too_many_calls_are_refused_and_the_end_of_objects_is_not() {
-        let (lane, unblock) = busy();
-        for _ in 0..MAX_WAITING {
-            lane.try_run(|| ()).unwrap();
-        }
-        let refused = lane.call(|| ()).await.unwrap_err();
-        assert_eq!(refused.code, 40009);
-        assert!(refused.message.contains("toys"), "{}", refused.message);
-        let (end, ended) = mpsc::channel();
-        lane.run(move || end.send(()).unwrap());
-        drop(unblock);
-        ended.recv_timeout(Duration::from_secs(30)).unwrap();
-        assert_eq!(lane.call(|| 7).await, Ok(7));
-    }
-
-    #[test]
-    fn a_module_has_one_lane_and_its_figures() {
-        let lanes = Lanes::default();
-        let (slow, _unblock) = {
-            let (unblock, blocked) = mpsc::channel::<()>();
-            let slow = lanes.of("slow");
-            slow.run(move || {
-                let _ = blocked.recv();
-            });
-            (slow, unblock)
-        };
-        let (done, is_done) = mpsc::channel();
-        lanes.of("quick").run(move || done.send(()).unwrap());
-        is_done.recv_timeout(Duration::from_secs(30)).unwrap();
-        assert!(Arc::ptr_eq(&slow.shared, &lanes.of("slow").shared));
-        let running = lanes
-            .figures()
-            .into_iter()
-            .find(|family| family.name().ends_with("running"));
-        let slow = Labels::one("module", "slow");
-        assert_eq!(running.unwrap().value(&slow), Some(1.0));
-    }
-}
+mod tests;
