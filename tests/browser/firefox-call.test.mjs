@@ -1,6 +1,7 @@
 // Firefox and Chromium in a call, each with its own picture and sound.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser } from '../lib/browser.mjs';
@@ -8,8 +9,11 @@ import { Calls } from '../lib/calls.mjs';
 import { connectClient, invoke } from '../lib/client.mjs';
 import { launchFirefox } from '../lib/firefox.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour, seesMotion } from '../lib/media.mjs';
+import { publish } from '../lib/publisher.mjs';
+import { hasRecorded, playedIn, recorderOf, recordingDirectory, stopped } from '../lib/recording.mjs';
 import { startRivero } from '../lib/rivero.mjs';
 
+const directory = recordingDirectory();
 const rivero = {};
 before(async () => {
   rivero.server = await startRivero();
@@ -75,4 +79,31 @@ test('Firefox adds, mutes and restarts', async () => {
   await seesColour(page, 'me', COLOURS.red);
   await hearsTone(page, 'me', 700);
   await pipeline.release();
+});
+
+test('Firefox plays what was recorded', async (t) => {
+  const pipeline = await rivero.client.create('MediaPipeline');
+  const [camera, player] = [await rivero.chromium.openProbe(), await rivero.firefox.openProbe()];
+  const endpoints = { H264: await publish(camera, pipeline, 'H264', { codecs: { video: 'H264', audio: 'opus' } }), VP8: await publish(camera, pipeline, 'VP8') };
+  // As they came, and converted.
+  const cases = [['H264', 'MP4'], ['VP8', 'WEBM'], ['VP8', 'MP4']];
+  const recordings = await Promise.all(
+    cases.map(async ([codec, mediaProfile]) => {
+      const file = join(directory, `${codec}.${mediaProfile.toLowerCase()}`);
+      const recorder = await recorderOf(pipeline, endpoints[codec], `file://${file}`, { mediaProfile });
+      await invoke(recorder, 'record');
+      await hasRecorded(recorder, 4000);
+      return { what: `${codec} in ${mediaProfile}`, file, type: `video/${mediaProfile.toLowerCase()}`, recorded: (await stopped(recorder)) / 1000, errors: recorder.errors };
+    }),
+  );
+  await pipeline.release();
+  for (const { what, file, type, recorded, errors } of recordings) {
+    await t.test(what, async () => {
+      assert.deepEqual(errors, []);
+      const { width, height, duration, ended } = await playedIn(player, file, type);
+      assert.ok(width > 0 && height > 0, `${width} x ${height}`);
+      assert.ok(Math.abs(duration - recorded) < 0.2 && Math.abs(ended - recorded) < 0.2, `${duration} s, up to ${ended} s, recorded ${recorded} s`);
+      assert.deepEqual(player.troubles, []);
+    });
+  }
 });

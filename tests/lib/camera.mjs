@@ -1,7 +1,8 @@
 // Cameras that speak RTSP with one oddity each, on one port: rtsp://127.0.0.1:PORT/ODDITY.
 //
 // The picture is an H264 stream without B-pictures that is repeated for ever, at 15 pictures a second; the sound, PCMU,
-// comes in bunches behind the pictures, as cameras send it. All goes over the connection itself (RFC 2326 §10.12).
+// comes in bunches behind the pictures, as cameras send it. Both may change each second. All goes over the connection
+// itself (RFC 2326 §10.12).
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -30,22 +31,24 @@ const ODDITIES = {
   silent: { silence: true },
 };
 
-/** Makes the picture, of one `colour` (FFmpeg's words), in a directory; resolves to its access units. */
-export async function makePicture(directory, colour) {
+/** Makes the picture, of `colours` for a second each, in a directory; resolves to its access units. */
+export async function makePicture(directory, colours) {
   const path = join(directory, 'camera.h264');
+  const inputs = colours.flatMap((colour) => ['-f', 'lavfi', '-i', `color=c=0x${Buffer.from(colour).toString('hex')}:s=320x240:r=${RATE}:d=1`]);
+  const joined = ['-filter_complex', `concat=n=${colours.length}:v=1:a=0`];
   const encoder = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-g', '15', '-x264-params', 'repeat-headers=1:sliced-threads=0:slices=1'];
-  await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-f', 'lavfi', '-i', `color=c=${colour}:s=320x240:r=${RATE}:d=2`, ...encoder, '-f', 'h264', path]);
+  await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...inputs, ...joined, ...encoder, '-f', 'h264', path]);
   return accessUnits(readFileSync(path));
 }
 
-/** Serves the picture; resolves to `{port, requests, close}`; `requests` are `METHOD /oddity`. */
-export async function serveCameras(units, toneHz) {
+/** Serves the picture with `tones` for a second each; resolves to `{port, requests, close}`; `requests` are `METHOD /oddity`. */
+export async function serveCameras(units, tones) {
   const requests = [];
   const sockets = new Set();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
-    new Camera(socket, units, toneHz, requests);
+    new Camera(socket, units, tones, requests);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { port: server.address().port, requests, close: () => (server.close(), sockets.forEach((socket) => socket.destroy())) };
@@ -67,8 +70,9 @@ function accessUnits(stream) {
   return units.slice(0, -1);
 }
 
-/** PCMU of a tone (ITU-T G.711), 20 ms. */
-function tone(hertz, first) {
+/** PCMU of tones in turn (ITU-T G.711), 20 ms. */
+function sound(tones, first) {
+  const hertz = tones[Math.floor(first / 8000) % tones.length];
   return Uint8Array.from({ length: 160 }, (_, index) => {
     const level = Math.round(8000 * Math.sin((2 * Math.PI * hertz * (first + index)) / 8000));
     const magnitude = Math.min(Math.abs(level) + 132, 32767);
@@ -80,7 +84,7 @@ function tone(hertz, first) {
 class Camera {
   #socket;
   #units;
-  #toneHz;
+  #tones;
   #requests;
   #text = '';
   #channels = {};
@@ -89,8 +93,8 @@ class Camera {
   #timer;
   #sent = { video: 0, audio: 0, picture: 0, sound: 0 };
 
-  constructor(socket, units, toneHz, requests) {
-    [this.#socket, this.#units, this.#toneHz, this.#requests] = [socket, units, toneHz, requests];
+  constructor(socket, units, tones, requests) {
+    [this.#socket, this.#units, this.#tones, this.#requests] = [socket, units, tones, requests];
     socket.on('data', (data) => this.#read(data));
     socket.on('close', () => clearInterval(this.#timer));
   }
@@ -163,7 +167,7 @@ class Camera {
       const packets = unit.flatMap(fragments);
       packets.forEach((payload, index) => this.#packet('video', 96, at * 90_000, payload, index === packets.length - 1));
       while ('audio' in this.#channels && sent.sound / 50 <= at) {
-        this.#packet('audio', 0, sent.sound * 160, tone(this.#toneHz, sent.sound * 160), sent.sound === 0);
+        this.#packet('audio', 0, sent.sound * 160, sound(this.#tones, sent.sound * 160), sent.sound === 0);
         sent.sound += 1;
       }
     }
@@ -179,13 +183,19 @@ class Camera {
     this.#interleaved(this.#channels[kind], Buffer.concat([header, payload]));
   }
 
-  /** Sender reports (RFC 3550 §6.4.1) of all that is sent. */
+  /**
+   * Sender reports (RFC 3550 §6.4.1) of all that is sent, with the name that says that it is of one source: without that
+   * nobody compares their clocks.
+   */
   #report(at) {
     const ahead = at >= 3 ? (this.#oddity.ahead ?? 0) : 0;
     for (const [kind, clock, shift] of [['video', 90_000, ahead], ['audio', 8000, 0]]) {
       if (!(kind in this.#channels)) continue;
-      const report = Buffer.alloc(28);
+      const report = Buffer.alloc(44);
       report.set([0x80, 200, 0, 6]);
+      report.set([0x81, 202, 0, 3], 28);
+      report.writeUInt32BE(kind === 'video' ? 1 : 2, 32);
+      report.set([1, 6, ...Buffer.from('camera')], 36);
       report.writeUInt32BE(kind === 'video' ? 1 : 2, 4);
       const wall = 4_000_000_000 + at + shift;
       report.writeUInt32BE(Math.floor(wall), 8);

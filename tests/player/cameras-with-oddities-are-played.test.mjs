@@ -23,7 +23,7 @@ live(settings(''), async ({ client, browser }) => {
   page = await browser.openProbe();
   calls = await Calls.on(page);
   pipeline = await client.create('MediaPipeline');
-  cameras = await serveCameras(await makePicture(directory, '0x2828c8'), TONE_HZ);
+  cameras = await serveCameras(await makePicture(directory, [COLOURS.blue]), [TONE_HZ]);
 });
 after(() => cameras?.close());
 

@@ -13,7 +13,7 @@ import { sendParts, sendWhole, serve } from '../lib/media-server.mjs';
 import { nextEvent, until } from '../lib/wait.mjs';
 
 const directory = fixtureDirectory();
-let page, calls, pipeline, viewer, mp4, webm, jpeg, away, store;
+let page, calls, pipeline, viewer, mp4, long, webm, jpeg, away, store;
 live({}, async ({ client, browser }) => {
   page = await browser.openProbe();
   calls = await Calls.on(page);
@@ -22,6 +22,8 @@ live({}, async ({ client, browser }) => {
   await isConnected(page, 'viewer');
   // The index of this one is at its end.
   mp4 = await makeMedia(directory, 'a.mp4', { colours: [COLOURS.green, COLOURS.blue], seconds: 4, toneHz: 600 });
+  // More than 10 MB of samples before the index.
+  long = await makeMedia(directory, 'long.mov', { colours: [COLOURS.red], seconds: 70, rate: 1, toneHz: 1000 });
   webm = await makeMedia(directory, 'a.webm', { colours: [COLOURS.red], seconds: 4, toneHz: 1000 });
   const red = 'color=c=0xc82828:s=320x240:r=1:d=1';
   jpeg = execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', red, '-frames:v', '1', '-f', 'mjpeg', '-']);
@@ -43,6 +45,12 @@ function answer(request, response) {
       return sendWhole(request, response, webm);
     case '/whole':
       return sendWhole(request, response, webm, { length: true });
+    case '/long':
+      return sendParts(request, response, long);
+    case '/long/whole':
+      return sendWhole(request, response, long, { length: true });
+    case '/long/chunked':
+      return sendWhole(request, response, long);
     case '/breaking':
       return sendParts(request, response, mp4, 40_000);
     case '/moved':
@@ -131,6 +139,23 @@ test('servers that refuse ranges, pack, promise too much, or are radios or camer
       await player.release();
     }),
   );
+});
+
+test('an index behind 13 MB is found where the server knows ranges, and else the error says what it lacks', async () => {
+  assert.ok(statSync(long).size > 13e6);
+  const player = await playerOf(pipeline, `${store.origin}/long`);
+  await playInto(player, viewer);
+  await Promise.all([hearsTone(page, 'viewer', 1000), seesColour(page, 'viewer', COLOURS.red)]);
+  await player.release();
+  for (const path of ['/long/whole', '/long/chunked']) {
+    const refused = await playerOf(pipeline, `${store.origin}${path}`);
+    const error = nextEvent(refused, 'Error');
+    await invoke(refused, 'play');
+    const { type, description } = await error;
+    assert.equal(type, 'INVALID_MEDIA');
+    assert.match(description, /parts of it \(ranges\)/);
+    await refused.release();
+  }
 });
 
 test('it can be sought in, and paused', async () => {

@@ -13,6 +13,8 @@ const H264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency',
 const CASES = [
   ['AAC in a transport stream', 'a.ts', 'red', [...H264, '-c:a', 'aac']],
   ['AAC of MPEG-2 by itself', 'mpeg2.aac', undefined, ['-c:a', 'aac', '-profile:a', 'mpeg2_aac_low', '-write_mpeg2', '1']],
+  ['AAC at 8 kHz', 'slow.m4a', undefined, ['-c:a', 'aac', '-ar', '8000', '-ac', '1']],
+  ['AAC at 16 kHz with pictures', 'slow.mp4', 'green', [...H264, '-c:a', 'aac', '-ar', '16000']],
   ['AAC as LATM in a transport stream', 'latm.ts', 'blue', [...H264, '-c:a', 'aac', '-mpegts_flags', 'latm']],
   ['Opus of six channels', 'six.mkv', undefined, ['-c:a', 'libopus', '-ac', '6', '-mapping_family', '1']],
 ];

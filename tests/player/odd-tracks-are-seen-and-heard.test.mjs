@@ -38,6 +38,8 @@ const FILES = {
   'pictures.mjpeg': { make: [...red(8), '-c:v', 'mjpeg', '-q:v', '4'], colour: COLOURS.red },
   'reordered.mkv': { make: [...red(8), ...tone(8), ...REORDERED], settings: { useEncodedMedia: true }, colour: COLOURS.red, toneHz: 1000, frames: 60 },
   'high-rate.mov': { make: [...tone(8), '-ar', '96000', '-c:a', 'pcm_s24le'], toneHz: 1000 },
+  'sound.aiff': { make: tone(8), toneHz: 1000 },
+  'mulaw.aifc': { make: [...tone(8), '-c:a', 'pcm_mulaw', '-f', 'aiff'], toneHz: 1000 },
   'picture.jpg': { make: [...red(1), '-frames:v', '1'], colour: COLOURS.red },
 };
 

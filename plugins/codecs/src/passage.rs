@@ -131,6 +131,12 @@ impl Passage {
         }
     }
 
+    /// By how many samples the elements are late: what they call the time of a frame is that of its first sample, and
+    /// what is decoded of it is earlier by so many.
+    pub(crate) fn set_delay(&self, samples: u64) {
+        self.outlet.state().delay = samples;
+    }
+
     /// Packets that came out so far.
     pub(crate) fn produced(&self) -> u64 {
         self.outlet.state().produced
@@ -185,6 +191,8 @@ struct State {
     known: Option<Known>,
     /// Of pictures, where the elements' caps do not decide.
     colours: Option<String>,
+    /// Samples.
+    delay: u64,
     produced: u64,
     produced_bytes: u64,
     produced_keyframes: u64,
@@ -235,6 +243,14 @@ impl State {
             self.inside.pop_front();
         }
         found
+    }
+
+    /// ns, of media with these caps.
+    fn delay(&self, caps: &gst::Caps) -> i64 {
+        let rate = { caps.structure(0) }.and_then(|own| own.get::<i32>("rate").ok());
+        let rate = rate.and_then(|rate| u64::try_from(rate).ok());
+        let nanoseconds = rate.and_then(|rate| (self.delay * 1_000_000_000).checked_div(rate));
+        i64::try_from(nanoseconds.unwrap_or(0)).unwrap_or(0)
     }
 
     fn format(&mut self, caps: &gst::Caps, output: u32) -> u32 {
@@ -298,7 +314,7 @@ impl Outlet {
             kind: self.kind,
             flags,
             layer: state.layer,
-            presentation_time,
+            presentation_time: presentation_time - state.delay(caps),
             ingress_time: state.ingress_time(presentation_time),
             duration: i64::try_from(duration).unwrap_or(0),
             rtp: Rtp::default(),

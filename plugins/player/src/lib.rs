@@ -18,6 +18,7 @@ mod jpeg;
 mod lists;
 mod playback;
 mod range;
+mod reports;
 mod settings;
 mod source;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use url::{Host, Url};
 use crate::{
     failure::Failure,
     lists::{self, Base, Text},
+    reports,
 };
 
 /// So many bytes of a file tell whether it is a playlist.
@@ -297,6 +298,10 @@ impl Setup {
             // Not `drop-on-latency`: cameras send sound in bunches, behind each picture, and what a bunch has more than the
             // buffer is long would be thrown away, as would all that follows a report with a wrong clock.
             element::set(source, "latency", &self.latency.to_string());
+            source.connect("new-manager", false, |values| {
+                reports::watch(&values.get(1)?.get::<gst::Element>().ok()?);
+                None
+            });
             if let Some(token) = &self.token {
                 source.set_property("user-agent", token);
             }

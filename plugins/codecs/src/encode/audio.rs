@@ -13,6 +13,14 @@ use crate::formats::PerFormat;
 use crate::passage::Passage;
 use crate::settings::Settings;
 
+/// By so much, ns, times may differ from those that follow from the samples before. What differs less keeps its distance from the picture
+/// that belongs to it, and what made the samples may have left some, too: with the 40 ms that are usual it is seen.
+const TOLERANCE: &str = "15000000";
+
+/// Samples by which an encoder of AAC is behind: a window has two frames, and the first has only silence before it. The elements do
+/// not say so, and nothing in AAC does, unlike the pre-skip of Opus.
+const AAC_DELAY: u64 = 1024;
+
 pub(super) struct AudioEncode {
     target: Format,
     settings: Settings,
@@ -35,6 +43,9 @@ impl AudioEncode {
             encoder: Mutex::new(None),
             samples: Mutex::default(),
         };
+        if encode.target.encoding == "AAC" {
+            encode.passage.set_delay(AAC_DELAY);
+        }
         // Without its plugin it fails here, not at the first samples.
         encode.passage.chain(|| encode.elements())?;
         Ok(encode)
@@ -45,6 +56,7 @@ impl AudioEncode {
         if let Some(bitrate) = self.settings.audio_bitrate() {
             encoder.set_bitrate(bitrate);
         }
+        element::set(&encoder.element, "tolerance", TOLERANCE);
         let mut elements = vec![
             element::make("audioconvert")?,
             element::make("audioresample")?,

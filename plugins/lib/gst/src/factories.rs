@@ -7,6 +7,8 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::aifc;
+
 /// Containers, and what stands before or around media in a file.
 const DEMULTIPLEXERS: &[&str] = &[
     "aiffparse",
@@ -91,8 +93,9 @@ const DECODERS: &[&str] = &[
     "webpdec",
 ];
 
-/// Codecs, by FFmpeg.
+/// Codecs by FFmpeg, and a container that GStreamer reads in part.
 const FFMPEG: &[&str] = &[
+    "avdemux_aiff",
     "avdec_aac",
     "avdec_aac_latm",
     "avdec_ac3",
@@ -212,8 +215,13 @@ const DEPAYLOADERS: &[&str] = &[
 /// Those of packages that not every system has.
 const ELSEWHERE: &[&str] = &["dav1ddec", "rtpav1depay", "rtpvp10depay", "fdkaacdec"];
 
-/// Whether a playback may be made of a factory's elements.
-pub(crate) fn is_allowed(factory: &gst::ElementFactory) -> bool {
+/// Whether a playback may be made of a factory's elements, for media with these caps.
+pub(crate) fn is_allowed(factory: &gst::ElementFactory, caps: &gst::CapsRef) -> bool {
+    let is_compressed = { caps.structure(0) }.is_some_and(|own| own.has_field(aifc::COMPRESSED));
+    is_listed(factory) && !(is_compressed && factory.name() == "aiffparse")
+}
+
+fn is_listed(factory: &gst::ElementFactory) -> bool {
     let name = factory.name();
     [
         DEMULTIPLEXERS,
@@ -284,7 +292,7 @@ mod tests {
         ] {
             crate::init().unwrap();
             if let Some(factory) = gst::ElementFactory::find(name) {
-                assert!(!is_allowed(&factory), "{name}");
+                assert!(!is_listed(&factory), "{name}");
             }
         }
     }
@@ -293,7 +301,8 @@ mod tests {
     fn is_taken(caps: &str) -> bool {
         crate::init().unwrap();
         let caps: gst::Caps = caps.parse().unwrap();
-        let mut allowed = offered().into_iter().filter(is_allowed);
+        let allowed = |factory: &gst::ElementFactory| is_allowed(factory, &caps);
+        let mut allowed = offered().into_iter().filter(allowed);
         allowed.any(|factory| factory.can_sink_any_caps(&caps))
     }
 
@@ -309,6 +318,8 @@ mod tests {
             "video/mpegts,systemstream=true",
             "video/x-ms-asf",
             "audio/x-wav",
+            "audio/x-aiff",
+            "audio/x-aiff,compressed=true",
             "application/x-id3",
             "video/mpeg,mpegversion=2,systemstream=true",
             "multipart/x-mixed-replace",

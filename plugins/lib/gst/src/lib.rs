@@ -15,6 +15,7 @@
 //!
 //! GStreamer's own crates are re-exported, so that all modules use the same version.
 
+mod aifc;
 pub mod app;
 pub mod buffer;
 pub mod bus;
@@ -54,6 +55,7 @@ pub fn init() -> Result<(), Error> {
     let outcome = OUTCOME.get_or_init(|| {
         gst::init().map_err(|error| error.to_string())?;
         log::redirect();
+        aifc::register().map_err(|error| error.to_string())?;
         Ok(())
     });
     outcome.clone().map_err(Error::Init)

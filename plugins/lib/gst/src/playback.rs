@@ -179,7 +179,11 @@ fn watch_elements(decoder: &gst::Element, tracks: &Arc<Tracks>) {
         let factory = values
             .get(3)
             .and_then(|value| value.get::<gst::ElementFactory>().ok());
-        let is_allowed = factory.is_some_and(|factory| factories::is_allowed(&factory));
+        let caps = values
+            .get(2)
+            .and_then(|value| value.get::<gst::Caps>().ok());
+        let is_allowed = { factory.zip(caps) }
+            .is_some_and(|(factory, caps)| factories::is_allowed(&factory, &caps));
         autoplug(if is_allowed { "try" } else { "skip" })
     });
     if let Some(bin) = decoder.downcast_ref::<gst::Bin>() {

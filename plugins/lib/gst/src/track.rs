@@ -16,14 +16,18 @@ const PASSED_ON: [&str; 10] = [
     "video/x-h265",
     "image/jpeg",
     OPUS,
-    "audio/mpeg,mpegversion=(int)1,layer=(int)3",
+    MP3,
     AAC,
     "audio/x-vorbis",
 ];
 /// One or two channels (RFC 7845 §5.1.1): others mean nothing without their mapping.
 const OPUS: &str = "audio/x-opus,channel-mapping-family=(int)0";
-/// AAC that can be unpacked to frames; the parser does not do that with LOAS and ADIF.
-const AAC: &str = "audio/mpeg,mpegversion=(int){2,4},stream-format=(string){raw,adts}";
+/// AAC that can be unpacked to frames; the parser does not do that with LOAS and ADIF. And not of such a low rate that a frame
+/// lasts for more than two packets of a call: what it is converted to would leave in bunches, with pauses between (128 ms at 8 kHz).
+const AAC: &str =
+    "audio/mpeg,mpegversion=(int){2,4},stream-format=(string){raw,adts},rate=(int)[32000,96000]";
+/// The same of MP3, whose frames are half as long at low rates.
+const MP3: &str = "audio/mpeg,mpegversion=(int)1,layer=(int)3,rate=(int)[16000,48000]";
 /// What else media is decoded to.
 const RAW: &str = "video/x-raw(ANY);audio/x-raw(ANY)";
 
@@ -45,6 +49,12 @@ pub(crate) fn kind(caps: &gst::CapsRef) -> Option<MediaKind> {
 /// Sound leaves in pieces of this length, as calls have it. Files have pieces of half a second, which would all leave at
 /// once.
 const PIECE: &str = "1/50";
+
+/// Samples follow each other as long as their times are no further from that, ns, or not for longer than this, ns. Times of files
+/// are rounded; those of a camera are found out in its first seconds, and by its reports. What is not followed is as far
+/// from the picture for good: the 40 ms and 1 s that are usual are seen.
+const ASTRAY: &str = "10000000";
+const PATIENCE: &str = "200000000";
 
 /// The elements for media with these caps, in order.
 ///
@@ -87,6 +97,8 @@ pub(crate) fn elements(caps: &gst::CapsRef) -> Result<Vec<gst::Element>, Error> 
     if name == "audio/x-raw" {
         let pieces = element::make("audiobuffersplit")?;
         element::set(&pieces, "output-buffer-duration", PIECE);
+        element::set(&pieces, "alignment-threshold", ASTRAY);
+        element::set(&pieces, "discont-wait", PATIENCE);
         elements.push(pieces);
     }
     if name.ends_with("/x-raw") {
@@ -156,6 +168,23 @@ mod tests {
         for format in ["loas", "adif"] {
             let caps = format!("audio/mpeg,mpegversion=4,stream-format={format}");
             assert!(!passes(&caps), "{caps}");
+        }
+    }
+
+    #[test]
+    fn sound_of_long_frames_is_decoded() {
+        crate::init().unwrap();
+        let kinds = ["mpegversion=4,stream-format=raw", "mpegversion=1,layer=3"];
+        for (kind, short, long) in [
+            (kinds[0], [32_000, 44_100, 96_000], [8_000, 16_000, 24_000]),
+            (kinds[1], [16_000, 24_000, 48_000], [8_000, 11_025, 12_000]),
+        ] {
+            for rate in short {
+                assert!(passes(&format!("audio/mpeg,{kind},rate={rate}")), "{rate}");
+            }
+            for rate in long {
+                assert!(!passes(&format!("audio/mpeg,{kind},rate={rate}")), "{rate}");
+            }
         }
     }
 
