@@ -92,6 +92,17 @@ export function dominantTone(name) {
   return (loudest * audioContext.sampleRate) / sink.analyser.fftSize;
 }
 
+/** Those of these tones (Hz) that sink `name` sounds at, or null before it has sound. */
+export function tonesAmong(name, tones) {
+  const sink = sinks.get(name);
+  if (!sink.analyser && sink.stream.getAudioTracks().length > 0) listen(sink);
+  if (!sink.analyser) return null;
+  const levels = new Float32Array(sink.analyser.frequencyBinCount);
+  sink.analyser.getFloatFrequencyData(levels);
+  const level = (hz) => levels[Math.round((hz * sink.analyser.fftSize) / audioContext.sampleRate)];
+  return tones.filter((hz) => level(hz) > -50); // dB
+}
+
 /** What arrives in sink `name`. */
 export function sinkStream(name) {
   return sinks.get(name).stream;

@@ -54,6 +54,8 @@ const DIFFERENT = [
   ['rtp.generateOffer_twice', '`generateOffer` on a negotiated endpoint'],
   ['recorder.pause_before_record', '`pause` before `record`'],
   ['stats.recorder_', '`getStats` of a recorder'],
+  ['dispatcher.connect_foreign_port', 'a `HubPort` of another hub'],
+  ['mixer.disconnect_video', '`Mixer.disconnect` of `VIDEO`'],
 ];
 /** Not answered otherwise: there are the pipelines of other records. */
 const SURROUNDINGS = ['sm.getPipelines'];

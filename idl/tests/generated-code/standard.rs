@@ -36,6 +36,37 @@ impl composite::Composite for Nothing {
         );
         Ok(Self)
     }
+
+    fn set_layout(&self, _: composite::CompositeLayout) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_port(&self, _: ObjectRef, _: composite::CompositePort) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_port_layout(
+        &self,
+        _: ObjectRef,
+        _: Option<composite::CompositeLayout>,
+        _: bool,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_output(&self, _: i32, _: i32, _: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn get_port_stats(&self, _: ObjectRef) -> Result<composite::CompositePortStats> {
+        Ok(composite::CompositePortStats {
+            late: 0,
+            repeated: 0,
+            dropped: 0,
+            drift: 0.0,
+            age: -1,
+        })
+    }
 }
 
 #[test]

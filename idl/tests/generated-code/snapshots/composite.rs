@@ -25,6 +25,92 @@ mod generated {
         fn create(context: ElementContext, params: CompositeParams) -> Result<Self>
         where
             Self: Sized;
+
+        /// Chooses where pictures go, at once and for all ports that have no layout of their own.
+        /// Rivero's own; Kurento has no such method.
+        ///
+        /// * `layout`: The layout.
+        fn set_layout(&self, layout: CompositeLayout) -> Result<()>;
+
+        /// Changes how a port takes part; what is left out stays as it is. Rivero's own; Kurento has
+        /// no such method.
+        ///
+        /// * `port`: The port.
+        /// * `settings`: What changes.
+        fn set_port(&self, port: ObjectRef, settings: CompositePort) -> Result<()>;
+
+        /// Gives a port a picture of its own, which is drawn and encoded for it alone unless others
+        /// see the same. Rivero's own; Kurento has no such method.
+        ///
+        /// * `port`: The port that sees it.
+        /// * `layout`: The layout; that of the hub when left out.
+        /// * `exclude_self`: Whether the port's own picture is left out. Default: `false`.
+        fn set_port_layout(
+            &self,
+            port: ObjectRef,
+            layout: Option<CompositeLayout>,
+            exclude_self: bool,
+        ) -> Result<()>;
+
+        /// Changes size and rate of the output while it goes on; 0 leaves one as it is. Rivero's own;
+        /// Kurento has no such method.
+        ///
+        /// * `width`: Pixels, 2 to 8192; odd ones are rounded down. Default: `0`.
+        /// * `height`: Pixels, 2 to 8192; odd ones are rounded down. Default: `0`.
+        /// * `framerate`: Pictures per second, 1 to 120. Default: `0`.
+        fn set_output(&self, width: i32, height: i32, framerate: i32) -> Result<()>;
+
+        /// Counts what happened to the media of a port. Rivero's own; Kurento has no such method.
+        ///
+        /// * `port`: The port.
+        ///
+        /// Returns: The counts since the port came.
+        fn get_port_stats(&self, port: ObjectRef) -> Result<CompositePortStats>;
+    }
+
+    /// Raises the events that [`Composite`] declares.
+    pub trait CompositeEvents {
+        /// Somebody else speaks. Rivero's own; Kurento has no such event.
+        ///
+        /// * `port`: Id of the port; empty when nobody speaks any more.
+        fn active_speaker_changed(&self, port: String);
+
+        /// A layout was chosen. Rivero's own; Kurento has no such event.
+        ///
+        /// * `layout`: Its name.
+        fn layout_changed(&self, layout: CompositeLayoutName);
+
+        /// A port has sent no picture for 5 s, and its place is grey. Rivero's own; Kurento has no
+        /// such event.
+        ///
+        /// * `port`: Id of the port.
+        fn port_stalled(&self, port: String);
+
+        /// A port that was stalled sends pictures again. Rivero's own; Kurento has no such event.
+        ///
+        /// * `port`: Id of the port.
+        fn port_resumed(&self, port: String);
+    }
+
+    impl CompositeEvents for ElementContext {
+        fn active_speaker_changed(&self, port: String) {
+            self.emit(
+                "ActiveSpeakerChanged",
+                wire::object([("port", wire::value(&port))]),
+            );
+        }
+
+        fn layout_changed(&self, layout: CompositeLayoutName) {
+            self.emit("LayoutChanged", wire::object([("layout", wire::value(&layout))]));
+        }
+
+        fn port_stalled(&self, port: String) {
+            self.emit("PortStalled", wire::object([("port", wire::value(&port))]));
+        }
+
+        fn port_resumed(&self, port: String) {
+            self.emit("PortResumed", wire::object([("port", wire::value(&port))]));
+        }
     }
 
     /// What a [`Composite`] is created with.
@@ -56,6 +142,250 @@ mod generated {
         15
     }
 
+    /// Where the pictures of a Composite go. Rivero's own; Kurento has no such type.
+    #[derive(Debug, Clone, PartialEq, Deserialize)]
+    pub struct CompositeLayout {
+        /// How they are laid out.
+        #[serde(rename = "name")]
+        pub name: CompositeLayoutName,
+        /// The places of `CUSTOM`, 64 at most; ports without a place are not shown.
+        #[serde(rename = "tiles")]
+        pub tiles: Option<Vec<CompositeTile>>,
+        /// Colour of what no picture covers, `#rrggbb`; black when left out.
+        #[serde(rename = "background")]
+        pub background: Option<String>,
+        /// Pixels between places, 0 to 256.
+        #[serde(rename = "gap")]
+        pub gap: Option<i32>,
+    }
+
+    impl Serialize for CompositeLayout {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_map(None)?;
+            fields.serialize_entry("__module__", "kurento")?;
+            fields.serialize_entry("__type__", "CompositeLayout")?;
+            fields.serialize_entry("name", &self.name)?;
+            if let Some(value) = &self.tiles {
+                fields.serialize_entry("tiles", value)?;
+            }
+            if let Some(value) = &self.background {
+                fields.serialize_entry("background", value)?;
+            }
+            if let Some(value) = &self.gap {
+                fields.serialize_entry("gap", value)?;
+            }
+            fields.end()
+        }
+    }
+
+    /// How the pictures of a Composite are laid out. `GRID`: all of the same size. `SPEAKER`:
+    /// whoever speaks above, the others in a row below. `SINGLE_SPEAKER`: whoever speaks alone.
+    /// `PIP`: whoever speaks fills the frame, the others are small at its lower edge. `CUSTOM`:
+    /// as `tiles` say.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub enum CompositeLayoutName {
+        /// `GRID`.
+        #[serde(rename = "GRID")]
+        Grid,
+        /// `SPEAKER`.
+        #[serde(rename = "SPEAKER")]
+        Speaker,
+        /// `SINGLE_SPEAKER`.
+        #[serde(rename = "SINGLE_SPEAKER")]
+        SingleSpeaker,
+        /// `PIP`.
+        #[serde(rename = "PIP")]
+        Pip,
+        /// `CUSTOM`.
+        #[serde(rename = "CUSTOM")]
+        Custom,
+    }
+
+    impl CompositeLayoutName {
+        /// The value on the wire.
+        pub fn as_str(self) -> &'static str {
+            match self {
+                Self::Grid => "GRID",
+                Self::Speaker => "SPEAKER",
+                Self::SingleSpeaker => "SINGLE_SPEAKER",
+                Self::Pip => "PIP",
+                Self::Custom => "CUSTOM",
+            }
+        }
+    }
+
+    /// A place of a layout. Rivero's own; Kurento has no such type.
+    #[derive(Debug, Clone, PartialEq, Deserialize)]
+    pub struct CompositeTile {
+        /// Left edge, from 0 to 1 of the output's width.
+        #[serde(rename = "x")]
+        pub x: f32,
+        /// Top edge, from 0 to 1 of the output's height.
+        #[serde(rename = "y")]
+        pub y: f32,
+        /// From 0 to 1 of the output's.
+        #[serde(rename = "width")]
+        pub width: f32,
+        /// From 0 to 1 of the output's.
+        #[serde(rename = "height")]
+        pub height: f32,
+        /// Layer; greater is nearer. 0 when left out.
+        #[serde(rename = "zOrder")]
+        pub z_order: Option<i32>,
+        /// `CONTAIN` when left out.
+        #[serde(rename = "fit")]
+        pub fit: Option<CompositeFit>,
+        /// Whether it is the place of whoever speaks.
+        #[serde(rename = "floor")]
+        pub floor: Option<bool>,
+        /// It is kept for the port with this reservation.
+        #[serde(rename = "reservation")]
+        pub reservation: Option<String>,
+    }
+
+    impl Serialize for CompositeTile {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_map(None)?;
+            fields.serialize_entry("__module__", "kurento")?;
+            fields.serialize_entry("__type__", "CompositeTile")?;
+            fields.serialize_entry("x", &f64::from(self.x))?;
+            fields.serialize_entry("y", &f64::from(self.y))?;
+            fields.serialize_entry("width", &f64::from(self.width))?;
+            fields.serialize_entry("height", &f64::from(self.height))?;
+            if let Some(value) = &self.z_order {
+                fields.serialize_entry("zOrder", value)?;
+            }
+            if let Some(value) = &self.fit {
+                fields.serialize_entry("fit", value)?;
+            }
+            if let Some(value) = &self.floor {
+                fields.serialize_entry("floor", value)?;
+            }
+            if let Some(value) = &self.reservation {
+                fields.serialize_entry("reservation", value)?;
+            }
+            fields.end()
+        }
+    }
+
+    /// How a picture fills a place of another shape. `FILL` stretches it, `CONTAIN` shows all of
+    /// it, `COVER` fills the place and cuts off what does not fit.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub enum CompositeFit {
+        /// `FILL`.
+        #[serde(rename = "FILL")]
+        Fill,
+        /// `CONTAIN`.
+        #[serde(rename = "CONTAIN")]
+        Contain,
+        /// `COVER`.
+        #[serde(rename = "COVER")]
+        Cover,
+    }
+
+    impl CompositeFit {
+        /// The value on the wire.
+        pub fn as_str(self) -> &'static str {
+            match self {
+                Self::Fill => "FILL",
+                Self::Contain => "CONTAIN",
+                Self::Cover => "COVER",
+            }
+        }
+    }
+
+    /// How a port takes part in a Composite. Rivero's own; Kurento has no such type.
+    #[derive(Debug, Clone, PartialEq, Deserialize)]
+    pub struct CompositePort {
+        /// The place of a layout that is kept for it; none when empty.
+        #[serde(rename = "reservation")]
+        pub reservation: Option<String>,
+        /// How loud others hear it: 0 to 4, 1 as it comes.
+        #[serde(rename = "volume")]
+        pub volume: Option<f32>,
+        /// Whether nobody hears it.
+        #[serde(rename = "muted")]
+        pub muted: Option<bool>,
+        /// Whether nobody sees it.
+        #[serde(rename = "hidden")]
+        pub hidden: Option<bool>,
+        /// Ports with a smaller number come first; of the same number, 0 at first, the one that came
+        /// earlier.
+        #[serde(rename = "order")]
+        pub order: Option<i32>,
+    }
+
+    impl Serialize for CompositePort {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_map(None)?;
+            fields.serialize_entry("__module__", "kurento")?;
+            fields.serialize_entry("__type__", "CompositePort")?;
+            if let Some(value) = &self.reservation {
+                fields.serialize_entry("reservation", value)?;
+            }
+            if let Some(value) = &self.volume {
+                fields.serialize_entry("volume", &f64::from(*value))?;
+            }
+            if let Some(value) = &self.muted {
+                fields.serialize_entry("muted", value)?;
+            }
+            if let Some(value) = &self.hidden {
+                fields.serialize_entry("hidden", value)?;
+            }
+            if let Some(value) = &self.order {
+                fields.serialize_entry("order", value)?;
+            }
+            fields.end()
+        }
+    }
+
+    impl Default for CompositePort {
+        /// What the descriptor says of fields that are left out.
+        fn default() -> Self {
+            Self {
+                reservation: None,
+                volume: None,
+                muted: None,
+                hidden: None,
+                order: None,
+            }
+        }
+    }
+
+    /// What happened to the media of a port. Rivero's own; Kurento has no such type.
+    #[derive(Debug, Clone, PartialEq, Deserialize)]
+    pub struct CompositePortStats {
+        /// How often its sound was not there in time.
+        #[serde(rename = "late")]
+        pub late: i64,
+        /// Pictures of the output that showed the same of it as the one before.
+        #[serde(rename = "repeated")]
+        pub repeated: i64,
+        /// Pictures of it that came before the former one was shown.
+        #[serde(rename = "dropped")]
+        pub dropped: i64,
+        /// How much faster than the server's clock its sound is read, parts of a million.
+        #[serde(rename = "drift")]
+        pub drift: f64,
+        /// Milliseconds since its latest picture came; -1 where it has none.
+        #[serde(rename = "age")]
+        pub age: i64,
+    }
+
+    impl Serialize for CompositePortStats {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_map(None)?;
+            fields.serialize_entry("__module__", "kurento")?;
+            fields.serialize_entry("__type__", "CompositePortStats")?;
+            fields.serialize_entry("late", &self.late)?;
+            fields.serialize_entry("repeated", &self.repeated)?;
+            fields.serialize_entry("dropped", &self.dropped)?;
+            fields.serialize_entry("drift", &self.drift)?;
+            fields.serialize_entry("age", &self.age)?;
+            fields.end()
+        }
+    }
+
     /// The class Composite, implemented by `T`. For `export_module!`.
     pub fn composite<T: Composite>() -> Class {
         Class {
@@ -77,12 +407,57 @@ mod generated {
 
     impl<T: Composite> Object for CompositeObject<T> {
         fn invoke(&self, operation: &str, params: Value) -> Result<Value> {
-            let arguments = wire::Arguments::new(params);
-            Err(Error::no_such_operation(operation, arguments.count()))
+            dispatch_composite(&self.0, operation, wire::Arguments::new(params))
         }
 
         fn element(&self) -> &dyn Element {
             &self.0
+        }
+    }
+
+    /// Runs an operation that `Composite` or a class it extends declares.
+    fn dispatch_composite<T: Composite>(
+        element: &T,
+        operation: &str,
+        mut arguments: wire::Arguments,
+    ) -> Result<Value> {
+        match operation {
+            "setLayout" => {
+                Composite::set_layout(element, arguments.required("layout")?)
+                    .map(wire::nothing)
+            }
+            "setPort" => {
+                Composite::set_port(
+                        element,
+                        arguments.required("port")?,
+                        arguments.required("settings")?,
+                    )
+                    .map(wire::nothing)
+            }
+            "setPortLayout" => {
+                Composite::set_port_layout(
+                        element,
+                        arguments.required("port")?,
+                        arguments.optional("layout")?,
+                        arguments.required("excludeSelf")?,
+                    )
+                    .map(wire::nothing)
+            }
+            "setOutput" => {
+                Composite::set_output(
+                        element,
+                        arguments.required("width")?,
+                        arguments.required("height")?,
+                        arguments.required("framerate")?,
+                    )
+                    .map(wire::nothing)
+            }
+            "getPortStats" => {
+                wire::answer(
+                    &Composite::get_port_stats(element, arguments.required("port")?)?,
+                )
+            }
+            _ => Err(Error::no_such_operation(operation, arguments.count())),
         }
     }
 

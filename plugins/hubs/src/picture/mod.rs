@@ -1,0 +1,274 @@
+//! The picture of a hub: made when it is due of what there is then, and waited for by nobody.
+
+mod seat;
+
+use std::sync::{
+    Arc, Mutex, OnceLock, Weak,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use rivero_filter::{Colours, PictureFormat};
+use rivero_mix::{Beat, Canvas, Due, Painter, Rect, Tile};
+use rivero_plugin_api::{
+    ElementContext, Layer, MediaKind, Packet, Result, Rtp, host, supervise::lock,
+};
+
+use crate::clock::{Beats, Clock, Work};
+pub(crate) use seat::Counts;
+use seat::{Latest, Seat, raw_pictures_of};
+
+/// A picture that is older than this, ns, is no longer shown: its sender has no network. A
+/// screen that stands still is sent once a second by browsers.
+const LONGEST_SHOWN: i64 = 5_000_000_000;
+/// What is shown in its place: dark grey, which is told from black and from a picture.
+const SLATE: [u8; 3] = [48, 128, 128];
+
+/// What a port has to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown<'a> {
+    /// The port's id.
+    pub(crate) port: &'a str,
+    /// Pixels.
+    pub(crate) width: i32,
+    /// Pixels.
+    pub(crate) height: i32,
+}
+
+/// What a port is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrangement {
+    /// Pixels, even.
+    pub(crate) width: i32,
+    /// Pixels, even.
+    pub(crate) height: i32,
+    /// What no picture covers: Y, U and V.
+    pub(crate) background: [u8; 3],
+    /// Which port is where, those that are nearer later; by place among those that have something to show.
+    pub(crate) tiles: Vec<(usize, Tile)>,
+}
+
+/// Says where pictures go.
+pub(crate) trait Arrange: Send + Sync + 'static {
+    /// What the port `viewer` sees of those ports that have something to show, which are in the order in which they
+    /// came. Those who see the same share one picture.
+    fn arrange(&self, shown: &[Shown<'_>], viewer: &str) -> Arrangement;
+
+    /// A port sends no pictures any more, or sends them again.
+    fn stalled(&self, port: &str, is_stalled: bool) {
+        let _ = (port, is_stalled);
+    }
+}
+
+/// The picture of one hub.
+pub(crate) struct PictureMix {
+    arrange: Box<dyn Arrange>,
+    /// Pictures a second. It stands for itself, so relaxed is enough.
+    rate: AtomicU32,
+    context: ElementContext,
+    clock: Arc<Clock>,
+    id: OnceLock<u64>,
+    seats: Mutex<Vec<Arc<Seat>>>,
+    work: Mutex<MixWork>,
+}
+
+/// What the thread that draws has at hand.
+#[derive(Default)]
+struct MixWork {
+    /// `None` while nobody looks.
+    beat: Option<Beat>,
+    painter: Painter,
+}
+
+impl PictureMix {
+    /// `rate`: pictures a second.
+    ///
+    /// # Errors
+    /// 40003 when there is no thread for it
+    pub(crate) fn new(
+        arrange: impl Arrange,
+        rate: u32,
+        context: &ElementContext,
+    ) -> Result<Arc<Self>> {
+        let mix = Arc::new(Self {
+            arrange: Box::new(arrange),
+            rate: AtomicU32::new(rate),
+            context: context.clone(),
+            clock: Clock::join(Work::Pictures)?,
+            id: OnceLock::new(),
+            seats: Mutex::default(),
+            work: Mutex::default(),
+        });
+        let beats: Weak<dyn Beats> = Arc::downgrade(&mix) as Weak<dyn Beats>;
+        let _ = mix.id.set(mix.clock.add(beats));
+        Ok(mix)
+    }
+
+    /// A port came. That its pads cannot be opened is an error of the port.
+    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) {
+        match Seat::open(self, id, port) {
+            Ok(seat) => lock(&self.seats).push(seat),
+            Err(error) => port.error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message),
+        }
+    }
+
+    /// A port went: its place is another's from the next picture on.
+    pub(crate) fn remove_port(&self, id: &str) {
+        let mut seats = lock(&self.seats);
+        let place = seats.iter().position(|seat| *seat.port == *id);
+        // Dropped when the lock is let go: a pad that closes calls into the host.
+        let gone = place.map(|place| seats.remove(place));
+        drop(seats);
+        drop(gone);
+    }
+
+    /// The hub is released.
+    pub(crate) fn close(&self) {
+        let seats = std::mem::take(&mut *lock(&self.seats));
+        drop(seats);
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(id) = self.id.get() {
+            self.clock.wake(*id);
+        }
+    }
+
+    fn seats(&self) -> Vec<Arc<Seat>> {
+        lock(&self.seats).clone()
+    }
+
+    /// Changes the number of pictures a second.
+    pub(crate) fn set_rate(&self, rate: u32) {
+        self.rate.store(rate, Relaxed);
+    }
+
+    /// What a port has to show: how old it is, ns, and what it was counted. `None` for an unknown port.
+    pub(crate) fn counts(&self, port: &str) -> Option<Counts> {
+        let seats = self.seats();
+        seats
+            .iter()
+            .find(|seat| *seat.port == *port)
+            .map(|seat| seat.counts())
+    }
+
+    /// Gives the pictures of this beat to those who look.
+    fn show(&self, painter: &mut Painter, seats: &[Arc<Seat>], due: Due, now: i64) {
+        let latest = seats.iter().map(|seat| (seat, seat.take()));
+        let latest: Vec<(&Arc<Seat>, Latest)> = latest
+            .filter_map(|(seat, latest)| Some((seat, latest?)))
+            .collect();
+        for (seat, latest) in &latest {
+            if let Some(is_stalled) = seat.stalls(now - latest.arrival > LONGEST_SHOWN) {
+                self.arrange.stalled(&seat.port, is_stalled);
+            }
+        }
+        let shown: Vec<Shown<'_>> = latest
+            .iter()
+            .map(|(seat, latest)| shown(seat, latest))
+            .collect();
+        let mut drawn: Vec<(Arrangement, Option<Packet>)> = Vec::new();
+        for seat in seats.iter().filter(|seat| seat.is_seen()) {
+            let arrangement = self.arrange.arrange(&shown, &seat.port);
+            let known = drawn.iter().position(|(known, _)| *known == arrangement);
+            let place = known.unwrap_or_else(|| {
+                let packet = self.draw(painter, &arrangement, &latest, due, now);
+                drawn.push((arrangement, packet));
+                drawn.len() - 1
+            });
+            if let Some((_, Some(packet))) = drawn.get(place) {
+                seat.push(packet);
+            }
+        }
+    }
+
+    fn draw(
+        &self,
+        painter: &mut Painter,
+        arrangement: &Arrangement,
+        latest: &[(&Arc<Seat>, Latest)],
+        due: Due,
+        now: i64,
+    ) -> Option<Packet> {
+        let (width, height) = (arrangement.width, arrangement.height);
+        let format = PictureFormat {
+            width: usize::try_from(width).ok()?,
+            height: usize::try_from(height).ok()?,
+            colours: Colours::default(),
+        };
+        let host = host()?;
+        let mut bytes = host.buffer(format.size());
+        let mut canvas = Canvas::plain(&mut bytes, &format, arrangement.background)?;
+        let mut ingress = None;
+        for (place, tile) in &arrangement.tiles {
+            let Some((_, latest)) = latest.get(*place) else {
+                continue;
+            };
+            if now - latest.arrival > LONGEST_SHOWN {
+                canvas.fill(tile.rect, SLATE);
+            } else {
+                painter.draw(&mut canvas, &latest.picture, *tile);
+                ingress = ingress.max(Some(latest.ingress));
+            }
+        }
+        Some(Packet {
+            bytes: bytes.freeze(),
+            format: host.format_id(&raw_pictures_of(width, height)),
+            origin: 0,
+            kind: MediaKind::Video,
+            flags: Packet::KEYFRAME,
+            layer: Layer::default(),
+            presentation_time: due.time,
+            ingress_time: ingress.unwrap_or(due.time),
+            duration: 1_000_000_000 / i64::from(self.rate.load(Relaxed).max(1)),
+            rtp: Rtp::default(),
+        })
+    }
+}
+
+fn shown<'a>(seat: &'a Seat, latest: &Latest) -> Shown<'a> {
+    let side = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
+    Shown {
+        port: &seat.port,
+        width: side(latest.picture.format.width),
+        height: side(latest.picture.format.height),
+    }
+}
+
+/// All of a frame.
+pub(crate) fn whole(width: i32, height: i32) -> Rect {
+    Rect {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    }
+}
+
+impl Beats for PictureMix {
+    fn beat(&self, now: i64) -> Option<i64> {
+        let seats = self.seats();
+        let mut work = lock(&self.work);
+        let work = &mut *work;
+        if !seats.iter().any(|seat| seat.is_seen()) {
+            // Who begins to look meanwhile wakes it again.
+            work.beat = None;
+            return None;
+        }
+        let rate = self.rate.load(Relaxed).max(1);
+        // Pictures that are overdue are left out: one now is as good.
+        let beat = work.beat.get_or_insert_with(|| Beat::new(rate, 0, now));
+        if beat.rate() != rate {
+            beat.set_rate(rate);
+        }
+        let due = beat.due(now);
+        let next = beat.deadline();
+        if let Some(due) = due {
+            self.show(&mut work.painter, &seats, due, now);
+        }
+        Some(next)
+    }
+
+    fn panicked(&self, text: &str) {
+        self.context.panicked("a mix of pictures", text);
+    }
+}

@@ -1,0 +1,224 @@
+//! A port's way in and out, for pictures.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, Weak,
+    atomic::{
+        AtomicU32,
+        Ordering::{AcqRel, Relaxed},
+    },
+};
+
+use rivero_filter::PictureFormat;
+use rivero_mix::Picture;
+use rivero_plugin_api::{
+    DEFAULT_DESCRIPTION, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
+    SinkPad, SourceHandler, SourcePad, host, supervise::lock,
+};
+
+use super::PictureMix;
+
+/// The pictures of one port.
+pub(crate) struct Seat {
+    pub(super) port: Box<str>,
+    source: OnceLock<SourcePad>,
+    sink: OnceLock<SinkPad>,
+    input: Mutex<Input>,
+    /// Who looks. It stands for itself, so relaxed is enough.
+    consumers: AtomicU32,
+    mix: Weak<PictureMix>,
+}
+
+/// What comes in.
+#[derive(Default)]
+struct Input {
+    latest: Option<Latest>,
+    /// It was shown.
+    is_old: bool,
+    is_stalled: bool,
+    repeated: i64,
+    dropped: i64,
+    /// The latest format of its packets, and the pictures that have it.
+    format: Option<(u32, Option<PictureFormat>)>,
+}
+
+/// What came last.
+#[derive(Clone)]
+pub(super) struct Latest {
+    pub(super) picture: Picture,
+    /// When it came, and when the packet that it was made of entered the server, ns.
+    pub(super) arrival: i64,
+    pub(super) ingress: i64,
+}
+
+/// What happened to the pictures of a port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// Pictures of the mix that showed the same of it as the one before.
+    pub(crate) repeated: i64,
+    /// Pictures that came before the former one was shown.
+    pub(crate) dropped: i64,
+    /// When the latest one came, ns.
+    pub(crate) arrival: Option<i64>,
+}
+
+/// Pictures; size and colours are each packet's own.
+fn raw_pictures() -> Format {
+    Format {
+        packaging: Packaging::Raw,
+        ..Format::rtp("I420", 0, 0)
+    }
+}
+
+/// Pictures of one size.
+pub(super) fn raw_pictures_of(width: i32, height: i32) -> Format {
+    raw_pictures()
+        .with("width", width.to_string())
+        .with("height", height.to_string())
+}
+
+impl Seat {
+    pub(super) fn open(
+        mix: &Arc<PictureMix>,
+        port: &str,
+        context: &ElementContext,
+    ) -> Result<Arc<Self>> {
+        let seat = Arc::new(Self {
+            port: port.into(),
+            source: OnceLock::new(),
+            sink: OnceLock::new(),
+            input: Mutex::default(),
+            consumers: AtomicU32::new(0),
+            mix: Arc::downgrade(mix),
+        });
+        let end = || End(Arc::downgrade(&seat));
+        let source = context.source_pad(MediaKind::Video, DEFAULT_DESCRIPTION, end())?;
+        let sink = context.sink_pad(MediaKind::Video, DEFAULT_DESCRIPTION, end())?;
+        let source = seat.source.get_or_init(|| source);
+        let sink = seat.sink.get_or_init(|| sink);
+        if let Some(host) = host() {
+            source.set_format(Some(host.format_id(&raw_pictures())));
+            sink.set_accepted(&[host.format_id(&raw_pictures())]);
+        }
+        Ok(seat)
+    }
+
+    fn input(&self) -> MutexGuard<'_, Input> {
+        lock(&self.input)
+    }
+
+    pub(super) fn is_seen(&self) -> bool {
+        self.consumers.load(Relaxed) > 0
+    }
+
+    /// What came last, which is shown now.
+    pub(super) fn take(&self) -> Option<Latest> {
+        let mut input = self.input();
+        let latest = input.latest.clone()?;
+        if std::mem::replace(&mut input.is_old, true) {
+            input.repeated += 1;
+        }
+        Some(latest)
+    }
+
+    /// Notes whether it sends no pictures any more; gives what is new about that.
+    pub(super) fn stalls(&self, is_stalled: bool) -> Option<bool> {
+        let former = std::mem::replace(&mut self.input().is_stalled, is_stalled);
+        (former != is_stalled).then_some(is_stalled)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let input = self.input();
+        Counts {
+            repeated: input.repeated,
+            dropped: input.dropped,
+            arrival: input.latest.as_ref().map(|latest| latest.arrival),
+        }
+    }
+
+    pub(super) fn push(&self, packet: &Packet) {
+        if let Some(source) = self.source.get() {
+            let origin = source.id();
+            source.push(&[Packet {
+                origin,
+                ..packet.clone()
+            }]);
+        }
+    }
+
+    fn on_packets(&self, packets: &[Packet]) {
+        let (Some(packet), Some(host)) = (packets.last(), host()) else {
+            return;
+        };
+        let mut input = self.input();
+        if let Some(format) = input.format(packet.format)
+            && packet.bytes.len() >= format.size()
+        {
+            if input.latest.is_some() && !input.is_old {
+                input.dropped += 1;
+            }
+            input.is_old = false;
+            input.latest = Some(Latest {
+                picture: Picture {
+                    bytes: packet.bytes.clone(),
+                    format,
+                },
+                arrival: host.now(),
+                ingress: packet.ingress_time,
+            });
+        }
+    }
+
+    fn on_format(&self, format: Option<u32>) {
+        if format.is_none() {
+            // Whether it is stalled shows with the next picture.
+            self.input().latest = None;
+        }
+    }
+
+    fn on_consumers(&self, count: u32) {
+        if self.consumers.swap(count, AcqRel) == 0
+            && count > 0
+            && let Some(mix) = self.mix.upgrade()
+        {
+            mix.wake();
+        }
+    }
+}
+
+impl Input {
+    fn format(&mut self, id: u32) -> Option<PictureFormat> {
+        match self.format {
+            Some((latest, format)) if latest == id => format,
+            _ => {
+                let format = host()?.format(id).as_ref().and_then(PictureFormat::of);
+                self.format = Some((id, format));
+                format
+            }
+        }
+    }
+}
+
+/// The seat as its pads know it: they do not keep it alive.
+struct End(Weak<Seat>);
+
+impl SinkHandler for End {
+    fn packets(&self, packets: &[Packet]) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_packets(packets);
+        }
+    }
+
+    fn format(&self, format: Option<u32>) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_format(format);
+        }
+    }
+}
+
+impl SourceHandler for End {
+    fn consumers(&self, count: u32) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_consumers(count);
+        }
+    }
+}

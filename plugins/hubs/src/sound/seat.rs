@@ -1,0 +1,222 @@
+//! A port's way in and out, for sound.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, Weak,
+    atomic::{
+        AtomicBool, AtomicU32,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+};
+
+use rivero_mix::{FRAME, Frame, Limiter, Voice};
+use rivero_plugin_api::{
+    DEFAULT_DESCRIPTION, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
+    SinkPad, SourceHandler, SourcePad, host, supervise::lock,
+};
+
+use super::SoundMix;
+
+/// The sound of one port.
+pub(crate) struct Seat {
+    pub(super) port: Box<str>,
+    source: OnceLock<SourcePad>,
+    sink: OnceLock<SinkPad>,
+    input: Mutex<Input>,
+    /// Who listens. Each stands for itself, so relaxed is enough.
+    consumers: AtomicU32,
+    /// The port has gone, and what was heard of it fades.
+    is_leaving: AtomicBool,
+    mix: Weak<SoundMix>,
+}
+
+/// What comes in.
+#[derive(Default)]
+struct Input {
+    voice: Voice,
+    /// The latest format of its packets, with rate and channels.
+    format: Option<(u32, Option<(u32, usize)>)>,
+    /// Nobody listens, so nothing is kept.
+    is_idle: bool,
+    /// As others hear it; `None` for as it comes.
+    volume: Option<f32>,
+}
+
+/// What a seat gives to a mix.
+pub(super) struct Share {
+    pub(super) seat: Arc<Seat>,
+    /// What it says; `None` for silence.
+    pub(super) said: Option<Box<Frame>>,
+}
+
+/// Samples; rate and channels are each packet's own.
+pub(super) fn raw_sound(rate: u32, channels: u8) -> Format {
+    Format {
+        packaging: Packaging::Raw,
+        ..Format::rtp("S16LE", rate, channels)
+    }
+}
+
+impl Seat {
+    pub(super) fn open(
+        mix: &Arc<SoundMix>,
+        port: &str,
+        context: &ElementContext,
+    ) -> Result<Arc<Self>> {
+        let seat = Arc::new(Self {
+            port: port.into(),
+            source: OnceLock::new(),
+            sink: OnceLock::new(),
+            input: Mutex::default(),
+            consumers: AtomicU32::new(0),
+            is_leaving: AtomicBool::new(false),
+            mix: Arc::downgrade(mix),
+        });
+        let end = || End(Arc::downgrade(&seat));
+        let source = context.source_pad(MediaKind::Audio, DEFAULT_DESCRIPTION, end())?;
+        let sink = context.sink_pad(MediaKind::Audio, DEFAULT_DESCRIPTION, end())?;
+        let source = seat.source.get_or_init(|| source);
+        let sink = seat.sink.get_or_init(|| sink);
+        if let Some(host) = host() {
+            source.set_format(Some(host.format_id(&raw_sound(0, 0))));
+            sink.set_accepted(&[host.format_id(&raw_sound(0, 0))]);
+        }
+        Ok(seat)
+    }
+
+    fn input(&self) -> MutexGuard<'_, Input> {
+        lock(&self.input)
+    }
+
+    pub(super) fn is_heard(&self) -> bool {
+        self.consumers.load(Relaxed) > 0
+    }
+
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Release);
+        self.input().set_volume(0.0);
+    }
+
+    /// How loud others hear it.
+    pub(super) fn set_volume(&self, volume: f32) {
+        if !self.is_leaving() {
+            self.input().set_volume(volume);
+        }
+    }
+
+    /// See [`Voice::counts`].
+    pub(super) fn counts(&self) -> (i64, f64) {
+        self.input().voice.counts()
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Acquire)
+    }
+
+    /// Somebody listens again: what came before is old.
+    pub(super) fn begin(&self) {
+        let mut input = self.input();
+        if std::mem::replace(&mut input.is_idle, false) {
+            input.voice = Voice::default();
+            let volume = input.volume.unwrap_or(1.0);
+            input.voice.set_volume(volume);
+        }
+    }
+
+    /// Nobody listens.
+    pub(super) fn rest(&self) {
+        self.input().is_idle = true;
+    }
+
+    /// Takes the next 10 ms of it.
+    pub(super) fn share(self: &Arc<Self>) -> Share {
+        let mut frame = Box::new([[0.0; 2]; FRAME]);
+        let is_sound = self.input().voice.pull(&mut frame);
+        Share {
+            seat: self.clone(),
+            said: is_sound.then_some(frame),
+        }
+    }
+
+    pub(super) fn push(&self, packet: Packet) {
+        if let Some(source) = self.source.get() {
+            let origin = source.id();
+            source.push(&[Packet { origin, ..packet }]);
+        }
+    }
+
+    fn on_packets(&self, packets: &[Packet]) {
+        let mut input = self.input();
+        if input.is_idle || self.is_leaving() {
+            return;
+        }
+        for packet in packets {
+            if let Some((rate, channels)) = input.format(packet.format) {
+                input.voice.push(packet.payload(), rate, channels);
+            }
+        }
+    }
+
+    fn on_consumers(&self, count: u32) {
+        if self.consumers.swap(count, AcqRel) == 0
+            && count > 0
+            && let Some(mix) = self.mix.upgrade()
+        {
+            mix.wake();
+        }
+    }
+}
+
+impl Input {
+    fn set_volume(&mut self, volume: f32) {
+        self.volume = Some(volume);
+        self.voice.set_volume(volume);
+    }
+
+    fn format(&mut self, id: u32) -> Option<(u32, usize)> {
+        match self.format {
+            Some((latest, format)) if latest == id => format,
+            _ => {
+                let format = host()?
+                    .format(id)
+                    .filter(|format| format.encoding == "S16LE");
+                let format = format.map(|format| (format.clock_rate, usize::from(format.channels)));
+                self.format = Some((id, format));
+                format
+            }
+        }
+    }
+}
+
+/// The way out of what one port hears, which is limited for itself.
+#[derive(Default)]
+pub(super) struct Ear {
+    limiter: Limiter,
+}
+
+impl Ear {
+    /// A frame as bytes that several packets may share.
+    pub(super) fn write(&mut self, frame: &Frame) -> Option<rivero_plugin_api::Bytes> {
+        let mut bytes = host()?.buffer(FRAME * 4);
+        self.limiter.write(frame, &mut bytes);
+        Some(bytes.freeze())
+    }
+}
+
+/// The seat as its pads know it: they do not keep it alive.
+struct End(Weak<Seat>);
+
+impl SinkHandler for End {
+    fn packets(&self, packets: &[Packet]) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_packets(packets);
+        }
+    }
+}
+
+impl SourceHandler for End {
+    fn consumers(&self, count: u32) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_consumers(count);
+        }
+    }
+}
