@@ -6,11 +6,11 @@
 //! back.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use rivero_plugin_api::abi::traits::{AbiSinkGroup_TO, SinkGroup, SinkHandler};
+use rivero_plugin_api::abi::traits::{ANY_FORMAT, AbiSinkGroup_TO, SinkGroup, SinkHandler};
 
 use crate::{flow::Flow, latency::Latency, layers::Budget};
 
@@ -20,6 +20,8 @@ pub(crate) struct Consumer {
     group: Option<SinkGroup>,
     token: u64,
     flow: Arc<Flow>,
+    /// The formats that the module accepts, best first.
+    accepted: Mutex<Arc<[u32]>>,
     /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
     ///
     /// Relaxed is enough: the number stands for itself, and a burst that is selected by the former
@@ -42,6 +44,7 @@ impl Consumer {
             group,
             token,
             flow,
+            accepted: Mutex::new(Arc::new([])),
             estimate: AtomicU64::new(u64::MAX),
             start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
@@ -56,6 +59,23 @@ impl Consumer {
         self.group
             .as_ref()
             .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
+    }
+
+    /// `true` when it is a change.
+    pub(crate) fn set_accepted(&self, formats: Arc<[u32]>) -> bool {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *accepted, formats.clone()) != formats
+    }
+
+    pub(crate) fn accepted(&self) -> Arc<[u32]> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.clone()
+    }
+
+    /// Whether packets of a format may go to it.
+    pub(crate) fn accepts(&self, format: u32) -> bool {
+        let accepted = self.accepted();
+        accepted.contains(&format) || accepted.contains(&ANY_FORMAT)
     }
 
     /// Whether it is told what was left out of a burst.
