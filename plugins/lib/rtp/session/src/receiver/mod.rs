@@ -330,6 +330,13 @@ impl Receiver {
         self.outlet.flush();
     }
 
+    /// Hands an event of the peer to the pad, beside its media.
+    pub(crate) fn push_event(&mut self, event: Packet) {
+        if self.enabled {
+            self.outlet.push_event(event);
+        }
+    }
+
     /// Whether an encoding began to come since the last call, or ceased to, which the pad should know at
     /// once: a viewer may be waiting for it, or for another one in its place.
     #[inline]
