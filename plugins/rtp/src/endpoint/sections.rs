@@ -206,8 +206,13 @@ impl Shared {
                 let receiver = Receiver::new(self.source_pad(section)?, config);
                 // A camera may say its parameter sets here, and nowhere else.
                 let described = media.sent.iter();
-                Some(described.fold(receiver, |receiver, codec| {
+                let receiver = described.fold(receiver, |receiver, codec| {
                     receiver.with_parameter_sets(codec.payload_type, codec.parameter_sets())
+                });
+                let is_wide = |codec: &&NegotiatedCodec| codec.name.eq_ignore_ascii_case("G722");
+                let wide = media.media.codecs.iter().chain(&media.sent).filter(is_wide);
+                Some(wide.fold(receiver, |receiver, codec| {
+                    receiver.with_byte_clock(codec.payload_type)
                 }))
             }
             false => None,
