@@ -28,7 +28,7 @@ usage: node serve.mjs [options]
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtp-receiver', 'sip-phone'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtmp-live', 'rtp-receiver', 'sip-phone'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',

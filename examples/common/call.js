@@ -41,6 +41,15 @@ export function createPeer(mode, options) {
   });
 }
 
+/** A pipeline on a connection of its own; `cleanup` ends both. */
+export async function openPipeline(cleanup) {
+  const client = await connectToServer();
+  cleanup.add(() => client.close());
+  const pipeline = await client.create('MediaPipeline');
+  cleanup.add(() => pipeline.release());
+  return pipeline;
+}
+
 /** Negotiates `peer` with `endpoint`, candidates trickling both ways. */
 export async function negotiate(peer, endpoint) {
   const IceCandidate = kurentoClient.getComplexType('IceCandidate');
@@ -57,8 +66,11 @@ function asPromise(start) {
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value))));
 }
 
-/** Calls `changed(state)` with each new `connectionState` of the peer's RTCPeerConnection. */
-export function watchConnection(peer, changed) {
+/** Calls `connected()` when the peer's RTCPeerConnection is, `fail(error)` when it cannot be, or is not any more. */
+export function watchConnection(peer, fail, connected = () => {}) {
   const connection = peer.peerConnection;
-  connection.addEventListener('connectionstatechange', () => changed(connection.connectionState));
+  connection.addEventListener('connectionstatechange', () => {
+    if (connection.connectionState === 'connected') connected();
+    if (connection.connectionState === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
+  });
 }

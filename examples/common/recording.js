@@ -1,22 +1,13 @@
 // What the pages that record have in common: a place for a recording, what the
 // server says of it, and playing it back.
 
-import { connectToServer, createPeer, invoke, negotiate, watchConnection } from './call.js';
+import { createPeer, invoke, negotiate, openPipeline, watchConnection } from './call.js';
 
 const FIGURES_EVERY_MS = 500;
 
 /** A new file in the server's /tmp, which is where its default policy lets anybody record. */
 export function newRecording(ending) {
   return `file:///tmp/rivero-example-${crypto.randomUUID()}.${ending}`;
-}
-
-/** A pipeline on a connection of its own; `cleanup` ends both. */
-export async function openPipeline(cleanup) {
-  const client = await connectToServer();
-  cleanup.add(() => client.close());
-  const pipeline = await client.create('MediaPipeline');
-  cleanup.add(() => pipeline.release());
-  return pipeline;
 }
 
 /** Connects `source` to a new recorder, and records. `failed(error)` hears of what goes wrong. */
@@ -62,11 +53,8 @@ export async function playBack(cleanup, { uri, video, kinds, ended, failed }) {
   player.on('EndOfStream', ended);
   player.on('Error', ({ description }) => failed(new Error(description)));
   await invoke(player, 'connect', endpoint);
-  watchConnection(peer, async (state) => {
-    // What is played before somebody can see it is lost.
-    if (state === 'connected') await invoke(player, 'play').catch(failed);
-    if (state === 'failed') failed(new Error('The media connection failed: no network path between this browser and the server.'));
-  });
+  // What is played before somebody can see it is lost.
+  watchConnection(peer, failed, () => invoke(player, 'play').catch(failed));
   if (!cleanup.over) await negotiate(peer, endpoint);
   return peer;
 }

@@ -1,5 +1,5 @@
-import { Cleanup } from '../common/cleanup.js';
-import { showError, showFacts, showState } from '../common/page.js';
+import { showFacts, showState } from '../common/page.js';
+import { Run } from '../common/run.js';
 import { present } from './presenter.js';
 import { watch } from './viewer.js';
 
@@ -9,23 +9,21 @@ const stopButton = document.querySelector('#stop');
 const screen = document.querySelector('#screen');
 const role = document.querySelector('#role');
 const facts = document.querySelector('#facts');
-let call = null;
+const run = new Run((isRunning) => {
+  presentButton.disabled = isRunning;
+  watchButton.disabled = isRunning;
+  stopButton.disabled = !isRunning;
+});
 
-async function start(title, run, report) {
-  call = new Cleanup();
-  setRunning(true);
-  role.textContent = title;
-  showState('working', 'Connecting…');
-  try {
-    await run(screen, call, report, fail);
-  } catch (error) {
-    fail(error);
-  }
-}
-
-function onPresenting(state) {
-  if (state === 'connected') showState('live', 'You are presenting');
-  if (state === 'failed') fail(noPath());
+/** `title` is shown while this page does what `act` does. */
+function start(title, act, report) {
+  return run.start((cleanup, fail) => {
+    role.textContent = title;
+    cleanup.add(() => (role.textContent = 'Nothing yet'));
+    cleanup.add(() => hideFacts());
+    showState('working', 'Connecting…');
+    return act(screen, cleanup, report, fail);
+  });
 }
 
 let hideFacts = () => {};
@@ -39,35 +37,8 @@ function onWatching(state, peer) {
     hideFacts = showFacts(peer, facts);
     showState('live', 'You are watching');
   }
-  if (state === 'failed') fail(noPath());
 }
 
-function noPath() {
-  return new Error('The media connection failed: no network path between this browser and the server.');
-}
-
-function fail(error) {
-  if (!call) return; // stopped meanwhile: whatever failed is of no interest any more
-  stop();
-  showError(error);
-}
-
-function stop() {
-  call?.run();
-  call = null;
-  hideFacts();
-  role.textContent = 'Nothing yet';
-  setRunning(false);
-  showState('idle', 'Stopped');
-}
-
-function setRunning(running) {
-  presentButton.disabled = running;
-  watchButton.disabled = running;
-  stopButton.disabled = !running;
-}
-
-presentButton.addEventListener('click', () => start('Your camera', present, onPresenting));
+presentButton.addEventListener('click', () => start('Your camera', present, () => showState('live', 'You are presenting')));
 watchButton.addEventListener('click', () => start('The presenter', watch, onWatching));
-stopButton.addEventListener('click', stop);
-addEventListener('pagehide', () => call && stop());
+stopButton.addEventListener('click', () => run.stop());

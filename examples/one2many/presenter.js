@@ -1,25 +1,22 @@
-import { connectToServer, createPeer, negotiate, watchConnection } from '../common/call.js';
+import { createPeer, negotiate, openPipeline, watchConnection } from '../common/call.js';
 import { announce, withdraw } from './notice.js';
 
 const RENEWAL_MS = 2000;
 
 /**
  * Sends this page's camera to the server and tells the others where it is.
- * `report(state)` gets the connection's states, `fail(error)` what goes wrong later.
+ * `report('connected')` is called once media flows, `fail(error)` when something goes wrong later.
  */
 export async function present(video, cleanup, report, fail) {
   const peer = await createPeer('Sendonly', { localVideo: video });
   cleanup.add(() => peer.dispose());
   if (cleanup.over) return;
 
-  const client = await connectToServer();
-  cleanup.add(() => client.close());
-  const pipeline = await client.create('MediaPipeline');
-  cleanup.add(() => pipeline.release());
+  const pipeline = await openPipeline(cleanup);
   const endpoint = await pipeline.create('WebRtcEndpoint');
   if (cleanup.over) return;
 
-  watchConnection(peer, report);
+  watchConnection(peer, fail, () => report('connected'));
   await negotiate(peer, endpoint);
   if (cleanup.over) return;
 

@@ -7,7 +7,7 @@ const OBJECT_NOT_FOUND = 40101;
 
 /**
  * Shows whoever presents, one presenter after the other, until `cleanup` runs.
- * `report(state, peer)` gets 'waiting' and then the connection's states.
+ * `report(state, peer)` gets 'waiting', and 'connected' once somebody is seen; `fail(error)` what goes wrong later.
  */
 export async function watch(video, cleanup, report, fail) {
   const client = await connectToServer();
@@ -23,7 +23,7 @@ export async function watch(video, cleanup, report, fail) {
     shown = endpoint;
     view = new Cleanup();
     if (!endpoint) return report('waiting');
-    await show(client, endpoint, video, view, report).catch((error) => {
+    await show(client, endpoint, video, view, report, fail).catch((error) => {
       if (error.code !== OBJECT_NOT_FOUND) throw error;
       report('waiting'); // the presenter has left without taking the notice down
     });
@@ -33,7 +33,7 @@ export async function watch(video, cleanup, report, fail) {
 }
 
 /** Adds this page as one more WebRtcEndpoint to the presenter's pipeline. */
-async function show(client, presenterId, video, cleanup, report) {
+async function show(client, presenterId, video, cleanup, report, fail) {
   const source = await client.getMediaobjectById(presenterId);
   const pipeline = await source.getMediaPipeline();
   const endpoint = await pipeline.create('WebRtcEndpoint');
@@ -44,7 +44,7 @@ async function show(client, presenterId, video, cleanup, report) {
   const peer = await createPeer('Recvonly', { remoteVideo: video });
   cleanup.add(() => peer.dispose());
   if (cleanup.over) return;
-  watchConnection(peer, (state) => report(state, peer));
+  watchConnection(peer, fail, () => report('connected', peer));
   await negotiate(peer, endpoint);
 }
 

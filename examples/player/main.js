@@ -1,50 +1,46 @@
-import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
-import { Cleanup } from '../common/cleanup.js';
-import { showError, showFacts, showState } from '../common/page.js';
+import { createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
+import { showFacts, showState } from '../common/page.js';
+import { Run } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
 const bar = element('position');
 const POSITION_EVERY_MS = 500;
-let call = null;
 let player = null;
 let seeking = false; // the bar is being moved by hand
 
+const run = new Run((isRunning) => {
+  element('play').disabled = isRunning;
+  element('pause').disabled = true;
+  element('stop').disabled = !isRunning;
+});
+
 /** Begins, or goes on after a pause. */
 async function play() {
+  if (!player) return run.start(begin);
   try {
-    if (player) {
-      await invoke(player, 'play');
-      return setPlaying(true);
-    }
-    call = new Cleanup();
-    setRunning(true);
-    await begin(call);
+    await invoke(player, 'play');
+    setPlaying(true);
   } catch (error) {
-    fail(error);
+    run.fail(error);
   }
 }
 
 /** File or stream → server → this page; each step says how it is undone. */
-async function begin(cleanup) {
+async function begin(cleanup, fail) {
   showState('working', 'Connecting to the server…');
   const peer = await createPeer('Recvonly', { remoteVideo: element('screen') });
   cleanup.add(() => peer.dispose());
   if (cleanup.over) return;
 
-  const client = await connectToServer();
-  cleanup.add(() => client.close());
-  const pipeline = await client.create('MediaPipeline');
-  cleanup.add(() => pipeline.release());
+  const pipeline = await openPipeline(cleanup);
   const source = await pipeline.create('PlayerEndpoint', { uri: element('uri').value.trim() });
   const endpoint = await pipeline.create('WebRtcEndpoint');
   await invoke(source, 'connect', endpoint);
   source.on('Error', ({ description }) => fail(new Error(description)));
-  source.on('EndOfStream', () => stop('The end'));
+  source.on('EndOfStream', () => cleanup.over || run.stop('The end'));
   if (cleanup.over) return;
 
-  watchConnection(peer, (state) => {
-    if (state === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
-  });
+  watchConnection(peer, fail);
   await negotiate(peer, endpoint);
   await invoke(source, 'play');
   if (cleanup.over) return;
@@ -78,32 +74,13 @@ function showTime(position) {
 }
 
 async function pause() {
-  await invoke(player, 'pause').catch(fail);
+  await invoke(player, 'pause').catch(run.fail);
   setPlaying(false);
 }
 
 async function seek() {
   seeking = false;
-  if (player) await invoke(player, 'setPosition', Number(bar.value)).catch(fail);
-}
-
-function fail(error) {
-  if (!call) return; // stopped meanwhile: whatever failed is of no interest any more
-  stop();
-  showError(error);
-}
-
-function stop(text = 'Stopped') {
-  call?.run();
-  call = null;
-  setRunning(false);
-  showState('idle', text);
-}
-
-function setRunning(running) {
-  element('play').disabled = running;
-  element('pause').disabled = true;
-  element('stop').disabled = !running;
+  if (player) await invoke(player, 'setPosition', Number(bar.value)).catch(run.fail);
 }
 
 function setPlaying(playing) {
@@ -114,7 +91,6 @@ function setPlaying(playing) {
 
 element('play').addEventListener('click', play);
 element('pause').addEventListener('click', pause);
-element('stop').addEventListener('click', () => stop());
+element('stop').addEventListener('click', () => run.stop());
 bar.addEventListener('input', () => (seeking = true));
 bar.addEventListener('change', seek);
-addEventListener('pagehide', () => call && stop());

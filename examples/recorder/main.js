@@ -1,23 +1,13 @@
-import { createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
-import { Cleanup } from '../common/cleanup.js';
-import { showError, showFacts, showState } from '../common/page.js';
-import { newRecording, openPipeline, playBack, recordFrom, showRecorded } from '../common/recording.js';
+import { createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
+import { showFacts, showState } from '../common/page.js';
+import { newRecording, playBack, recordFrom, showRecorded } from '../common/recording.js';
+import { Run } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
-let call = null;
 let recorder = null; // while it records, or is paused
 let recording = null; // the last one that is complete: its URI, and what kinds of media it has
 
-/** Runs `steps` as the page's one call. */
-async function run(steps) {
-  call = new Cleanup();
-  showButtons();
-  try {
-    await steps(call);
-  } catch (error) {
-    fail(error);
-  }
-}
+const run = new Run(showButtons);
 
 /** What a profile's name says of its file. */
 function kindsOf(profile) {
@@ -25,7 +15,7 @@ function kindsOf(profile) {
 }
 
 /** Camera → server → file; each step says how it is undone. */
-async function record(cleanup) {
+async function record(cleanup, fail) {
   const mediaProfile = element('profile').value;
   const kinds = kindsOf(mediaProfile);
   showState('working', 'Opening camera and microphone…');
@@ -44,10 +34,7 @@ async function record(cleanup) {
   cleanup.add(() => (recorder = null));
   cleanup.add(showRecorded(started, element('recorded')));
   element('uri').textContent = uri;
-  watchConnection(peer, (state) => {
-    if (state === 'connected') showRecording(true);
-    if (state === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
-  });
+  watchConnection(peer, fail, () => showRecording(true));
   await negotiate(peer, endpoint);
 }
 
@@ -58,21 +45,21 @@ async function pause() {
     await invoke(recorder.endpoint, goesOn ? 'record' : 'pause');
     showRecording(goesOn);
   } catch (error) {
-    fail(error);
+    run.fail(error);
   }
 }
 
-async function play(cleanup) {
+async function play(cleanup, fail) {
   showState('working', 'Fetching the recording…');
   const watched = { ...recording, video: element('remote') };
-  const peer = await playBack(cleanup, { ...watched, ended: () => stop('The end of the recording'), failed: fail });
+  const peer = await playBack(cleanup, { ...watched, ended: () => cleanup.over || run.stop('The end of the recording'), failed: fail });
   cleanup.add(showFacts(peer, element('facts')));
   if (!cleanup.over) showState('live', 'Playing');
 }
 
 /** Ends the call; a recording is completed first. */
 async function finish() {
-  if (!recorder) return stop('Stopped');
+  if (!recorder) return run.stop();
   const { endpoint, uri, kinds } = recorder;
   recorder = null;
   showButtons();
@@ -80,23 +67,10 @@ async function finish() {
   try {
     await invoke(endpoint, 'stopAndWait');
     recording = { uri, kinds };
-    stop('Recorded');
+    run.stop('Recorded');
   } catch (error) {
-    fail(error);
+    run.fail(error);
   }
-}
-
-function fail(error) {
-  if (!call) return; // stopped meanwhile: whatever failed is of no interest any more
-  stop();
-  showError(error);
-}
-
-function stop(text = 'Stopped') {
-  call?.run();
-  call = null;
-  showButtons();
-  showState('idle', text);
 }
 
 function showRecording(recording) {
@@ -107,16 +81,15 @@ function showRecording(recording) {
 }
 
 function showButtons() {
-  element('profile').disabled = call !== null;
-  element('record').disabled = call !== null;
+  element('profile').disabled = run.isRunning;
+  element('record').disabled = run.isRunning;
   element('pause').disabled = true;
   element('pause').textContent = 'Pause';
-  element('stop').disabled = call === null;
-  element('play').disabled = call !== null || !recording;
+  element('stop').disabled = !run.isRunning;
+  element('play').disabled = run.isRunning || !recording;
 }
 
-element('record').addEventListener('click', () => run(record));
+element('record').addEventListener('click', () => run.start(record));
 element('pause').addEventListener('click', pause);
 element('stop').addEventListener('click', finish);
-element('play').addEventListener('click', () => run(play));
-addEventListener('pagehide', () => call && stop());
+element('play').addEventListener('click', () => run.start(play));

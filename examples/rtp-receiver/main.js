@@ -1,9 +1,8 @@
-import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
-import { Cleanup } from '../common/cleanup.js';
-import { showError, showFacts, showState } from '../common/page.js';
+import { createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
+import { showFacts, showState } from '../common/page.js';
+import { offerRun } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
-let call = null;
 
 /**
  * What the sender would say of itself: it only sends, H264 and Opus under these numbers, and where from shows when its
@@ -15,27 +14,14 @@ const OFFER = [
   'm=audio 9 RTP/AVP 97', 'a=rtpmap:97 opus/48000/2', 'a=sendonly', 'a=direction:active', '',
 ].join('\r\n');
 
-async function start() {
-  call = new Cleanup();
-  setRunning(true);
-  try {
-    await begin(call);
-  } catch (error) {
-    fail(error);
-  }
-}
-
 /** Sender → server → this page; each step says how it is undone. */
-async function begin(cleanup) {
+async function begin(cleanup, fail) {
   showState('working', 'Connecting to the server…');
   const peer = await createPeer('Recvonly', { remoteVideo: element('screen') });
   cleanup.add(() => peer.dispose());
   if (cleanup.over) return;
 
-  const client = await connectToServer();
-  cleanup.add(() => client.close());
-  const pipeline = await client.create('MediaPipeline');
-  cleanup.add(() => pipeline.release());
+  const pipeline = await openPipeline(cleanup);
   const source = await pipeline.create('RtpEndpoint');
   const endpoint = await pipeline.create('WebRtcEndpoint');
   await invoke(source, 'connect', endpoint);
@@ -47,9 +33,7 @@ async function begin(cleanup) {
   });
   if (cleanup.over) return;
 
-  watchConnection(peer, (state) => {
-    if (state === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
-  });
+  watchConnection(peer, fail);
   await negotiate(peer, endpoint);
   const answer = await invoke(source, 'processOffer', OFFER);
   if (cleanup.over) return;
@@ -71,24 +55,4 @@ function commandFor(answer) {
   ].join(' \\\n  ');
 }
 
-function fail(error) {
-  if (!call) return; // stopped meanwhile: whatever failed is of no interest any more
-  stop();
-  showError(error);
-}
-
-function stop() {
-  call?.run();
-  call = null;
-  setRunning(false);
-  showState('idle', 'Stopped');
-}
-
-function setRunning(running) {
-  element('start').disabled = running;
-  element('stop').disabled = !running;
-}
-
-element('start').addEventListener('click', start);
-element('stop').addEventListener('click', stop);
-addEventListener('pagehide', () => call && stop());
+offerRun(begin);

@@ -1,24 +1,13 @@
-import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
-import { Cleanup } from '../common/cleanup.js';
-import { showError, showState } from '../common/page.js';
+import { createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
+import { showState } from '../common/page.js';
+import { offerRun } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
 const LOOK_EVERY_MS = 300;
-let session = null;
 let call = null; // of a phone: {id, revision, endpoint}
 
-async function start() {
-  session = new Cleanup();
-  setRunning(true);
-  try {
-    await begin(session);
-  } catch (error) {
-    fail(error);
-  }
-}
-
 /** Microphone → server, and the server's line for phones; each step says how it is undone. */
-async function begin(cleanup) {
+async function begin(cleanup, fail) {
   showState('working', 'Opening the microphone…');
   const media = { mediaConstraints: { audio: true, video: false }, remoteVideo: element('phone') };
   const peer = await createPeer('Sendrecv', media);
@@ -26,17 +15,13 @@ async function begin(cleanup) {
   if (cleanup.over) return;
 
   showState('working', 'Connecting to the server…');
-  const client = await connectToServer();
-  cleanup.add(() => client.close());
-  const pipeline = await client.create('MediaPipeline');
-  cleanup.add(() => pipeline.release());
+  const pipeline = await openPipeline(cleanup);
   const page = await pipeline.create('WebRtcEndpoint');
   if (cleanup.over) return;
 
-  watchConnection(peer, (state) => {
-    if (state === 'failed') fail(new Error('The media connection failed: no network path between this browser and the server.'));
-  });
+  watchConnection(peer, fail);
   await negotiate(peer, page);
+  cleanup.add(() => (call = null));
   cleanup.add(hangUp);
   await lookForCalls(cleanup, pipeline, page);
 }
@@ -87,27 +72,5 @@ function hangUp() {
   if (call) fetch(`call?${new URLSearchParams({ id: call.id })}`, { method: 'DELETE', keepalive: true });
 }
 
-function fail(error) {
-  if (!session) return; // stopped meanwhile: whatever failed is of no interest any more
-  stop();
-  showError(error);
-}
-
-function stop() {
-  session?.run();
-  session = null;
-  call = null;
-  setRunning(false);
-  showState('idle', 'Stopped');
-}
-
-function setRunning(running) {
-  element('start').disabled = running;
-  element('stop').disabled = !running;
-  element('hangup').disabled = true;
-}
-
-element('start').addEventListener('click', start);
+offerRun(begin, () => (element('hangup').disabled = true));
 element('hangup').addEventListener('click', hangUp);
-element('stop').addEventListener('click', stop);
-addEventListener('pagehide', () => session && stop());

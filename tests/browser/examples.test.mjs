@@ -2,22 +2,30 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
 import { fixtureDirectory, makeMedia } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
+import { assertColour, colourAt as colourOfFile } from '../lib/recording.mjs';
 import { noPipelineIsLeft } from '../lib/rpc.mjs';
+import { RtmpServer } from '../lib/rtmp-server.mjs';
 import { PATIENCE_MS, until } from '../lib/wait.mjs';
 
 const directory = fixtureDirectory();
+const nginx = new RtmpServer();
 let examples;
 const rivero = live({}, async ({ server }) => {
+  await nginx.start();
   examples = await serveExamples({ port: 0, server: server.url });
 });
-after(() => examples?.close());
+after(async () => {
+  await nginx.stop();
+  await examples?.close();
+});
 
 async function open(path) {
   const page = await rivero.browser.openPage();
@@ -63,7 +71,7 @@ function colourAt(page, selector, x, y) {
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 8);
+  assert.equal(await page.locator('.cards a').count(), 9);
   await page.close();
 });
 
@@ -278,3 +286,47 @@ test('rtp-receiver: shows what the command on the page sends', async () => {
   await noPipelineIsLeft(rivero.server.url);
   await page.close();
 });
+
+for (const server of ['this server', 'nginx']) {
+  test(`rtmp-live: the camera comes back by way of an RTMP server, ${server}`, async () => {
+    const page = await open('/rtmp-live/');
+    // One colour in place of the camera.
+    await page.evaluate((colour) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
+      const context = canvas.getContext('2d');
+      setInterval(() => {
+        context.fillStyle = `rgb(${colour.join(' ')})`;
+        context.fillRect(0, 0, 320, 240);
+      }, 50);
+      const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async () => {
+        const [microphone] = (await getUserMedia({ audio: true })).getAudioTracks();
+        return new MediaStream([microphone, ...canvas.captureStream(20).getVideoTracks()]);
+      };
+    }, COLOURS.red);
+    const isOther = server === 'nginx';
+    if (isOther) await page.fill('#uri', nginx.url('live'));
+    await page.click('#start');
+    await reaches(page, 'live', 'Your camera is live');
+    await plays(page, '#screen');
+    await until(() => page.textContent('#facts'), 'facts about the picture');
+    await until(() => page.textContent('#sent'), 'facts about what is published');
+    const screenshot = join(directory, `rtmp-live ${server}.png`);
+    await until(async () => {
+      writeFileSync(screenshot, await page.locator('#screen').screenshot());
+      assertColour(await colourOfFile(screenshot, 0), COLOURS.red, 'what the page shows');
+      return true;
+    }, 'the page shows the camera');
+    if (isOther) {
+      await nginx.kill();
+      await reaches(page, 'working', 'The RTMP server is away');
+      await nginx.start();
+      await reaches(page, 'live', 'Your camera is live');
+      await plays(page, '#screen');
+    }
+    assert.deepEqual(page.troubles, []);
+    await page.click('#stop');
+    await noPipelineIsLeft(rivero.server.url);
+    await page.close();
+  });
+}

@@ -1,7 +1,8 @@
 // nginx with its RTMP module, and what FFmpeg plays from it.
 
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,38 @@ export class RtmpServer {
   async capture(name, seconds, file) {
     await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-rw_timeout', '20000000', '-i', this.url(name), '-t', String(seconds), '-c', 'copy', file]);
     return file;
+  }
+
+  /** Plays a stream into a file, as it comes, until the returned function is called. Resolves when the file has begun. */
+  async play(name, file) {
+    const parameters = ['-v', 'error', '-nostdin', '-y', '-rw_timeout', '20000000', '-i', this.url(name), '-c', 'copy', '-flush_packets', '1', file];
+    const child = spawn('ffmpeg', parameters, { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`FFmpeg cannot play ${name}`);
+      return existsSync(file) && statSync(file).size > 0;
+    }, `${name} is played`);
+    return async () => {
+      child.kill('SIGINT');
+      await within(ended, 'FFmpeg ends');
+      return file;
+    };
+  }
+
+  /** ms until somebody who plays a stream gets a first picture of it, from now on. */
+  async timeToPicture(name) {
+    const begin = performance.now();
+    const quick = ['-fflags', 'nobuffer', '-analyzeduration', '1000000', '-fpsprobesize', '0', '-rw_timeout', '20000000'];
+    const child = spawn('ffmpeg', ['-v', 'error', '-nostdin', ...quick, '-i', this.url(name), '-map', '0:v', '-c', 'copy', '-f', 'framecrc', '-flush_packets', '1', 'pipe:1'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      let said = '';
+      child.stdout.on('data', (text) => (said += text));
+      // A line for each picture, behind those of the head.
+      await until(() => /^0,/m.test(said), `a picture of ${name}`);
+      return performance.now() - begin;
+    } finally {
+      child.kill('SIGKILL');
+    }
   }
 
   #config() {

@@ -2,16 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
 import { enhancedFfmpeg } from '../lib/enhanced-ffmpeg.mjs';
-import { viewerOf } from '../lib/fixtures.mjs';
+import { fixtureDirectory, viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
 import { conversions } from '../lib/metrics.mjs';
+import { packets, probe } from '../lib/recording.mjs';
+import { startRivero } from '../lib/rivero.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
-import { until } from '../lib/wait.mjs';
+import { freePort } from '../lib/rtmp-server.mjs';
+import { until, within } from '../lib/wait.mjs';
 
 const TONE_HZ = 800;
 const INGEST = { 'rtmp/RtmpIngest.conf.ini': 'serverAddress=127.0.0.1\nserverPort=0\n' };
@@ -22,6 +26,7 @@ const CODECS = {
   VP9: ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-lag-in-frames', '0', ...OPUS],
 };
 
+const directory = fixtureDirectory();
 const children = [];
 let ffmpeg, page, rpc, mediaPipeline, viewer;
 const rivero = live({ modules: ['rtmp', 'webrtc', 'codecs'], moduleConfig: INGEST }, async ({ server, client, browser }) => {
@@ -82,4 +87,34 @@ test('a server that says that it takes VP9 and Opus gets them as they are', asyn
   }, 'nothing is decoded or encoded');
   sender.kill();
   for (const object of [publisher, source, target]) await rpc.value('release', { object });
+});
+
+// FFmpeg says nothing of what it takes, and keeps to the encodings that come first.
+test('with enhancedRtmp=always FFmpeg gets VP9 and Opus from the first frame on', async () => {
+  const moduleConfig = { ...INGEST, 'rtmp/RtmpPublisher.conf.ini': 'enhancedRtmp=always\n' };
+  const server = await startRivero({ modules: ['rtmp', 'codecs'], moduleConfig });
+  const own = await connectRpc(server.url);
+  try {
+    const pipeline = await own.create('MediaPipeline');
+    const source = await own.create('RtmpIngest', { mediaPipeline: pipeline });
+    const sender = feed(await own.invoke(source, 'getUri'), COLOURS.red, CODECS.VP9);
+    await until(() => own.invoke(source, 'getConnected'), 'FFmpeg publishes');
+    for (let round = 0; round < 3; round += 1) {
+      const uri = `rtmp://127.0.0.1:${await freePort()}/live/${round}`;
+      const file = join(directory, `always.${round}.mkv`);
+      const listener = run(['-y', '-listen', '1', '-i', uri, '-t', '2', '-c', 'copy', file]);
+      const publisher = await own.create('RtmpPublisher', { mediaPipeline: pipeline, uri });
+      await own.invoke(source, 'connect', { sink: publisher });
+      assert.equal(await within(listener.ended, 'FFmpeg has two seconds'), 0, listener.said);
+      const { video, audio } = await probe(file);
+      assert.deepEqual([video?.codec_name, audio?.codec_name], ['vp9', 'opus'], listener.said);
+      assert.ok((await packets(file, 'v')).length > 15 && (await packets(file, 'a')).length > 50);
+      await own.value('release', { object: publisher });
+    }
+    assert.deepEqual(Object.keys(await conversions(server)), [], 'nothing is converted');
+    sender.kill();
+  } finally {
+    await own.close();
+    await server.stop();
+  }
 });

@@ -4,12 +4,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
 import { fixtureDirectory, makeMedia, viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
+import { coloursInTurn, decodesWhole, packets, probe, recordingDirectory, soundsAt } from '../lib/recording.mjs';
 import { connectRpc } from '../lib/rpc.mjs';
 import { RtmpPublisher, isKeyframe, tagsOf } from '../lib/rtmp-publisher.mjs';
 import { until, within } from '../lib/wait.mjs';
@@ -21,10 +23,11 @@ const OBS = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '30', '
 const PLAIN = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-g', '15', '-pix_fmt', 'yuv420p', '-c:a', 'aac'];
 
 const directory = fixtureDirectory();
+const recordings = recordingDirectory();
 const children = [];
 let page, rpc, mediaPipeline, viewer;
 const rivero = live(
-  { modules: ['rtmp', 'webrtc', 'codecs'], moduleConfig: { 'rtmp/RtmpIngest.conf.ini': 'serverAddress=127.0.0.1\nserverPort=0\n' } },
+  { modules: ['rtmp', 'webrtc', 'codecs', 'recorder'], moduleConfig: { 'rtmp/RtmpIngest.conf.ini': 'serverAddress=127.0.0.1\nserverPort=0\n' } },
   async ({ server, client, browser }) => {
     page = await browser.openProbe();
     const pipeline = await client.create('MediaPipeline');
@@ -181,6 +184,44 @@ test('a wrong key is refused, a living publisher keeps its place, and a silent o
   assert.equal(other.code, 'Start', 'at once, where the connection was closed');
   await rpc.value('release', { object: endpoint });
   await until(() => other.publisher.isClosed, 'the publisher of a released ingest is closed');
+});
+
+test('a recorder and a viewer go on when a publisher comes back, with another size and from another beginning', async () => {
+  const media = { seconds: 3, toneHz: TONE_HZ, codecs: PLAIN };
+  const [red, blue] = await Promise.all([
+    makeMedia(directory, 'first.flv', { ...media, colours: [COLOURS.red] }).then(tagsOf),
+    makeMedia(directory, 'second.flv', { ...media, colours: [COLOURS.blue], size: '480x360' }).then(tagsOf),
+  ]);
+  const { server, endpoint } = await ingest({ streamKey: 'returns' });
+  const file = join(recordings, 'returns.mp4');
+  const recorder = await rpc.create('RecorderEndpoint', { mediaPipeline, uri: `file://${file}`, mediaProfile: 'MP4' });
+  await rpc.value('subscribe', { object: recorder, type: 'Error' });
+  await rpc.invoke(endpoint, 'connect', { sink: recorder });
+  await rpc.invoke(recorder, 'record');
+  const recorded = async () => Object.values(await rpc.invoke(recorder, 'getStats')).find((entry) => entry.recordingState)?.recordedMillis ?? 0;
+  const begun = await letIn(server, 'live', 'returns');
+  begun.publisher.play(red, { firstTime: 70_000 });
+  await seesColour(page, 'viewer', COLOURS.red);
+  await until(async () => (await recorded()) > 2000, 'it is recorded');
+  begun.publisher.close();
+  await until(async () => !(await rpc.invoke(endpoint, 'getConnected')), 'the publisher has gone');
+  const before = await recorded();
+  const back = await letIn(server, 'live', 'returns');
+  assert.equal(back.code, 'Start');
+  back.publisher.play(blue);
+  await seesColour(page, 'viewer', COLOURS.blue);
+  await hearsTone(page, 'viewer', TONE_HZ);
+  await until(async () => (await recorded()) > before + 2000, 'the recording goes on');
+  await rpc.invoke(recorder, 'stopAndWait');
+  back.publisher.close();
+  assert.deepEqual(rpc.events.filter((event) => event.object === recorder), []);
+  await decodesWhole(file);
+  assert.deepEqual(await coloursInTurn(file), ['red', 'blue']);
+  const [pictures, duration] = [await packets(file, 'v'), (await probe(file)).duration];
+  const last = Math.max(...pictures.map(({ time }) => time));
+  assert.ok(last > 3.5 && duration < 60, `pictures until ${last} s of ${duration} s`);
+  for (const from of [0.7, last - 1.2]) await soundsAt(file, TONE_HZ, from, from + 0.6);
+  for (const object of [recorder, endpoint]) await rpc.value('release', { object });
 });
 
 test('a second ingest of one key is refused, and a connection that says nothing is closed', async () => {

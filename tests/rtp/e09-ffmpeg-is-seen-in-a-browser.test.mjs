@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
 import { invoke } from '../lib/client.mjs';
+import { enhancedFfmpeg } from '../lib/enhanced-ffmpeg.mjs';
 import { viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, isConnected, seesColour } from '../lib/media.mjs';
@@ -55,6 +56,16 @@ test('FFmpeg sends H264 and Opus', async () => {
   const sender = run('ffmpeg', ['-v', 'error', '-re', ...picture, ...video, ...sound]);
   await seesColour(page, 'viewer', COLOURS.green);
   await hearsTone(page, 'viewer', TONE_HZ);
+  sender.kill();
+  await endpoint.release();
+});
+
+test('FFmpeg sends AV1', async () => {
+  const { endpoint, ports } = await fedBy([`m=video ${NOWHERE[1]} RTP/AVP 98`, 'a=rtpmap:98 AV1/90000', 'a=sendonly']);
+  const coding = ['-c:v', 'libsvtav1', '-preset', '12', '-svtav1-params', 'lookahead=0:pred-struct=1', '-g', '15', '-pix_fmt', 'yuv420p'];
+  const picture = ['-f', 'lavfi', '-i', `color=${hex(COLOURS.blue)}:s=320x240:r=15`];
+  const sender = run(enhancedFfmpeg(), ['-v', 'error', '-re', ...picture, ...coding, '-strict', 'experimental', '-payload_type', '98', '-f', 'rtp', `rtp://127.0.0.1:${ports[0]}?pkt_size=1200`]);
+  await seesColour(page, 'viewer', COLOURS.blue).catch((error) => assert.fail(`${error.message} ${sender.said}`));
   sender.kill();
   await endpoint.release();
 });

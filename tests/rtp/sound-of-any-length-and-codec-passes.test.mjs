@@ -45,6 +45,17 @@ test('G722 under either clock rate of its description has 160 ticks in 20 ms', a
   assert.deepEqual(new Set(steps(packets)), new Set([160]));
 });
 
+// Field report 13.
+test('G722 that begins with twice the ticks is put right', async () => {
+  const { fed } = await forwarder(['a=rtpmap:9 G722/8000'], undefined, '9');
+  let sent = 0;
+  const timestamp = () => 160 * (sent + Math.min(sent, 15));
+  const timer = setInterval(() => (peers[0].send(fed.port, { payloadType: 9, ssrc: 7, sequence: 65_530 + sent, timestamp: timestamp() }), (sent += 1)), 20);
+  const packets = await peers[1].hears(40);
+  clearInterval(timer);
+  assert.deepEqual(new Set(steps(packets)), new Set([160]));
+});
+
 test('AMR goes in whole bytes to who speaks that, and without gaps to who does not', async () => {
   const octets = ['a=rtpmap:96 AMR/8000', 'a=fmtp:96 octet-align=1'];
   const { from, fed } = await forwarder(octets, octets, '96');

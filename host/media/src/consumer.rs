@@ -6,7 +6,7 @@
 //! back.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{
         AtomicBool, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -15,7 +15,7 @@ use std::sync::{
 
 use rivero_plugin_api::{
     MediaKind, Packaging, Packet,
-    abi::traits::{AbiSinkGroup_TO, AbiSinkHandler_TO, SinkGroup, SinkHandler},
+    abi::traits::{ANY_FORMAT, AbiSinkGroup_TO, AbiSinkHandler_TO, SinkGroup, SinkHandler},
 };
 
 use crate::{flow::Flow, latency::Latency, layers::Budget, owner::Owner, ring::Ring};
@@ -40,6 +40,8 @@ pub(crate) struct Consumer {
     /// when it was told.
     ready: AtomicBool,
     flow: Arc<Flow>,
+    /// The formats that the module accepts, best first.
+    accepted: Mutex<Arc<[u32]>>,
     /// Bit/s that the path beyond carries, whatever feeds it; `u64::MAX` where nothing limits.
     ///
     /// Relaxed is enough: the number stands for itself, and a burst that is selected by the former
@@ -63,6 +65,7 @@ impl Consumer {
             ring,
             ready: AtomicBool::new(true),
             flow,
+            accepted: Mutex::new(Arc::new([])),
             estimate: AtomicU64::new(u64::MAX),
             start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
@@ -131,6 +134,23 @@ impl Consumer {
     pub(crate) fn group(&self) -> Option<SinkGroup> {
         { self.opening.group.as_ref() }
             .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
+    }
+
+    /// `true` when it is a change.
+    pub(crate) fn set_accepted(&self, formats: Arc<[u32]>) -> bool {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *accepted, formats.clone()) != formats
+    }
+
+    pub(crate) fn accepted(&self) -> Arc<[u32]> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.clone()
+    }
+
+    /// Whether packets of a format may go to it.
+    pub(crate) fn accepts(&self, format: u32) -> bool {
+        let accepted = self.accepted();
+        accepted.contains(&format) || accepted.contains(&ANY_FORMAT)
     }
 
     /// Whether it is told what was left out of a burst.

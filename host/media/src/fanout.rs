@@ -207,6 +207,30 @@ impl FanOut {
         self.push_to(burst, |_| true)
     }
 
+    /// Gives an event to those that accept its format. It is no media: nothing is selected of it, nor kept.
+    pub(crate) fn push_event(&self, packets: &[Packet]) {
+        let Some(format) = packets.first().map(|packet| packet.format) else {
+            return;
+        };
+        let accepts = |member: &&Member| member.consumer.accepts(format);
+        for member in self.direct.iter().filter(accepts) {
+            member.consumer.handler().packets(packets.into());
+        }
+        for group in &self.groups {
+            let members = group.members.iter().filter(accepts);
+            let selections: Vec<SinkSelection> = members
+                .map(|member| SinkSelection {
+                    token: member.consumer.token(),
+                    packets: u64::MAX >> 64_usize.saturating_sub(packets.len()),
+                })
+                .collect();
+            if !selections.is_empty() {
+                let handle = &group.handle;
+                handle.push_batch(packets.into(), selections.as_slice().into());
+            }
+        }
+    }
+
     fn push_to(&self, burst: &Burst<'_>, wants: impl Fn(&Member) -> bool) -> bool {
         let mut starved = false;
         for member in self.direct.iter().filter(|member| wants(member)) {

@@ -25,6 +25,7 @@ const SOON: Duration = Duration::from_millis(200);
 pub struct Sink {
     /// What packets go to.
     consumer: Arc<Consumer>,
+    /// Keeps what the consumer accepts in use.
     accepted: Mutex<Accepted>,
     format: Mutex<FormatNotices>,
     feed: ArcSwapOption<Feed>,
@@ -153,14 +154,17 @@ impl Sink {
 
     /// `true` when it is a change.
     pub(crate) fn set_accepted(&self, formats: Accepted) -> bool {
+        // In use before they are accepted, and as long as they are.
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut *accepted, formats);
-        former.numbers != accepted.numbers
+        let changes = self.consumer.set_accepted(accepted.numbers.clone());
+        drop(accepted);
+        drop(former);
+        changes
     }
 
     pub(crate) fn accepted(&self) -> Arc<[u32]> {
-        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        accepted.numbers.clone()
+        self.consumer.accepted()
     }
 
     fn notices(&self) -> MutexGuard<'_, FormatNotices> {

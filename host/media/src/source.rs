@@ -140,6 +140,10 @@ impl Source {
     pub fn push(self: &Arc<Self>, packets: &[Packet]) {
         let Some(_depth) = Depth::enter() else { return };
         for packets in packets.chunks(BURST) {
+            if packets.first().is_some_and(Packet::is_event) {
+                self.fan_out.load().push_event(packets);
+                continue;
+            }
             let mut burst = Burst::new(packets);
             if self.measuring.is_on()
                 && let Some(plane) = self.plane.upgrade()

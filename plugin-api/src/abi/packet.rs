@@ -42,9 +42,17 @@ impl Packet {
     pub const LAYER_SYNC: u8 = 8;
     /// Belongs to a frame that no other depends on: it may be left out.
     pub const DISCARDABLE: u8 = 16;
+    /// No media but something that happens beside it, such as a digit that is dialled among speech (RFC 4733). It is
+    /// pushed in a burst of its own, goes past conversions, and reaches the sinks that accept its format
+    /// beside that of the media. It never decides what format a pad has.
+    pub const EVENT: u8 = 32;
 
     pub fn is_keyframe(&self) -> bool {
         self.flags & Self::KEYFRAME != 0
+    }
+
+    pub fn is_event(&self) -> bool {
+        self.flags & Self::EVENT != 0
     }
 
     /// The RTP payload; the whole bytes of other packagings.

@@ -3,9 +3,8 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    fmt::Write,
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
+    net::{SocketAddr, TcpListener},
     pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,6 +20,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rivero_http::{listen, public_host};
 use rivero_plugin_api::{Error, Result, supervise::lock};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -179,75 +179,10 @@ impl Running {
     }
 }
 
-/// At all addresses of that name; the first says which port, if any will do.
-fn listen(address: &str, port: u16) -> io::Result<Vec<TcpListener>> {
-    let bare = address.trim_start_matches('[').trim_end_matches(']');
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    let (mut port, mut problem) = (port, None);
-    for mut address in (bare, port).to_socket_addrs()? {
-        address.set_port(port);
-        match bind(address) {
-            Ok(listener) => {
-                port = listener.local_addr()?.port();
-                listeners.push(listener);
-            }
-            // A machine without IPv6 may know the name by an address of it.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                problem = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match problem {
-        Some(error) if listeners.is_empty() => Err(error),
-        _ => Ok(listeners),
-    }
-}
-
-/// The standard library lets a port be taken anew at once.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 /// What URLs name.
 fn authority(settings: &ServerSettings, bound: SocketAddr) -> String {
-    let host = match settings.announced() {
-        Some(announced) => announced.to_owned(),
-        None if bound.ip().is_unspecified() => own_address(bound),
-        None => settings.address().to_owned(),
-    };
-    let mut authority = if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]")
-    } else {
-        host
-    };
-    // Into a String it does not fail.
-    let _ = write!(authority, ":{}", bound.port());
-    authority
-}
-
-/// The address that others would see; nothing is sent to find it out.
-fn own_address(bound: SocketAddr) -> String {
-    let towards = |from: SocketAddr, to: SocketAddr| {
-        let socket = UdpSocket::bind(from)?;
-        socket.connect(to)?;
-        socket.local_addr()
-    };
-    // Addresses for documentation (RFC 5737, RFC 3849), beyond any gateway.
-    let v4 = towards(
-        (Ipv4Addr::UNSPECIFIED, 0).into(),
-        (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-    );
-    let outside = v4.or_else(|error| {
-        if bound.is_ipv4() {
-            return Err(error);
-        }
-        let example = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-        towards((Ipv6Addr::UNSPECIFIED, 0).into(), (example, 9).into())
-    });
-    outside.map_or_else(|_| "127.0.0.1".to_owned(), |own| own.ip().to_string())
+    let host = public_host(settings.announced(), settings.address(), bound);
+    format!("{host}:{}", bound.port())
 }
 
 /// What connections have in common.
@@ -353,23 +288,6 @@ mod tests {
             named(r#"{"serverAddress": "::1", "announcedAddress": "media.example"}"#),
             "media.example:9091"
         );
-        let everywhere = authority(
-            &settings(r#"{"serverAddress": "0.0.0.0"}"#),
-            "0.0.0.0:80".parse().unwrap(),
-        );
-        let address: SocketAddr = everywhere.parse().unwrap();
-        assert!(!address.ip().is_unspecified());
-    }
-
-    #[test]
-    fn a_free_port_is_the_same_at_all_addresses() {
-        let listeners = listen("localhost", 0).unwrap();
-        let ports: Vec<u16> = listeners
-            .iter()
-            .map(|listener| listener.local_addr().unwrap().port())
-            .collect();
-        assert!(!ports.is_empty());
-        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0));
     }
 
     #[test]

@@ -25,8 +25,8 @@ struct Queue {
     bytes: usize,
     /// There is a connection.
     is_open: bool,
-    has_audio: bool,
-    has_video: bool,
+    audio: Option<u32>,
+    video: Option<u32>,
     is_released: bool,
 }
 
@@ -61,12 +61,12 @@ impl Feed {
         self.changed.notify_one();
     }
 
-    /// Whether a kind of media comes.
-    pub(crate) fn expect(&self, kind: Kind, is_expected: bool) {
+    /// The number of the format in which a kind of media comes; `None`: it does not.
+    pub(crate) fn expect(&self, kind: Kind, format: Option<u32>) {
         let mut queue = self.queue();
         match kind {
-            Kind::Audio => queue.has_audio = is_expected,
-            Kind::Video => queue.has_video = is_expected,
+            Kind::Audio => queue.audio = format,
+            Kind::Video => queue.video = format,
         }
         drop(queue);
         self.changed.notify_one();
@@ -90,10 +90,10 @@ impl Feed {
         self.queue().is_released
     }
 
-    /// Whether sound, and whether pictures come.
-    pub(crate) fn expected(&self) -> (bool, bool) {
+    /// The formats in which sound and pictures come, if they do.
+    pub(crate) fn expected(&self) -> (Option<u32>, Option<u32>) {
         let queue = self.queue();
-        (queue.has_audio, queue.has_video)
+        (queue.audio, queue.video)
     }
 
     /// What came since.

@@ -87,6 +87,8 @@ struct Sending<'a> {
     muxer: Muxer,
     silence: Silence,
     rate: Rate,
+    /// Sound and pictures: some came in the format that they are to have.
+    begun: (bool, bool),
     sent: u64,
     /// Time of the latest message, ns of the stream.
     latest: i64,
@@ -105,6 +107,7 @@ impl<'a> Sending<'a> {
             muxer: Muxer::new(formats),
             silence: Silence::default(),
             rate,
+            begun: (false, false),
             sent: 0,
             latest: 0,
             keyframe: now,
@@ -119,11 +122,20 @@ impl<'a> Sending<'a> {
     fn fill(&mut self, client: &mut Client) {
         let now = self.work.listener.now();
         let (audio, video) = self.work.feed.expected();
-        self.backlog.expect(Kind::Audio, audio, now);
-        self.backlog.expect(Kind::Video, video, now);
+        self.backlog.expect(Kind::Audio, audio.is_some(), now);
+        self.backlog.expect(Kind::Video, video.is_some(), now);
         let taken = self.work.feed.take();
         for (at, frame) in taken.frames {
-            self.backlog.push(frame, at);
+            let (expected, begun) = match frame.kind {
+                Kind::Audio => (audio, &mut self.begun.0),
+                Kind::Video => (video, &mut self.begun.1),
+            };
+            // What a server says that it takes changes what comes, and a frame of before may be on its way: a stream that
+            // began with it would change its encoding at once, and players keep to the first.
+            *begun |= expected.is_none_or(|expected| self.muxer.is_alike(expected, frame.format));
+            if *begun {
+                self.backlog.push(frame, at);
+            }
         }
         if taken.lost > 0 {
             self.backlog.broken();
@@ -145,6 +157,12 @@ impl<'a> Sending<'a> {
             }
             if is_video && outgoing.frame.is_keyframe {
                 self.keyframe = now;
+            }
+            if let Some(sound) = self.backlog.next_sound()
+                && is_video
+                && !self.muxer.has_begun()
+            {
+                self.muxer.foretell(sound);
             }
             if !self.muxer.write(&outgoing, &mut send) {
                 self.backlog.broken();

@@ -103,7 +103,7 @@ impl Work {
     async fn media_comes(&self) -> bool {
         while !self.feed.is_released() {
             let (audio, video) = self.feed.expected();
-            if audio || video {
+            if audio.is_some() || video.is_some() {
                 return true;
             }
             self.feed.changed().await;

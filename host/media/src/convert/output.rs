@@ -25,6 +25,20 @@ pub(super) struct Intake {
     pub(super) runner: Arc<Runner>,
     /// The sink that this is the handler of; set once that exists.
     pub(super) sink: OnceLock<Weak<Sink>>,
+    /// Where events go on that are not to be converted.
+    pub(super) output: Weak<Output>,
+}
+
+impl Intake {
+    /// Events overtake the media that waits. Not under the lock of the order in which that goes out: in a ring they
+    /// would meet themselves.
+    fn pass(&self, events: &[Packet]) {
+        let output = self.output.upgrade();
+        let source = output.and_then(|output| output.source.get().and_then(Weak::upgrade));
+        if let Some(source) = source.filter(|_| !self.runner.has_ended()) {
+            source.push(events);
+        }
+    }
 }
 
 /// The intake as a sink's handler.
@@ -33,6 +47,9 @@ pub(super) struct IntakeHandler(pub(super) Arc<Intake>);
 impl AbiSinkHandler for IntakeHandler {
     fn packets(&self, packets: RSlice<'_, Packet>) {
         contained(|| {
+            if packets.first().is_some_and(Packet::is_event) {
+                return self.0.pass(packets.as_slice());
+            }
             let overflowed = self.0.runner.on_packets(packets.as_slice());
             if overflowed && let Some(sink) = self.0.sink.get().and_then(Weak::upgrade) {
                 sink.upstream(Upstream::KeyframeRequest);

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak, atomic::AtomicU64};
 use abi_stable::{sabi_trait::TD_Opaque, std_types::RArc};
 use rivero_plugin_api::{
     Error, Format, MediaKind, Packaging,
-    abi::traits::{AbiConverterOutput_TO, AbiSinkHandler_TO, AbiSourceHandler_TO, ConverterOutput},
+    abi::traits::{
+        ANY_FORMAT, AbiConverterOutput_TO, AbiSinkHandler_TO, AbiSourceHandler_TO, ConverterOutput,
+    },
 };
 
 use super::{
@@ -23,7 +25,7 @@ use crate::{
     latency::Measuring,
     link::Link,
     plane::Plane,
-    sink::Sink,
+    sink::{Accepted, Sink},
     source::Source,
 };
 
@@ -113,7 +115,7 @@ impl Stage {
             },
         );
         let output = handle?;
-        let (input, intake) = input(plane, &place.key, &runner);
+        let (input, intake) = input(plane, &place.key, &runner, &output);
         let _ = intake.sink.set(Arc::downgrade(&input));
         let source = source(plane, place, &runner, &input, &step, wanted.clone());
         let _ = output.input.set(Arc::downgrade(&input));
@@ -152,10 +154,16 @@ fn converter_output(output: Arc<Output>) -> ConverterOutput {
     AbiConverterOutput_TO::from_ptr(RArc::new(OutputHandle(output)), TD_Opaque)
 }
 
-fn input(plane: &Plane, key: &PadKey, runner: &Arc<Runner>) -> (Arc<Sink>, Arc<Intake>) {
+fn input(
+    plane: &Plane,
+    key: &PadKey,
+    runner: &Arc<Runner>,
+    output: &Arc<Output>,
+) -> (Arc<Sink>, Arc<Intake>) {
     let intake = Arc::new(Intake {
         runner: runner.clone(),
         sink: OnceLock::new(),
+        output: Arc::downgrade(output),
     });
     let handler = RArc::new(IntakeHandler(intake.clone()));
     let handler = AbiSinkHandler_TO::from_ptr(handler, TD_Opaque);
@@ -168,7 +176,10 @@ fn input(plane: &Plane, key: &PadKey, runner: &Arc<Runner>) -> (Arc<Sink>, Arc<I
         token: 0,
         owner: None,
     };
-    (Sink::new(key.kind, opening, flow), intake)
+    let sink = Sink::new(key.kind, opening, flow);
+    // Events of whatever format: who consumes what comes out says which.
+    sink.set_accepted(Accepted::new(plane.formats(), &[ANY_FORMAT]));
+    (sink, intake)
 }
 
 fn source(

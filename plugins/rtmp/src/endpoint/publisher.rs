@@ -19,7 +19,7 @@ use crate::{
     feed::Feed,
     figures::Figures,
     media::{Formats, Frame, Kind, coding},
-    settings::Settings,
+    settings::{EnhancedRtmp, Settings},
     task::{self, Listener, Work},
 };
 
@@ -72,10 +72,15 @@ impl api::RtmpPublisher for Publisher {
             ending: Ending::default(),
         });
         shared.open_pads()?;
+        let settings = Settings::load()?;
+        // What is known before there is a connection need not be converted until there is one.
+        if settings.enhanced_rtmp == EnhancedRtmp::Always {
+            shared.accept(&Coding::ALL);
+        }
         let work = Work {
             target,
             policy,
-            settings: Settings::load()?,
+            settings,
             sends_silence: params.silent_audio,
             feed: shared.feed.clone(),
             figures: shared.figures.clone(),
@@ -198,7 +203,7 @@ impl SinkHandler for Input {
 
     fn format(&self, format: Option<u32>) {
         if let Some(publisher) = self.publisher.upgrade() {
-            publisher.feed.expect(self.kind, format.is_some());
+            publisher.feed.expect(self.kind, format);
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::{
     collections::hash_map::Entry,
     io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use rivero_http::{listen, public_host};
 use rivero_plugin_api::{
     Error, Result, host,
     supervise::{contain_future, lock, report},
@@ -119,7 +120,7 @@ impl Running {
         let listeners = listen(&address.host, address.port).map_err(refused)?;
         let bound = listeners.first().map(TcpListener::local_addr);
         let bound = bound.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()));
-        let port = bound.map_err(refused)?.port();
+        let bound = bound.map_err(refused)?;
         let seats = Seats::default();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut accepting = JoinSet::new();
@@ -129,7 +130,7 @@ impl Running {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(refused)?;
             accepting.spawn_on(accept(listener, seats.clone(), places.clone()), runtime);
         }
-        let authority = authority(address, port);
+        let authority = authority(address, bound);
         tracing::info!(authority, "publishers are let in");
         Ok(Self {
             thread,
@@ -193,45 +194,10 @@ fn count_refusal(reason: &str) {
     }
 }
 
-/// At all addresses of that name; the first says which port, if any will do.
-fn listen(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    let (mut port, mut problem) = (port, None);
-    for mut address in (bare, port).to_socket_addrs()? {
-        address.set_port(port);
-        match bind(address) {
-            Ok(listener) => {
-                port = listener.local_addr()?.port();
-                listeners.push(listener);
-            }
-            // A machine without IPv6 may know the name by an address of it.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => problem = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    match problem {
-        Some(error) if listeners.is_empty() => Err(error),
-        _ => Ok(listeners),
-    }
-}
-
-/// The standard library lets a port be taken anew at once.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 /// What URIs name.
-fn authority(address: &Address, port: u16) -> String {
-    let host = address.announced.as_deref().unwrap_or(&address.host);
-    let host = if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
-    match port {
+fn authority(address: &Address, bound: SocketAddr) -> String {
+    let host = public_host(address.announced.as_deref(), &address.host, bound);
+    match bound.port() {
         1935 => host,
         port => format!("{host}:{port}"),
     }
@@ -242,31 +208,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uris_name_what_is_announced_or_listened_at() {
-        let named = |host: &str, announced: Option<&str>, port| {
-            let address = Address {
-                host: host.to_owned(),
-                port,
-                announced: announced.map(str::to_owned),
-            };
-            authority(&address, port)
+    fn the_usual_port_is_left_out() {
+        let address = Address {
+            host: "::1".to_owned(),
+            port: 0,
+            announced: None,
         };
-        assert_eq!(named("localhost", None, 1935), "localhost");
-        assert_eq!(named("::1", None, 1936), "[::1]:1936");
+        let named = |port| authority(&address, ([127, 0, 0, 1], port).into());
         assert_eq!(
-            named("0.0.0.0", Some("media.example"), 1935),
-            "media.example"
+            (named(1935), named(1936)),
+            ("[::1]".to_owned(), "[::1]:1936".to_owned())
         );
-    }
-
-    #[test]
-    fn a_free_port_is_the_same_at_all_addresses() {
-        let listeners = listen("localhost", 0).unwrap();
-        let ports: Vec<u16> = listeners
-            .iter()
-            .map(|listener| listener.local_addr().unwrap().port())
-            .collect();
-        assert!(!ports.is_empty());
-        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0));
     }
 }

@@ -133,6 +133,11 @@ impl Backlog {
         })
     }
 
+    /// The sound that is sent next.
+    pub(crate) fn next_sound(&self) -> Option<&Frame> {
+        self.audio.waiting.front().map(|waiting| &waiting.frame)
+    }
+
     /// How long the oldest picture, or the oldest sound where there are none, waits at `now`.
     pub(crate) fn age(&self, now: i64) -> i64 {
         let oldest = self.video.waiting.front().or(self.audio.waiting.front());

@@ -28,6 +28,10 @@ pub(crate) struct Muxer {
     video: Option<Track>,
     /// With the number of its format; 0 for silence of our own.
     audio: Option<(u32, Track)>,
+    /// Sound that comes behind the first picture.
+    foretold: Option<Track>,
+    /// There were metadata, with which every stream begins.
+    has_begun: bool,
 }
 
 impl Muxer {
@@ -37,7 +41,27 @@ impl Muxer {
             codec: None,
             video: None,
             audio: None,
+            foretold: None,
+            has_begun: false,
         }
+    }
+
+    /// Whether anything was sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// A frame of sound comes soon: the first metadata has it already. FFmpeg takes metadata that come later than at the
+    /// beginning for a track of text, for which it then waits.
+    pub(crate) fn foretell(&mut self, sound: &Frame) {
+        let format = (self.formats)(sound.format);
+        self.foretold = format.and_then(|format| audio_track(&format, &sound.data));
+    }
+
+    /// Whether two formats have one encoding.
+    pub(crate) fn is_alike(&self, one: u32, other: u32) -> bool {
+        let encoding = |number| (self.formats)(number).map(|format| format.encoding);
+        one == other || encoding(one) == encoding(other)
     }
 
     /// Sends a frame, and before it what is new about its track. `false` for a picture that nothing can be made of
@@ -143,15 +167,18 @@ impl Muxer {
     fn set_audio(&mut self, format: u32, track: Track, time: u32, send: Sender<'_>) {
         let before = self.audio.take().map(|(_, track)| track);
         let header = (before.as_ref() != Some(&track)).then(|| audio_header(&track));
+        let is_told = self.has_begun && self.foretold.take().as_ref() == Some(&track);
         self.audio = Some((format, track));
         if let Some(header) = header {
-            self.metadata(time, send);
+            if !is_told {
+                self.metadata(time, send);
+            }
             send(AUDIO, time, header);
         }
     }
 
     /// `onMetaData`, which promises nothing that is not there: players wait for what it does.
-    fn metadata(&self, time: u32, send: Sender<'_>) {
+    fn metadata(&mut self, time: u32, send: Sender<'_>) {
         let mut entries = Vec::new();
         let mut entry = |name: &str, value: Value| entries.push((name.to_owned(), value));
         let number = |codec| coding(codec).map_or(0, Coding::number);
@@ -162,7 +189,8 @@ impl Muxer {
             entry("height", Value::Number(f64::from(height)));
             entry("videocodecid", Value::Number(number(track.codec).into()));
         }
-        if let Some((_, track)) = &self.audio
+        let audio = self.audio.as_ref().map(|(_, track)| track);
+        if let Some(track) = audio.or(self.foretold.as_ref())
             && let Shape::Audio { rate, channels } = track.shape
         {
             entry("audiocodecid", Value::Number(number(track.codec).into()));
@@ -177,6 +205,7 @@ impl Muxer {
             Value::EcmaArray(entries),
         ];
         send(DATA, time, amf0::write(&values));
+        self.has_begun = true;
     }
 }
 

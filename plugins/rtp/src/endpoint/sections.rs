@@ -10,9 +10,9 @@ use rivero_endpoint::{
         described_streams, epoch, extensions, format_id, kind, received_format, sent_formats,
     },
 };
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, MediaKind, Result, SinkPad, SourcePad};
+use rivero_plugin_api::{DEFAULT_DESCRIPTION, Format, MediaKind, Result, SinkPad, SourcePad, host};
 use rivero_rtp_session::{
-    Profile, ReceivedFormat, Receiver, ReceiverConfig, Sender, SenderConfig, Track,
+    Profile, ReceivedFormat, Receiver, ReceiverConfig, Sender, SenderConfig, SentFormat, Track,
 };
 use rivero_sdp::{NegotiatedCodec, NegotiatedRtp, NegotiatedRtpMedia, RtcpFeedback, RtpPorts};
 use rivero_uri::{Policy, UriSettings};
@@ -23,7 +23,10 @@ use super::{
     observer::{SectionObserver, SectionSink, SectionSource},
 };
 use crate::{
-    peer::{Described, DigitFormats, Link, Packing, Patience, Terms, check_keys},
+    peer::{
+        Described, DigitFormats, Link, Packing, Patience, RELAYED_CLOCK_RATE, RELAYED_FORMAT,
+        Terms, check_keys,
+    },
     ports::PortPair,
     shard::Command,
 };
@@ -203,8 +206,13 @@ impl Shared {
                 let receiver = Receiver::new(self.source_pad(section)?, config);
                 // A camera may say its parameter sets here, and nowhere else.
                 let described = media.sent.iter();
-                Some(described.fold(receiver, |receiver, codec| {
+                let receiver = described.fold(receiver, |receiver, codec| {
                     receiver.with_parameter_sets(codec.payload_type, codec.parameter_sets())
+                });
+                let is_wide = |codec: &&NegotiatedCodec| codec.name.eq_ignore_ascii_case("G722");
+                let wide = media.media.codecs.iter().chain(&media.sent).filter(is_wide);
+                Some(wide.fold(receiver, |receiver, codec| {
+                    receiver.with_byte_clock(codec.payload_type)
                 }))
             }
             false => None,
@@ -294,18 +302,27 @@ fn received_formats(media: &NegotiatedRtpMedia) -> Vec<ReceivedFormat> {
     ours.iter().chain(theirs).map(received_format).collect()
 }
 
-/// Digits as they come, and as they are sent: at the clock rate of the sound that they interrupt.
+/// Digits as they come, and as they are sent: at the clock rate of the sound that they interrupt. Within the server they have
+/// one format, by which a sink says that it wants them of whoever it hears.
 fn digit_formats(media: &NegotiatedRtpMedia) -> DigitFormats {
     let theirs = media.events.iter().chain(&media.sent_events);
     let rate = media.sent.first().map(|codec| codec.clock_rate);
+    let relayed = Format::rtp(RELAYED_FORMAT, RELAYED_CLOCK_RATE, 0);
+    let relayed = host().map_or(0, |host| host.format_id(&relayed));
+    let as_relayed = |format: SentFormat| SentFormat {
+        format: relayed,
+        ..format
+    };
     let mut sent = media.sent_events.iter();
     DigitFormats {
+        relayed,
         received: theirs
             .map(|codec| (codec.payload_type, codec.clock_rate))
             .collect(),
         sent: sent
             .find(|codec| Some(codec.clock_rate) == rate)
-            .and_then(|codec| sent_formats(std::slice::from_ref(codec)).pop()),
+            .and_then(|codec| sent_formats(std::slice::from_ref(codec)).pop())
+            .map(as_relayed),
     }
 }
 

@@ -6,7 +6,7 @@ use rivero_net::{
     Unframed,
     shard::{Arrival, Burst, Network, ShardSession},
 };
-use rivero_plugin_api::Upstream;
+use rivero_plugin_api::{Packet, Upstream};
 
 use super::{Link, clock};
 use crate::shard::LinkSocket;
@@ -46,6 +46,9 @@ impl ShardSession for Link {
         burst: Burst<'_>,
         network: Network<'_, LinkSocket>,
     ) -> bool {
+        if burst.packets.iter().any(Packet::is_event) {
+            return self.forward_with_events(now, burst, network);
+        }
         // Without an address, as on hold, the burst is lost.
         let Some(remote) = self.remote.rtp_target() else {
             return false;
@@ -133,5 +136,39 @@ impl ShardSession for Link {
     fn failure_observer(&self) -> Box<dyn FnOnce(&str)> {
         let observer = self.observer.clone();
         Box::new(move |reason| observer.failed(reason))
+    }
+}
+
+impl Link {
+    /// Dials what is dialled by whom the peer hears, and forwards the rest of the burst: the shard joins those that wait.
+    fn forward_with_events(
+        &mut self,
+        now: Instant,
+        burst: Burst<'_>,
+        network: Network<'_, LinkSocket>,
+    ) -> bool {
+        let selected = burst.packets.iter().enumerate();
+        let selected = selected.filter(|(bit, _)| burst.selection >> bit & 1 == 1);
+        for (_, event) in selected.filter(|(_, packet)| packet.is_event()) {
+            self.digits.relay(now, event);
+        }
+        self.write_digits(now);
+        let (mut packets, mut selection) = (Vec::new(), 0);
+        for (bit, packet) in burst.packets.iter().enumerate() {
+            if !packet.is_event() {
+                selection |= (burst.selection >> bit & 1) << packets.len();
+                packets.push(packet.clone());
+            }
+        }
+        if !packets.is_empty() {
+            let media = Burst {
+                track: burst.track,
+                packets: &packets,
+                selection,
+            };
+            self.forward(now, media, network);
+        }
+        // What is dialled waits to be sent.
+        true
     }
 }

@@ -19,7 +19,9 @@ use rivero_plugin_api::{MediaKind, Result, Upstream};
 use rivero_rtp_session::{Profile, SendBounds, Session, SessionEvent, SessionSnapshot, Track};
 use rivero_sdp::SdesKeys;
 
-pub(crate) use digits::{Digit, DigitFormats, event as digit_event};
+pub(crate) use digits::{
+    Digit, DigitFormats, RELAYED_CLOCK_RATE, RELAYED_FORMAT, event as digit_event,
+};
 pub(crate) use idle::Patience;
 pub(crate) use packing::Packing;
 pub(crate) use protection::check as check_keys;

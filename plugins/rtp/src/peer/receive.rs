@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Instant};
 
 use rivero_rtp::RtpHeader;
+use rivero_rtp_session::Track;
 
 use super::{Link, remote::Sign};
 use crate::shard::LinkSocket;
@@ -63,6 +64,9 @@ impl Link {
         let packet = data.get_mut(..len).unwrap_or_default();
         if !self.digits.on_rtp(now, &header, packet) {
             self.session.on_rtp(now, &header, packet);
+        } else if let Some(event) = self.digits.passed_on(&header, packet) {
+            let track = Track::number(self.kind);
+            self.session.push_event(track, event);
         }
         self.note_events();
         true

@@ -125,3 +125,34 @@ fn packets_of_another_encoding_are_not_converted() {
     camera.source.push(&packets);
     assert_eq!(viewer.wait_for(2), ["0>0>1>2>3", "2>0>1>2>3"]);
 }
+
+#[test]
+fn events_go_past_conversions_to_those_that_accept_them() {
+    let studio = Studio::new();
+    let camera = studio.camera();
+    let (h264, events) = (studio.format("H264"), studio.format("EVENTS"));
+    let any = rivero_plugin_api::abi::traits::ANY_FORMAT;
+    let formats = [
+        &[h264, events][..],
+        &[h264],
+        &[studio.bench.vp8, events],
+        &[any],
+    ];
+    let viewers = formats.map(|accepted| {
+        let viewer = studio.viewer(&format!("viewer {accepted:?}"), accepted);
+        camera
+            .node
+            .connect(&viewer.node, VIDEO, "default", "default");
+        viewer
+    });
+    camera.source.push(&studio.packets(0..1));
+    for viewer in &viewers {
+        viewer.wait_for(1);
+    }
+    let mut event = studio.packets(1..2);
+    (event[0].format, event[0].flags) = (events, rivero_plugin_api::Packet::EVENT);
+    camera.source.push(&event);
+    // At once, on this thread.
+    let heard = viewers.map(|viewer| viewer.texts().contains(&"1".to_owned()));
+    assert_eq!(heard, [true, false, true, true]);
+}

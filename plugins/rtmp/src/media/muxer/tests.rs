@@ -172,3 +172,23 @@ fn stamps_begin_anew_after_49_days() {
         (0, 0x0100_0000, 0, 7)
     );
 }
+
+#[test]
+fn metadata_have_the_sound_that_comes_behind_the_first_picture() {
+    let mut muxer = muxer();
+    let sound = outgoing(Kind::Audio, false, vec![1, 2, 3]);
+    muxer.foretell(&sound.frame);
+    let all = written(&mut muxer, &outgoing(Kind::Video, true, keyframe(&PPS)));
+    assert_eq!(
+        all.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        [DATA, VIDEO, VIDEO]
+    );
+    let names = |body: &[u8], name: &[u8]| body.windows(name.len()).any(|part| part == name);
+    assert!(names(&all[0].1, b"audiocodecid") && names(&all[0].1, b"videocodecid"));
+    let all = written(&mut muxer, &sound);
+    assert_eq!(
+        all.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        [AUDIO, AUDIO],
+        "told once"
+    );
+}

@@ -9,7 +9,7 @@ use rivero_plugin_api::{Bytes, MediaKind, Packet, Rtp};
 use rivero_rtp::{ExtensionBlock, OutgoingHeader, RtpHeader};
 use rivero_rtp_session::{Datagrams, SentFormat};
 
-use super::{Digit, DigitReceiver, DigitSender};
+use super::{Digit, DigitReceiver, DigitSender, relay};
 
 /// Digits that wait to be told at most; nobody dials faster than they are.
 const MAX_HEARD: usize = 64;
@@ -23,6 +23,8 @@ pub(crate) struct DigitFormats {
     pub(crate) received: Vec<(u8, u32)>,
     /// As what they are sent; `None` where the peer takes none.
     pub(crate) sent: Option<SentFormat>,
+    /// The number of the format of what goes from one peer to another.
+    pub(crate) relayed: u32,
 }
 
 /// See the head of this file.
@@ -62,16 +64,38 @@ impl DigitLine {
         header: &RtpHeader,
         packet: &[u8],
     ) -> bool {
-        let mut types = self.formats.received.iter();
-        let known = types.find(|(payload_type, _)| *payload_type == header.payload_type);
-        let Some((_, clock_rate)) = known else {
+        let Some(clock_rate) = self.clock_rate(header) else {
             return false;
         };
         let payload = header.payload(packet).unwrap_or_default();
         let name = (header.ssrc, header.timestamp);
-        let digit = self.receiver.on_packet(now, name, *clock_rate, payload);
+        let digit = self.receiver.on_packet(now, name, clock_rate, payload);
         self.note(digit);
         true
+    }
+
+    /// The clock rate of packets of digits; `None` for other packets.
+    #[inline]
+    fn clock_rate(&self, header: &RtpHeader) -> Option<u32> {
+        let mut types = self.formats.received.iter();
+        let known = types.find(|(payload_type, _)| *payload_type == header.payload_type);
+        known.map(|(_, clock_rate)| *clock_rate)
+    }
+
+    /// What those who hear the peer get of a packet of a digit.
+    pub(in crate::peer) fn passed_on(&self, header: &RtpHeader, packet: &[u8]) -> Option<Packet> {
+        let payload = header.payload(packet).unwrap_or_default();
+        let clock_rate = self.clock_rate(header)?;
+        relay::packet(header, payload, clock_rate, self.formats.relayed)
+    }
+
+    /// Takes such a packet of somebody whom the peer hears.
+    pub(in crate::peer) fn relay(&mut self, now: Instant, event: &Packet) {
+        if self.formats.sent.is_some()
+            && let Some(heard) = relay::heard(event)
+        {
+            self.sender.relay(now, heard);
+        }
     }
 
     fn note(&mut self, digit: Option<Digit>) {

@@ -1,19 +1,8 @@
 //! Which digits a peer sends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Digit, character};
-
-/// A digit of which nothing more comes has ended: its last packet, sent three times, was lost each time
-/// (RFC 4733 §2.5.1.4). Updates come every 50 ms.
-const LOST: Duration = Duration::from_millis(250);
-
-/// What an event is known by: all its packets have one timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Name {
-    ssrc: u32,
-    timestamp: u32,
-}
+use super::{Digit, LOST, Name, character};
 
 #[derive(Debug, Clone, Copy)]
 struct Current {
@@ -46,13 +35,15 @@ impl DigitReceiver {
         let [event, flags, high, low, ..] = *payload else {
             return None;
         };
-        let name = Name { ssrc, timestamp };
+        let name = Name {
+            origin: 0,
+            ssrc,
+            timestamp,
+        };
         let before = match self.name {
             Some(known) if known == name => None,
             // One that is late on its way is told already.
-            Some(known) if known.ssrc == ssrc && is_older(timestamp, known.timestamp) => {
-                return None;
-            }
+            Some(known) if name.is_before(known) => return None,
             _ => {
                 self.name = Some(name);
                 let before = self.current.take();
@@ -86,10 +77,6 @@ impl DigitReceiver {
     }
 }
 
-fn is_older(timestamp: u32, than: u32) -> bool {
-    than.wrapping_sub(timestamp) < 1 << 31
-}
-
 fn digit(current: Current) -> Option<Digit> {
     let rate = (current.clock_rate / 1000).max(1);
     Some(Digit {
@@ -100,6 +87,8 @@ fn digit(current: Current) -> Option<Digit> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const RATE: u32 = 8000;

@@ -1,11 +1,12 @@
-//! Digits that are sent to a peer, in place of its sound.
+//! Digits that are sent to a peer, in place of its sound: those that a client dials, and those that somebody dials whom the
+//! peer hears.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use super::{Digit, event};
+use super::{Digit, LOST, Name, event};
 
 /// Between two packets of an event (RFC 4733 §2.5.1.2).
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -15,6 +16,11 @@ const ENDS: u8 = 3;
 const MAX_WAITING: usize = 64;
 /// −10 dBm0, in the middle of what telephones send (RFC 4733 §2.3.4).
 const VOLUME: u8 = 10;
+/// Of a digit that somebody holds: as long as can be said without a second event (RFC 4733 §2.5.1.3), at 8 kHz. There is no
+/// sound meanwhile.
+const LONGEST: Duration = Duration::from_secs(8);
+/// What is told of one at least: some phones begin with 0, which means something else (RFC 4733 §2.3.5).
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// One packet of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,21 +32,91 @@ pub(in crate::peer) struct EventPacket {
     pub(in crate::peer) timestamp: u32,
 }
 
+/// What is heard of a digit that somebody dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) name: Name,
+    pub(super) event: u8,
+    /// Until now.
+    pub(super) duration: Duration,
+    pub(super) has_ended: bool,
+}
+
+/// A digit to send.
+#[derive(Debug, Clone, Copy)]
+struct Tone {
+    event: u8,
+    /// `None` while somebody holds it.
+    length: Option<Duration>,
+    /// Silence behind it.
+    gap: Duration,
+    held: Option<Held>,
+}
+
+/// A digit that is sent while it is heard.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    name: Name,
+    duration: Duration,
+    latest: Instant,
+}
+
+impl Tone {
+    /// It goes on, or ends.
+    fn hear(&mut self, now: Instant, heard: Heard) {
+        if let Some(held) = &mut self.held {
+            held.duration = held.duration.max(heard.duration);
+            held.latest = now;
+        }
+        if heard.has_ended {
+            self.end();
+        }
+    }
+
+    /// Nothing more is heard of it.
+    fn end(&mut self) {
+        let heard = self.held.map(|held| held.duration);
+        self.length = self.length.or(heard);
+    }
+
+    fn look(&mut self, now: Instant) {
+        if self.held.is_some_and(|held| held.latest + LOST <= now) {
+            self.end();
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Current {
-    event: u8,
+    tone: Tone,
     begin: Instant,
-    length: Duration,
     sent: u32,
     ends: u8,
+}
+
+impl Current {
+    /// Until when it is to be sent.
+    fn length(&self) -> Duration {
+        match (self.tone.length, self.tone.held) {
+            (Some(length), None) => length,
+            (length, _) => length.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST),
+        }
+    }
+
+    /// What can be told of it: of one that is held no more than was heard, or its end might have to take something back.
+    fn known(&self) -> Duration {
+        let heard = self.tone.held.map(|held| held.duration.max(SHORTEST));
+        heard.map_or(self.length(), |heard| heard.min(self.length()))
+    }
 }
 
 /// Sends digits one after the other.
 #[derive(Debug, Default)]
 pub(in crate::peer) struct DigitSender {
-    waiting: VecDeque<Digit>,
-    gap: Duration,
+    waiting: VecDeque<Tone>,
     current: Option<Current>,
+    /// The latest digit that was heard, sent or not.
+    latest: Option<Name>,
     /// When the next packet is due.
     next: Option<Instant>,
     origin: Option<Instant>,
@@ -52,11 +128,65 @@ impl DigitSender {
         if self.waiting.len() + digits.len() > MAX_WAITING {
             return false;
         }
-        self.gap = gap;
-        self.waiting.extend(digits);
+        let tones = digits.iter().map(|digit| Tone {
+            event: event(digit.character).unwrap_or(0),
+            length: Some(Duration::from_millis(u64::from(digit.milliseconds))),
+            gap,
+            held: None,
+        });
+        self.waiting.extend(tones);
+        self.begin(now);
+        true
+    }
+
+    /// A digit that somebody dials begins, goes on or ends. What comes late of an earlier one is left out, and so is a digit
+    /// that finds too many waiting.
+    pub(super) fn relay(&mut self, now: Instant, heard: Heard) {
+        if self.latest == Some(heard.name) {
+            let named = |tone: &&mut Tone| tone.held.is_some_and(|held| held.name == heard.name);
+            if let Some(tone) = self.held().find(named) {
+                tone.hear(now, heard);
+            }
+            return;
+        }
+        let is_late = self
+            .latest
+            .is_some_and(|latest| heard.name.is_before(latest));
+        if is_late || self.waiting.len() >= MAX_WAITING {
+            return;
+        }
+        // Another one of the same phone: the end of the one before was lost.
+        let phone = |name: Name| (name.origin, name.ssrc);
+        let of_phone = |tone: &&mut Tone| {
+            tone.held
+                .is_some_and(|held| phone(held.name) == phone(heard.name))
+        };
+        self.held().filter(of_phone).for_each(Tone::end);
+        self.latest = Some(heard.name);
+        let mut tone = Tone {
+            event: heard.event,
+            length: None,
+            gap: Duration::ZERO,
+            held: Some(Held {
+                name: heard.name,
+                duration: heard.duration,
+                latest: now,
+            }),
+        };
+        tone.hear(now, heard);
+        self.waiting.push_back(tone);
+        self.begin(now);
+    }
+
+    /// The digits that may still be held.
+    fn held(&mut self) -> impl Iterator<Item = &mut Tone> {
+        let current = self.current.as_mut().map(|current| &mut current.tone);
+        current.into_iter().chain(&mut self.waiting)
+    }
+
+    fn begin(&mut self, now: Instant) {
         self.next.get_or_insert(now);
         self.origin.get_or_insert(now);
-        true
     }
 
     /// Sound has to wait.
@@ -77,27 +207,33 @@ impl DigitSender {
     ) -> Option<EventPacket> {
         let due = self.next.filter(|due| *due <= now)?;
         if self.current.is_none() {
-            let Some(digit) = self.waiting.pop_front() else {
+            let Some(tone) = self.waiting.pop_front() else {
                 self.next = None;
                 return None;
             };
             self.current = Some(Current {
-                event: event(digit.character).unwrap_or(0),
+                tone,
                 begin: due,
-                length: Duration::from_millis(u64::from(digit.milliseconds)),
                 sent: 0,
                 ends: 0,
             });
         }
         let current = self.current.as_mut()?;
+        current.tone.look(now);
+        let length = current.length();
         // Of what has passed by now; the first packet tells of what comes before the next one.
         let passed = INTERVAL * (current.sent + 1);
-        let is_end = passed >= current.length;
-        let duration = units(passed.min(current.length), clock_rate).min(u32::from(u16::MAX));
+        let is_end = current.ends > 0 || passed >= length;
+        let duration = units(passed.min(current.known()), clock_rate).min(u32::from(u16::MAX));
         let [.., high, low] = duration.to_be_bytes();
         let begin = current.begin.saturating_duration_since(self.origin?);
         let packet = EventPacket {
-            payload: [current.event, u8::from(is_end) << 7 | VOLUME, high, low],
+            payload: [
+                current.tone.event,
+                u8::from(is_end) << 7 | VOLUME,
+                high,
+                low,
+            ],
             begins: current.sent == 0 && current.ends == 0,
             timestamp: units(begin, clock_rate),
         };
@@ -105,8 +241,8 @@ impl DigitSender {
             current.ends += 1;
             self.next = Some(now);
             if current.ends >= ENDS {
-                let end = current.begin + current.length;
-                self.next = Some(end.max(now) + self.gap);
+                let end = current.begin + length;
+                self.next = Some(end.max(now) + current.tone.gap);
                 self.current = None;
             }
         } else {
@@ -172,8 +308,95 @@ mod tests {
         assert!(!sender.is_busy());
     }
 
+    fn heard(timestamp: u32, event: u8, milliseconds: u64, has_ended: bool) -> Heard {
+        Heard {
+            name: Name {
+                origin: 3,
+                ssrc: 7,
+                timestamp,
+            },
+            event,
+            duration: Duration::from_millis(milliseconds),
+            has_ended,
+        }
+    }
+
+    /// What is sent while digits are heard, each at its time in ms: event, end, duration in ms and timestamp.
+    fn relayed(all: &[(u64, Heard)]) -> Vec<(u8, bool, u16, u32)> {
+        let (mut sender, begin) = (DigitSender::default(), Instant::now());
+        let mut packets = Vec::new();
+        for ms in 0..20_000 {
+            let now = begin + Duration::from_millis(ms);
+            for (_, heard) in all.iter().filter(|(at, _)| *at == ms) {
+                sender.relay(now, *heard);
+            }
+            while let Some(packet) = sender.poll_packet(now, 8000) {
+                let [event, flags, high, low] = packet.payload;
+                let duration = u16::from_be_bytes([high, low]) / 8;
+                packets.push((event, flags >> 7 == 1, duration, packet.timestamp));
+            }
+        }
+        assert!(!sender.is_busy());
+        packets
+    }
+
+    /// The digits of such packets: event and length in ms.
+    fn lengths(packets: &[(u8, bool, u16, u32)]) -> Vec<(u8, u16)> {
+        let mut digits: Vec<(u8, u16, u32)> = Vec::new();
+        for (event, is_end, duration, timestamp) in packets {
+            if *is_end && digits.last().is_none_or(|last| last.2 != *timestamp) {
+                digits.push((*event, *duration, *timestamp));
+            }
+        }
+        digits
+            .into_iter()
+            .map(|(event, length, _)| (event, length))
+            .collect()
+    }
+
+    /// Field report 14.
+    #[test]
+    fn a_digit_that_is_heard_is_sent_while_it_is_held_and_ends_with_it() {
+        let mut all: Vec<_> = (0..4)
+            .map(|step| (step * 50, heard(4000, 5, step * 50 + 50, false)))
+            .collect();
+        all.extend([220; 3].map(|at| (at, heard(4000, 5, 220, true))));
+        // The same digit once more, of which only an end comes; then what was late on its way.
+        all.push((400, heard(8000, 5, 60, true)));
+        all.push((500, heard(4000, 5, 220, true)));
+        let packets = relayed(&all);
+        assert_eq!(lengths(&packets), [(5, 220), (5, 60)]);
+        let first: Vec<_> = packets.iter().filter(|packet| packet.3 == 0).collect();
+        assert_eq!(first.len(), 5 + usize::from(ENDS));
+        assert!(first.is_sorted_by_key(|packet| packet.2));
+    }
+
+    #[test]
+    fn a_digit_whose_end_is_lost_ends_by_the_next_one_or_by_the_clock() {
+        let all = [
+            (0, heard(100, 1, 50, false)),
+            (50, heard(100, 1, 100, false)),
+            (120, heard(2000, 2, 50, false)),
+        ];
+        assert_eq!(lengths(&relayed(&all)), [(1, 100), (2, 50)]);
+    }
+
+    #[test]
+    fn a_digit_that_is_held_for_ever_lets_sound_through_in_the_end() {
+        let held: Vec<_> = (0..300)
+            .map(|step| (step * 50, heard(100, 9, step * 50, false)))
+            .collect();
+        assert_eq!(lengths(&relayed(&held)), [(9, 7950)]);
+    }
+
     #[test]
     fn what_waits_is_bounded() {
+        let (mut sender, now) = (DigitSender::default(), Instant::now());
+        for number in 0..1000 {
+            sender.relay(now, heard(number * 1000, 1, 1000, false));
+        }
+        assert_eq!(sender.waiting.len(), MAX_WAITING);
+
         let (mut sender, now) = (DigitSender::default(), Instant::now());
         assert!(sender.push(now, &digits(&"1".repeat(60)), Duration::ZERO));
         assert!(!sender.push(now, &digits("12345"), Duration::ZERO));

@@ -105,6 +105,7 @@ impl Receiver {
                 extensions: config.extensions,
                 described: config.streams,
                 given_sets: Vec::new(),
+                byte_clocks: Vec::new(),
                 mid: None,
             },
             streams: Streams::default(),
@@ -125,6 +126,13 @@ impl Receiver {
             let units = units.into_iter().map(Vec::into_boxed_slice).collect();
             self.negotiated.given_sets.push((payload_type, units));
         }
+        self
+    }
+
+    /// The same, knowing that the clock of a payload type counts the bytes of its payload: a peer that counts more is put right.
+    #[must_use]
+    pub fn with_byte_clock(mut self, payload_type: u8) -> Self {
+        self.negotiated.byte_clocks.push(payload_type);
         self
     }
 
@@ -290,7 +298,8 @@ impl Receiver {
             stream.missing_sets(now.instant, header, format.codec, content, given, &mut info);
         let numbers = stream.on_content(now.instant, header, packet.len(), info);
         let Some(numbers) = numbers else { return };
-        let timestamp = stream.continuous_timestamp(now.pipeline, header);
+        let ticks = self.negotiated.ticks(header.payload_type, payload.len());
+        let timestamp = stream.continuous_timestamp(now.pipeline, header, ticks);
         let presentation_time = stream.timeline.presentation(now.pipeline, timestamp, clock);
         let (layer, layer_sync) = stream.layer(format.codec, header.timestamp, info);
         let packet = Packet {
@@ -328,6 +337,13 @@ impl Receiver {
     #[inline]
     pub(crate) fn deliver(&mut self) {
         self.outlet.flush();
+    }
+
+    /// Hands an event of the peer to the pad, beside its media.
+    pub(crate) fn push_event(&mut self, event: Packet) {
+        if self.enabled {
+            self.outlet.push_event(event);
+        }
     }
 
     /// Whether an encoding began to come since the last call, or ceased to, which the pad should know at

@@ -14,11 +14,22 @@ pub(super) struct Negotiated {
     pub(super) described: StreamDescription,
     /// Parameter sets of the description, with their payload type.
     pub(super) given_sets: Vec<(u8, Vec<Box<[u8]>>)>,
+    /// Payload types whose clock counts bytes.
+    pub(super) byte_clocks: Vec<u8>,
     /// The name of the section, `a=mid`.
     pub(super) mid: Option<Box<str>>,
 }
 
 impl Negotiated {
+    /// The timestamp units of a packet with so many bytes of payload; 0 where that is not known.
+    #[inline]
+    pub(super) fn ticks(&self, payload_type: u8, bytes: usize) -> u32 {
+        match self.byte_clocks.contains(&payload_type) {
+            true => u32::try_from(bytes).unwrap_or(0),
+            false => 0,
+        }
+    }
+
     /// Whether a packet names this section.
     pub(super) fn is_named_by(&self, header: &RtpHeader, packet: &[u8]) -> bool {
         let Some(mid) = &self.mid else { return false };

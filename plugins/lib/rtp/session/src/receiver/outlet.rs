@@ -78,6 +78,13 @@ impl Outlet {
         }
     }
 
+    /// Pushes an event of the peer, which has a format of its own beside that of the media.
+    pub(super) fn push_event(&mut self, mut event: Packet) {
+        self.flush();
+        event.origin = self.origin;
+        self.pad.push(&[event]);
+    }
+
     /// Ends the present format. Another one may begin at once then: this change is not the peer's doing.
     pub(super) fn end_format(&mut self) {
         (self.format, self.changed) = (None, None);

@@ -279,10 +279,18 @@ impl Stream {
     }
 
     /// The timestamp of a packet as consumers get it, without the jumps of its sender.
+    ///
+    /// `ticks`: the timestamp units that it lasts, 0 where that is not known.
     #[inline]
-    pub(super) fn continuous_timestamp(&mut self, arrival: i64, header: &RtpHeader) -> u32 {
+    pub(super) fn continuous_timestamp(
+        &mut self,
+        arrival: i64,
+        header: &RtpHeader,
+        ticks: u32,
+    ) -> u32 {
         let (sequence, timestamp) = (header.sequence, header.timestamp);
-        self.timestamps.on_packet(arrival, sequence, timestamp)
+        self.timestamps
+            .on_lasting(arrival, sequence, timestamp, ticks)
     }
 
     /// A sender report about this stream.

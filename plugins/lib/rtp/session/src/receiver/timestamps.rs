@@ -24,6 +24,8 @@ struct Latest {
     timestamp: u32,
     /// On the pipeline clock, ns.
     arrival: i64,
+    /// Timestamp units that it lasts; 0 where that is not known.
+    ticks: u32,
 }
 
 /// See the head of this file.
@@ -48,13 +50,26 @@ impl Timestamps {
         }
     }
 
-    /// The timestamp for consumers of a packet that arrived at `arrival` ns.
+    #[cfg(test)]
+    fn on_packet(&mut self, arrival: i64, sequence: u16, timestamp: u32) -> u32 {
+        self.on_lasting(arrival, sequence, timestamp, 0)
+    }
+
+    /// The timestamp for consumers of a packet that arrived at `arrival` ns, and that lasts for so many timestamp units, 0 where
+    /// that is not known.
     #[inline]
-    pub(super) fn on_packet(&mut self, arrival: i64, sequence: u16, timestamp: u32) -> u32 {
+    pub(super) fn on_lasting(
+        &mut self,
+        arrival: i64,
+        sequence: u16,
+        timestamp: u32,
+        ticks: u32,
+    ) -> u32 {
         let packet = Latest {
             sequence,
             timestamp,
             arrival,
+            ticks,
         };
         let Some(latest) = self.latest else {
             self.latest = Some(packet);
@@ -69,6 +84,9 @@ impl Timestamps {
             let passed = self.units(arrival - latest.arrival).max(1);
             let next = latest.timestamp.wrapping_add(passed);
             self.offset = self.offset.wrapping_add(next.wrapping_sub(timestamp));
+        } else if counts_twice(&latest, &packet) {
+            self.former = Some((sequence, self.offset));
+            self.offset = self.offset.wrapping_sub(latest.ticks);
         } else if self
             .former
             .is_some_and(|(first, _)| sequence.wrapping_sub(first) >= LATEST)
@@ -110,6 +128,14 @@ impl Timestamps {
         let units = units as u32;
         units
     }
+}
+
+/// Whether the sender counts each unit twice: some do so with G722, all the time or at first, since that has two samples for each
+/// of them (RFC 3551 §4.5.2).
+fn counts_twice(latest: &Latest, packet: &Latest) -> bool {
+    let follows = packet.sequence.wrapping_sub(latest.sequence) == 1;
+    let difference = packet.timestamp.wrapping_sub(latest.timestamp);
+    follows && latest.ticks > 0 && difference == 2 * latest.ticks
 }
 
 #[cfg(test)]
@@ -187,5 +213,28 @@ mod tests {
         assert_eq!(stamps.on_packet(61 * MS, 11, 1160), 1160);
         assert_eq!(stamps.on_packet(80 * MS, 14, 9_000_160), 1640);
         assert_eq!(stamps.map(9_000_320), 1800);
+    }
+
+    /// Field report 13.
+    #[test]
+    fn units_that_a_sender_counts_twice_count_once() {
+        let mut timestamps = Timestamps::new(RATE);
+        let mut sent = u32::MAX - 1000;
+        let mut given = Vec::new();
+        for number in 0..40_u16 {
+            let arrival = i64::from(number) * 20 * MS;
+            given.push(timestamps.on_lasting(arrival, 65_530_u16.wrapping_add(number), sent, 160));
+            sent = sent.wrapping_add(if number < 15 { 320 } else { 160 });
+        }
+        let steps: Vec<_> = given
+            .windows(2)
+            .map(|two| two[1].wrapping_sub(two[0]))
+            .collect();
+        assert_eq!(steps, vec![160; 39]);
+        // What is late, and what is lost, keeps its place.
+        let late = timestamps.on_lasting(800 * MS, 29, sent.wrapping_sub(5 * 160), 160);
+        assert_eq!(late, given[35]);
+        let behind = timestamps.on_lasting(860 * MS, 36, sent.wrapping_add(320), 160);
+        assert_eq!(behind, given[39].wrapping_add(480));
     }
 }

@@ -159,6 +159,13 @@ impl Session {
         }
     }
 
+    /// Hands an [event](Packet::EVENT) of the peer to what consumes the media of this track.
+    pub fn push_event(&mut self, track: u8, event: Packet) {
+        if let Some(receiver) = self.tracks.receiver_mut(track) {
+            receiver.push_event(event);
+        }
+    }
+
     /// Pushes received media to its pads.
     #[inline]
     pub fn deliver(&mut self) {
