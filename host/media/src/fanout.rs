@@ -212,9 +212,10 @@ impl FanOut {
         let Some(format) = packets.first().map(|packet| packet.format) else {
             return;
         };
-        let accepts = |member: &&Member| member.consumer.accepts(format);
+        let accepts =
+            |member: &&Member| member.consumer.is_ready() && member.consumer.accepts(format);
         for member in self.direct.iter().filter(accepts) {
-            member.consumer.handler().packets(packets.into());
+            member.consumer.push(packets);
         }
         for group in &self.groups {
             let members = group.members.iter().filter(accepts);

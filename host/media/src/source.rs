@@ -141,7 +141,7 @@ impl Source {
         let Some(_depth) = Depth::enter() else { return };
         for packets in packets.chunks(BURST) {
             if packets.first().is_some_and(Packet::is_event) {
-                self.fan_out.load().push_event(packets);
+                self.audience.fan_out.load().push_event(packets);
                 continue;
             }
             let mut burst = Burst::new(packets);
