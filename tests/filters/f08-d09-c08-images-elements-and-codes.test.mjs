@@ -12,6 +12,7 @@ import { IMAGE, makeImage } from '../lib/faces.mjs';
 import { fixtureDirectory, makeMedia, playerOf, viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS, hearsTone, seesColour, seesColourAt } from '../lib/media.mjs';
+import { connectRpc } from '../lib/rpc.mjs';
 import { nextEvent, until } from '../lib/wait.mjs';
 
 const rivero = live();
@@ -85,7 +86,10 @@ test('C08, D09, F08: an image, a picture that is turned and a search for codes, 
   await invoke(codes, 'connect', viewer);
   // Twice as wide as high, in the left half of the picture: a quarter of its height is left above and below.
   const image = await makeImage(directory, 'wide.png', IMAGE, '200x100');
-  await invoke(overlay, 'addImage', 'wide', image, 0, 0, 0.5, 1, true, true);
+  // kurento-client takes parameters that have an `id` for an object, and sends nothing of them.
+  const rpc = await connectRpc(rivero.server.url);
+  const box = { offsetXPercent: 0, offsetYPercent: 0, widthPercent: 0.5, heightPercent: 1 };
+  await rpc.invoke(overlay.id, 'addImage', { id: 'wide', uri: image, ...box, keepAspectRatio: true, center: true });
 
   const end = nextEvent(player, 'EndOfStream', undefined, 60_000);
   await invoke(player, 'play');
@@ -99,7 +103,8 @@ test('C08, D09, F08: an image, a picture that is turned and a search for codes, 
   await invoke(flip, 'setElementProperty', 'method', 'none');
   await seesColourAt(page, 'viewer', LEFT, IMAGE);
   await seesColourAt(page, 'viewer', RIGHT, COLOURS.red);
-  await invoke(overlay, 'removeImage', 'wide');
+  await rpc.invoke(overlay.id, 'removeImage', { id: 'wide' });
+  await rpc.close();
   await seesColour(page, 'viewer', COLOURS.red);
   await end;
   assert.deepEqual([player, overlay, flip, small, codes].flatMap(({ errors }) => errors), []);
