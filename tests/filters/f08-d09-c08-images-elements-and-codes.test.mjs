@@ -1,13 +1,11 @@
 // Filters without vision: images at fixed places, elements of GStreamer, codes. What comes out is seen in a browser.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
 import { invoke } from '../lib/client.mjs';
+import { TEXT, makeCodeVideo } from '../lib/codes.mjs';
 import { IMAGE, makeImage } from '../lib/faces.mjs';
 import { fixtureDirectory, makeMedia, playerOf, viewerOf } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
@@ -19,48 +17,6 @@ const rivero = live();
 const directory = fixtureDirectory();
 const LEFT = [0.25, 0.5];
 const RIGHT = [0.75, 0.5];
-
-/** The QR code of a text. */
-const TEXT = 'http://rivero.example/1';
-const CODE = `
-#######  # ## #   #######
-#     # #   # # # #     #
-# ### # #  #  ##  # ### #
-# ### # # #  #  # # ### #
-# ### #   #   # # # ### #
-#     #   ##      #     #
-####### # # # # # #######
-        #  ##            
-#     # ## # ## ###  ### 
-   ###  #  ##### # ##### 
- ###  ##### # ###### # ##
-    #  ## # #   #   ##  #
-   # ##  #  #  ## ##    #
-### ##   #     ##  #   # 
-#  #####  ### ## ## ## ##
-# # #  #   #   # ## # # #
-#    ####  # #  ##### #  
-        ##  ##  #   # #  
-#######  ###    # # ##  #
-#     #  ## # # #   #  # 
-# ### #  ## ## ##########
-# ### #  #     # ### # ##
-# ### #   ###   ## #  # #
-#     #    #  # # ###   #
-####### #   ### ##   #  #`.split('\n').slice(1);
-
-/** A film of the code, 4 pixels a module, turned by some degrees in a grey picture. */
-function makeCodeVideo(degrees) {
-  const image = join(directory, 'code.pgm');
-  const side = CODE.length + 8;
-  const rows = Array.from({ length: side }, (_, y) => Array.from({ length: side }, (_, x) => (CODE[y - 4]?.[x - 4] === '#' ? 0 : 255)));
-  writeFileSync(image, Buffer.concat([Buffer.from(`P5 ${side} ${side} 255\n`), Buffer.from(rows.flat())]));
-  const path = join(directory, 'code.webm');
-  const turned = `scale=iw*4:ih*4:flags=neighbor,rotate=${degrees}*PI/180:ow=320:oh=240:fillcolor=gray,format=yuv420p`;
-  const codec = ['-c:v', 'libvpx', '-deadline', 'realtime', '-b:v', '800k', '-t', '6'];
-  execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-loop', '1', '-framerate', '15', '-i', image, '-vf', turned, ...codec, path]);
-  return path;
-}
 
 async function filterOf(pipeline, type, source, parameters) {
   const filter = await pipeline.create(type, parameters);
@@ -114,7 +70,7 @@ test('C08, D09, F08: an image, a picture that is turned and a search for codes, 
 
 test('C08, F08: a code in a film is found once a second, whichever way it lies', async () => {
   const pipeline = await rivero.client.create('MediaPipeline');
-  const player = await playerOf(pipeline, `file://${makeCodeVideo(15)}`);
+  const player = await playerOf(pipeline, `file://${await makeCodeVideo(directory, 15)}`);
   const codes = await filterOf(pipeline, 'ZBarFilter', player);
   const found = [];
   codes.on('CodeFound', (event) => found.push(event));

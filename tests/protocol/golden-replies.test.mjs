@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
+import { makeCodeVideo } from '../lib/codes.mjs';
 import { fixtureDirectory, makeMedia } from '../lib/fixtures.mjs';
 import { goldenRecords, Replay } from '../lib/golden.mjs';
 import { COLOURS } from '../lib/media.mjs';
@@ -66,6 +67,7 @@ let server, replay, golden;
 before(async () => {
   const opus = ['-c:v', 'libvpx', '-deadline', 'realtime', '-b:v', '300k', '-c:a', 'libopus'];
   await makeMedia(directory, 'tiny.webm', { colours: [COLOURS.red], seconds: 3, toneHz: 440, codecs: opus });
+  await makeCodeVideo(directory);
   await makeMedia(directory, 'tiny.mp4', { colours: [COLOURS.red], seconds: 3, toneHz: 440 });
   server = await startRivero();
   golden = goldenRecords();

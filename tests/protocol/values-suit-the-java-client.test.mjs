@@ -51,17 +51,18 @@ async function connectedPeers(events) {
 test('every value that can be read of every class fits its descriptor, with types at every depth', async () => {
   const made = await createOneOfEach(rpc, model, new Dice(3), (name) => (/uri/i.test(name) ? 'file:///nonexistent/x.webm' : 'identity'));
   made.set('ServerManager', MANAGER);
-  let read = 0;
+  let [read, asked] = [0, 0];
   for (const [type, id] of made) {
     const readable = model.class(type).operations.filter(({ params, returns }) => returns && params.every(({ optional }) => optional));
     for (const { name, returns } of readable) {
       const { result, error } = await rpc.request('invoke', { object: id, operation: name, operationParams: name === 'getUsedCpu' ? { interval: 1 } : {} });
+      asked += 1;
       if (error || result.value === null) continue;
       assert.equal(misfit(model, returns, result.value), undefined, `${type}.${name}`);
       read += 1;
     }
   }
-  assert.ok(read > 15 * made.size, `${read} values`);
+  assert.ok(read > 0.9 * asked && asked > 300, `${read} values of ${asked}`);
 });
 
 test('events have all their properties, each of its type, and statistics say what they are', async () => {

@@ -18,7 +18,13 @@ use rivero_plugin_api::{
     abi::traits::{ANY_FORMAT, AbiSinkGroup_TO, AbiSinkHandler_TO, SinkGroup, SinkHandler},
 };
 
-use crate::{flow::Flow, latency::Latency, layers::Budget, owner::Owner, ring::Ring};
+use crate::{
+    flow::Flow,
+    latency::Latency,
+    layers::Budget,
+    owner::Owner,
+    ring::{End, Ring},
+};
 
 /// What a pad is opened with.
 pub(crate) struct Opening {
@@ -54,11 +60,24 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(kind: MediaKind, opening: Opening, flow: Arc<Flow>) -> Self {
-        let takes_itself = |owner: &&Arc<dyn Owner>| opening.group.is_none() && !owner.is_inline();
-        let owner = opening.owner.as_ref().filter(takes_itself);
+        // A message that comes before the module knows the format is not made up for by a keyframe: it
+        // waits, whatever the module does with media.
+        let waits = |owner: &&Arc<dyn Owner>| {
+            kind == MediaKind::Data || opening.group.is_none() && !owner.is_inline()
+        };
+        let owner = opening.owner.as_ref().filter(waits);
         let ring = owner.map(|owner| {
-            let handler = AbiSinkHandler_TO::from_sabi(opening.handler.obj.shallow_clone());
-            Ring::new(kind, owner.clone(), handler)
+            let end = match &opening.group {
+                Some(group) => {
+                    let group = AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone());
+                    End::Group(group, opening.token)
+                }
+                None => {
+                    let handler = opening.handler.obj.shallow_clone();
+                    End::Handler(AbiSinkHandler_TO::from_sabi(handler))
+                }
+            };
+            Ring::new(kind, owner.clone(), end)
         });
         Self {
             opening,
@@ -131,8 +150,10 @@ impl Consumer {
         }
     }
 
+    /// The group by which it is served, unless what it gets waits in a ring.
     pub(crate) fn group(&self) -> Option<SinkGroup> {
         { self.opening.group.as_ref() }
+            .filter(|_| self.ring.is_none())
             .map(|group| AbiSinkGroup_TO::from_sabi(group.obj.shallow_clone()))
     }
 
@@ -155,7 +176,7 @@ impl Consumer {
 
     /// Whether it is told what was left out of a burst.
     pub(crate) fn is_grouped(&self) -> bool {
-        self.opening.group.is_some()
+        self.opening.group.is_some() && self.ring.is_none()
     }
 
     pub(crate) fn token(&self) -> u64 {

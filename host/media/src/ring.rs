@@ -2,19 +2,48 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use rivero_plugin_api::{MediaKind, Packaging, Packet, abi::traits::SinkHandler, supervise};
+use rivero_plugin_api::{
+    MediaKind, Packaging, Packet, SinkSelection,
+    abi::traits::{SinkGroup, SinkHandler},
+    supervise,
+};
 
 use crate::{depth, owner::Owner, queue::Queue};
 
 /// Pieces that are handed over before other pads of the module have their turn.
 const PIECES: usize = 16;
 
+/// What takes media out of a ring.
+pub(crate) enum End {
+    /// The pad.
+    Handler(SinkHandler),
+    /// Its group, which knows it by this token.
+    Group(SinkGroup, u64),
+}
+
+impl End {
+    fn take(&self, packets: &[Packet]) {
+        match self {
+            Self::Handler(handler) => handler.packets(packets.into()),
+            Self::Group(group, token) => {
+                for packets in packets.chunks(64) {
+                    let selection = SinkSelection {
+                        token: *token,
+                        packets: u64::MAX >> (64 - packets.len()),
+                    };
+                    group.push_batch(packets.into(), [selection].as_slice().into());
+                }
+            }
+        }
+    }
+}
+
 /// A bounded queue before a pad. Where it is full, media is lost up to the next keyframe, and counted.
 pub(crate) struct Ring {
     this: Weak<Self>,
     kind: MediaKind,
     owner: Arc<dyn Owner>,
-    handler: SinkHandler,
+    end: End,
     /// Asks what feeds the pad for a keyframe; set once there is something to ask.
     on_overflow: OnceLock<Box<dyn Fn() + Send + Sync>>,
     state: Mutex<State>,
@@ -31,7 +60,7 @@ struct State {
 }
 
 impl Ring {
-    pub(crate) fn new(kind: MediaKind, owner: Arc<dyn Owner>, handler: SinkHandler) -> Arc<Self> {
+    pub(crate) fn new(kind: MediaKind, owner: Arc<dyn Owner>, end: End) -> Arc<Self> {
         let state = State {
             media: Queue::before_pad(kind, Packaging::Rtp),
             depth: 0,
@@ -42,7 +71,7 @@ impl Ring {
             this: this.clone(),
             kind,
             owner,
-            handler,
+            end,
             on_overflow: OnceLock::new(),
             state: Mutex::new(state),
         })
@@ -138,7 +167,7 @@ impl Ring {
             let depth = state.depth;
             drop(state);
             supervise::contained("a pad", || {
-                depth::resume(depth, || self.handler.packets(piece.as_slice().into()));
+                depth::resume(depth, || self.end.take(&piece));
             });
             piece.clear();
         }

@@ -186,8 +186,9 @@ impl Core {
             sink: plan.emitter.clone(),
             node: node.clone(),
         };
-        let (factories, core) = (self.factories.clone(), self.clone());
-        let lane = self.lane(&plan.class);
+        let core = self.clone();
+        let factory = self.factories.factory(&plan.class.name)?;
+        let lane = self.lanes.of(&factory.module);
         // Registered on the thread that made it: nobody may be waiting any more, and an object
         // that exists in the module has to be known here.
         let made = lane.call(move || {
@@ -195,7 +196,8 @@ impl Core {
                 return Err(CallError::no_object(&plan.id));
             }
             let class = plan.class.name.clone();
-            let instance = factories.create(&class, context, plan.params.clone().into())?;
+            let params = plan.params.clone().into();
+            let instance = (factory.make)(&class, context, &params)?;
             let body = match node {
                 Some(node) => Body::Element {
                     node,
@@ -232,7 +234,7 @@ impl Core {
         };
         let node = Node::new(plan.id.clone(), graph, plan.emitter.clone());
         let turn = hub.calls.clone().lock_owned().await;
-        let (core, lane) = (self.clone(), self.lane(&hub.class));
+        let (core, lane) = (self.clone(), self.lane(&instance));
         let made = lane.call(move || {
             let _turn = turn;
             instance.port_added(&plan.id, &node);

@@ -134,32 +134,33 @@ impl Core {
     }
 
     async fn release_in_module(&self, object: &Arc<Object>) {
-        let (owner, job): (_, Box<dyn FnOnce(Released) + Send>) =
+        let (owner, lane, job): (_, _, Box<dyn FnOnce(Released) + Send>) =
             match (&object.body, &object.parent) {
                 (Body::HubPort { .. }, Some(hub)) => {
                     let Some(instance) = hub.instance().cloned() else {
                         return;
                     };
-                    let id = object.id.clone();
+                    let (id, lane) = (object.id.clone(), self.lane(&instance));
                     let remove = move |released: Released| {
                         instance.port_removed(&id);
                         released();
                     };
-                    (hub, Box::new(remove))
+                    (hub, lane, Box::new(remove))
                 }
                 (
                     Body::Element { instance, .. } | Body::Hub(instance) | Body::Plain(instance),
                     _,
                 ) => {
-                    let instance = instance.clone();
-                    (object, Box::new(move |released| instance.release(released)))
+                    let (instance, lane) = (instance.clone(), self.lane(instance));
+                    let release = move |released: Released| instance.release(released);
+                    (object, lane, Box::new(release))
                 }
                 _ => return,
             };
         let turn = owner.calls.clone().lock_owned().await;
         let (sender, released) = oneshot::channel();
         // The module may take its time without keeping the thread.
-        self.lane(&owner.class).run(move || {
+        lane.run(move || {
             job(Box::new(move || {
                 drop(turn);
                 // Nobody listening any more is fine: the work is done all the same.

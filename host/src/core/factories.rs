@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use rivero_idl::Model;
-use serde_json::Value;
 
 use crate::error::CallError;
-use crate::modules::{Installed, Instance, Modules, ObjectContext};
+use crate::modules::{Factory, Installed, Modules};
 use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
@@ -17,22 +16,15 @@ pub trait Factories: Send + Sync {
     fn installed(&self) -> Vec<Installed>;
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
-    /// The module that creates objects of this class, by the name of its file.
-    fn module_of(&self, class: &str) -> String;
+    /// What creates objects of this class at this moment.
+    ///
+    /// # Errors
+    /// 40108 when no module provides it
+    fn factory(&self, class: &str) -> Result<Factory, CallError>;
     /// What the modules measure.
     fn metrics(&self) -> Vec<Family> {
         Vec::new()
     }
-    /// Creates an object; may block.
-    ///
-    /// # Errors
-    /// Whatever the module says.
-    fn create(
-        &self,
-        class: &str,
-        context: ObjectContext,
-        params: Value,
-    ) -> Result<Arc<dyn Instance>, CallError>;
 }
 
 impl Factories for Modules {
@@ -48,20 +40,11 @@ impl Factories for Modules {
         Modules::provides(self, class)
     }
 
-    fn module_of(&self, class: &str) -> String {
-        Modules::module_of(self, class)
+    fn factory(&self, class: &str) -> Result<Factory, CallError> {
+        Modules::factory(self, class)
     }
 
     fn metrics(&self) -> Vec<Family> {
         Modules::metrics(self)
-    }
-
-    fn create(
-        &self,
-        class: &str,
-        context: ObjectContext,
-        params: Value,
-    ) -> Result<Arc<dyn Instance>, CallError> {
-        Modules::create(self, class, context, params)
     }
 }

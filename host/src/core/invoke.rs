@@ -207,7 +207,7 @@ impl Core {
             return Err(self.gone(&object.id));
         }
         let (sender, receiver) = oneshot::channel();
-        self.lane(&object.class).try_run(move || {
+        self.lane(&instance).try_run(move || {
             if sender.is_closed() {
                 return;
             }

@@ -84,7 +84,7 @@ impl Core {
             async move {
                 let mut entries = match object.instance().cloned() {
                     Some(instance) => {
-                        let lane = core.lane(&object.class);
+                        let lane = core.lane(&instance);
                         lane.call(move || instance.stats(kind)).await??
                     }
                     None => Map::new(),

@@ -27,7 +27,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rivero_idl::{Class, Model};
+use rivero_idl::Model;
 use rivero_media::Plane;
 use serde_json::{Map, Value};
 
@@ -39,6 +39,7 @@ use crate::error::CallError;
 use crate::events::Events;
 use crate::lanes::{Lane, Lanes};
 use crate::lifecycle::Lifecycle;
+use crate::modules::Instance;
 use crate::observe::metrics::Metrics;
 use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
@@ -177,8 +178,8 @@ impl Core {
     }
 
     /// Where the module is called that makes objects of a class.
-    fn lane(&self, class: &Class) -> Lane {
-        self.lanes.of(&self.factories.module_of(&class.name))
+    fn lane(&self, instance: &Arc<dyn Instance>) -> Lane {
+        self.lanes.of(&instance.module())
     }
 
     /// Raises an event of the server manager about an object.

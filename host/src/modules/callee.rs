@@ -150,6 +150,11 @@ impl Callee {
         })
     }
 
+    /// By the name of its file.
+    pub(super) fn module(&self) -> &Arc<str> {
+        &self.threads.module
+    }
+
     /// Has its pads be those of a node.
     pub(super) fn own(self: &Arc<Self>, node: &Arc<Node>) {
         let _ = self.node.set(Arc::downgrade(node));

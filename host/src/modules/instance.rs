@@ -56,6 +56,7 @@ pub(super) fn create(
     match overdue::call(&callee, "the constructor", Manner::Patient, make) {
         RResult::ROk(object) => Ok(Arc::new(ModuleObject {
             object: Handler::new(object, &callee, generation),
+            module: callee.module().clone(),
             pipeline,
             events: sink,
         })),
@@ -65,6 +66,7 @@ pub(super) fn create(
 
 struct ModuleObject {
     object: Handler<Object>,
+    module: Arc<str>,
     pipeline: Arc<str>,
     events: Arc<dyn ObjectEvents>,
 }
@@ -131,6 +133,10 @@ impl ModuleObject {
 }
 
 impl Instance for ModuleObject {
+    fn module(&self) -> Arc<str> {
+        self.module.clone()
+    }
+
     fn invoke(&self, operation: &str, params: Value, reply: Reply) {
         let (params, responder) = (params.to_string(), Responder::of(reply));
         self.call(operation.to_owned(), |object| {

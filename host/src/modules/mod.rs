@@ -154,6 +154,21 @@ pub struct ObjectContext {
     pub node: Option<Arc<Node>>,
 }
 
+/// Makes an object of a class; loads the module's library if it is the first. May block.
+///
+/// # Errors
+/// 40108 when the library cannot be loaded, else what the constructor answers
+pub type Make =
+    dyn FnOnce(&str, ObjectContext, &Value) -> Result<Arc<dyn Instance>, CallError> + Send;
+
+/// What makes objects of a class.
+pub struct Factory {
+    /// The module, by the name of its file: the lane on which it makes them.
+    pub module: Arc<str>,
+    /// Makes one.
+    pub make: Box<Make>,
+}
+
 /// Takes what an object tells its listeners.
 pub trait ObjectEvents: Send + Sync {
     /// An event of the class, with its own properties only.
@@ -173,6 +188,9 @@ pub type Released = Box<dyn FnOnce() + Send>;
 /// An object that lives in a module. Every call may block for as long as the
 /// module likes: not for threads that others wait for.
 pub trait Instance: Send + Sync {
+    /// The module, by the name of its file: the lane on which the object is called. It stays the one that
+    /// made it, whatever makes others of its class.
+    fn module(&self) -> Arc<str>;
     /// Runs an operation with converted parameters.
     fn invoke(&self, operation: &str, params: Value, reply: Reply);
     /// The module's entries for `getStats`.
@@ -304,39 +322,27 @@ impl Modules {
         self.current.load().catalogue.providers.contains_key(class)
     }
 
-    /// The name, without ending, of the file that makes objects of this class; that of the class once the
-    /// file has gone.
-    pub fn module_of(&self, class: &str) -> String {
-        let current = self.current.load();
-        let provider = current.catalogue.providers.get(class);
-        let name = provider.and_then(|provider| provider.file().file_stem());
-        name.map_or_else(
-            || class.to_owned(),
-            |name| name.to_string_lossy().into_owned(),
-        )
-    }
-
     /// What the modules measure.
     pub fn metrics(&self) -> Vec<Family> {
         self.services.metrics()
     }
 
-    /// Makes an object; loads the module's library if this is the first.
+    /// What makes objects of this class, whatever takes its place before it has.
     ///
     /// # Errors
-    /// 40108 when no module provides the class or its library cannot be
-    /// loaded, else what the constructor answers.
-    pub fn create(
-        &self,
-        class: &str,
-        context: ObjectContext,
-        params: Value,
-    ) -> Result<Arc<dyn Instance>, CallError> {
+    /// 40108 when no module provides the class
+    pub fn factory(&self, class: &str) -> Result<Factory, CallError> {
         let snapshot = self.current.load_full();
-        let provider = { snapshot.catalogue.providers.get(class) }
+        let provider = { snapshot.catalogue.providers.get(class).cloned() }
             .ok_or_else(|| CallError::not_available(format!("Factory '{class}' not found")))?;
-        let module = provider.load(&snapshot.environment)?.module;
-        instance::create(&module, class, context, &params)
+        let name = provider.file().file_stem().unwrap_or_default();
+        Ok(Factory {
+            module: name.to_string_lossy().into(),
+            make: Box::new(move |class, context, params| {
+                let module = provider.load(&snapshot.environment)?.module;
+                instance::create(&module, class, context, params)
+            }),
+        })
     }
 
     /// Takes up what has become of these names, of all that were seen. A file that takes the place of

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use parking_lot::Mutex;
 use rivero::core::factories::Factories;
 use rivero::error::CallError;
-use rivero::modules::{Installed, Instance, ObjectContext, ObjectEvents, Released, Reply};
+use rivero::modules::{Factory, Installed, Instance, ObjectEvents, Released, Reply};
 use rivero::observe::metrics::Family;
 use rivero_idl::{Class, ComplexType, Model, Type};
 use rivero_media::{MediaKind, Node};
@@ -30,6 +30,7 @@ pub struct Toys {
 pub struct Toy {
     pub class: Arc<Class>,
     pub sink: Arc<dyn ObjectEvents>,
+    module: Arc<str>,
     model: Arc<Model>,
     scripts: HashMap<String, Script>,
     log: Arc<Mutex<Vec<String>>>,
@@ -90,34 +91,34 @@ impl Factories for Toys {
         self.metrics.lock().clone()
     }
 
-    fn module_of(&self, class: &str) -> String {
-        format!("toy-{class}")
-    }
-
     fn provides(&self, class: &str) -> bool {
         !class.contains("Missing")
     }
 
-    fn create(
-        &self,
-        class: &str,
-        context: ObjectContext,
-        params: Value,
-    ) -> Result<Arc<dyn Instance>, CallError> {
+    fn factory(&self, class: &str) -> Result<Factory, CallError> {
         let scripts = self.scripts.lock().clone();
-        let toy = Toy {
-            class: context.class,
-            sink: context.sink,
-            model: self.model.clone(),
-            scripts,
-            log: self.log.clone(),
-        };
-        toy.note("create", &params);
-        if let Some(script) = toy.scripts.get("create") {
-            script(&toy, params)?;
-        }
-        assert_eq!(toy.class.name, class);
-        Ok(Arc::new(toy))
+        let (model, log) = (self.model.clone(), self.log.clone());
+        let module: Arc<str> = format!("toy-{class}").into();
+        let name = module.clone();
+        Ok(Factory {
+            module,
+            make: Box::new(move |class, context, params| {
+                let toy = Toy {
+                    class: context.class,
+                    sink: context.sink,
+                    module: name,
+                    model,
+                    scripts,
+                    log,
+                };
+                toy.note("create", params);
+                if let Some(script) = toy.scripts.get("create") {
+                    script(&toy, params.clone())?;
+                }
+                assert_eq!(toy.class.name, class);
+                Ok(Arc::new(toy))
+            }),
+        })
     }
 }
 
@@ -152,6 +153,10 @@ impl Toy {
 }
 
 impl Instance for Toy {
+    fn module(&self) -> Arc<str> {
+        self.module.clone()
+    }
+
     fn invoke(&self, operation: &str, params: Value, reply: Reply) {
         self.note(operation, &params);
         if let Some(script) = self.scripts.get(operation) {

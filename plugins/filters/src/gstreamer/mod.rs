@@ -106,8 +106,10 @@ fn make(line: &str, wanted: Option<MediaKind>) -> Result<Made> {
             "element \"{name}\" is not among those that GStreamerFilter.allowedElements names"
         )));
     }
+    // As in errors; each has a pipeline of its own.
     let element = factory
         .create()
+        .name(format!("{name}0"))
         .build()
         .map_err(|error| fails(&error.to_string()))?;
     let mut files = BTreeMap::new();

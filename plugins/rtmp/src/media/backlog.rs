@@ -45,6 +45,8 @@ struct Waiting {
 struct Lane {
     waiting: VecDeque<Waiting>,
     clock: LaneClock,
+    /// Time of the frame that was taken out last, ns since the beginning of the stream.
+    taken: Option<i64>,
     /// The pad has a source.
     is_expected: bool,
     /// When a frame came last, or is expected since.
@@ -104,7 +106,7 @@ impl Backlog {
             self.bytes += frame.data.len();
         }
         let lane = self.lane(kind);
-        let times = lane.clock.place(frame.presentation_time, now);
+        let times = lane.clock.place(kind, frame.presentation_time, now);
         lane.waiting.push_back(Waiting {
             frame,
             times,
@@ -125,7 +127,13 @@ impl Backlog {
             self.bytes = self.bytes.saturating_sub(waiting.frame.data.len());
         }
         let since_begin = |time: i64| time.saturating_sub(begin);
-        self.latest = since_begin(waiting.times.decoded).max(self.latest);
+        // Players take two frames of one kind with the same time, in the milliseconds that are sent, for an
+        // error.
+        let after = self.lane(kind).taken.map_or(0, |taken| taken + MS);
+        self.latest = since_begin(waiting.times.decoded)
+            .max(self.latest)
+            .max(after);
+        self.lane(kind).taken = Some(self.latest);
         Some(Outgoing {
             frame: waiting.frame,
             time: self.latest,
@@ -250,7 +258,7 @@ impl Lane {
         self.clock = LaneClock::knowing(&self.clock);
         for waiting in &mut self.waiting {
             let shown = waiting.frame.presentation_time;
-            waiting.times = self.clock.place(shown, waiting.since);
+            waiting.times = self.clock.place(waiting.frame.kind, shown, waiting.since);
         }
         Some(self.waiting.front()?.times.decoded)
     }

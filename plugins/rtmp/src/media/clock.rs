@@ -1,6 +1,6 @@
 //! When frames of one kind are decoded.
 
-use super::MS;
+use super::{Kind, MS};
 
 /// A step of more than this is a clock that was set, or another source that counts from elsewhere.
 const JUMP: i64 = 5000 * MS;
@@ -39,8 +39,9 @@ impl LaneClock {
     /// never go back.
     ///
     /// Frames come in the order of decoding, and say when they are shown. With B-pictures that goes back and forth: a
-    /// frame is decoded as much before it is shown as the pictures behind it ever came late.
-    pub(crate) fn place(&mut self, presentation_time: i64, now: i64) -> Times {
+    /// frame is decoded as much before it is shown as the pictures behind it ever came late. Sound is not reordered: where
+    /// it goes back, by a correction of its clock say, it would be early ever after.
+    pub(crate) fn place(&mut self, kind: Kind, presentation_time: i64, now: i64) -> Times {
         let mut shown = presentation_time.saturating_add(self.shift);
         let Some(latest) = self.latest else {
             let decoded = shown - self.reordering;
@@ -54,7 +55,11 @@ impl LaneClock {
             shown = now;
             self.latest_shown = shown;
         }
-        let behind = (self.latest_shown - shown).clamp(0, LONGEST_REORDERING);
+        let most = match kind {
+            Kind::Audio => 0,
+            Kind::Video => LONGEST_REORDERING,
+        };
+        let behind = (self.latest_shown - shown).clamp(0, most);
         self.reordering = self.reordering.max(behind);
         self.latest_shown = self.latest_shown.max(shown);
         let decoded = (shown - self.reordering).max(latest);
@@ -71,7 +76,7 @@ mod tests {
         let mut clock = LaneClock::default();
         let times = shown
             .iter()
-            .map(|shown| clock.place(shown * MS, shown * MS));
+            .map(|shown| clock.place(Kind::Video, shown * MS, shown * MS));
         times.map(|times| times.decoded / MS).collect()
     }
 
@@ -81,14 +86,25 @@ mod tests {
     }
 
     #[test]
+    fn sound_that_goes_back_is_in_time_afterwards() {
+        let mut clock = LaneClock::default();
+        let shown = [1000, 1021, 1010, 1032, 1053];
+        let times =
+            shown.map(|shown| clock.place(Kind::Audio, shown * MS, shown * MS).decoded / MS);
+        assert_eq!(times, [1000, 1021, 1021, 1032, 1053]);
+    }
+
+    #[test]
     fn pictures_that_are_reordered_are_decoded_before_they_are_shown() {
         let shown = [0, 120, 40, 80, 240, 160, 200, 360, 280].map(|shown| shown * MS);
         let mut first = LaneClock::default();
         for shown in shown {
-            first.place(shown, shown);
+            first.place(Kind::Video, shown, shown);
         }
         let mut clock = LaneClock::knowing(&first);
-        let times: Vec<_> = shown.map(|shown| clock.place(shown, shown)).into();
+        let times: Vec<_> = shown
+            .map(|shown| clock.place(Kind::Video, shown, shown))
+            .into();
         assert!(times.is_sorted_by_key(|times| times.decoded), "{times:?}");
         assert!(
             times.iter().all(|times| times.decoded <= times.shown),
@@ -102,15 +118,15 @@ mod tests {
     fn a_clock_that_is_set_is_no_jump() {
         let mut clock = LaneClock::default();
         let begin = 1000 * MS;
-        clock.place(begin, begin);
+        clock.place(Kind::Video, begin, begin);
         for hour in [3_600_000 * MS, -3_600_000 * MS] {
             let now = begin + 40 * MS;
-            let times = clock.place(now + hour, now);
+            let times = clock.place(Kind::Video, now + hour, now);
             assert_eq!((times.decoded, times.shown), (now, now));
-            let times = clock.place(now + hour + 40 * MS, now + 41 * MS);
+            let times = clock.place(Kind::Video, now + hour + 40 * MS, now + 41 * MS);
             assert_eq!(times.decoded, now + 40 * MS);
             clock = LaneClock::default();
-            clock.place(begin, begin);
+            clock.place(Kind::Video, begin, begin);
         }
     }
 }

@@ -10,7 +10,7 @@ use rivero::{
     accounts::{Claim, Resource},
     core::{self, Core, factories::Factories},
     error::CallError,
-    modules::{Installed, Instance, ObjectContext},
+    modules::{Factory, Installed},
     protocol::methods::{Begun, Methods, Peer, Reply},
     registry::Outbox,
 };
@@ -108,16 +108,7 @@ impl Factories for NoModules {
         false
     }
 
-    fn module_of(&self, class: &str) -> String {
-        class.to_owned()
-    }
-
-    fn create(
-        &self,
-        class: &str,
-        _: ObjectContext,
-        _: Value,
-    ) -> Result<Arc<dyn Instance>, CallError> {
+    fn factory(&self, class: &str) -> Result<Factory, CallError> {
         Err(CallError::not_available(format!(
             "Factory '{class}' not found"
         )))
