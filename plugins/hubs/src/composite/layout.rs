@@ -417,7 +417,7 @@ mod tests {
         assert!(parse(grid(), Some(vec![tile(0.0, false, "")]), "#123456", None).is_err());
         let far = vec![tile(f32::NAN, false, "")];
         assert!(parse(CompositeLayoutName::Custom, Some(far), "#123456", None).is_err());
-        assert_eq!(colour("#ff0000").unwrap(), [82, 90, 240]);
+        assert_eq!(colour("#ff0000").unwrap(), [81, 90, 240]);
         assert_eq!(colour("#000000").unwrap(), [16, 128, 128]);
     }
 

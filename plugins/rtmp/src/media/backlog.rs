@@ -45,8 +45,6 @@ struct Waiting {
 struct Lane {
     waiting: VecDeque<Waiting>,
     clock: LaneClock,
-    /// Time of the frame that was taken out last, ns since the beginning of the stream.
-    taken: Option<i64>,
     /// The pad has a source.
     is_expected: bool,
     /// When a frame came last, or is expected since.
@@ -66,6 +64,8 @@ pub(crate) struct Backlog {
     begin: Option<i64>,
     /// Time of the latest frame that was taken out.
     latest: i64,
+    /// The same, of sound.
+    sound_taken: Option<i64>,
     dropped: u64,
 }
 
@@ -127,13 +127,13 @@ impl Backlog {
             self.bytes = self.bytes.saturating_sub(waiting.frame.data.len());
         }
         let since_begin = |time: i64| time.saturating_sub(begin);
-        // Players take two frames of one kind with the same time, in the milliseconds that are sent, for an
-        // error.
-        let after = self.lane(kind).taken.map_or(0, |taken| taken + MS);
-        self.latest = since_begin(waiting.times.decoded)
-            .max(self.latest)
-            .max(after);
-        self.lane(kind).taken = Some(self.latest);
+        self.latest = since_begin(waiting.times.decoded).max(self.latest);
+        if kind == Kind::Audio {
+            // Players take two frames of sound with the same time, in the milliseconds that are sent, for an error.
+            let after = self.sound_taken.map_or(0, |taken| taken + MS);
+            self.latest = self.latest.max(after);
+            self.sound_taken = Some(self.latest);
+        }
         Some(Outgoing {
             frame: waiting.frame,
             time: self.latest,

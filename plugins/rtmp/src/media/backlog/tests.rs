@@ -27,6 +27,19 @@ fn taken(backlog: &mut Backlog, now: i64) -> Vec<(Kind, i64)> {
         .collect()
 }
 
+#[test]
+fn sound_that_goes_back_has_times_of_its_own_and_is_in_time_afterwards() {
+    let mut backlog = backlog(true, false);
+    for at in [1000, 1021, 1010, 1018, 1042, 1063] {
+        backlog.push(frame(Kind::Audio, at * MS, true), at * MS);
+    }
+    let times: Vec<i64> = taken(&mut backlog, 2 * SECOND)
+        .iter()
+        .map(|(_, at)| *at)
+        .collect();
+    assert_eq!(times, [0, 21, 22, 23, 42, 63]);
+}
+
 /// Field report 31.
 #[test]
 fn sound_and_pictures_are_in_one_order_that_begins_at_0_with_a_keyframe() {
