@@ -9,7 +9,8 @@ import { startRivero } from '../lib/rivero.mjs';
 let server;
 let client;
 before(async () => {
-  server = await startRivero();
+  // Without the module of the hubs.
+  server = await startRivero({ modules: ['passthrough', 'webrtc'] });
   client = await connectClient(server.url);
 });
 after(async () => {
