@@ -10,6 +10,7 @@ use std::{
 use rivero_http::{Connection, Dialer, Stream};
 use rivero_plugin_api::supervise::{self, lock};
 use rivero_uri::Refusal;
+use rustix::net::sockopt::set_tcp_quickack;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
     net::TcpStream,
@@ -239,6 +240,8 @@ impl Proxying {
     }
 
     async fn serve(&self, client: TcpStream) -> Result<(), Failure> {
+        // Media is small writes, each of which would wait for the acknowledgement of the one before (up to 40 ms).
+        let _ = client.set_nodelay(true);
         match &self.plan {
             Plan::Rtsp(target) => self.serve_rtsp(client, target.clone()).await,
             Plan::Rtmp { .. } => self.serve_rtmp(client).await,
@@ -293,7 +296,7 @@ impl Proxying {
             let connection = self.note(dialed)?;
             session.connected(connection.peer.ip(), &mut proxied.out);
             let refused = |text: &str| *lock(&self.failure) = Some(text.to_owned());
-            let goes_on = proxied.run(&mut session, connection.stream, refused).await;
+            let goes_on = proxied.run(&mut session, connection, refused).await;
             if !self.note(goes_on)? {
                 return Ok(());
             }
@@ -354,10 +357,10 @@ impl Proxied {
     async fn run(
         &mut self,
         session: &mut rtsp::Session,
-        server: Box<dyn Stream>,
+        server: Connection,
         refused: impl Fn(&str),
     ) -> Result<bool, Failure> {
-        let (mut from_server, mut to_server) = split(server);
+        let (mut from_server, mut to_server) = split(server.stream);
         let (mut from_client, mut to_client) = split(&mut self.client);
         let (mut piece, mut request) = (vec![0; PIECE], vec![0; PIECE]);
         let mut seconds = interval(Duration::from_secs(1));
@@ -371,6 +374,9 @@ impl Proxied {
             tokio::select! {
                 read = from_server.read(&mut piece), if answers < MOST_WAITING => {
                     let Ok(length @ 1..) = read else { break Ok(false) };
+                    // Many cameras send nothing before the last piece is acknowledged (RFC 896), which the system would put
+                    // off by 40 ms: sound and picture would begin that late. It forgets this with each piece.
+                    let _ = set_tcp_quickack(&server.socket, true);
                     let data = piece.get(..length).unwrap_or_default();
                     if let Err(failure) = session.on_server(data, out) {
                         break Err(failure);
