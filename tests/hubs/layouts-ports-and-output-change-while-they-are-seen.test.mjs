@@ -1,6 +1,8 @@
 // What Composite has beyond Kurento's: layouts, ports as the client wants them, output that changes, and events.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Calls } from '../lib/calls.mjs';
@@ -79,7 +81,24 @@ test('layouts, hidden and muted ports, own views and another size, while it is s
 
   await call('setPort', { port: ports[0].id, settings: { hidden: true } });
   await seesColours(page, 'seen', [[[0.1, 0.1], green]]);
+
+  // What lies behind is seen through a tile, and its title lies on a dark bar.
+  const [half, shaded] = [1, 2].map((part) => green.map((value) => Math.round((value + 255) / 2 / part)));
+  const title = '<b>Ada</b> & 漢字 '.repeat(10);
+  await call('setLayout', { layout: { name: 'CUSTOM', tiles: [{ ...tiles[0], opacity: 0.5, label: 'A' }], background: '#ffffff' } });
+  await seesColours(page, 'seen', [[[0.1, 0.1], half], [[0.45, 0.96], shaded], [[0.75, 0.5], WHITE]]);
+  await call('setPort', { port: ports[1].id, settings: { label: title } });
   await call('setPortLayout', { port: out.id, layout: { name: 'GRID' } });
+  await seesColours(page, 'seen', [[[0.25, 0.5], green], [[0.75, 0.5], blue]]);
+  await call('setPort', { port: ports[1].id, settings: { label: '' } });
+
+  // Who has no picture is seen by an image.
+  const guest = await portOf(composite);
+  const image = join(directory, 'guest.svg');
+  writeFileSync(image, '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"><rect width="4" height="3" fill="#c82828"/></svg>');
+  await call('setPort', { port: guest.id, settings: { fallbackImage: image } });
+  await seesColours(page, 'seen', [[[0.25, 0.25], green], [[0.75, 0.25], blue], [[0.25, 0.75], red]]);
+  await call('setPort', { port: guest.id, settings: { fallbackImage: '' } });
   await seesColours(page, 'seen', [[[0.25, 0.5], green], [[0.75, 0.5], blue]]);
 
   await call('setOutput', { width: 320, height: 180 });
@@ -94,6 +113,8 @@ test('layouts, hidden and muted ports, own views and another size, while it is s
   await calls.close('camera');
   await raised('PortStalled', ({ port }) => port === ports[1].id);
   await seesColours(page, 'seen', [[[0.25, 0.5], GREY], [[0.75, 0.5], blue]]);
+  await call('setPort', { port: ports[1].id, settings: { fallbackImage: image } });
+  await seesColours(page, 'seen', [[[0.25, 0.5], red]]);
   const { age, late, drift } = await call('getPortStats', { port: ports[1].id });
   assert.ok(age >= 5000 && late >= 0 && Math.abs(drift) <= 500, `${age} ${late} ${drift}`);
   await invoke(players[1], 'connect', ports[1]);
@@ -105,6 +126,8 @@ test('layouts, hidden and muted ports, own views and another size, while it is s
     ['setLayout', { layout: { name: 'GRID', background: 'white' } }],
     ['setPort', { port: out.id, settings: { volume: 99 } }],
     ['setOutput', { width: 100_000 }],
+    ['setLayout', { layout: { name: 'CUSTOM', tiles: [{ ...tiles[0], opacity: 2 }] } }],
+    ['setPort', { port: out.id, settings: { fallbackImage: 'rtsp://127.0.0.1/x' } }],
   ]) {
     await assert.rejects(call(operation, parameters), { code: 40107 }, operation);
   }

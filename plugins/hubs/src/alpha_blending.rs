@@ -10,9 +10,8 @@ use rivero_plugin_api::{Element, ElementContext, Error, ObjectRef, Result, super
 
 use crate::{
     api::{self, AlphaBlendingParams},
-    messages::Messages,
-    picture::{Arrange, Arrangement, PictureMix, Shown, whole},
-    sound::{Hearing, SoundMix},
+    mixed::Mixed,
+    picture::{Arrange, Arrangement, Placed, Shown, whole},
     switch::no_port,
 };
 
@@ -25,9 +24,7 @@ const EMPTY: (i32, i32) = (640, 480);
 
 pub(crate) struct AlphaBlending {
     places: Arc<Mutex<Places>>,
-    pictures: Arc<PictureMix>,
-    sound: Arc<SoundMix>,
-    messages: Arc<Messages>,
+    mixed: Mixed,
 }
 
 /// What the client has said.
@@ -49,24 +46,18 @@ struct Place {
 
 impl Element for AlphaBlending {
     fn released(&self) {
-        self.pictures.close();
-        self.sound.close();
-        self.messages.close();
+        self.mixed.close();
     }
 
     fn port_added(&self, id: &str, port: ElementContext) {
         lock(&self.places)
             .ports
             .insert(id.to_owned(), Place::default());
-        self.pictures.add_port(id, &port);
-        self.sound.add_port(id, &port);
-        self.messages.add_port(id, &port);
+        self.mixed.add_port(id, &port);
     }
 
     fn port_removed(&self, id: &str) {
-        self.pictures.remove_port(id);
-        self.sound.remove_port(id);
-        self.messages.remove_port(id);
+        self.mixed.remove_port(id);
         let mut places = lock(&self.places);
         places.ports.remove(id);
         places.master.take_if(|master| master == id);
@@ -77,9 +68,7 @@ impl api::AlphaBlending for AlphaBlending {
     fn create(context: ElementContext, _: AlphaBlendingParams) -> Result<Self> {
         let places: Arc<Mutex<Places>> = Arc::default();
         Ok(Self {
-            pictures: PictureMix::new(Layers(places.clone()), RATE, &context)?,
-            sound: SoundMix::new(Hearing::Others, &context)?,
-            messages: Arc::default(),
+            mixed: Mixed::new(Layers(places.clone()), RATE, &context)?,
             places,
         })
     }
@@ -140,7 +129,7 @@ impl Places {
             self.size = Some((even(master.width).max(2), even(master.height).max(2)));
         }
         let (width, height) = self.size.unwrap_or(EMPTY);
-        let mut tiles: Vec<(i32, usize, Tile)> = Vec::new();
+        let mut tiles: Vec<(i32, Placed)> = Vec::new();
         for (number, shown) in shown.iter().enumerate() {
             let place = self.ports.get(shown.port).copied().unwrap_or_default();
             let is_master = self.master.as_deref() == Some(shown.port);
@@ -148,22 +137,20 @@ impl Places {
                 Some(parts) if !is_master => Rect::relative(parts, width, height),
                 _ => whole(width, height),
             };
-            let tile = Tile {
-                rect,
-                fit: Fit::Fill,
+            let placed = Placed {
+                number,
+                tile: Tile::new(rect, Fit::Fill),
+                label: None,
             };
-            tiles.push((place.layer.unwrap_or(USUAL_LAYER), number, tile));
+            tiles.push((place.layer.unwrap_or(USUAL_LAYER), placed));
         }
         // Of one layer the one that came later is nearer.
-        tiles.sort_by_key(|(layer, number, _)| (*layer, *number));
+        tiles.sort_by_key(|(layer, placed)| (*layer, placed.number));
         Arrangement {
             width,
             height,
             background: BLACK,
-            tiles: tiles
-                .into_iter()
-                .map(|(_, number, tile)| (number, tile))
-                .collect(),
+            tiles: tiles.into_iter().map(|(_, placed)| placed).collect(),
         }
     }
 }
@@ -183,14 +170,14 @@ mod tests {
     fn rects(arrangement: &Arrangement) -> Vec<(usize, i32, i32, i32, i32)> {
         let tiles = arrangement.tiles.iter();
         tiles
-            .map(|(number, tile)| {
-                (
-                    *number,
-                    tile.rect.x,
-                    tile.rect.y,
-                    tile.rect.width,
-                    tile.rect.height,
-                )
+            .map(|Placed { number, tile, .. }| {
+                let Rect {
+                    x,
+                    y,
+                    width,
+                    height,
+                } = tile.rect;
+                (*number, x, y, width, height)
             })
             .collect()
     }

@@ -1,20 +1,21 @@
 //! `Composite`: the pictures of all ports in one, and everybody hears all others.
 
+mod label;
 mod layout;
 mod stage;
 
 use std::sync::{Arc, Mutex, Weak};
 
+use rivero_filter::{Image, LoadError, Loader, Source};
 use rivero_plugin_api::{Element, ElementContext, ObjectRef, Result, host, supervise::lock};
 
 use crate::{
     api::{
         self, CompositeEvents, CompositeLayout, CompositeParams, CompositePort, CompositePortStats,
     },
-    messages::Messages,
-    picture::{Arrange, Arrangement, PictureMix, Shown},
+    mixed::Mixed,
+    picture::{Arrange, Arrangement, Shown},
     settings::Output,
-    sound::{Hearing, SoundMix},
     switch::no_port,
 };
 use layout::Layout;
@@ -23,36 +24,58 @@ use stage::{Port, Stage, View};
 pub(crate) struct Composite {
     context: ElementContext,
     stage: Arc<Mutex<Stage>>,
-    pictures: Arc<PictureMix>,
-    sound: Arc<SoundMix>,
-    messages: Arc<Messages>,
+    mixed: Arc<Mixed>,
 }
 
 impl Element for Composite {
     fn released(&self) {
-        self.pictures.close();
-        self.sound.close();
-        self.messages.close();
+        self.mixed.close();
+        let ports = std::mem::take(&mut lock(&self.stage).ports);
+        for port in ports.into_values() {
+            port.loader.cancel();
+        }
     }
 
     fn port_added(&self, id: &str, port: ElementContext) {
         lock(&self.stage)
             .ports
             .insert(id.to_owned(), Port::default());
-        self.pictures.add_port(id, &port);
-        self.sound.add_port(id, &port);
-        self.messages.add_port(id, &port);
+        self.mixed.add_port(id, &port);
     }
 
     fn port_removed(&self, id: &str) {
-        self.pictures.remove_port(id);
-        self.sound.remove_port(id);
-        self.messages.remove_port(id);
-        lock(&self.stage).ports.remove(id);
+        self.mixed.remove_port(id);
+        let gone = lock(&self.stage).ports.remove(id);
+        // Not under the lock: see `Loader::cancel`.
+        if let Some(port) = gone {
+            port.loader.cancel();
+        }
     }
 }
 
+/// The source of an image; `None` for an empty URI.
+fn source(uri: &str) -> Result<Option<Source>> {
+    (!uri.is_empty()).then(|| Source::parse(uri)).transpose()
+}
+
 impl Composite {
+    fn load(&self, port: String, source: Source, loader: &Loader) -> Result<()> {
+        let (context, mixed) = (self.context.clone(), Arc::downgrade(&self.mixed));
+        let done = move |loaded: std::result::Result<Image, LoadError>| match loaded {
+            Ok(image) => {
+                if let Some(mixed) = mixed.upgrade() {
+                    mixed.pictures.set_stand_in(&port, Some(&image));
+                }
+            }
+            Err(error) => {
+                let text = format!("the image of port {port}: {error}");
+                tracing::info!(error = text, "an image is not shown");
+                context.error(error.kind(), 0, &text);
+            }
+        };
+        loader.load(source, Box::new(done))
+    }
+
     /// Changes what is known of a port.
     fn change<T>(
         &self,
@@ -78,13 +101,12 @@ impl api::Composite for Composite {
             stage: stage.clone(),
             context: context.clone(),
         };
-        let sound = SoundMix::new(Hearing::Others, &context)?;
+        let mixed = Mixed::new(arrange, output.rate(), &context)?;
         let (floor, speaker) = (context.clone(), Arc::downgrade(&stage));
-        sound.on_speaker(move |port| floor_is_taken(&floor, &speaker, port));
+        let told = move |port: Option<&str>| floor_is_taken(&floor, &speaker, port);
+        mixed.sound.on_speaker(told);
         Ok(Self {
-            pictures: PictureMix::new(arrange, output.rate(), &context)?,
-            sound,
-            messages: Arc::default(),
+            mixed: Arc::new(mixed),
             stage,
             context,
         })
@@ -98,13 +120,23 @@ impl api::Composite for Composite {
         Ok(())
     }
 
-    fn set_port(&self, port: ObjectRef, settings: CompositePort) -> Result<()> {
-        let loudness = self.change(&port, |port| {
+    fn set_port(&self, port: ObjectRef, mut settings: CompositePort) -> Result<()> {
+        let image = settings.fallback_image.take();
+        let image = image.as_deref().map(source).transpose()?;
+        let (loudness, loader) = self.change(&port, |port| {
             port.change(settings)?;
-            Ok(port.loudness())
+            Ok((port.loudness(), port.loader.clone()))
         })?;
-        self.sound.set_volume(&port.0, loudness);
-        Ok(())
+        self.mixed.sound.set_volume(&port.0, loudness);
+        match image {
+            Some(Some(source)) => self.load(port.0, source, &loader),
+            Some(None) => {
+                loader.cancel();
+                self.mixed.pictures.set_stand_in(&port.0, None);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn set_port_layout(
@@ -131,16 +163,17 @@ impl api::Composite for Composite {
         };
         let mut stage = lock(&self.stage);
         stage.output = asked.or(stage.output)?;
-        self.pictures.set_rate(stage.output.rate());
+        self.mixed.pictures.set_rate(stage.output.rate());
         Ok(())
     }
 
     fn get_port_stats(&self, port: ObjectRef) -> Result<CompositePortStats> {
         let pictures = self
+            .mixed
             .pictures
             .counts(&port.0)
             .ok_or_else(|| no_port(&port.0))?;
-        let (late, speed) = self.sound.counts(&port.0);
+        let (late, speed) = self.mixed.sound.counts(&port.0);
         let now = host().map_or(0, rivero_plugin_api::Host::now);
         Ok(CompositePortStats {
             late,

@@ -9,6 +9,7 @@ mod clock;
 mod composite;
 mod dispatcher;
 mod messages;
+mod mixed;
 mod mixer;
 mod one_to_many;
 mod picture;

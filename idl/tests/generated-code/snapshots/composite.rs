@@ -241,6 +241,12 @@ mod generated {
         /// It is kept for the port with this reservation.
         #[serde(rename = "reservation")]
         pub reservation: Option<String>,
+        /// How much is seen of what is drawn there, 0 to 1; 1 when left out.
+        #[serde(rename = "opacity")]
+        pub opacity: Option<f32>,
+        /// Text at its lower edge, cut to its width; that of the port where it has one.
+        #[serde(rename = "label")]
+        pub label: Option<String>,
     }
 
     impl Serialize for CompositeTile {
@@ -263,6 +269,12 @@ mod generated {
             }
             if let Some(value) = &self.reservation {
                 fields.serialize_entry("reservation", value)?;
+            }
+            if let Some(value) = &self.opacity {
+                fields.serialize_entry("opacity", &f64::from(*value))?;
+            }
+            if let Some(value) = &self.label {
+                fields.serialize_entry("label", value)?;
             }
             fields.end()
         }
@@ -313,6 +325,14 @@ mod generated {
         /// earlier.
         #[serde(rename = "order")]
         pub order: Option<i32>,
+        /// Text at the lower edge of its picture, cut to its width; none when empty.
+        #[serde(rename = "label")]
+        pub label: Option<String>,
+        /// Path or URI (file, http, https) of the image (PNG, JPEG, WebP, GIF, BMP, SVG) that is
+        /// shown while the port has no picture, or none for 5 s; none when empty. What cannot be
+        /// loaded is an Error event.
+        #[serde(rename = "fallbackImage")]
+        pub fallback_image: Option<String>,
     }
 
     impl Serialize for CompositePort {
@@ -335,6 +355,12 @@ mod generated {
             if let Some(value) = &self.order {
                 fields.serialize_entry("order", value)?;
             }
+            if let Some(value) = &self.label {
+                fields.serialize_entry("label", value)?;
+            }
+            if let Some(value) = &self.fallback_image {
+                fields.serialize_entry("fallbackImage", value)?;
+            }
             fields.end()
         }
     }
@@ -348,6 +374,8 @@ mod generated {
                 muted: None,
                 hidden: None,
                 order: None,
+                label: None,
+                fallback_image: None,
             }
         }
     }

@@ -1,9 +1,15 @@
 //! Where the pictures of a composite go.
 
+use std::sync::Arc;
+
 use rivero_mix::{Fit, Rect, Tile, even, grid};
 use rivero_plugin_api::{Error, Result};
 
-use crate::api::{CompositeFit, CompositeLayout, CompositeLayoutName, CompositeTile};
+use super::label;
+use crate::{
+    api::{CompositeFit, CompositeLayout, CompositeLayoutName, CompositeTile},
+    picture::Placed,
+};
 
 /// Places that a client may describe.
 const PLACES: usize = 64;
@@ -30,6 +36,8 @@ struct Place {
     fit: Fit,
     is_floor: bool,
     reservation: Option<String>,
+    opacity: u8,
+    label: Option<Arc<str>>,
 }
 
 /// Whether a candidate may have a place.
@@ -43,6 +51,7 @@ pub(super) struct Candidate<'a> {
     pub(super) reservation: Option<&'a str>,
     /// It has the floor.
     pub(super) speaks: bool,
+    pub(super) label: Option<&'a Arc<str>>,
 }
 
 impl Default for Layout {
@@ -91,7 +100,7 @@ impl Layout {
         candidates: &[Candidate<'_>],
         width: i32,
         height: i32,
-    ) -> Vec<(usize, Tile)> {
+    ) -> Vec<Placed> {
         let frame = Rect {
             x: 0,
             y: 0,
@@ -151,15 +160,14 @@ impl Layout {
         }
     }
 
-    fn contained(&self, candidates: &[Candidate<'_>], rects: Vec<Rect>) -> Vec<(usize, Tile)> {
-        let fit = Fit::Contain;
+    fn contained(&self, candidates: &[Candidate<'_>], rects: Vec<Rect>) -> Vec<Placed> {
         let placed = candidates.iter().zip(rects);
-        let tile = |rect| Tile {
-            rect: self.apart(rect),
-            fit,
-        };
         placed
-            .map(|(candidate, rect)| (candidate.number, tile(rect)))
+            .map(|(candidate, rect)| Placed {
+                number: candidate.number,
+                tile: Tile::new(self.apart(rect), Fit::Contain),
+                label: candidate.label.cloned(),
+            })
             .collect()
     }
 
@@ -175,9 +183,9 @@ impl Layout {
     }
 
     /// Reserved places first, then that of whoever speaks, then the rest in order.
-    fn custom(&self, candidates: &[Candidate<'_>], width: i32, height: i32) -> Vec<(usize, Tile)> {
+    fn custom(&self, candidates: &[Candidate<'_>], width: i32, height: i32) -> Vec<Placed> {
         let mut left = candidates.to_vec();
-        let mut placed: Vec<Option<usize>> = vec![None; self.places.len()];
+        let mut placed: Vec<Option<Candidate<'_>>> = vec![None; self.places.len()];
         let passes: [Fits; 3] = [
             |place, candidate| {
                 place.reservation.is_some() && place.reservation.as_deref() == candidate.reservation
@@ -195,24 +203,27 @@ impl Layout {
                 .filter(|(_, taken)| taken.is_none())
             {
                 if let Some(found) = left.iter().position(|candidate| fits(place, candidate)) {
-                    *taken = Some(left.remove(found).number);
+                    *taken = Some(left.remove(found));
                 }
             }
         }
-        let mut tiles: Vec<(i32, usize, Tile)> = Vec::new();
-        for (place, number) in self.places.iter().zip(placed) {
+        let mut tiles: Vec<(i32, Placed)> = Vec::new();
+        for (place, candidate) in self.places.iter().zip(placed) {
             let rect = self.apart(Rect::relative(place.parts, width, height));
-            let tile = Tile {
-                rect,
-                fit: place.fit,
-            };
-            tiles.extend(number.map(|number| (place.layer, number, tile)));
+            tiles.extend(candidate.map(|candidate| {
+                let placed = Placed {
+                    number: candidate.number,
+                    tile: Tile {
+                        opacity: place.opacity,
+                        ..Tile::new(rect, place.fit)
+                    },
+                    label: candidate.label.or(place.label.as_ref()).cloned(),
+                };
+                (place.layer, placed)
+            }));
         }
-        tiles.sort_by_key(|(layer, ..)| *layer);
-        tiles
-            .into_iter()
-            .map(|(_, number, tile)| (number, tile))
-            .collect()
+        tiles.sort_by_key(|(layer, _)| *layer);
+        tiles.into_iter().map(|(_, placed)| placed).collect()
     }
 }
 
@@ -230,8 +241,15 @@ impl Place {
                 "x, y, width and height of a tile are parts of the output, and sizes greater than 0",
             ));
         }
+        let opacity = tile.opacity.unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&opacity) {
+            let text = format!("opacity is {opacity}; it should be from 0 to 1");
+            return Err(Error::illegal_parameter(text));
+        }
         Ok(Self {
             parts,
+            opacity: (opacity * f32::from(u8::MAX)).round() as u8,
+            label: tile.label.map_or(Ok(None), label::checked)?,
             layer: tile.z_order.unwrap_or(0),
             fit: match tile.fit {
                 Some(CompositeFit::Fill) => Fit::Fill,
@@ -305,6 +323,8 @@ mod tests {
             fit: None,
             floor: Some(floor),
             reservation: Some(reservation.to_owned()),
+            opacity: None,
+            label: None,
         }
     }
 
@@ -313,14 +333,15 @@ mod tests {
             number,
             reservation: None,
             speaks: number == 1,
+            label: None,
         })
     }
 
-    fn places(tiles: &[(usize, Tile)]) -> Vec<(usize, [i32; 4])> {
+    fn places(tiles: &[Placed]) -> Vec<(usize, [i32; 4])> {
         let of = |rect: Rect| [rect.x, rect.y, rect.width, rect.height];
         tiles
             .iter()
-            .map(|(number, tile)| (*number, of(tile.rect)))
+            .map(|placed| (placed.number, of(placed.tile.rect)))
             .collect()
     }
 
@@ -417,8 +438,37 @@ mod tests {
         assert!(parse(grid(), Some(vec![tile(0.0, false, "")]), "#123456", None).is_err());
         let far = vec![tile(f32::NAN, false, "")];
         assert!(parse(CompositeLayoutName::Custom, Some(far), "#123456", None).is_err());
+        let mut thick = tile(0.0, false, "");
+        thick.opacity = Some(1.5);
+        let thick = Some(vec![thick]);
+        assert!(parse(CompositeLayoutName::Custom, thick, "#123456", None).is_err());
         assert_eq!(colour("#ff0000").unwrap(), [81, 90, 240]);
         assert_eq!(colour("#000000").unwrap(), [16, 128, 128]);
+    }
+
+    #[test]
+    fn who_has_a_name_is_called_by_it_and_others_by_their_place() {
+        let mut titled = tile(0.0, false, "");
+        titled.label = Some("Guest".to_owned());
+        titled.opacity = Some(0.5);
+        let layout = layout(
+            CompositeLayoutName::Custom,
+            vec![titled, tile(0.25, false, "")],
+        );
+        let ada: Arc<str> = "Ada".into();
+        let mut all = three();
+        let labels = |all: &[Candidate<'_>]| {
+            let tiles = layout.tiles(all, 400, 100);
+            tiles
+                .into_iter()
+                .map(|placed| placed.label)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(labels(&all), [Some("Guest".into()), None]);
+        all[0].label = Some(&ada);
+        all[1].label = Some(&ada);
+        assert_eq!(labels(&all), [Some(ada.clone()), Some(ada.clone())]);
+        assert_eq!(layout.tiles(&all, 400, 100)[0].tile.opacity, 128);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What is known of a composite's ports, and so what each of them sees.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use rivero_filter::Loader;
 use rivero_plugin_api::{Error, Result};
 
-use super::layout::{Candidate, Layout};
+use super::{
+    label,
+    layout::{Candidate, Layout},
+};
 use crate::{
     api::CompositePort,
     picture::{Arrangement, Shown},
@@ -24,14 +28,16 @@ pub(super) struct Stage {
 }
 
 /// One port, as the client wants it.
-#[derive(Clone, Debug)]
 pub(super) struct Port {
     reservation: Option<String>,
     volume: f32,
     is_muted: bool,
     is_hidden: bool,
     order: i32,
+    label: Option<Arc<str>>,
     pub(super) view: View,
+    /// Of the image that is shown where it has no picture.
+    pub(super) loader: Loader,
 }
 
 /// What one port sees.
@@ -51,7 +57,9 @@ impl Default for Port {
             is_muted: false,
             is_hidden: false,
             order: 0,
+            label: None,
             view: View::default(),
+            loader: Loader::default(),
         }
     }
 }
@@ -62,13 +70,15 @@ impl Port {
     /// # Errors
     /// 40107 saying what makes no sense; nothing has changed then
     pub(super) fn change(&mut self, settings: CompositePort) -> Result<()> {
-        if let Some(volume) = settings.volume {
-            if !(0.0..=LOUDEST).contains(&volume) {
-                let text = format!("volume is {volume}; it should be from 0 to {LOUDEST}");
-                return Err(Error::illegal_parameter(text));
-            }
-            self.volume = volume;
+        let volume = settings.volume.unwrap_or(self.volume);
+        if !(0.0..=LOUDEST).contains(&volume) {
+            let text = format!("volume is {volume}; it should be from 0 to {LOUDEST}");
+            return Err(Error::illegal_parameter(text));
         }
+        if let Some(label) = settings.label {
+            self.label = label::checked(label)?;
+        }
+        self.volume = volume;
         if let Some(reservation) = settings.reservation {
             self.reservation = Some(reservation).filter(|reservation| !reservation.is_empty());
         }
@@ -111,6 +121,7 @@ impl Stage {
                 number,
                 reservation: port.and_then(|port| port.reservation.as_deref()),
                 speaks: self.speaker.as_deref() == Some(shown.port),
+                label: port.and_then(|port| port.label.as_ref()),
             };
             seen.push((port.map_or(0, |port| port.order), candidate));
         }
@@ -147,13 +158,15 @@ mod tests {
             muted: None,
             hidden: None,
             order: None,
+            label: None,
+            fallback_image: None,
         }
     }
 
     fn seen(stage: &Stage, viewer: &str) -> Vec<usize> {
         let all = ["a", "b", "c"].map(shown);
         let tiles = stage.arrange(&all, viewer).tiles;
-        tiles.into_iter().map(|(number, _)| number).collect()
+        tiles.into_iter().map(|placed| placed.number).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The picture of a hub: made when it is due of what there is then, and waited for by nobody.
 
+mod labels;
 mod seat;
 
 use std::sync::{
@@ -7,21 +8,25 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use rivero_filter::{Colours, PictureFormat};
-use rivero_mix::{Beat, Canvas, Due, Painter, Rect, Tile};
+use rivero_filter::{Colours, Image, Patch, PictureFormat, Place};
+use rivero_mix::{Beat, Canvas, Due, Painter, Picture, Rect, Tile};
 use rivero_plugin_api::{
     ElementContext, Layer, MediaKind, Packet, Result, Rtp, host, supervise::lock,
 };
 
 use crate::clock::{Beats, Clock, Work};
+use labels::Labels;
 pub(crate) use seat::Counts;
-use seat::{Latest, Seat, raw_pictures_of};
+use seat::{Seat, Sight, raw_pictures_of};
 
 /// A picture that is older than this, ns, is no longer shown: its sender has no network. A
 /// screen that stands still is sent once a second by browsers.
 const LONGEST_SHOWN: i64 = 5_000_000_000;
 /// What is shown in its place: dark grey, which is told from black and from a picture.
 const SLATE: [u8; 3] = [48, 128, 128];
+
+/// Pixels of the longer side of an image in place of a picture.
+const LARGEST_STAND_IN: u32 = 1024;
 
 /// What a port has to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +48,18 @@ pub(crate) struct Arrangement {
     pub(crate) height: i32,
     /// What no picture covers: Y, U and V.
     pub(crate) background: [u8; 3],
-    /// Which port is where, those that are nearer later; by place among those that have something to show.
-    pub(crate) tiles: Vec<(usize, Tile)>,
+    /// Which port is where, those that are nearer later.
+    pub(crate) tiles: Vec<Placed>,
+}
+
+/// A port in a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Its place among those that have something to show.
+    pub(crate) number: usize,
+    pub(crate) tile: Tile,
+    /// Text over its picture.
+    pub(crate) label: Option<Arc<str>>,
 }
 
 /// Says where pictures go.
@@ -77,6 +92,7 @@ struct MixWork {
     /// `None` while nobody looks.
     beat: Option<Beat>,
     painter: Painter,
+    labels: Labels,
 }
 
 impl PictureMix {
@@ -151,27 +167,35 @@ impl PictureMix {
             .map(|seat| seat.counts())
     }
 
+    /// What is shown of a port that has no picture, in place of that, from the next picture on.
+    pub(crate) fn set_stand_in(&self, port: &str, image: Option<&Image>) {
+        let picture = image.and_then(stand_in);
+        for seat in self.seats().iter().filter(|seat| *seat.port == *port) {
+            seat.set_stand_in(picture.clone());
+        }
+    }
+
     /// Gives the pictures of this beat to those who look.
-    fn show(&self, painter: &mut Painter, seats: &[Arc<Seat>], due: Due, now: i64) {
-        let latest = seats.iter().map(|seat| (seat, seat.take()));
-        let latest: Vec<(&Arc<Seat>, Latest)> = latest
-            .filter_map(|(seat, latest)| Some((seat, latest?)))
+    fn show(&self, work: &mut MixWork, seats: &[Arc<Seat>], due: Due, now: i64) {
+        let sights = seats.iter().map(|seat| (seat, seat.sight(now)));
+        let sights: Vec<(&Arc<Seat>, Sight)> = sights
+            .filter_map(|(seat, sight)| Some((seat, sight?)))
             .collect();
-        for (seat, latest) in &latest {
-            if let Some(is_stalled) = seat.stalls(now - latest.arrival > LONGEST_SHOWN) {
+        for (seat, sight) in &sights {
+            if let Some(is_stalled) = sight.change {
                 self.arrange.stalled(&seat.port, is_stalled);
             }
         }
-        let shown: Vec<Shown<'_>> = latest
+        let shown: Vec<Shown<'_>> = sights
             .iter()
-            .map(|(seat, latest)| shown(seat, latest))
+            .map(|(seat, sight)| shown(seat, &sight.picture))
             .collect();
         let mut drawn: Vec<(Arrangement, Option<Packet>)> = Vec::new();
         for seat in seats.iter().filter(|seat| seat.is_seen()) {
             let arrangement = self.arrange.arrange(&shown, &seat.port);
             let known = drawn.iter().position(|(known, _)| *known == arrangement);
             let place = known.unwrap_or_else(|| {
-                let packet = self.draw(painter, &arrangement, &latest, due, now);
+                let packet = self.draw(work, &arrangement, &sights, due);
                 drawn.push((arrangement, packet));
                 drawn.len() - 1
             });
@@ -179,15 +203,15 @@ impl PictureMix {
                 seat.push(packet);
             }
         }
+        work.labels.sweep();
     }
 
     fn draw(
         &self,
-        painter: &mut Painter,
+        work: &mut MixWork,
         arrangement: &Arrangement,
-        latest: &[(&Arc<Seat>, Latest)],
+        sights: &[(&Arc<Seat>, Sight)],
         due: Due,
-        now: i64,
     ) -> Option<Packet> {
         let (width, height) = (arrangement.width, arrangement.height);
         let format = PictureFormat {
@@ -199,15 +223,18 @@ impl PictureMix {
         let mut bytes = host.buffer(format.size());
         let mut canvas = Canvas::plain(&mut bytes, &format, arrangement.background)?;
         let mut ingress = None;
-        for (place, tile) in &arrangement.tiles {
-            let Some((_, latest)) = latest.get(*place) else {
+        for placed in &arrangement.tiles {
+            let Some((_, sight)) = sights.get(placed.number) else {
                 continue;
             };
-            if now - latest.arrival > LONGEST_SHOWN {
-                canvas.fill(tile.rect, SLATE);
-            } else {
-                painter.draw(&mut canvas, &latest.picture, *tile);
-                ingress = ingress.max(Some(latest.ingress));
+            work.painter
+                .draw(&mut canvas, &sight.picture, sight.within(placed.tile));
+            ingress = ingress.max(sight.ingress);
+            let label = placed.label.as_ref();
+            if let Some(patch) =
+                label.and_then(|text| work.labels.get(text, placed.tile.rect, &format))
+            {
+                canvas.lay(patch);
             }
         }
         Some(Packet {
@@ -225,13 +252,47 @@ impl PictureMix {
     }
 }
 
-fn shown<'a>(seat: &'a Seat, latest: &Latest) -> Shown<'a> {
+fn shown<'a>(seat: &'a Seat, picture: &Picture) -> Shown<'a> {
     let side = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
     Shown {
         port: &seat.port,
-        width: side(latest.picture.format.width),
-        height: side(latest.picture.format.height),
+        width: side(picture.format.width),
+        height: side(picture.format.height),
     }
+}
+
+/// An image as a picture of its own shape, on what is shown where there is none.
+fn stand_in(image: &Image) -> Option<Picture> {
+    let ratio = image.aspect_ratio();
+    let side = |part: f64| ((f64::from(LARGEST_STAND_IN) * part.min(1.0)) as usize & !1).max(2);
+    let (width, height) = (side(ratio), side(1.0 / ratio));
+    let mut picture = slate(width, height)?;
+    let place = Place {
+        x: 0.0,
+        y: 0.0,
+        width: width as f64,
+        height: height as f64,
+    };
+    let mut bytes = picture.bytes.to_vec();
+    let patch = Patch::new(image, place, &picture.format)?;
+    patch.draw(&mut picture.format.planes(&mut bytes)?);
+    picture.bytes = bytes.into();
+    Some(picture)
+}
+
+/// A picture of nothing.
+fn slate(width: usize, height: usize) -> Option<Picture> {
+    let format = PictureFormat {
+        width,
+        height,
+        colours: Colours::default(),
+    };
+    let mut bytes = vec![0; format.size()];
+    Canvas::plain(&mut bytes, &format, SLATE)?;
+    Some(Picture {
+        bytes: bytes.into(),
+        format,
+    })
 }
 
 /// All of a frame.
@@ -263,7 +324,7 @@ impl Beats for PictureMix {
         let due = beat.due(now);
         let next = beat.deadline();
         if let Some(due) = due {
-            self.show(&mut work.painter, &seats, due, now);
+            self.show(work, &seats, due, now);
         }
         Some(next)
     }

@@ -9,13 +9,13 @@ use std::sync::{
 };
 
 use rivero_filter::PictureFormat;
-use rivero_mix::Picture;
+use rivero_mix::{Fit, Picture, Tile};
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
     SinkPad, SourceHandler, SourcePad, host, supervise::lock,
 };
 
-use super::PictureMix;
+use super::{LONGEST_SHOWN, PictureMix, slate};
 
 /// The pictures of one port.
 pub(crate) struct Seat {
@@ -32,6 +32,8 @@ pub(crate) struct Seat {
 #[derive(Default)]
 struct Input {
     latest: Option<Latest>,
+    /// Shown where there is no picture, or none of late.
+    stand_in: Option<Picture>,
     /// It was shown.
     is_old: bool,
     is_stalled: bool,
@@ -43,11 +45,30 @@ struct Input {
 
 /// What came last.
 #[derive(Clone)]
-pub(super) struct Latest {
-    pub(super) picture: Picture,
+struct Latest {
+    picture: Picture,
     /// When it came, and when the packet that it was made of entered the server, ns.
-    pub(super) arrival: i64,
-    pub(super) ingress: i64,
+    arrival: i64,
+    ingress: i64,
+}
+
+/// What is seen of a port.
+pub(super) struct Sight {
+    pub(super) picture: Picture,
+    /// When the packet that it was made of entered the server, ns; `None` of what is shown in place of a picture.
+    pub(super) ingress: Option<i64>,
+    /// The place is grey, whatever its shape.
+    is_slate: bool,
+    /// It has begun to be late, or has come back.
+    pub(super) change: Option<bool>,
+}
+
+impl Sight {
+    /// The place, as this fills it.
+    pub(super) fn within(&self, tile: Tile) -> Tile {
+        let fit = if self.is_slate { Fit::Fill } else { tile.fit };
+        Tile { fit, ..tile }
+    }
 }
 
 /// What happened to the pictures of a port.
@@ -110,20 +131,37 @@ impl Seat {
         self.consumers.load(Relaxed) > 0
     }
 
-    /// What came last, which is shown now.
-    pub(super) fn take(&self) -> Option<Latest> {
+    /// What is shown of it now; `None` for nothing.
+    pub(super) fn sight(&self, now: i64) -> Option<Sight> {
         let mut input = self.input();
-        let latest = input.latest.clone()?;
-        if std::mem::replace(&mut input.is_old, true) {
+        let is_late = |latest: &Latest| now - latest.arrival > LONGEST_SHOWN;
+        // Of what is not connected it shows with the next picture.
+        let is_stalled = input.latest.as_ref().map_or(input.is_stalled, is_late);
+        let was_stalled = std::mem::replace(&mut input.is_stalled, is_stalled);
+        if input.latest.is_some() && std::mem::replace(&mut input.is_old, true) {
             input.repeated += 1;
         }
-        Some(latest)
+        let latest = input.latest.as_ref().filter(|_| !is_stalled);
+        let (picture, ingress) = match (latest, &input.stand_in) {
+            (Some(latest), _) => (Some(latest.picture.clone()), Some(latest.ingress)),
+            (None, stand_in) => (stand_in.clone(), None),
+        };
+        let is_slate = picture.is_none();
+        // As large as what it takes the place of, whose size may be that of the frame.
+        let grey = || {
+            let format = input.latest.as_ref()?.picture.format;
+            slate(format.width, format.height)
+        };
+        Some(Sight {
+            picture: picture.or_else(grey)?,
+            ingress,
+            is_slate,
+            change: (was_stalled != is_stalled).then_some(is_stalled),
+        })
     }
 
-    /// Notes whether it sends no pictures any more; gives what is new about that.
-    pub(super) fn stalls(&self, is_stalled: bool) -> Option<bool> {
-        let former = std::mem::replace(&mut self.input().is_stalled, is_stalled);
-        (former != is_stalled).then_some(is_stalled)
+    pub(super) fn set_stand_in(&self, picture: Option<Picture>) {
+        self.input().stand_in = picture;
     }
 
     pub(super) fn counts(&self) -> Counts {

@@ -4,17 +4,27 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
 
+use crate::vector::{self, NoPicture};
+
 /// Pixels on a side, of what is read.
 const LARGEST: u32 = 4096;
 /// Bytes that reading takes at most: such an image with 16 bits a channel.
 const MEMORY: u64 = 128 << 20;
 /// Pixels on a side, of what is kept: pictures hardly show more of it.
-const KEPT: usize = 1024;
+pub(crate) const KEPT: usize = 1024;
 
 /// The bytes are no image that can be read.
 #[derive(Debug, thiserror::Error)]
-#[error("no image that can be read (PNG, JPEG, WebP, GIF or BMP up to {LARGEST} x {LARGEST}): {0}")]
-pub struct Unreadable(#[from] image::ImageError);
+pub enum Unreadable {
+    /// Of pixels, or of no known kind.
+    #[error(
+        "no image that can be read (PNG, JPEG, WebP, GIF, BMP up to {LARGEST} x {LARGEST}, or SVG): {0}"
+    )]
+    Pixels(#[from] image::ImageError),
+    /// SVG.
+    #[error("no SVG that can be drawn: {0}")]
+    Vector(#[from] NoPicture),
+}
 
 /// An image in sizes from its own down to a pixel, each half of the one before.
 #[derive(Debug)]
@@ -23,7 +33,7 @@ pub struct Image {
 }
 
 /// Red, green and blue multiplied with the opacity, and the opacity.
-type Pixel = [u8; 4];
+pub(crate) type Pixel = [u8; 4];
 
 #[derive(Clone, Debug)]
 struct Level {
@@ -45,6 +55,9 @@ impl Image {
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .map_err(image::ImageError::IoError)?;
+        if reader.format().is_none() && vector::is_svg(bytes) {
+            return Ok(vector::render(bytes)?);
+        }
         reader.limits(limits);
         let mut decoder = reader.into_decoder()?;
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -53,15 +66,30 @@ impl Image {
         Ok(Self::of(decoded))
     }
 
+    /// Text in white on a dark bar that is `aspect` times as wide as it is high. What does not fit is cut off.
+    ///
+    /// # Errors
+    /// [`NoPicture::NoFont`], or that the text cannot be drawn
+    pub fn label(text: &str, aspect: f32) -> Result<Self, NoPicture> {
+        vector::label(text, aspect)
+    }
+
     fn of(decoded: DynamicImage) -> Self {
         let decoded = decoded.into_rgba8();
         let side = |side: u32| usize::try_from(side).unwrap_or(0);
-        let mut level = Level {
-            width: side(decoded.width()),
-            height: side(decoded.height()),
-            pixels: decoded.pixels().map(|pixel| multiplied(pixel.0)).collect(),
-        };
+        let (width, height) = (side(decoded.width()), side(decoded.height()));
+        let pixels = decoded.pixels().map(|pixel| multiplied(pixel.0)).collect();
         drop(decoded);
+        Self::from_pixels(width, height, pixels)
+    }
+
+    /// `pixels`: red, green and blue multiplied with the opacity, and the opacity; row by row.
+    pub(crate) fn from_pixels(width: usize, height: usize, pixels: Vec<Pixel>) -> Self {
+        let mut level = Level {
+            width,
+            height,
+            pixels,
+        };
         while level.width.max(level.height) > KEPT {
             level = level.half();
         }

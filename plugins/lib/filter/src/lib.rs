@@ -13,8 +13,9 @@ mod load;
 mod patch;
 mod picture;
 mod source;
+mod vector;
 
-pub use colour::Colours;
+pub use colour::{Colours, Conversion};
 pub use crew::Crew;
 pub use drawing::{Formats, draw};
 pub use image::{Image, Unreadable};
@@ -23,3 +24,4 @@ pub use load::Loader;
 pub use patch::{Patch, Place};
 pub use picture::{PictureFormat, Planes};
 pub use source::{LoadError, Source};
+pub use vector::NoPicture;

@@ -31,6 +31,8 @@ pub struct Tile {
     pub rect: Rect,
     /// How it is filled.
     pub fit: Fit,
+    /// How much is seen of what is drawn there, of 255.
+    pub opacity: u8,
 }
 
 /// The next lower even number: values of colour are shared by two pixels each way, so edges lie between
@@ -105,6 +107,16 @@ impl Rect {
 }
 
 impl Tile {
+    /// One through which nothing is seen.
+    #[must_use]
+    pub fn new(rect: Rect, fit: Fit) -> Self {
+        Self {
+            rect,
+            fit,
+            opacity: u8::MAX,
+        }
+    }
+
     /// Where all of a picture of this size would be seen, as far as it is not cut off.
     pub(crate) fn spread(self, width: i32, height: i32) -> Rect {
         let Rect {
@@ -184,7 +196,7 @@ mod tests {
     fn a_picture_keeps_its_shape_or_fills_its_place() {
         let spread = |fit, width, height| {
             let rect = rect(100, 0, 400, 600);
-            Tile { rect, fit }.spread(width, height)
+            Tile::new(rect, fit).spread(width, height)
         };
         assert_eq!(spread(Fit::Contain, 320, 240), rect(100, 150, 400, 300));
         assert_eq!(spread(Fit::Contain, 240, 960), rect(224, 0, 150, 600));

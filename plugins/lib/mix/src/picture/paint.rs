@@ -7,7 +7,7 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{CroppedImageMut, Image, ImageRef},
 };
-use rivero_filter::{PictureFormat, Planes};
+use rivero_filter::{Colours, Conversion, Patch, PictureFormat, Planes};
 use rivero_plugin_api::Bytes;
 
 use super::layout::{Rect, Tile};
@@ -27,6 +27,7 @@ pub struct Picture {
 /// A frame that is drawn into.
 pub struct Canvas<'a> {
     planes: Planes<'a>,
+    colours: Colours,
 }
 
 impl<'a> Canvas<'a> {
@@ -37,29 +38,35 @@ impl<'a> Canvas<'a> {
         for ((plane, _), value) in planes.0.iter_mut().zip(colour) {
             plane.fill(value);
         }
-        Some(Self { planes })
+        Some(Self {
+            planes,
+            colours: format.colours,
+        })
     }
 
-    /// Fills a place with one colour: Y, U and V.
-    pub fn fill(&mut self, rect: Rect, colour: [u8; 3]) {
-        let (width, height) = self.size();
-        let Some(rect) = rect.within(width, height) else {
-            return;
-        };
+    /// Draws a patch, which was made for such frames.
+    pub fn lay(&mut self, patch: &Patch) {
+        patch.draw(&mut self.planes);
+    }
+
+    /// Lays a picture of the size of a place over it.
+    fn blend(&mut self, picture: &[u8], place: Rect, opacity: u8) {
+        let mut rest = picture;
         for (number, (plane, stride)) in self.planes.0.iter_mut().enumerate() {
             let Area {
                 x,
                 y,
                 width,
                 height,
-            } = Area::of(rect, number);
-            let rows = plane
-                .chunks_exact_mut((*stride).max(1))
-                .skip(y)
-                .take(height);
-            for row in rows {
-                if let (Some(part), Some(value)) = (row.get_mut(x..x + width), colour.get(number)) {
-                    part.fill(*value);
+            } = Area::of(place, number);
+            let Some((pixels, others)) = rest.split_at_checked(width * height) else {
+                return;
+            };
+            rest = others;
+            let rows = plane.chunks_exact_mut((*stride).max(1)).skip(y);
+            for (row, above) in rows.zip(pixels.chunks_exact(width.max(1))) {
+                if let Some(part) = row.get_mut(x..x + width) {
+                    mix(part, above, opacity);
                 }
             }
         }
@@ -100,6 +107,8 @@ impl Area {
 #[derive(Default)]
 pub struct Painter {
     resizer: Resizer,
+    /// A picture of its place's size, where it cannot be drawn right into the frame.
+    aside: Vec<u8>,
 }
 
 impl Painter {
@@ -117,22 +126,61 @@ impl Painter {
         else {
             return;
         };
+        let conversion = Conversion::between(picture.format.colours, canvas.colours);
+        if conversion.is_none() && tile.opacity == u8::MAX {
+            self.scale(picture, spread, seen, &mut canvas.planes, seen);
+            return;
+        }
+        let side = |length: i32| usize::try_from(length).unwrap_or(0);
+        let format = PictureFormat {
+            width: side(seen.width),
+            height: side(seen.height),
+            colours: canvas.colours,
+        };
+        let mut aside = std::mem::take(&mut self.aside);
+        aside.resize(format.size(), 0);
+        let own = Rect { x: 0, y: 0, ..seen };
+        let is_scaled = format
+            .planes(&mut aside)
+            .is_some_and(|mut planes| self.scale(picture, spread, seen, &mut planes, own));
+        if is_scaled {
+            if let Some(conversion) = conversion {
+                conversion.apply(&mut aside, &format);
+            }
+            canvas.blend(&aside, seen, tile.opacity);
+        }
+        self.aside = aside;
+    }
+
+    /// Draws what is `seen` of a picture that is `spread` over its place, at `to` in the planes; whether all of it is there.
+    fn scale(
+        &mut self,
+        picture: &Picture,
+        spread: Rect,
+        seen: Rect,
+        planes: &mut Planes<'_>,
+        to: Rect,
+    ) -> bool {
         let mut rest: &[u8] = &picture.bytes;
-        for (number, (plane, stride)) in canvas.planes.0.iter_mut().enumerate() {
+        for (number, (plane, stride)) in planes.0.iter_mut().enumerate() {
             let (width, height) = plane_size(&picture.format, number);
             let Some((pixels, others)) = rest.split_at_checked(width * height) else {
-                return;
+                return false;
             };
             rest = others;
             let source = (pixels, width, height);
             // The parts have been checked; what the resizer refuses all the same is not drawn.
-            let _ = self.draw_plane(
+            let drawn = self.draw_plane(
                 source,
                 (plane, *stride),
-                &Area::of(seen, number),
+                &Area::of(to, number),
                 &cut(spread, seen),
             );
+            if drawn.is_none() {
+                return false;
+            }
         }
+        true
     }
 
     fn draw_plane(
@@ -155,6 +203,18 @@ impl Painter {
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
             .crop(left * width, top * height, across * width, down * height);
         self.resizer.resize(&source, &mut target, &options).ok()
+    }
+}
+
+fn mix(below: &mut [u8], above: &[u8], opacity: u8) {
+    if opacity == u8::MAX {
+        below.copy_from_slice(above);
+        return;
+    }
+    let (of_above, of_below) = (u16::from(opacity), u16::from(u8::MAX - opacity));
+    for (below, above) in below.iter_mut().zip(above) {
+        let sum = u16::from(*above) * of_above + u16::from(*below) * of_below + 127;
+        *below = u8::try_from(sum / 255).unwrap_or(u8::MAX);
     }
 }
 
@@ -192,7 +252,6 @@ fn cut(spread: Rect, seen: Rect) -> [f64; 4] {
 mod tests {
     use super::*;
     use crate::picture::layout::Fit;
-    use rivero_filter::Colours;
 
     const RED: [u8; 3] = [81, 90, 240];
 
@@ -252,7 +311,7 @@ mod tests {
             width,
             height,
         };
-        Tile { rect, fit }
+        Tile::new(rect, fit)
     }
 
     #[test]
@@ -313,6 +372,34 @@ mod tests {
         let frame = Frame::drawn(100, 100, &[(wide, tile(0, 0, 100, 100, Fit::Cover))]);
         assert_eq!(frame.at(10, 2), RED);
         assert_eq!(frame.at(90, 98)[0], 40);
+    }
+
+    #[test]
+    fn half_of_what_is_below_is_seen_through_half_a_picture() {
+        let mut half = tile(20, 10, 40, 30, Fit::Fill);
+        half.opacity = 128;
+        let frame = Frame::drawn(100, 60, &[(picture(320, 240, RED), half)]);
+        assert_eq!(frame.at(19, 20), BLACK);
+        let [luma, blue, red] = frame.at(25, 20);
+        assert!(luma.abs_diff(49) < 2 && blue.abs_diff(109) < 2 && red.abs_diff(184) < 2);
+        half.opacity = 0;
+        let frame = Frame::drawn(100, 60, &[(picture(320, 240, RED), half)]);
+        assert_eq!(frame.at(25, 20), BLACK);
+        // Beyond the edge of the frame, and with odd sides.
+        let mut beyond = tile(-10, -10, 200, 200, Fit::Cover);
+        beyond.opacity = 128;
+        let frame = Frame::drawn(100, 60, &[(picture(321, 241, RED), beyond)]);
+        assert!(frame.at(2, 2)[0].abs_diff(49) < 2);
+    }
+
+    #[test]
+    fn colours_are_those_of_the_frame() {
+        let red_of_bt709 = [63, 102, 240];
+        let mut wide = picture(640, 480, red_of_bt709);
+        wide.format.colours = Colours::parse("bt709");
+        let frame = Frame::drawn(100, 60, &[(wide, tile(0, 0, 100, 60, Fit::Fill))]);
+        let [luma, blue, red] = frame.at(10, 10);
+        assert!(luma.abs_diff(81) < 3 && blue.abs_diff(90) < 3 && red.abs_diff(240) < 3);
     }
 
     #[test]
