@@ -38,6 +38,8 @@ GSTREAMER_LIBRARIES := gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0
 GSTREAMER_ELEMENTS := videoconvert vp8enc av1enc x264enc avdec_h264 textoverlay
 GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstRtspServer', '1.0')"
 GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
+# What labels are drawn with.
+FONTS := /usr/share/fonts
 # What face-overlay is built with beside clang, whose library reads OpenCV's headers, and runs with.
 OPENCV_FILES := /usr/include/opencv4/opencv2/objdetect.hpp /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt.xml
 OPENCV_PACKAGES := clang libopencv-objdetect-dev opencv-data
@@ -58,6 +60,7 @@ deps-system:
 	@complete=yes; pkg-config --exists $(GSTREAMER_LIBRARIES) || complete=no; \
 	for element in $(GSTREAMER_ELEMENTS); do gst-inspect-1.0 --exists $$element || complete=no; done 2>/dev/null; \
 	if [ $$complete = no ]; then $(APT_INSTALL) $(GSTREAMER_PACKAGES); fi
+	@[ -n "$$(find $(FONTS) -name '*.[to]tf' -print -quit 2>/dev/null)" ] || { $(APT_INSTALL) fonts-dejavu-core; }
 
 deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
