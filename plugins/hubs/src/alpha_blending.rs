@@ -54,13 +54,17 @@ impl Element for AlphaBlending {
         self.messages.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
         lock(&self.places)
             .ports
             .insert(id.to_owned(), Place::default());
-        self.pictures.add_port(id, &port);
-        self.sound.add_port(id, &port);
-        self.messages.add_port(id, &port);
+        let opened = self
+            .pictures
+            .add_port(id, &port)
+            .and_then(|()| self.sound.add_port(id, &port))
+            .and_then(|()| self.messages.add_port(id, &port));
+        // A port that is refused is not removed by the host.
+        opened.inspect_err(|_| self.port_removed(id))
     }
 
     fn port_removed(&self, id: &str) {

@@ -35,13 +35,17 @@ impl Element for Composite {
         self.messages.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
         lock(&self.stage)
             .ports
             .insert(id.to_owned(), Port::default());
-        self.pictures.add_port(id, &port);
-        self.sound.add_port(id, &port);
-        self.messages.add_port(id, &port);
+        let opened = self
+            .pictures
+            .add_port(id, &port)
+            .and_then(|()| self.sound.add_port(id, &port))
+            .and_then(|()| self.messages.add_port(id, &port));
+        // A port that is refused is not removed by the host.
+        opened.inspect_err(|_| self.port_removed(id))
     }
 
     fn port_removed(&self, id: &str) {
@@ -120,7 +124,9 @@ impl api::Composite for Composite {
         self.change(&port, |port| {
             port.view = view;
             Ok(())
-        })
+        })?;
+        self.pictures.change_view(&port.0);
+        Ok(())
     }
 
     fn set_output(&self, width: i32, height: i32, framerate: i32) -> Result<()> {
@@ -170,6 +176,12 @@ struct Seen {
 impl Arrange for Seen {
     fn arrange(&self, shown: &[Shown<'_>], viewer: &str) -> Arrangement {
         lock(&self.stage).arrange(shown, viewer)
+    }
+
+    fn is_common(&self, viewer: &str) -> bool {
+        let stage = lock(&self.stage);
+        let port = stage.ports.get(viewer);
+        port.is_none_or(|port| port.view.is_common())
     }
 
     fn stalled(&self, port: &str, is_stalled: bool) {
