@@ -1,6 +1,6 @@
 //! Objects of a module and what they know of the host.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use abi_stable::std_types::{ROption, RResult};
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,15 @@ pub trait Element: Send + Sync + 'static {
     fn released(&self) {}
 
     /// Hubs only: a port came. Its pads belong to the hub; what is connected to
-    /// the port's object arrives at its sink pads.
-    fn port_added(&self, id: &str, port: ElementContext) {
+    /// the port's object arrives at its sink pads. `port` is the port's own: what is raised by it is raised by
+    /// the port's object, and so are panics of its pads.
+    ///
+    /// # Errors
+    /// Refuses the port: whoever creates it gets the error, and [`port_removed`](Self::port_removed) is not
+    /// called. What was opened of the port is to be dropped.
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
         let _ = (id, port);
+        Ok(())
     }
 
     /// Hubs only: a port went.
@@ -53,12 +59,29 @@ pub trait Object: Send + Sync + 'static {
 }
 
 /// Makes objects of one class.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Class {
     /// Plain class name as in the descriptor.
-    pub name: &'static str,
-    /// Constructor; the parameters are checked and have their defaults.
-    pub create: fn(ElementContext, Value) -> Result<Box<dyn Object>>,
+    pub name: Cow<'static, str>,
+    /// See [`Constructor`].
+    pub create: Constructor,
+}
+
+/// Makes an object; the parameters are checked and have their defaults. It may hold what it likes, which is let
+/// go of when the module is no longer in use: so one function can serve classes that are known at run time only.
+pub type Constructor = Arc<dyn Fn(ElementContext, Value) -> Result<Box<dyn Object>> + Send + Sync>;
+
+impl Class {
+    /// A class with this plain name, as in the descriptor.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        create: impl Fn(ElementContext, Value) -> Result<Box<dyn Object>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            create: Arc::new(create),
+        }
+    }
 }
 
 /// Reference to an object of the server by its id, checked by the host for

@@ -1,5 +1,7 @@
 //! What a module offers, and the macro that exports it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,8 +39,25 @@ pub struct ConverterFactory {
     pub create: CreateConverter,
 }
 
-/// Constructor of a converter, see [`ConverterFactory::create`].
-pub type CreateConverter = fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>>;
+/// Constructor of a converter, see [`ConverterFactory::create`]. It may hold what it likes.
+pub type CreateConverter =
+    Arc<dyn Fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>> + Send + Sync>;
+
+impl ConverterFactory {
+    /// Makes converters by `create`, see [`ConverterFactory::create`].
+    pub fn new(
+        conversion: Conversion,
+        create: impl Fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            conversion,
+            create: Arc::new(create),
+        }
+    }
+}
 
 /// A running conversion; one instance may serve many consumers.
 ///
@@ -62,7 +81,8 @@ impl ConverterOutput {
     }
 
     /// Converted media, from any thread. The host fills in the origin, and the format where it
-    /// is 0 or the packets are RTP.
+    /// is 0 or the packets are RTP; and what the media of the same time had that went in: time of capture,
+    /// level of sound, metadata.
     pub fn push(&self, packets: &[Packet]) {
         self.0.push(packets.into());
     }

@@ -30,11 +30,12 @@ mod timer;
 
 pub use abi::{
     bytes::{Bytes, BytesMut},
-    packet::{Extension, ExtensionKind, Extensions, Layer, Packet, Rtp},
+    details::{Details, Metadata},
+    packet::{AudioLevel, Extension, ExtensionKind, Extensions, Layer, Packet, Rtp},
     types::{MediaKind, SinkSelection},
 };
 pub use answer::Answer;
-pub use element::{Class, Element, ElementContext, Object, ObjectRef};
+pub use element::{Class, Constructor, Element, ElementContext, Object, ObjectRef};
 pub use error::{Error, Result};
 pub use export::{
     Conversion, Converter, ConverterFactory, ConverterOutput, CreateConverter, Module,

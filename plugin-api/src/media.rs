@@ -2,17 +2,85 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How media of an encoding is cut into packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Packaging {
+///
+/// An open number: a later version may know more of them. One that is unknown here is equal to nothing but itself,
+/// so that media passes between those who know it and is never converted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Packaging(u8);
+
+#[allow(
+    non_upper_case_globals,
+    reason = "they are read and matched as the names of an enum"
+)]
+impl Packaging {
     /// RTP packets as they arrived (RFC 3550), gaps and late ones included.
-    Rtp,
+    pub const Rtp: Self = Self(0);
     /// One encoded frame (access unit, Opus packet, message) a packet.
-    Frame,
+    pub const Frame: Self = Self(1);
     /// Raw pictures (I420) or samples (interleaved S16LE).
-    Raw,
+    pub const Raw: Self = Self(2);
+}
+
+impl Packaging {
+    const NAMES: [&str; 3] = ["Rtp", "Frame", "Raw"];
+
+    /// The packaging with this number, whether it is known or not.
+    pub const fn from_number(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number on the boundary.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    fn name(self) -> Option<&'static str> {
+        Self::NAMES.get(usize::from(self.0)).copied()
+    }
+}
+
+impl fmt::Debug for Packaging {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => formatter.write_str(name),
+            None => write!(formatter, "Packaging({})", self.0),
+        }
+    }
+}
+
+/// Its name, or its number where it has none here.
+impl Serialize for Packaging {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.name() {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.serialize_u8(self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Packaging {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            Number(u8),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self(number)),
+            Written::Name(name) => {
+                let numbers = (0_u8..).zip(Self::NAMES);
+                let known = numbers.filter(|(_, known)| *known == name);
+                let number = known.map(|(number, _)| number).next();
+                number.map(Self).ok_or_else(|| {
+                    de::Error::custom(format!("{name:?} is none of Rtp, Frame, Raw"))
+                })
+            }
+        }
+    }
 }
 
 /// What flows through a pad. Two pads fit when their formats are equal.
@@ -123,4 +191,23 @@ pub enum Upstream {
         /// 0 to 1.
         fraction: f32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packagings_are_written_by_name_and_unknown_ones_by_number() {
+        for (packaging, text) in [
+            (Packaging::Rtp, r#""Rtp""#),
+            (Packaging::Raw, r#""Raw""#),
+            (Packaging::from_number(9), "9"),
+        ] {
+            assert_eq!(serde_json::to_string(&packaging).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Packaging>(text).unwrap(), packaging);
+        }
+        assert!(serde_json::from_str::<Packaging>(r#""Box""#).is_err());
+        assert_eq!(format!("{:?}", Packaging::from_number(9)), "Packaging(9)");
+    }
 }

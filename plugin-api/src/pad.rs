@@ -1,9 +1,9 @@
 //! The ends of links.
 
-use abi_stable::std_types::{ROption, RSlice};
+use abi_stable::std_types::{ROption, RResult, RSlice};
 
 use crate::{
-    Encoding, Packet, SinkSelection, Upstream,
+    Encoding, Packet, Result, SinkSelection, Upstream,
     abi::{
         module, traits,
         types::{AbiEncoding, AbiUpstream},
@@ -94,6 +94,23 @@ impl SourcePad {
     /// What flows from now on; `None` before it is known and when it ends.
     pub fn set_format(&self, format: Option<u32>) {
         self.pad.set_format(format.unwrap_or(0));
+    }
+
+    /// Shows what another pad of the same pipeline and kind sends, such as one that a hub has opened for all of
+    /// its ports: whoever consumes this pad consumes that one from now on, and what is pushed into this one
+    /// reaches nobody. `None`: itself again, as it also is when the other one closes.
+    ///
+    /// Of what several pads show each conversion is made once. The consumers count as those of the pad that
+    /// is shown: its handler is told of them and of what they say.
+    ///
+    /// # Errors
+    /// 40107 where the other pad is of another kind or pipeline, closed, or shows another one itself, and where
+    /// this one is shown by others.
+    pub fn show(&self, pad: Option<&Self>) -> Result<()> {
+        match self.pad.show(pad.map_or(0, Self::id)) {
+            RResult::ROk(()) => Ok(()),
+            RResult::RErr(error) => Err(error.into()),
+        }
     }
 
     /// The encodings that packets refer to by [`Layer`](crate::Layer).

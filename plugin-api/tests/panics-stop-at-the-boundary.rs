@@ -64,7 +64,7 @@ impl Element for Author {
         panic!("told to")
     }
 
-    fn port_added(&self, _: &str, _: ElementContext) {
+    fn port_added(&self, _: &str, _: ElementContext) -> Result<()> {
         panic!("told to")
     }
 
@@ -140,14 +140,8 @@ fn definition() -> Module {
         cost: 1,
     };
     Module {
-        classes: vec![Class {
-            name: "Author",
-            create,
-        }],
-        converters: vec![ConverterFactory {
-            conversion,
-            create: convert,
-        }],
+        classes: vec![Class::new("Author", create)],
+        converters: vec![ConverterFactory::new(conversion, convert)],
     }
 }
 
@@ -356,9 +350,18 @@ fn a_panic_in_an_operation_is_its_answer_and_news_of_the_object() {
 fn a_panic_in_what_has_no_answer_is_news_of_the_object() {
     let objects = Objects::default();
     let object = object(&objects);
-    object.port_added("port".into(), objects.host());
+    let refused = object.port_added("port".into(), objects.host());
+    assert_eq!(
+        refusal(refused),
+        "40003 the module panicked in port_added: told to"
+    );
     object.port_removed("port".into());
-    object.release();
+    let released = Heard::default();
+    object.release(AbiResponder_TO::from_ptr(
+        RBox::new(released.clone()),
+        TD_Opaque,
+    ));
+    assert_eq!(released.take(), ["null"]);
     let hooks = [
         "port_added: told to",
         "port_removed: told to",

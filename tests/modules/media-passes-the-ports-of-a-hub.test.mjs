@@ -65,3 +65,26 @@ test('media passes from each port to the others, also after ports have come and 
   await other.send(1);
   await haveReceived([...members, late], [9, 12, 9, 1]);
 });
+
+test('a port may be refused, with the words of the hub', async () => {
+  const full = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, where: 'refusedPort' });
+  const { error } = await rpc.request('create', { type: 'HubPort', constructorParams: { hub: full } });
+  assert.equal(error.code, 49001);
+  assert.equal(error.data.type, 'FIXTURE_FULL');
+  assert.match(error.message, /no place is left in this hub/);
+  assert.deepEqual(await rpc.invoke(full, 'getChildren'), []);
+  await rpc.value('release', { object: full });
+});
+
+test('ports show one pad of their hub, and what was noted of a packet comes along', async () => {
+  hub = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, shows: true });
+  const members = [await member(), await member(), await member()];
+  await members[0].send(5);
+  await haveReceived(members, [5, 5, 5]);
+  for (const { element } of members) assert.equal(await rpc.invoke(element, 'getNoted'), members[0].element);
+  await rpc.value('release', { object: members[1].port });
+  await members[2].send(2);
+  await haveReceived(members, [7, 5, 7]);
+  for (const { element } of [members[0], members[2]]) assert.equal(await rpc.invoke(element, 'getNoted'), members[2].element);
+  await rpc.value('release', { object: hub });
+});

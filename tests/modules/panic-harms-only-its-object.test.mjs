@@ -223,20 +223,26 @@ for (const [where, place, told] of [
   });
 }
 
-for (const [where, place] of [
-  ['portAdded', 'port_added'],
-  ['portRemoved', 'port_removed'],
-]) {
-  test(`in a hub, when a port comes or goes (${where})`, async () => {
-    const others = await neighbours();
-    const hub = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, where });
-    await rpc.value('subscribe', { object: hub, type: 'Error' });
-    const port = await rpc.create('HubPort', { hub });
-    await rpc.value('release', { object: port });
-    await errorEvent(hub, place);
-    await areWell(others, hub);
-  });
-}
+test('in a hub, when a port comes, which is refused for that', async () => {
+  const others = await neighbours();
+  const hub = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, where: 'portAdded' });
+  await rpc.value('subscribe', { object: hub, type: 'Error' });
+  const { error } = await rpc.request('create', { type: 'HubPort', constructorParams: { hub } });
+  assert.equal(error.code, 40003);
+  assert.match(error.message, /panicked in port_added/);
+  await errorEvent(hub, 'port_added');
+  await areWell(others, hub);
+});
+
+test('in a hub, when a port goes', async () => {
+  const others = await neighbours();
+  const hub = await rpc.create('fixturepanics.PanicsHub', { mediaPipeline: pipeline, where: 'portRemoved' });
+  await rpc.value('subscribe', { object: hub, type: 'Error' });
+  const port = await rpc.create('HubPort', { hub });
+  await rpc.value('release', { object: port });
+  await errorEvent(hub, 'port_removed');
+  await areWell(others, hub);
+});
 
 test('the pipeline is released with all its objects', async () => {
   for (const where of ['released', 'drop', 'handlerDrop', 'format', 'consumers']) await panics(where);

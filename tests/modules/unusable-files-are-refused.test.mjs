@@ -105,8 +105,8 @@ const files = {
   'class-it-does-not-make.so': [elf.withManifest(passthrough, { ...manifest, classes: ['PassThrough', 'Mixer'] }), /names the class Mixer, which export_module! does not/],
 
   // Versions of the ABI.
-  'other-major.so': [elf.withAbi(passthrough, 2, 0), /it speaks ABI 2\.0, this server 1\.\d+: rebuild it/],
-  'older-major.so': [elf.withAbi(passthrough, 0, 9), /it speaks ABI 0\.9, this server 1\.\d+: rebuild it/],
+  'other-major.so': [elf.withAbi(passthrough, 3, 0), /it speaks ABI 3\.0, this server 2\.\d+: rebuild it/],
+  'older-major.so': [elf.withAbi(passthrough, 1, 2), /it speaks ABI 1\.2, this server 2\.\d+: rebuild it with this server's plugin-api \(it was built with rivero-plugin-api \d/],
 
   // What a panic in it does.
   'aborting.so': [elf.aborting(passthrough), /panic = "abort".*rebuild it with panic = "unwind"/],

@@ -115,6 +115,7 @@ impl Locked<'_> {
                 );
             }
         }
+        self.end_shows(id);
         let pads: Vec<_> = self.elements.get(id)?.conversions.keys().cloned().collect();
         for key in pads {
             self.discard_conversions(id, &key);
@@ -164,11 +165,11 @@ impl Locked<'_> {
         let Some(link) = self.input(id, key) else {
             return;
         };
-        let (source, source_key) = (&link.connection.source, link.connection.source_key());
-        let element = self.elements.get_mut(source);
+        let (source, source_key) = self.pad_of(&link);
+        let element = self.elements.get_mut(&source);
         let tree = element.and_then(|element| element.conversions.get_mut(&source_key));
         if tree.is_some_and(Tree::forget_failures) {
-            self.refresh(source, &source_key);
+            self.refresh(&source, &source_key);
         } else {
             self.refresh_link(&link);
         }
@@ -189,7 +190,7 @@ impl Locked<'_> {
     }
 
     /// Nothing feeds this sink any more.
-    fn end_feed(&mut self, id: &Arc<str>, key: &PadKey) {
+    pub(crate) fn end_feed(&mut self, id: &Arc<str>, key: &PadKey) {
         if let Some(sink) = self.sink(id, key) {
             sink.set_feed(None);
             self.set_sink_format(sink, 0);

@@ -58,7 +58,7 @@ impl Connection {
 
     /// By kind, then by the elements' ids: the order in which connections are listed.
     pub(crate) fn rank(&self) -> (u8, &str, &str) {
-        (self.kind as u8, &self.source, &self.sink)
+        (self.kind.number(), &self.source, &self.sink)
     }
 }
 

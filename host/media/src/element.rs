@@ -17,6 +17,9 @@ use crate::{
 #[error("the element has no place for another pad of this kind and description")]
 pub struct PadExists;
 
+/// A pad, by the id of its element and its key there.
+pub(crate) type Pad = (Arc<str>, PadKey);
+
 /// One element's pads and links.
 pub(crate) struct Element {
     pub(crate) observer: Arc<dyn NodeObserver>,
@@ -30,6 +33,10 @@ pub(crate) struct Element {
     pub(crate) rates: Arc<SharedRates>,
     /// What its inputs are to get, by kind.
     pub(crate) forced: HashMap<MediaKind, ForcedFormat>,
+    /// Source pads of other elements that its own show.
+    pub(crate) shows: HashMap<PadKey, Pad>,
+    /// Pads of other elements that show its source pads.
+    pub(crate) shown_by: HashMap<PadKey, Vec<Pad>>,
     /// What listeners were told last, by kind.
     pub(crate) transcoding: HashMap<MediaKind, bool>,
 }
@@ -45,6 +52,8 @@ impl Element {
             conversions: HashMap::new(),
             rates: Arc::default(),
             forced: HashMap::new(),
+            shows: HashMap::new(),
+            shown_by: HashMap::new(),
             transcoding: HashMap::new(),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) enum Direction {
     Out,
 }
 
-/// Nobody listens: the pads of conversions are no element's.
+/// Nobody listens: the pads of conversions are no element's, and those of hubs no client's.
 pub(crate) struct Unobserved;
 
 impl NodeObserver for Unobserved {

@@ -31,6 +31,7 @@ use crate::{
     latency::Measuring,
     owner::Owner,
     plane::Plane,
+    show::NotShown,
     sink::{Accepted, Sink},
     source::Source,
 };
@@ -182,7 +183,9 @@ impl Graph {
                 .elements
                 .get(id)
                 .and_then(|element| element.sources.get(key));
-            if source.is_some_and(|source| source.set_format(format, graph.plane)) {
+            if source.is_some_and(|source| source.set_format(format, graph.plane))
+                && !graph.is_showing(id, key)
+            {
                 graph.refresh(id, key);
             }
         });
@@ -204,8 +207,19 @@ impl Graph {
         });
     }
 
+    /// Has a source pad show another one of this graph, by its number; `None`: itself again.
+    pub(crate) fn show(
+        &self,
+        id: &Arc<str>,
+        key: &PadKey,
+        pad: Option<u32>,
+    ) -> Result<(), NotShown> {
+        self.change(|graph| graph.show(id, key, pad))
+    }
+
     pub(crate) fn remove_source(&self, id: &Arc<str>, key: &PadKey) {
         let gone = self.change(|graph| {
+            graph.end_shows_of(id, key);
             let source = graph.elements.get_mut(id)?.sources.remove(key);
             if let Some(source) = &source {
                 source.set_consumers(FanOut::default());
@@ -254,6 +268,7 @@ impl Graph {
             for stage in element.conversions.values().flat_map(Tree::stages) {
                 stage.retarget();
             }
+            graph.refresh_shows(id);
         });
     }
 

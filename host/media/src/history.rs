@@ -274,6 +274,7 @@ mod tests {
                 ssrc: 9,
                 ..Rtp::default()
             },
+            ..Packet::default()
         }
     }
 

@@ -52,6 +52,7 @@ mod queries;
 mod queue;
 mod refresh;
 mod ring;
+mod show;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub use node::Node;
 pub use owner::{Job, Owner};
 pub use plane::{Figures, Plane};
 pub use rivero_plugin_api::MediaKind;
+pub use show::NotShown;
 pub use sink::Sink;
 pub use source::Source;
 pub use timers::Timers;

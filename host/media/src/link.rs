@@ -50,6 +50,8 @@ struct Record {
     feed: Option<u32>,
     /// The source pad, then the conversions; empty while nothing is carried.
     route: Vec<Hop>,
+    /// Media is decoded or encoded on that way.
+    is_transcoding: bool,
     /// Why it could not carry anything, as reported last.
     reported: String,
 }
@@ -78,10 +80,12 @@ impl Link {
         self.order.get()
     }
 
-    /// Records the way that media comes; `true` when that is another one.
-    pub(crate) fn set_route(&self, route: Vec<Hop>) -> bool {
+    /// Records the way that media comes, and whether it is decoded or encoded there; `true` when that
+    /// is another way.
+    pub(crate) fn set_route(&self, route: Vec<Hop>, is_transcoding: bool) -> bool {
         let mut record = self.record();
         record.reported.clear();
+        record.is_transcoding = is_transcoding;
         let changed = record.route != route;
         record.route = route;
         changed
@@ -90,6 +94,12 @@ impl Link {
     /// The way that media comes; empty while it does not.
     pub(crate) fn route(&self) -> Vec<Hop> {
         self.record().route.clone()
+    }
+
+    /// Whether it carries media, and whether that is decoded or encoded on the way.
+    pub(crate) fn carries(&self) -> (bool, bool) {
+        let record = self.record();
+        (record.active, record.active && record.is_transcoding)
     }
 
     /// Whether this was not reported last, before it is now.
@@ -122,6 +132,7 @@ impl Link {
     pub(crate) fn deactivate(&self) {
         let mut record = self.record();
         record.active = false;
+        record.is_transcoding = false;
         record.route.clear();
         drop(record);
         self.order.change(Order::end);
@@ -225,6 +236,7 @@ mod tests {
             ingress_time: 0,
             duration: 0,
             rtp: Rtp::default(),
+            ..Packet::default()
         }
     }
 

@@ -12,8 +12,10 @@ use crate::{
     consumer::Opening,
     convert::{bitrate::EncoderRates, route::ForcedFormat},
     element::PadExists,
+    flow::Unobserved,
     graph::Graph,
     owner::Owner,
+    show::NotShown,
     sink::{Accepted, Sink},
     source::Source,
 };
@@ -24,6 +26,7 @@ pub struct Node {
     graph: Arc<Graph>,
     /// Whom pads belong to that are opened from now on.
     owner: OnceLock<Arc<dyn Owner>>,
+    is_hidden: bool,
 }
 
 impl Node {
@@ -34,7 +37,25 @@ impl Node {
             id,
             graph: graph.clone(),
             owner: OnceLock::new(),
+            is_hidden: false,
         })
+    }
+
+    /// Enters a hub into a graph: nobody connects to it, and nobody hears of it, but the pads of its ports may
+    /// [show](Self::show) its own.
+    pub fn hidden(id: Arc<str>, graph: &Arc<Graph>) -> Arc<Self> {
+        graph.add_element(id.clone(), Arc::new(Unobserved));
+        Arc::new(Self {
+            id,
+            graph: graph.clone(),
+            owner: OnceLock::new(),
+            is_hidden: true,
+        })
+    }
+
+    /// Whether nobody connects to it.
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden
     }
 
     /// Names whom its pads belong to, before they are opened; only the first call counts. The pads of a
@@ -216,6 +237,21 @@ impl Node {
         let accepted = Accepted::new(self.graph.plane().formats(), formats);
         self.graph
             .set_accepted(&self.id, &PadKey::new(kind, description), accepted);
+    }
+
+    /// Has a source pad show another one of the same graph, by its [number](Source::id): its consumers
+    /// get what that one sends. `None`: itself again.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn show(
+        &self,
+        kind: MediaKind,
+        description: &str,
+        pad: Option<u32>,
+    ) -> Result<(), NotShown> {
+        self.graph
+            .show(&self.id, &PadKey::new(kind, description), pad)
     }
 
     /// Closes a source pad.

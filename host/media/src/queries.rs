@@ -22,7 +22,7 @@ impl Graph {
             Some((key.kind, key.description.clone(), average))
         });
         let mut latencies: Vec<_> = measured.collect();
-        latencies.sort_by(|a, b| (a.0 as u8, &a.1).cmp(&(b.0 as u8, &b.1)));
+        latencies.sort_by(|a, b| (a.0.number(), &a.1).cmp(&(b.0.number(), &b.1)));
         latencies
     }
 

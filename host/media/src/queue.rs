@@ -225,6 +225,7 @@ mod tests {
             ingress_time: number,
             duration: 0,
             rtp: Rtp::default(),
+            ..Packet::default()
         }
     }
 
@@ -262,12 +263,11 @@ mod tests {
 
     #[test]
     fn pictures_come_out_one_by_one_and_sound_and_rtp_together() {
-        use MediaKind::{Audio, Video};
         for (kind, packaging, together) in [
-            (Video, Packaging::Raw, 1),
-            (Video, Packaging::Frame, 1),
-            (Video, Packaging::Rtp, 3),
-            (Audio, Packaging::Raw, 3),
+            (MediaKind::Video, Packaging::Raw, 1),
+            (MediaKind::Video, Packaging::Frame, 1),
+            (MediaKind::Video, Packaging::Rtp, 3),
+            (MediaKind::Audio, Packaging::Raw, 3),
         ] {
             let mut queue = Queue::new(kind, packaging);
             for number in 0..3 {

@@ -15,7 +15,7 @@
 //!    consumes it. What is not needed is ended after that, when nothing leads there any more; and
 //!    last come the events, since until then nothing has changed for anybody.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rivero_plugin_api::{Error, MediaKind};
 
@@ -45,6 +45,8 @@ struct Round {
     wiring: Wiring,
     /// Whose link made media be decoded or encoded, and why, if this round did.
     cause: Option<String>,
+    /// Elements whose links were decided about; those of the pad's own element are not all.
+    sources: BTreeSet<Arc<str>>,
 }
 
 impl Locked<'_> {
@@ -60,8 +62,8 @@ impl Locked<'_> {
     /// Brings one link up to date. What else its source pad feeds stays as it is, so that who joins
     /// an audience of thousands costs no more than who joins one of ten.
     pub(crate) fn refresh_link(&mut self, link: &Arc<Link>) {
-        let (id, key) = (&link.connection.source, link.connection.source_key());
-        let Some((mut round, _)) = self.begin(id, &key, Wiring::changing) else {
+        let (id, key) = self.pad_of(link);
+        let Some((mut round, _)) = self.begin(&id, &key, Wiring::changing) else {
             return;
         };
         self.decide(&mut round, std::slice::from_ref(link));
@@ -70,12 +72,13 @@ impl Locked<'_> {
 
     /// Ends what a link carries that is not there any more.
     pub(crate) fn end_link(&mut self, link: &Arc<Link>) {
-        let (id, key) = (&link.connection.source, link.connection.source_key());
-        let Some((mut round, _)) = self.begin(id, &key, Wiring::changing) else {
+        let (id, key) = self.pad_of(link);
+        let Some((mut round, _)) = self.begin(&id, &key, Wiring::changing) else {
             return;
         };
         round.wiring.remove(&round.tree, link);
         link.deactivate();
+        round.sources.insert(link.connection.source.clone());
         self.finish(round);
     }
 
@@ -90,6 +93,7 @@ impl Locked<'_> {
         );
         for link in links {
             let connection = &link.connection;
+            round.sources.insert(connection.source.clone());
             let Some(sink) = self.sink(&connection.sink, &connection.sink_key()) else {
                 round.wiring.remove(&round.tree, link);
                 link.deactivate();
@@ -102,7 +106,13 @@ impl Locked<'_> {
             match planner.decide(&sink.accepted(), forced) {
                 Decision::Wait => self.deactivate(round, link, sink),
                 Decision::Direct => self.activate(round, &[], link, sink),
-                Decision::Convert(path) => self.activate(round, &path, link, sink),
+                Decision::Convert(mut path) => {
+                    let rates = self.own_rates(&round.place, link);
+                    for step in path.iter_mut().filter(|step| step.encodes) {
+                        step.rates = rates;
+                    }
+                    self.activate(round, &path, link, sink);
+                }
                 Decision::Impossible => {
                     self.raise_unconvertible(round, link, &sink);
                     self.deactivate(round, link, sink);
@@ -120,8 +130,12 @@ impl Locked<'_> {
         let element = self.elements.get_mut(id)?;
         let source = element.sources.get(key)?.clone();
         let wiring = wiring(&source);
-        let links = match wiring.is_anew() {
+        let mut links = match wiring.is_anew() {
             true => element.outputs.get(key).cloned().unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let shown_by = match wiring.is_anew() {
+            true => element.shown_by.get(key).cloned().unwrap_or_default(),
             false => Vec::new(),
         };
         let mut tree = element.conversions.remove(key).unwrap_or_default();
@@ -140,7 +154,9 @@ impl Locked<'_> {
             converters: self.plane.converters(),
             tree,
             cause: None,
+            sources: BTreeSet::new(),
         };
+        links.extend(self.links_of(&shown_by));
         Some((round, links))
     }
 
@@ -171,8 +187,8 @@ impl Locked<'_> {
         };
         let first = round.source.hop();
         let stages = round.tree.along(path).map(|stage| stage.output.hop());
-        if link.set_route(std::iter::once(first).chain(stages).collect())
-            && path.iter().any(|step| step.transcodes)
+        let transcodes = path.iter().any(|step| step.transcodes);
+        if link.set_route(std::iter::once(first).chain(stages).collect(), transcodes) && transcodes
         {
             let cause = self.mismatch_in_words(round.source.format(), link, &sink);
             let kind = link.connection.kind.as_str().to_lowercase();
@@ -228,6 +244,10 @@ impl Locked<'_> {
         {
             element.conversions.insert(key.clone(), round.tree);
         }
+        for other in round.sources.iter().filter(|source| **source != id) {
+            let carries = self.carries(other, key.kind).0;
+            self.raise_transcoding(other, key.kind, carries, round.cause.clone());
+        }
         self.raise_transcoding(&id, key.kind, carries, round.cause);
     }
 
@@ -276,11 +296,12 @@ impl Locked<'_> {
         carries: bool,
         cause: Option<String>,
     ) {
+        let shows = self.carries(id, kind).1;
         let Some(element) = self.elements.get_mut(id) else {
             return;
         };
         let mut trees = element.conversions.iter();
-        let active = trees.any(|(key, tree)| key.kind == kind && tree.is_transcoding());
+        let active = shows || trees.any(|(key, tree)| key.kind == kind && tree.is_transcoding());
         let former = element.transcoding.get(&kind).copied();
         if former == Some(active) || (former.is_none() && !carries) || kind == MediaKind::Data {
             return;

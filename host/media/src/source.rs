@@ -64,6 +64,10 @@ struct Audience {
     /// Some of them got to know the format after they had joined, and are to be shown what came since the
     /// last keyframe. Who reads it sees as well that they know.
     late: AtomicBool,
+    /// Other pads show this one: whether media flows there is decided here. Relaxed: who misses the first
+    /// burst counts the next.
+    is_shown: AtomicBool,
+    shown_by: ArcSwap<Vec<Arc<Flow>>>,
     /// How many the module was told of. Written by whoever delivers, one at a time.
     told: AtomicUsize,
 }
@@ -93,6 +97,8 @@ impl Source {
             audience: Audience {
                 fan_out: ArcSwap::default(),
                 late: AtomicBool::new(false),
+                is_shown: AtomicBool::new(false),
+                shown_by: ArcSwap::default(),
                 told: AtomicUsize::new(0),
             },
             history: History::default(),
@@ -151,6 +157,11 @@ impl Source {
                 burst = burst.measured(plane.now());
             }
             self.flow.on_packets(packets.len() as u64);
+            if self.audience.is_shown.load(Relaxed) {
+                for flow in self.audience.shown_by.load().iter() {
+                    flow.on_packets(packets.len() as u64);
+                }
+            }
             // Before the consumers are looked at: whoever is late is among them.
             let late = &self.audience.late;
             let late = late.load(Relaxed) && late.swap(false, Acquire);
@@ -344,6 +355,12 @@ impl Source {
 
     pub(crate) fn flow(&self) -> &Arc<Flow> {
         &self.flow
+    }
+
+    /// Other pads show this one, with these flows.
+    pub(crate) fn set_shown_by(&self, flows: Vec<Arc<Flow>>) {
+        self.audience.is_shown.store(!flows.is_empty(), Relaxed);
+        self.audience.shown_by.store(Arc::new(flows));
     }
 
     pub(crate) fn format(&self) -> u32 {

@@ -158,6 +158,7 @@ impl TestBench {
                 ssrc: 7,
                 ..Rtp::default()
             },
+            ..Packet::default()
         };
         sequences.map(packet).collect()
     }

@@ -213,6 +213,7 @@ mod tests {
                     timestamp: self.number * 3600,
                     ..Rtp::default()
                 },
+                ..Packet::default()
             }
         }
 

@@ -204,6 +204,7 @@ impl Camera {
                 ssrc: 7,
                 ..Rtp::default()
             },
+            ..Packet::default()
         };
         let packets: Vec<Packet> = numbers.map(packet).collect();
         self.source.push(&packets);

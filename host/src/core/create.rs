@@ -176,9 +176,12 @@ impl Core {
             .and_then(|parent| parent.pipeline())
             .unwrap_or_default();
         let graph = plan.parent.as_ref().and_then(|parent| parent.graph());
-        let node = graph
-            .filter(|_| plan.class.is_a("kurento.MediaElement"))
-            .map(|graph| Node::new(plan.id.clone(), graph, plan.emitter.clone()));
+        let is_hub = plan.class.is_a("kurento.Hub");
+        let node = graph.and_then(|graph| match is_hub {
+            true => Some(Node::hidden(plan.id.clone(), graph)),
+            false => { plan.class.is_a("kurento.MediaElement") }
+                .then(|| Node::new(plan.id.clone(), graph, plan.emitter.clone())),
+        });
         let context = ObjectContext {
             id: plan.id.clone(),
             class: plan.class.clone(),
@@ -199,11 +202,14 @@ impl Core {
             let params = plan.params.clone().into();
             let instance = (factory.make)(&class, context, &params)?;
             let body = match node {
+                node if is_hub => Body::Hub {
+                    node,
+                    instance: instance.clone(),
+                },
                 Some(node) => Body::Element {
                     node,
                     instance: instance.clone(),
                 },
-                None if plan.class.is_a("kurento.Hub") => Body::Hub(instance.clone()),
                 None => Body::Plain(instance.clone()),
             };
             let under_way = plan.under_way.clone();
@@ -237,7 +243,7 @@ impl Core {
         let (core, lane) = (self.clone(), self.lane(&instance));
         let made = lane.call(move || {
             let _turn = turn;
-            instance.port_added(&plan.id, &node);
+            instance.port_added(&plan.id, &node, plan.emitter.clone())?;
             let id = plan.id.clone();
             core.register(plan, Body::HubPort { node })
                 .inspect_err(|_| instance.port_removed(&id))
@@ -251,7 +257,7 @@ impl Core {
             object.set_types(plan.types);
         }
         *object.settings.lock() = self.options.element_settings;
-        if let Some(node) = object.node() {
+        if let Some(node) = object.any_node() {
             node.set_encoder_rates(encoder_rates(&self.options.element_settings));
         }
         plan.emitter.attach(&object);
@@ -272,7 +278,7 @@ fn is_hub_port(class: &Class) -> bool {
 /// The container of the new object: the hub of a port, the pipeline of anything else.
 fn parent(class: &Class, converted: &Converted) -> Result<Option<Arc<Object>>, CallError> {
     let contains = |object: &&Arc<Object>| match object.body {
-        Body::Hub(_) => is_hub_port(class),
+        Body::Hub { .. } => is_hub_port(class),
         Body::Pipeline { .. } => !is_hub_port(class),
         _ => false,
     };

@@ -116,7 +116,7 @@ impl Core {
     fn take_out(self: &Arc<Self>, dead: &[Arc<Object>]) -> mpsc::Receiver<()> {
         let (telling, told) = mpsc::channel(1);
         for object in dead {
-            if let Some(node) = object.node() {
+            if let Some(node) = object.any_node() {
                 node.release();
             }
             let (core, ended, telling) = (self.clone(), object.clone(), telling.clone());
@@ -148,7 +148,9 @@ impl Core {
                     (hub, lane, Box::new(remove))
                 }
                 (
-                    Body::Element { instance, .. } | Body::Hub(instance) | Body::Plain(instance),
+                    Body::Element { instance, .. }
+                    | Body::Hub { instance, .. }
+                    | Body::Plain(instance),
                     _,
                 ) => {
                     let (instance, lane) = (instance.clone(), self.lane(instance));

@@ -142,7 +142,7 @@ impl Core {
         }
         let outcome = match &object.body {
             Body::ServerManager => self.server_manager(name, converted),
-            Body::Pipeline { .. } | Body::Hub(_) => {
+            Body::Pipeline { .. } | Body::Hub { .. } => {
                 self.container(object, name, converted).map(Execution::Done)
             }
             Body::Element { .. } | Body::HubPort { .. } => {
@@ -253,7 +253,7 @@ fn check_relation(object: &Arc<Object>, referred: &Arc<Object>) -> Result<(), Ca
     {
         return Err(CallError::connect("Media elements do not share pipeline"));
     }
-    let is_foreign_port = matches!(object.body, Body::Hub(_))
+    let is_foreign_port = matches!(object.body, Body::Hub { .. })
         && matches!(referred.body, Body::HubPort { .. })
         && !referred
             .parent

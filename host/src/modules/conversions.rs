@@ -47,15 +47,15 @@ pub(super) fn compare(
 
 #[cfg(test)]
 mod tests {
-    use rivero_plugin_api::Packaging::{Frame, Raw};
+    use rivero_plugin_api::Packaging;
 
     use super::*;
 
     #[test]
     fn a_module_has_to_export_what_its_manifest_promises() {
         let conversion = |cost| Conversion {
-            input: ("VP8".to_owned(), Frame),
-            output: ("I420".to_owned(), Raw),
+            input: ("VP8".to_owned(), Packaging::Frame),
+            output: ("I420".to_owned(), Packaging::Raw),
             cost,
         };
         let text = serde_json::to_string(&[conversion(5), conversion(6)]).unwrap();

@@ -130,6 +130,10 @@ impl AbiElementHost for Connection {
         token: u64,
     ) -> RResult<SinkPad, AbiError> {
         result(guard::call("add_sink_pad", || {
+            if self.node()?.is_hidden() {
+                let text = "a hub has no ways in of its own: its ports have";
+                return Err(Error::not_supported(text));
+            }
             let handler = held::sink_handler(handler, &self.callee, &self.generation);
             let group = group.into_option();
             let group = group.map(|group| held::sink_group(group, &self.callee, &self.generation));

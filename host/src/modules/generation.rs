@@ -94,9 +94,9 @@ impl Generation {
         }
         let mapping = self.library.as_ref().and_then(Library::mapping);
         let is_own = |mapping: &Mapping| {
-            packets
-                .iter()
-                .any(|packet| packet.bytes.depends_on(&mapping.all))
+            packets.iter().any(|packet| {
+                packet.bytes.depends_on(&mapping.all) || packet.details.depends_on(&mapping.all)
+            })
         };
         // Unknown counts as its own.
         if mapping.is_none_or(is_own) {

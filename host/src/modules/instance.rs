@@ -50,7 +50,7 @@ pub(super) fn create(
     };
     let callee = Callee::new(threads, identity, Some(sink.clone()));
     let place = (&callee, generation);
-    let connection = element::connection(id, pipeline.clone(), sink.clone(), node, place);
+    let connection = element::connection(id, pipeline.clone(), sink, node, place);
     let params = params.to_string();
     let make = || module.create(class.into(), connection, params.as_str().into());
     match overdue::call(&callee, "the constructor", Manner::Patient, make) {
@@ -58,7 +58,6 @@ pub(super) fn create(
             object: Handler::new(object, &callee, generation),
             module: callee.module().clone(),
             pipeline,
-            events: sink,
         })),
         RResult::RErr(error) => Err(error.into()),
     }
@@ -68,7 +67,6 @@ struct ModuleObject {
     object: Handler<Object>,
     module: Arc<str>,
     pipeline: Arc<str>,
-    events: Arc<dyn ObjectEvents>,
 }
 
 impl From<AbiError> for CallError {
@@ -145,7 +143,7 @@ impl Instance for ModuleObject {
     }
 
     fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>, CallError> {
-        let kind = kind.map_or(255, |kind| kind as u8);
+        let kind = kind.map_or(255, MediaKind::number);
         let stats = self.call("stats", |object| object.stats(kind));
         match stats.map(value).transpose()? {
             Some(Value::Object(stats)) => Ok(stats),
@@ -155,25 +153,33 @@ impl Instance for ModuleObject {
         }
     }
 
-    fn port_added(&self, port: &str, node: &Arc<Node>) {
-        let Some(generation) = self.object.generation() else {
-            return;
-        };
+    fn port_added(
+        &self,
+        port: &str,
+        node: &Arc<Node>,
+        events: Arc<dyn ObjectEvents>,
+    ) -> Result<(), CallError> {
+        let gone = || CallError::unexpected("the hub's object is gone");
+        let generation = self.object.generation().ok_or_else(gone)?;
         let identity = Identity {
             class: "HubPort".into(),
             object: node.id().clone(),
         };
-        let callee = Callee::new(generation.threads(), identity, Some(self.events.clone()));
+        let callee = Callee::new(generation.threads(), identity, Some(events.clone()));
         let connection = element::connection(
             node.id().clone(),
             self.pipeline.clone(),
-            self.events.clone(),
+            events,
             Some(node.clone()),
             (&callee, generation),
         );
-        self.call("port_added", |object| {
-            object.port_added(port.into(), connection);
+        let added = self.call("port_added", |object| {
+            object.port_added(port.into(), connection)
         });
+        match added.ok_or_else(gone)? {
+            RResult::ROk(()) => Ok(()),
+            RResult::RErr(error) => Err(error.into()),
+        }
     }
 
     fn port_removed(&self, port: &str) {
@@ -184,6 +190,6 @@ impl Instance for ModuleObject {
         // Nothing can be done about a release that failed: the object has ended all the same.
         let reply: Reply = Box::new(move |_| released());
         let responder = Responder::of(reply);
-        self.call("release", |object| object.release_and_tell(responder));
+        self.call("release", |object| object.release(responder));
     }
 }

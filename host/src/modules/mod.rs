@@ -150,7 +150,7 @@ pub struct ObjectContext {
     pub pipeline: Arc<str>,
     /// Takes its events.
     pub sink: Arc<dyn ObjectEvents>,
-    /// Its pads; hubs have none.
+    /// Its pads; those of hubs are what their ports show.
     pub node: Option<Arc<Node>>,
 }
 
@@ -198,8 +198,16 @@ pub trait Instance: Send + Sync {
     /// # Errors
     /// What the module answers.
     fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>, CallError>;
-    /// A hub got a port.
-    fn port_added(&self, port: &str, node: &Arc<Node>);
+    /// A hub got a port, with these pads and events of its own.
+    ///
+    /// # Errors
+    /// Why the module refuses the port, which is not removed then.
+    fn port_added(
+        &self,
+        port: &str,
+        node: &Arc<Node>,
+        events: Arc<dyn ObjectEvents>,
+    ) -> Result<(), CallError>;
     /// A hub lost a port.
     fn port_removed(&self, port: &str);
     /// The last call. `released` is called when the object has come to its end, which may be

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use abi_stable::{
     sabi_trait::TD_Opaque,
-    std_types::{RArc, ROption, RSlice},
+    std_types::{RArc, ROption, RResult, RSlice},
 };
 use rivero_media::{Node, Sink, Source};
 use rivero_plugin_api::{
     Encoding, Error, MediaKind, Packet,
     abi::{
+        guard, module,
         traits::{
             AbiSinkPad, AbiSinkPad_TO, AbiSourcePad, AbiSourcePad_TO, SinkGroup, SinkHandler,
             SinkPad, SourceHandler, SourcePad,
         },
-        types::{AbiEncoding, AbiUpstream},
+        types::{AbiEncoding, AbiError, AbiUpstream},
     },
     supervise,
 };
@@ -114,6 +115,20 @@ impl AbiSourcePad for OpenSource {
             let encodings = encodings.as_slice().iter().cloned().map(Encoding::from);
             self.source.set_encodings(encodings.collect());
         });
+    }
+
+    fn show(&self, pad: u32) -> RResult<(), AbiError> {
+        let shown = guard::call("show", || {
+            let Place {
+                node,
+                kind,
+                description,
+            } = &self.place;
+            let pad = (pad != 0).then_some(pad);
+            node.show(*kind, description, pad)
+                .map_err(|error| Error::illegal_parameter(error.to_string()))
+        });
+        module::result(shown)
     }
 
     fn close(&self) {

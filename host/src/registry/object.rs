@@ -35,7 +35,12 @@ pub enum Body {
         instance: Arc<dyn Instance>,
     },
     /// A hub, implemented by a module; its children are its ports.
-    Hub(Arc<dyn Instance>),
+    Hub {
+        /// What its ports may show; nobody connects to it.
+        node: Option<Arc<Node>>,
+        /// Its implementation.
+        instance: Arc<dyn Instance>,
+    },
     /// A port of a hub.
     HubPort {
         /// Its pads and links.
@@ -51,7 +56,7 @@ impl std::fmt::Debug for Body {
             Body::ServerManager => "ServerManager",
             Body::Pipeline { .. } => "Pipeline",
             Body::Element { .. } => "Element",
-            Body::Hub(_) => "Hub",
+            Body::Hub { .. } => "Hub",
             Body::HubPort { .. } => "HubPort",
             Body::Plain(_) => "Plain",
         })
@@ -282,11 +287,20 @@ impl Object {
         }
     }
 
+    /// Its pads and links, also when it is a hub, which nobody connects to.
+    #[must_use]
+    pub fn any_node(&self) -> Option<&Arc<Node>> {
+        match &self.body {
+            Body::Hub { node, .. } => node.as_ref(),
+            _ => self.node(),
+        }
+    }
+
     /// Its implementation, when that lives in a module.
     #[must_use]
     pub fn instance(&self) -> Option<&Arc<dyn Instance>> {
         match &self.body {
-            Body::Element { instance, .. } | Body::Hub(instance) | Body::Plain(instance) => {
+            Body::Element { instance, .. } | Body::Hub { instance, .. } | Body::Plain(instance) => {
                 Some(instance)
             }
             Body::ServerManager | Body::Pipeline { .. } | Body::HubPort { .. } => None,

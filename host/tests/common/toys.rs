@@ -175,8 +175,17 @@ impl Instance for Toy {
         }
     }
 
-    fn port_added(&self, port: &str, _node: &Arc<Node>) {
+    fn port_added(
+        &self,
+        port: &str,
+        _node: &Arc<Node>,
+        _events: Arc<dyn ObjectEvents>,
+    ) -> Result<(), CallError> {
         self.note("port_added", &json!(port));
+        match self.scripts.get("port_added") {
+            Some(script) => script(self, json!(port)).map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     fn port_removed(&self, port: &str) {

@@ -35,7 +35,7 @@ fn class_items(class: &Class) -> TokenStream {
     quote! {
         #[doc = #function_doc]
         pub fn #function<T: #class_trait>() -> Class {
-            Class { name: #name, create: #create::<T> }
+            Class::new(#name, #create::<T>)
         }
 
         fn #create<T: #class_trait>(

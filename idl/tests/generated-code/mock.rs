@@ -50,9 +50,21 @@ pub trait Object: Send + Sync + 'static {
     fn element(&self) -> &dyn Element;
 }
 
+type Constructor = Box<dyn Fn(ElementContext, Value) -> Result<Box<dyn Object>>>;
+
 pub struct Class {
     pub name: &'static str,
-    pub create: fn(ElementContext, Value) -> Result<Box<dyn Object>>,
+    pub create: Constructor,
+}
+
+impl Class {
+    pub fn new(
+        name: &'static str,
+        create: impl Fn(ElementContext, Value) -> Result<Box<dyn Object>> + 'static,
+    ) -> Self {
+        let create = Box::new(create);
+        Self { name, create }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -93,6 +93,104 @@ impl Bytes {
     }
 }
 
+/// Bytes in one word: of use where most values are none at all. Their owner and their length lie before them.
+#[repr(transparent)]
+#[derive(StableAbi)]
+pub struct ThinBytes(*const ThinHead);
+
+/// What lies before [`ThinBytes`].
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct ThinHead {
+    object: *const (),
+    owner: &'static Owner,
+    /// Of what follows.
+    length: usize,
+}
+
+// SAFETY: as of Bytes, which they are made of.
+unsafe impl Send for ThinBytes {}
+unsafe impl Sync for ThinBytes {}
+
+impl ThinBytes {
+    /// No bytes.
+    pub const NONE: Self = Self(std::ptr::null());
+    /// What a buffer has to have beyond the bytes themselves.
+    const HEAD: usize = size_of::<ThinHead>();
+
+    /// The parts one after another, in memory that `allocate` gives: one allocation.
+    pub fn of(parts: &[&[u8]], allocate: impl FnOnce(usize) -> BytesMut) -> Self {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut buffer = allocate(Self::HEAD + length);
+        let mut rest = buffer.get_mut(Self::HEAD..).unwrap_or_default();
+        for part in parts {
+            let Some((place, behind)) = rest.split_at_mut_checked(part.len()) else {
+                return Self::NONE; // of a host that gave less than it was asked for
+            };
+            place.copy_from_slice(part);
+            rest = behind;
+        }
+        let Bytes {
+            data,
+            object,
+            owner,
+            ..
+        } = *std::mem::ManuallyDrop::new(buffer.freeze());
+        let head = data.cast::<ThinHead>().cast_mut();
+        // SAFETY: the buffer is longer than the head, nobody else has it yet, and the write asks for no
+        // alignment. Its one reference is now this value's.
+        unsafe {
+            head.write_unaligned(ThinHead {
+                object,
+                owner,
+                length,
+            });
+        }
+        Self(head.cast_const())
+    }
+
+    fn head(&self) -> Option<ThinHead> {
+        // SAFETY: not null, it is a head that `of` wrote, alive as long as this reference to it.
+        (!self.0.is_null()).then(|| unsafe { self.0.read_unaligned() })
+    }
+
+    /// See [`Bytes::depends_on`].
+    pub fn depends_on(&self, addresses: &Range<usize>) -> bool {
+        let owner = self
+            .head()
+            .map(|head| std::ptr::from_ref(head.owner).addr());
+        owner.is_some_and(|owner| addresses.contains(&owner))
+    }
+}
+
+impl Deref for ThinBytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        let Some(head) = self.head() else { return &[] };
+        // SAFETY: so many bytes were written behind the head, and stay as they are.
+        unsafe { std::slice::from_raw_parts(self.0.add(1).cast(), head.length) }
+    }
+}
+
+impl Clone for ThinBytes {
+    fn clone(&self) -> Self {
+        if let Some(head) = self.head() {
+            // SAFETY: `object` is the one `owner` was made for, and alive.
+            unsafe { (head.owner.clone)(head.object) };
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for ThinBytes {
+    fn drop(&mut self) {
+        if let Some(head) = self.head() {
+            // SAFETY: one drop for the reference this value held.
+            unsafe { (head.owner.drop)(head.object) };
+        }
+    }
+}
+
 impl Default for Bytes {
     fn default() -> Self {
         Self::from_static(&[])
@@ -477,6 +575,20 @@ mod tests {
         assert_eq!(Arc::strong_count(&owner), 2);
         drop(part);
         assert_eq!(Arc::strong_count(&owner), 1);
+    }
+
+    #[test]
+    fn bytes_in_a_word_are_shared_and_let_go() {
+        assert_eq!(size_of::<ThinBytes>(), size_of::<usize>());
+        assert!(ThinBytes::NONE.is_empty() && ThinBytes::NONE.clone().is_empty());
+        let bytes = ThinBytes::of(&[b"he", b"", b"llo"], BytesMut::new);
+        let clone = bytes.clone();
+        drop(bytes);
+        assert_eq!(&*clone, b"hello");
+        let here = std::ptr::from_ref(&BLOCK_OWNER).addr();
+        assert!(clone.depends_on(&(here..here + 1)) && !clone.depends_on(&(0..1)));
+        let none = ThinBytes::of(&[b"hello"], |_| BytesMut::new(3));
+        assert!(none.is_empty());
     }
 
     #[test]

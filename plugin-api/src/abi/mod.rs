@@ -1,4 +1,4 @@
-//! The binary interface between the host and its modules, version 1.
+//! The binary interface between the host and its modules, version 2.
 //!
 //! This is the only place of the crate with `unsafe`: it owns raw memory that
 //! crosses compilation units ([`bytes`]) and the tables of functions that both
@@ -10,6 +10,7 @@
 #![allow(unsafe_code, missing_docs)]
 
 pub mod bytes;
+pub mod details;
 pub mod guard;
 pub mod heap;
 pub mod module;
@@ -22,6 +23,6 @@ pub mod types;
 pub use abi_stable;
 
 /// A module and a host with different majors refuse each other.
-pub const ABI_MAJOR: u16 = 1;
+pub const ABI_MAJOR: u16 = 2;
 /// Additions only; both sides use what both know.
-pub const ABI_MINOR: u16 = 2;
+pub const ABI_MINOR: u16 = 0;

@@ -52,7 +52,12 @@ pub fn start(host: traits::Host, definition: fn() -> Module) -> Started {
 
 /// The names of a module's classes; none where naming them panics.
 pub fn class_names(classes: fn() -> Vec<crate::Class>) -> ClassNames {
-    let named = guard::contain(|| classes().iter().map(|class| class.name.into()).collect());
+    let named = guard::contain(|| {
+        classes()
+            .iter()
+            .map(|class| RString::from(&*class.name))
+            .collect()
+    });
     named.unwrap_or_default()
 }
 
@@ -170,10 +175,10 @@ impl AbiObject for ServedObject {
         }))
     }
 
-    fn port_added(&self, port: RStr<'_>, host: ElementHost) {
-        self.hook("port_added", |object| {
-            object.element().port_added(port.as_str(), context(host));
-        });
+    fn port_added(&self, port: RStr<'_>, host: ElementHost) -> RResult<(), AbiError> {
+        result(self.answer("port_added", |object| {
+            object.element().port_added(port.as_str(), context(host))
+        }))
     }
 
     fn port_removed(&self, port: RStr<'_>) {
@@ -182,13 +187,9 @@ impl AbiObject for ServedObject {
         });
     }
 
-    fn release(&self) {
-        self.hook("released", |object| object.element().released());
-    }
-
-    fn release_and_tell(&self, released: Responder) {
+    fn release(&self, released: Responder) {
         Answer::during(released, || {
-            self.release();
+            self.hook("released", |object| object.element().released());
             Ok(Value::Null)
         });
     }

@@ -104,6 +104,8 @@ pub trait AbiSourcePad: Send + Sync {
     /// 0 = none (nothing flows).
     fn set_format(&self, format: u32);
     fn set_encodings(&self, encodings: RSlice<'_, AbiEncoding>);
+    /// Whoever consumes this pad consumes the source pad with this id from now on; 0 = this one again.
+    fn show(&self, pad: u32) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&self);
 }
@@ -158,16 +160,12 @@ pub trait AbiObject: Send + Sync {
     fn invoke(&self, operation: RStr<'_>, parameters: RStr<'_>, responder: Responder);
     /// JSON object id → statistics; `kind`: 0 audio, 1 video, 2 data, 255 all.
     fn stats(&self, kind: u8) -> RResult<RString, AbiError>;
-    fn port_added(&self, port: RStr<'_>, host: ElementHost);
+    /// An error refuses the port, which is not removed then.
+    fn port_added(&self, port: RStr<'_>, host: ElementHost) -> RResult<(), AbiError>;
     fn port_removed(&self, port: RStr<'_>);
+    /// The answer says that the object has come to its end.
     #[sabi(last_prefix_field)]
-    fn release(&self);
-    /// As `release`, in place of it; the answer says that the object has come to its end. Since
-    /// 1.2.
-    fn release_and_tell(&self, released: Responder) {
-        self.release();
-        released.reply(RResult::ROk("null".into()));
-    }
+    fn release(&self, released: Responder);
 }
 
 #[sabi_trait]
@@ -217,11 +215,10 @@ pub trait AbiConverterOutput: Send + Sync {
 pub struct Root {
     pub major: u16,
     pub minor: u16,
+    /// Names of the classes that the library makes, without starting it.
+    pub classes: extern "C" fn() -> RVec<RString>,
     #[sabi(last_prefix_field)]
     pub start: extern "C" fn(Host) -> RResult<Module, AbiError>,
-    /// Names of the classes that the library makes, without starting it. Since 1.1.
-    #[sabi(missing_field(option))]
-    pub classes: extern "C" fn() -> RVec<RString>,
 }
 
 impl RootModule for RootRef {

@@ -11,24 +11,63 @@ use crate::{
 };
 
 /// Kind of media of a pad; `Data` is messages of data channels.
-#[repr(u8)]
-#[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MediaKind {
-    Audio,
-    Video,
-    Data,
+///
+/// An open number: a later version may know more of them, and one that is unknown here is no kind that a pad can
+/// have, and equal to nothing but itself.
+#[repr(transparent)]
+#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MediaKind(u8);
+
+#[allow(
+    non_upper_case_globals,
+    reason = "they are read and matched as the names of an enum"
+)]
+impl MediaKind {
+    /// Sound.
+    pub const Audio: Self = Self(0);
+    /// Pictures.
+    pub const Video: Self = Self(1);
+    /// Messages of data channels.
+    pub const Data: Self = Self(2);
 }
 
 impl MediaKind {
     /// Every kind, in the order in which `connect` treats them.
     pub const ALL: [Self; 3] = [Self::Audio, Self::Video, Self::Data];
 
+    /// The kind with this number, whether it is known or not.
+    pub const fn from_number(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number on the boundary.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether it is one of [`ALL`](Self::ALL).
+    pub fn is_known(self) -> bool {
+        Self::ALL.contains(&self)
+    }
+
     /// The name on the wire: `AUDIO`, `VIDEO` or `DATA`.
     pub const fn as_str(&self) -> &'static str {
-        match self {
+        match *self {
             Self::Audio => "AUDIO",
             Self::Video => "VIDEO",
             Self::Data => "DATA",
+            _ => "UNKNOWN",
+        }
+    }
+}
+
+impl std::fmt::Debug for MediaKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Audio => formatter.write_str("Audio"),
+            Self::Video => formatter.write_str("Video"),
+            Self::Data => formatter.write_str("Data"),
+            Self(number) => write!(formatter, "MediaKind({number})"),
         }
     }
 }
@@ -95,7 +134,7 @@ impl From<&Format> for AbiFormat {
     fn from(format: &Format) -> Self {
         Self {
             encoding: format.encoding.as_str().into(),
-            packaging: format.packaging as u8,
+            packaging: format.packaging.number(),
             clock_rate: format.clock_rate,
             channels: format.channels,
             parameters: format
@@ -111,11 +150,7 @@ impl From<AbiFormat> for Format {
     fn from(format: AbiFormat) -> Self {
         Self {
             encoding: format.encoding.into_string(),
-            packaging: match format.packaging {
-                0 => Packaging::Rtp,
-                1 => Packaging::Frame,
-                _ => Packaging::Raw,
-            },
+            packaging: Packaging::from_number(format.packaging),
             clock_rate: format.clock_rate,
             channels: format.channels,
             parameters: format
@@ -242,6 +277,23 @@ pub struct SinkSelection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_not_known_pass_the_boundary_as_they_are() {
+        let kind = MediaKind::from_number(9);
+        assert!(!kind.is_known() && MediaKind::Data.is_known());
+        assert_eq!(
+            (kind.number(), format!("{kind:?}")),
+            (9, "MediaKind(9)".to_owned())
+        );
+        let format = Format {
+            packaging: Packaging::from_number(7),
+            ..Format::rtp("VP8", 90_000, 0)
+        };
+        let passed = Format::from(AbiFormat::from(&format));
+        assert_eq!(passed, format);
+        assert_ne!(passed.packaging, Packaging::Raw);
+    }
 
     #[test]
     fn upstream_messages_survive_the_boundary() {

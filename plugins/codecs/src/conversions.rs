@@ -4,7 +4,10 @@
 //! conversions cost in time of a core, so that, say, H.264 is encoded rather than AV1 where a
 //! consumer takes both; and in quality, so that Opus is encoded rather than PCMU.
 
-use rivero_plugin_api::{Conversion, ConverterFactory, CreateConverter, Packaging};
+use rivero_plugin_api::{
+    Conversion, Converter, ConverterFactory, ConverterOutput, Packaging, Result,
+};
+use serde_json::Value;
 
 use crate::{decode, depacketise, encode, packetise};
 
@@ -34,21 +37,22 @@ pub fn all() -> Vec<ConverterFactory> {
     all
 }
 
+/// The constructor of a converter here: see [`ConverterFactory::create`].
+type Create = fn(u32, u32, Value, ConverterOutput) -> Result<Box<dyn Converter>>;
+
 fn factory(
     input: (&str, Packaging),
     output: (&str, Packaging),
     cost: u32,
-    create: CreateConverter,
+    create: Create,
 ) -> ConverterFactory {
     let named = |(encoding, packaging): (&str, Packaging)| (encoding.to_owned(), packaging);
-    ConverterFactory {
-        conversion: Conversion {
-            input: named(input),
-            output: named(output),
-            cost,
-        },
-        create,
-    }
+    let conversion = Conversion {
+        input: named(input),
+        output: named(output),
+        cost,
+    };
+    ConverterFactory::new(conversion, create)
 }
 
 #[cfg(test)]

@@ -318,6 +318,7 @@ impl Outlet {
             ingress_time: state.ingress_time(presentation_time),
             duration: i64::try_from(duration).unwrap_or(0),
             rtp: Rtp::default(),
+            ..Packet::default()
         })
     }
 }

@@ -49,11 +49,13 @@ impl Element for AlphaBlending {
         self.mixed.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
         lock(&self.places)
             .ports
             .insert(id.to_owned(), Place::default());
-        self.mixed.add_port(id, &port);
+        let opened = self.mixed.add_port(id, &port);
+        // A port that is refused is not removed by the host.
+        opened.inspect_err(|_| self.port_removed(id))
     }
 
     fn port_removed(&self, id: &str) {

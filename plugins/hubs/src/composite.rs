@@ -36,11 +36,13 @@ impl Element for Composite {
         }
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
         lock(&self.stage)
             .ports
             .insert(id.to_owned(), Port::default());
-        self.mixed.add_port(id, &port);
+        let opened = self.mixed.add_port(id, &port);
+        // A port that is refused is not removed by the host.
+        opened.inspect_err(|_| self.port_removed(id))
     }
 
     fn port_removed(&self, id: &str) {
@@ -152,7 +154,9 @@ impl api::Composite for Composite {
         self.change(&port, |port| {
             port.view = view;
             Ok(())
-        })
+        })?;
+        self.mixed.pictures.change_view(&port.0);
+        Ok(())
     }
 
     fn set_output(&self, width: i32, height: i32, framerate: i32) -> Result<()> {
@@ -203,6 +207,12 @@ struct Seen {
 impl Arrange for Seen {
     fn arrange(&self, shown: &[Shown<'_>], viewer: &str) -> Arrangement {
         lock(&self.stage).arrange(shown, viewer)
+    }
+
+    fn is_common(&self, viewer: &str) -> bool {
+        let stage = lock(&self.stage);
+        let port = stage.ports.get(viewer);
+        port.is_none_or(|port| port.view.is_common())
     }
 
     fn stalled(&self, port: &str, is_stalled: bool) {

@@ -14,8 +14,8 @@ impl Element for Dispatcher {
         self.0.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
-        self.0.add_port(id, &port);
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
+        self.0.add_port(id, &port)
     }
 
     fn port_removed(&self, id: &str) {

@@ -6,6 +6,7 @@
 
 mod alpha_blending;
 mod clock;
+mod common;
 mod composite;
 mod dispatcher;
 mod messages;

@@ -25,20 +25,20 @@ struct Port {
 }
 
 impl Messages {
-    /// A port came. That its pads cannot be opened is an error of the port.
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) {
-        match Port::open(self, id, port) {
-            Ok(opened) => {
-                let mut ports = lock(&self.ports);
-                let format = ports.iter().find_map(|port| *lock(&port.format));
-                ports.push(opened.clone());
-                drop(ports);
-                if format.is_some() {
-                    opened.outlet.give(format, &[]);
-                }
-            }
-            Err(error) => port.error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message),
+    /// A port came.
+    ///
+    /// # Errors
+    /// Why its pads cannot be opened
+    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
+        let opened = Port::open(self, id, port)?;
+        let mut ports = lock(&self.ports);
+        let format = ports.iter().find_map(|port| *lock(&port.format));
+        ports.push(opened.clone());
+        drop(ports);
+        if format.is_some() {
+            opened.outlet.give(format, &[]);
         }
+        Ok(())
     }
 
     pub(crate) fn remove_port(&self, id: &str) {

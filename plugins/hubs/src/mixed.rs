@@ -30,10 +30,12 @@ impl Mixed {
         })
     }
 
-    pub(crate) fn add_port(&self, id: &str, port: &ElementContext) {
-        self.pictures.add_port(id, port);
-        self.sound.add_port(id, port);
-        self.messages.add_port(id, port);
+    /// # Errors
+    /// Why the port cannot have its pads; some of them may be there
+    pub(crate) fn add_port(&self, id: &str, port: &ElementContext) -> Result<()> {
+        self.pictures.add_port(id, port)?;
+        self.sound.add_port(id, port)?;
+        self.messages.add_port(id, port)
     }
 
     pub(crate) fn remove_port(&self, id: &str) {

@@ -21,9 +21,13 @@ impl Element for Mixer {
         self.sound.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
-        self.video.add_port(id, &port);
-        self.sound.add_port(id, &port);
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
+        let opened = self
+            .video
+            .add_port(id, &port)
+            .and_then(|()| self.sound.add_port(id, &port));
+        // A port that is refused is not removed by the host.
+        opened.inspect_err(|_| self.port_removed(id))
     }
 
     fn port_removed(&self, id: &str) {

@@ -20,8 +20,8 @@ impl Element for DispatcherOneToMany {
         self.switches.close();
     }
 
-    fn port_added(&self, id: &str, port: ElementContext) {
-        self.switches.add_port(id, &port);
+    fn port_added(&self, id: &str, port: ElementContext) -> Result<()> {
+        self.switches.add_port(id, &port)?;
         let chosen = lock(&self.chosen).clone();
         if let Some(source) = chosen
             && let Err(error) = self.switches.connect(&source, id)
@@ -29,6 +29,7 @@ impl Element for DispatcherOneToMany {
             // The chosen port has gone meanwhile; the new one gets nothing, as all others do.
             tracing::debug!(%error, "a new port gets nothing");
         }
+        Ok(())
     }
 
     fn port_removed(&self, id: &str) {

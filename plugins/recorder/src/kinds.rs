@@ -15,7 +15,7 @@ impl<T> PerKind<T> {
         match kind {
             MediaKind::Audio => Some(&self.audio),
             MediaKind::Video => Some(&self.video),
-            MediaKind::Data => None,
+            _ => None,
         }
     }
 
@@ -23,7 +23,7 @@ impl<T> PerKind<T> {
         match kind {
             MediaKind::Audio => Some(&mut self.audio),
             MediaKind::Video => Some(&mut self.video),
-            MediaKind::Data => None,
+            _ => None,
         }
     }
 }

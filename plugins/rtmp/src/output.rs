@@ -103,6 +103,7 @@ impl Lane {
             ingress_time: now,
             duration: 0,
             rtp: Rtp::default(),
+            ..Packet::default()
         })
     }
 }

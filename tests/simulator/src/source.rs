@@ -82,6 +82,7 @@ fn packet(now: Duration, description: &Description, payload: &[u8]) -> Packet {
             payload_offset: u16::try_from(RTP_HEADER).unwrap_or(u16::MAX),
             ..Rtp::default()
         },
+        ..Packet::default()
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct SharedRates {
 }
 
 /// Bit/s of the encoders at an element's outputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EncoderRates {
     /// What is asked of them, unless the consumers' networks carry less; 0 = what a picture of its
     /// size and rate is worth.
@@ -45,13 +45,19 @@ impl EncoderRates {
 }
 
 impl SharedRates {
+    pub(crate) fn of(rates: EncoderRates) -> Self {
+        let shared = Self::default();
+        shared.set(rates);
+        shared
+    }
+
     pub(crate) fn set(&self, rates: EncoderRates) {
         self.encoder.store(rates.encoder, Relaxed);
         self.minimum.store(rates.minimum, Relaxed);
         self.maximum.store(rates.maximum, Relaxed);
     }
 
-    fn get(&self) -> EncoderRates {
+    pub(crate) fn get(&self) -> EncoderRates {
         EncoderRates {
             encoder: self.encoder.load(Relaxed),
             minimum: self.minimum.load(Relaxed),

@@ -9,6 +9,7 @@
 //! *Invariant:* no module code runs on a producer's thread or under the graph's lock.
 
 pub(crate) mod bitrate;
+mod heritage;
 mod output;
 mod path;
 pub(crate) mod route;

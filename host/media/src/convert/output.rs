@@ -12,7 +12,7 @@ use rivero_plugin_api::{
     supervise,
 };
 
-use super::runner::Runner;
+use super::{heritage::Heritage, runner::Runner};
 use crate::{sink::Sink, source::Source};
 
 /// A panic of ours must cross neither into the converter nor into who feeds it.
@@ -50,6 +50,9 @@ impl AbiSinkHandler for IntakeHandler {
             if packets.first().is_some_and(Packet::is_event) {
                 return self.0.pass(packets.as_slice());
             }
+            if let Some(output) = self.0.output.upgrade() {
+                output.heritage.note(packets.as_slice());
+            }
             let overflowed = self.0.runner.on_packets(packets.as_slice());
             if overflowed && let Some(sink) = self.0.sink.get().and_then(Weak::upgrade) {
                 sink.upstream(Upstream::KeyframeRequest);
@@ -68,6 +71,8 @@ pub(super) struct Output {
     pub(super) format: u32,
     /// All packets have the stage's format: that of RTP is what a peer negotiated.
     pub(super) stamps_format: bool,
+    /// What goes over from what went in.
+    pub(super) heritage: Heritage,
     /// Converters push from threads of their own; a source has one producer at a time.
     pub(super) order: Mutex<Vec<Packet>>,
 }
@@ -101,6 +106,7 @@ impl Output {
         if self.stamps_format || packet.format == 0 {
             packet.format = self.format;
         }
+        self.heritage.give(&mut packet);
         packet
     }
 }

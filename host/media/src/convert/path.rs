@@ -66,7 +66,7 @@ impl<'a> Node<'a> {
     fn source(format: &'a Format) -> Self {
         Self {
             encoding: &format.encoding,
-            packaging: format.packaging as u8,
+            packaging: format.packaging.number(),
             fresh: false,
             was_raw: format.packaging == Packaging::Raw,
             converted: false,
@@ -74,11 +74,11 @@ impl<'a> Node<'a> {
     }
 
     fn after(self, conversion: &'a Conversion) -> Option<Self> {
-        let (encoding, packaging) = (&conversion.input.0, conversion.input.1 as u8);
+        let (encoding, packaging) = (&conversion.input.0, conversion.input.1.number());
         let fits = self.encoding == encoding && self.packaging == packaging;
         fits.then(|| Self {
             encoding: &conversion.output.0,
-            packaging: conversion.output.1 as u8,
+            packaging: conversion.output.1.number(),
             fresh: self.fresh || re_encodes(conversion),
             was_raw: self.was_raw || conversion.output.1 == Packaging::Raw,
             converted: true,
@@ -86,7 +86,7 @@ impl<'a> Node<'a> {
     }
 
     fn is(self, encoding: &str, packaging: Packaging) -> bool {
-        self.encoding == encoding && self.packaging == packaging as u8
+        self.encoding == encoding && self.packaging == packaging.number()
     }
 }
 
@@ -148,9 +148,11 @@ pub(crate) fn cheapest(
 /// Whether media is decoded or encoded. RTP knows some encodings by names of its
 /// own: between packets and frames media is packed anew whatever the names.
 pub(super) fn re_encodes(conversion: &Conversion) -> bool {
-    use Packaging::{Frame, Rtp};
     let ((from, as_input), (to, as_output)) = (&conversion.input, &conversion.output);
-    let packs = matches!((as_input, as_output), (Rtp, Frame) | (Frame, Rtp));
+    let packs = matches!(
+        (*as_input, *as_output),
+        (Packaging::Rtp, Packaging::Frame) | (Packaging::Frame, Packaging::Rtp)
+    );
     from != to && !packs
 }
 
@@ -202,7 +204,7 @@ fn reaches(network: Network<'_>, source: &Format, target: &Target, node: Node<'_
     match target {
         Target::Any => true,
         Target::Encoding(encoding) => node.encoding == encoding,
-        Target::Raw => node.packaging == Packaging::Raw as u8,
+        Target::Raw => node.packaging == Packaging::Raw.number(),
         Target::Format(format) if !node.is(&format.encoding, format.packaging) => false,
         Target::Format(_) if node.fresh => true,
         Target::Format(format) if node.converted => {

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use rivero_plugin_api::{Conversion, Format, Packaging, abi::traits::ANY_FORMAT};
 
-use super::path::{self, Network, Path, Target};
+use super::{
+    bitrate::EncoderRates,
+    path::{self, Network, Path, Target},
+};
 use crate::{
     converters::Converters,
     format::{FormatUse, Formats},
@@ -41,10 +44,13 @@ pub(crate) struct Step {
     /// Of the one that encodes: what the consumer's element forces.
     pub(super) frame_rate: Option<(u32, u32)>,
     pub(super) bitrate: Option<u64>,
+    /// Of one that encodes: the bitrates of an element that [shows](crate::show) the pad of another one and
+    /// has other ones than that.
+    pub(crate) rates: Option<EncoderRates>,
     /// Whether media is decoded or encoded.
     pub(crate) transcodes: bool,
     /// Whether encoded media comes out of other media.
-    pub(super) encodes: bool,
+    pub(crate) encodes: bool,
     /// Whether what comes out goes to a peer in RTP packets: over a path that has to be tried, to
     /// somebody who can ask for keyframes.
     pub(super) live: bool,
@@ -220,6 +226,7 @@ impl<'a> Planner<'a> {
                 output,
                 frame_rate: None,
                 bitrate: None,
+                rates: None,
                 transcodes,
                 encodes,
                 live: encodes && last == Some(Packaging::Rtp),

@@ -12,6 +12,7 @@ use rivero_plugin_api::{
 
 use super::{
     bitrate::{EncoderBitrate, SharedRates},
+    heritage::Heritage,
     output::{Downstream, Intake, IntakeHandler, Output, OutputHandle},
     route::Step,
     runner::{Recipe, Runner},
@@ -84,6 +85,7 @@ impl Stage {
                 source: OnceLock::new(),
                 format: step.output.number(),
                 stamps_format,
+                heritage: Heritage::default(),
                 order: Mutex::default(),
             })
         };
@@ -92,7 +94,11 @@ impl Stage {
         let bitrate = step.encodes.then(|| {
             let size = settings.width.zip(settings.height);
             let course = Course::new(step.live, size, settings.frame_rate);
-            EncoderBitrate::new(kind, place.rates.clone(), step.bitrate, course)
+            let rates = match step.rates {
+                Some(own) => Arc::new(SharedRates::of(own)),
+                None => place.rates.clone(),
+            };
+            EncoderBitrate::new(kind, rates, step.bitrate, course)
         });
         let wanted = match &bitrate {
             Some(bitrate) => Some(bitrate.wanted().clone()),
@@ -253,6 +259,7 @@ mod tests {
             output: format,
             frame_rate: Some((30_000, 1001)),
             bitrate: None,
+            rates: None,
             transcodes: true,
             encodes: true,
             live: true,

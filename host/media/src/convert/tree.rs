@@ -175,7 +175,12 @@ impl Tree {
         };
         let ran = self.stages.contains_key(path);
         if ran {
-            self.failures.push((step.clone(), error.clone()));
+            // Whatever bitrates it had: plans are compared before they get theirs.
+            let step = Step {
+                rates: None,
+                ..step.clone()
+            };
+            self.failures.push((step, error.clone()));
         }
         ran
     }

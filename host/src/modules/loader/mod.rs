@@ -100,10 +100,7 @@ pub(super) fn try_out(
         .map_err(|error| error.explained(manifest))?;
     // The process ends soon, and until then other files are tried that may share it.
     library.leave();
-    let Some(classes) = root.0.classes() else {
-        return Ok(()); // built with ABI 1.0, which cannot be asked
-    };
-    let made = classes();
+    let made = root.0.classes()();
     let is_made = |class: &&String| made.iter().any(|name| name.as_str() == class.as_str());
     match manifest.classes.iter().find(|class| !is_made(class)) {
         Some(class) => Err(LoadError::Class(class.clone())),

@@ -416,10 +416,7 @@ mod generated {
 
     /// The class Composite, implemented by `T`. For `export_module!`.
     pub fn composite<T: Composite>() -> Class {
-        Class {
-            name: "Composite",
-            create: create_composite::<T>,
-        }
+        Class::new("Composite", create_composite::<T>)
     }
 
     fn create_composite<T: Composite>(

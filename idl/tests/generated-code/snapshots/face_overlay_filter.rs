@@ -60,10 +60,7 @@ mod generated {
 
     /// The class FaceOverlayFilter, implemented by `T`. For `export_module!`.
     pub fn face_overlay_filter<T: FaceOverlayFilter>() -> Class {
-        Class {
-            name: "FaceOverlayFilter",
-            create: create_face_overlay_filter::<T>,
-        }
+        Class::new("FaceOverlayFilter", create_face_overlay_filter::<T>)
     }
 
     fn create_face_overlay_filter<T: FaceOverlayFilter>(

@@ -298,10 +298,7 @@ mod generated {
 
     /// The class Lens, implemented by `T`. For `export_module!`.
     pub fn lens<T: Lens>() -> Class {
-        Class {
-            name: "Lens",
-            create: create_lens::<T>,
-        }
+        Class::new("Lens", create_lens::<T>)
     }
 
     fn create_lens<T: Lens>(

@@ -36,10 +36,7 @@ mod generated {
 
     /// The class PassThrough, implemented by `T`. For `export_module!`.
     pub fn pass_through<T: PassThrough>() -> Class {
-        Class {
-            name: "PassThrough",
-            create: create_pass_through::<T>,
-        }
+        Class::new("PassThrough", create_pass_through::<T>)
     }
 
     fn create_pass_through<T: PassThrough>(

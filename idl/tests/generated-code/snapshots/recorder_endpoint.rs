@@ -212,10 +212,7 @@ mod generated {
 
     /// The class RecorderEndpoint, implemented by `T`. For `export_module!`.
     pub fn recorder_endpoint<T: RecorderEndpoint>() -> Class {
-        Class {
-            name: "RecorderEndpoint",
-            create: create_recorder_endpoint::<T>,
-        }
+        Class::new("RecorderEndpoint", create_recorder_endpoint::<T>)
     }
 
     fn create_recorder_endpoint<T: RecorderEndpoint>(

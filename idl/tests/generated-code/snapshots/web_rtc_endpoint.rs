@@ -1027,10 +1027,7 @@ mod generated {
 
     /// The class WebRtcEndpoint, implemented by `T`. For `export_module!`.
     pub fn web_rtc_endpoint<T: WebRtcEndpoint>() -> Class {
-        Class {
-            name: "WebRtcEndpoint",
-            create: create_web_rtc_endpoint::<T>,
-        }
+        Class::new("WebRtcEndpoint", create_web_rtc_endpoint::<T>)
     }
 
     fn create_web_rtc_endpoint<T: WebRtcEndpoint>(

@@ -105,6 +105,7 @@ fn packet(number: u32, width: u32, height: u32, planes: Vec<u8>) -> Packet {
         ingress_time: presentation_time - AGE,
         duration: INTERVAL,
         rtp: Rtp::default(),
+        ..Packet::default()
     }
 }
 

@@ -36,6 +36,7 @@ pub fn tone(number: u32, hertz: f64, rate: u32, channels: u8) -> Packet {
         ingress_time: presentation_time - 1_000_000,
         duration: INTERVAL,
         rtp: Rtp::default(),
+        ..Packet::default()
     }
 }
 

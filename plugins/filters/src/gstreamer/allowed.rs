@@ -142,7 +142,7 @@ impl Ends {
         let is_there = match kind {
             MediaKind::Video => self.video,
             MediaKind::Audio => self.audio,
-            MediaKind::Data => false,
+            _ => false,
         };
         is_there.then_some(kind)
     }

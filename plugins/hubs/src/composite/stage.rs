@@ -49,6 +49,13 @@ pub(super) struct View {
     pub(super) excludes_self: bool,
 }
 
+impl View {
+    /// It is what the hub has for all.
+    pub(super) fn is_common(&self) -> bool {
+        self.layout.is_none() && !self.excludes_self
+    }
+}
+
 impl Default for Port {
     fn default() -> Self {
         Self {

@@ -14,14 +14,19 @@ use rivero_plugin_api::{
     ElementContext, Layer, MediaKind, Packet, Result, Rtp, host, supervise::lock,
 };
 
-use crate::clock::{Beats, Clock, Work};
+use crate::{
+    clock::{Beats, Clock, Work},
+    common::Common,
+};
 use labels::Labels;
 pub(crate) use seat::Counts;
-use seat::{Seat, Sight, raw_pictures_of};
+use seat::{Seat, Sight, raw_pictures, raw_pictures_of};
 
 /// A picture that is older than this, ns, is no longer shown: its sender has no network. A
 /// screen that stands still is sent once a second by browsers.
 const LONGEST_SHOWN: i64 = 5_000_000_000;
+/// Who sees what all see: an id of no port.
+const NO_PORT: &str = "";
 /// What is shown in its place: dark grey, which is told from black and from a picture.
 const SLATE: [u8; 3] = [48, 128, 128];
 
@@ -68,6 +73,13 @@ pub(crate) trait Arrange: Send + Sync + 'static {
     /// came. Those who see the same share one picture.
     fn arrange(&self, shown: &[Shown<'_>], viewer: &str) -> Arrangement;
 
+    /// Whether a port sees what all see that have no view of their own, as [`arrange`](Self::arrange) has it for
+    /// a port that is not there.
+    fn is_common(&self, viewer: &str) -> bool {
+        let _ = viewer;
+        true
+    }
+
     /// A port sends no pictures any more, or sends them again.
     fn stalled(&self, port: &str, is_stalled: bool) {
         let _ = (port, is_stalled);
@@ -83,6 +95,8 @@ pub(crate) struct PictureMix {
     clock: Arc<Clock>,
     id: OnceLock<u64>,
     seats: Mutex<Vec<Arc<Seat>>>,
+    /// What all ports show that have no view of their own: it is encoded for all of them together.
+    common: OnceLock<Arc<Common>>,
     work: Mutex<MixWork>,
 }
 
@@ -99,7 +113,7 @@ impl PictureMix {
     /// `rate`: pictures a second.
     ///
     /// # Errors
-    /// 40003 when there is no thread for it
+    /// 40003 when there is no thread for it, or no pad
     pub(crate) fn new(
         arrange: impl Arrange,
         rate: u32,
@@ -112,18 +126,45 @@ impl PictureMix {
             clock: Clock::join(Work::Pictures)?,
             id: OnceLock::new(),
             seats: Mutex::default(),
+            common: OnceLock::new(),
             work: Mutex::default(),
         });
+        let waking = Arc::downgrade(&mix);
+        let wake = move || {
+            if let Some(mix) = waking.upgrade() {
+                mix.wake();
+            }
+        };
+        let _ = mix.common.set(Common::open(
+            context,
+            MediaKind::Video,
+            raw_pictures(),
+            wake,
+        )?);
         let beats: Weak<dyn Beats> = Arc::downgrade(&mix) as Weak<dyn Beats>;
         let _ = mix.id.set(mix.clock.add(beats));
         Ok(mix)
     }
 
-    /// A port came. That its pads cannot be opened is an error of the port.
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) {
-        match Seat::open(self, id, port) {
-            Ok(seat) => lock(&self.seats).push(seat),
-            Err(error) => port.error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message),
+    /// A port came.
+    ///
+    /// # Errors
+    /// Why its pads cannot be opened
+    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
+        let seat = Seat::open(self, id, port)?;
+        lock(&self.seats).push(seat);
+        self.change_view(id);
+        Ok(())
+    }
+
+    /// What a port is to see may be its own now, or what all see.
+    pub(crate) fn change_view(&self, port: &str) {
+        let seats = self.seats();
+        if let (Some(seat), Some(common)) = (
+            seats.iter().find(|seat| *seat.port == *port),
+            self.common.get(),
+        ) {
+            seat.show(common, || self.arrange.is_common(port));
         }
     }
 
@@ -141,6 +182,9 @@ impl PictureMix {
     pub(crate) fn close(&self) {
         let seats = std::mem::take(&mut *lock(&self.seats));
         drop(seats);
+        if let Some(common) = self.common.get() {
+            common.close();
+        }
     }
 
     pub(crate) fn wake(&self) {
@@ -203,7 +247,24 @@ impl PictureMix {
                 seat.push(packet);
             }
         }
-        work.labels.sweep();
+        let Some(common) = self.common.get().filter(|common| common.has_consumers()) else {
+            return;
+        };
+        let arrangement = self.arrange.arrange(&shown, NO_PORT);
+        let known = drawn.iter().find(|(known, _)| *known == arrangement);
+        let packet = match known {
+            Some((_, packet)) => packet.clone(),
+            None => self.draw(work, &arrangement, &sights, due),
+        };
+        if let Some(packet) = packet {
+            common.push(packet);
+        }
+    }
+
+    fn is_seen(&self, seats: &[Arc<Seat>]) -> bool {
+        let common = self.common.get();
+        common.is_some_and(|common| common.has_consumers())
+            || seats.iter().any(|seat| seat.is_seen())
     }
 
     fn draw(
@@ -248,6 +309,7 @@ impl PictureMix {
             ingress_time: ingress.unwrap_or(due.time),
             duration: 1_000_000_000 / i64::from(self.rate.load(Relaxed).max(1)),
             rtp: Rtp::default(),
+            ..Packet::default()
         })
     }
 }
@@ -310,7 +372,7 @@ impl Beats for PictureMix {
         let seats = self.seats();
         let mut work = lock(&self.work);
         let work = &mut *work;
-        if !seats.iter().any(|seat| seat.is_seen()) {
+        if !self.is_seen(&seats) {
             // Who begins to look meanwhile wakes it again.
             work.beat = None;
             return None;
@@ -325,6 +387,7 @@ impl Beats for PictureMix {
         let next = beat.deadline();
         if let Some(due) = due {
             self.show(work, &seats, due, now);
+            work.labels.sweep();
         }
         Some(next)
     }

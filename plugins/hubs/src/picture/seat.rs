@@ -16,6 +16,7 @@ use rivero_plugin_api::{
 };
 
 use super::{LONGEST_SHOWN, PictureMix, slate};
+use crate::common::{Common, Showing};
 
 /// The pictures of one port.
 pub(crate) struct Seat {
@@ -25,6 +26,7 @@ pub(crate) struct Seat {
     input: Mutex<Input>,
     /// Who looks. It stands for itself, so relaxed is enough.
     consumers: AtomicU32,
+    showing: Showing,
     mix: Weak<PictureMix>,
 }
 
@@ -83,7 +85,7 @@ pub(crate) struct Counts {
 }
 
 /// Pictures; size and colours are each packet's own.
-fn raw_pictures() -> Format {
+pub(super) fn raw_pictures() -> Format {
     Format {
         packaging: Packaging::Raw,
         ..Format::rtp("I420", 0, 0)
@@ -109,6 +111,7 @@ impl Seat {
             sink: OnceLock::new(),
             input: Mutex::default(),
             consumers: AtomicU32::new(0),
+            showing: Showing::default(),
             mix: Arc::downgrade(mix),
         });
         let end = || End(Arc::downgrade(&seat));
@@ -125,6 +128,13 @@ impl Seat {
 
     fn input(&self) -> MutexGuard<'_, Input> {
         lock(&self.input)
+    }
+
+    /// Has the port show what all see, or what is pushed for it alone.
+    pub(super) fn show(&self, common: &Common, is_common: impl Fn() -> bool) {
+        if let Some(source) = self.source.get() {
+            self.showing.settle(source, common, is_common);
+        }
     }
 
     pub(super) fn is_seen(&self) -> bool {

@@ -14,6 +14,7 @@ use rivero_plugin_api::{
 
 use crate::{
     clock::{Beats, Clock, Work},
+    common::Common,
     switch::no_port,
 };
 use seat::{Ear, Seat, Share, raw_sound};
@@ -41,6 +42,8 @@ pub(crate) struct SoundMix {
     id: OnceLock<u64>,
     seats: Mutex<Vec<Arc<Seat>>>,
     chosen: Mutex<BTreeMap<Pair, Choice>>,
+    /// What all hear who say nothing, where each hears all others: it is encoded for all of them together.
+    common: OnceLock<Arc<Common>>,
     work: Mutex<MixWork>,
     /// Who is told when somebody else speaks.
     listener: OnceLock<Listener>,
@@ -73,7 +76,7 @@ struct MixWork {
 
 impl SoundMix {
     /// # Errors
-    /// 40003 when there is no thread for it
+    /// 40003 when there is no thread for it, or no pad
     pub(crate) fn new(hearing: Hearing, context: &ElementContext) -> Result<Arc<Self>> {
         let mix = Arc::new(Self {
             hearing,
@@ -82,23 +85,39 @@ impl SoundMix {
             id: OnceLock::new(),
             seats: Mutex::default(),
             chosen: Mutex::default(),
+            common: OnceLock::new(),
             work: Mutex::default(),
             listener: OnceLock::new(),
         });
+        if hearing == Hearing::Others {
+            let waking = Arc::downgrade(&mix);
+            let wake = move || {
+                if let Some(mix) = waking.upgrade() {
+                    mix.wake();
+                }
+            };
+            let sound = raw_sound(0, 0);
+            let _ = mix
+                .common
+                .set(Common::open(context, MediaKind::Audio, sound, wake)?);
+        }
         let beats: Weak<dyn Beats> = Arc::downgrade(&mix) as Weak<dyn Beats>;
         let _ = mix.id.set(mix.clock.add(beats));
         Ok(mix)
     }
 
-    /// A port came. That its pads cannot be opened is an error of the port.
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) {
-        match Seat::open(self, id, port) {
-            Ok(seat) => {
-                lock(&self.seats).push(seat);
-                self.wake();
-            }
-            Err(error) => port.error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message),
+    /// A port came.
+    ///
+    /// # Errors
+    /// Why its pads cannot be opened
+    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
+        let seat = Seat::open(self, id, port)?;
+        if let Some(common) = self.common.get() {
+            seat.show(common);
         }
+        lock(&self.seats).push(seat);
+        self.wake();
+        Ok(())
     }
 
     /// A port went: what was heard of it fades.
@@ -171,6 +190,15 @@ impl SoundMix {
         // Dropped when the lock is let go: a pad that closes calls into the host.
         let seats = std::mem::take(&mut *lock(&self.seats));
         drop(seats);
+        if let Some(common) = self.common.get() {
+            common.close();
+        }
+    }
+
+    fn is_heard(&self, present: &[Arc<Seat>]) -> bool {
+        let common = self.common.get();
+        common.is_some_and(|common| common.has_consumers())
+            || present.iter().any(|seat| seat.is_heard())
     }
 
     pub(crate) fn wake(&self) {
@@ -201,7 +229,7 @@ impl SoundMix {
         match self.hearing {
             Hearing::Others => {
                 self.follow_speakers(work, &shares);
-                mix_others(work, &shares, due);
+                mix_others(work, &shares, self.common.get(), due);
             }
             Hearing::Chosen => self.mix_chosen(work, &shares, due),
         }
@@ -251,12 +279,17 @@ impl SoundMix {
 }
 
 /// Each hears all others; who says nothing hears what all of those hear.
-fn mix_others(work: &mut MixWork, shares: &[Share], due: Due) {
+fn mix_others(work: &mut MixWork, shares: &[Share], common: Option<&Arc<Common>>, due: Due) {
     let mut total: Frame = [[0.0; 2]; FRAME];
     for said in shares.iter().filter_map(|share| share.said.as_ref()) {
         add(&mut total, said);
     }
     let shared = work.shared.write(&total);
+    if let Some(common) = common.filter(|common| common.has_consumers())
+        && let Some(packet) = packet(shared.clone(), due)
+    {
+        common.push(packet);
+    }
     for share in shares.iter().filter(|share| share.seat.is_heard()) {
         match &share.said {
             None => give(&share.seat, shared.clone(), due),
@@ -280,15 +313,19 @@ fn add_between(sum: &mut Frame, frame: &Frame, from: f32, to: f32) {
 }
 
 fn give(seat: &Seat, bytes: Option<Bytes>, due: Due) {
-    let (Some(bytes), Some(host)) = (bytes, host()) else {
-        return;
-    };
+    if let Some(packet) = packet(bytes, due) {
+        seat.push(packet);
+    }
+}
+
+fn packet(bytes: Option<Bytes>, due: Due) -> Option<Packet> {
+    let (bytes, host) = (bytes?, host()?);
     let discontinuity = if due.missed > 0 {
         Packet::DISCONTINUITY
     } else {
         0
     };
-    seat.push(Packet {
+    Some(Packet {
         bytes,
         format: host.format_id(&raw_sound(SAMPLE_RATE, 2)),
         origin: 0,
@@ -299,7 +336,8 @@ fn give(seat: &Seat, bytes: Option<Bytes>, due: Due) {
         ingress_time: due.time,
         duration: FRAME_NS,
         rtp: Rtp::default(),
-    });
+        ..Packet::default()
+    })
 }
 
 impl Beats for SoundMix {
@@ -308,7 +346,7 @@ impl Beats for SoundMix {
         let mut work = lock(&self.work);
         let (gone, present): (Vec<_>, Vec<_>) =
             seats.iter().cloned().partition(|seat| seat.is_leaving());
-        if !present.iter().any(|seat| seat.is_heard()) {
+        if !self.is_heard(&present) {
             work.beat = None;
             present.iter().for_each(|seat| seat.rest());
             self.sweep(&mut work, &gone);

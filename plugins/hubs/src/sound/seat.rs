@@ -15,6 +15,7 @@ use rivero_plugin_api::{
 };
 
 use super::SoundMix;
+use crate::common::{Common, Showing};
 
 /// The sound of one port.
 pub(crate) struct Seat {
@@ -26,6 +27,9 @@ pub(crate) struct Seat {
     consumers: AtomicU32,
     /// The port has gone, and what was heard of it fades.
     is_leaving: AtomicBool,
+    /// Something is connected that may say something.
+    has_voice: AtomicBool,
+    showing: Showing,
     mix: Weak<SoundMix>,
 }
 
@@ -69,6 +73,8 @@ impl Seat {
             input: Mutex::default(),
             consumers: AtomicU32::new(0),
             is_leaving: AtomicBool::new(false),
+            has_voice: AtomicBool::new(false),
+            showing: Showing::default(),
             mix: Arc::downgrade(mix),
         });
         let end = || End(Arc::downgrade(&seat));
@@ -89,6 +95,22 @@ impl Seat {
 
     pub(super) fn is_heard(&self) -> bool {
         self.consumers.load(Relaxed) > 0
+    }
+
+    /// Whoever says nothing hears what all of those hear.
+    pub(super) fn show(&self, common: &Common) {
+        if let Some(source) = self.source.get() {
+            let says_nothing = || !self.has_voice.load(Acquire);
+            self.showing.settle(source, common, says_nothing);
+        }
+    }
+
+    fn on_format(&self, format: Option<u32>) {
+        self.has_voice.store(format.is_some(), Release);
+        let mix = self.mix.upgrade();
+        if let Some(common) = mix.as_ref().and_then(|mix| mix.common.get()) {
+            self.show(common);
+        }
     }
 
     pub(super) fn leave(&self) {
@@ -209,6 +231,12 @@ impl SinkHandler for End {
     fn packets(&self, packets: &[Packet]) {
         if let Some(seat) = self.0.upgrade() {
             seat.on_packets(packets);
+        }
+    }
+
+    fn format(&self, format: Option<u32>) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.on_format(format);
         }
     }
 }

@@ -39,10 +39,11 @@ impl Default for Switches {
 }
 
 impl Switches {
-    pub(crate) fn add_port(&self, id: &str, port: &ElementContext) {
-        for switch in &self.0 {
-            switch.add_port(id, port);
-        }
+    /// A port came. It is as if it had not where its pads cannot be opened.
+    pub(crate) fn add_port(&self, id: &str, port: &ElementContext) -> Result<()> {
+        let mut switches = self.0.iter();
+        let opened = switches.try_for_each(|switch| switch.add_port(id, port));
+        opened.inspect_err(|_| self.remove_port(id))
     }
 
     pub(crate) fn remove_port(&self, id: &str) {
@@ -95,13 +96,15 @@ impl Switch {
         })
     }
 
-    /// A port came. That its pads cannot be opened is an error of the port.
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) {
+    /// A port came.
+    ///
+    /// # Errors
+    /// Why its pads cannot be opened
+    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        match Lane::open(self, number, id, port) {
-            Ok(lane) => lock(&self.lanes).push(lane),
-            Err(error) => port.error("UNEXPECTED_ELEMENT_ERROR", error.code, &error.message),
-        }
+        let lane = Lane::open(self, number, id, port)?;
+        lock(&self.lanes).push(lane);
+        Ok(())
     }
 
     /// A port went: nobody gets its media any more.

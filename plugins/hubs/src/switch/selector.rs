@@ -142,6 +142,7 @@ mod tests {
             ingress_time: 0,
             duration: 0,
             rtp: Rtp::default(),
+            ..Packet::default()
         }
     }
 

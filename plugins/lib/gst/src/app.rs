@@ -195,6 +195,7 @@ mod tests {
             ingress_time: 0,
             duration: 20_000_000,
             rtp: Rtp::default(),
+            ..Packet::default()
         }
     }
 

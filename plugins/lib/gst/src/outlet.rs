@@ -161,6 +161,7 @@ impl Outlet {
             ingress_time: host().map_or(0, rivero_plugin_api::Host::now),
             duration: i64::try_from(duration).unwrap_or(0),
             rtp: Rtp::default(),
+            ..Packet::default()
         })
     }
 

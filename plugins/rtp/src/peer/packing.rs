@@ -151,6 +151,7 @@ mod tests {
                 sequence,
                 ..Rtp::default()
             },
+            ..Packet::default()
         }
     }
 

@@ -95,6 +95,7 @@ impl DataTrack {
                 timestamp: (name >> 32) as u32,
                 ..Rtp::default()
             },
+            ..Packet::default()
         }]);
     }
 }

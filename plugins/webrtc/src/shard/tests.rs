@@ -42,6 +42,7 @@ fn burst(shard: &Shard, token: Token) {
         ingress_time: 0,
         duration: 0,
         rtp: Rtp::default(),
+        ..Packet::default()
     };
     let sink = SinkSelection {
         token: token.sink(Track::number(MediaKind::Video)),

@@ -1,6 +1,9 @@
-use Packaging::{Frame, Raw, Rtp};
-
 use super::*;
+
+/// For short.
+const RTP: Packaging = Packaging::Rtp;
+const FRAME: Packaging = Packaging::Frame;
+const RAW: Packaging = Packaging::Raw;
 
 fn conversion(input: (&str, Packaging), output: (&str, Packaging), cost: u32) -> Conversion {
     Conversion {
@@ -13,10 +16,10 @@ fn conversion(input: (&str, Packaging), output: (&str, Packaging), cost: u32) ->
 fn codecs() -> Vec<Conversion> {
     let mut all = Vec::new();
     for name in ["VP8", "H264"] {
-        all.push(conversion((name, Rtp), (name, Frame), 2));
-        all.push(conversion((name, Frame), (name, Rtp), 2));
-        all.push(conversion((name, Frame), ("I420", Raw), 40));
-        all.push(conversion(("I420", Raw), (name, Frame), 100));
+        all.push(conversion((name, RTP), (name, FRAME), 2));
+        all.push(conversion((name, FRAME), (name, RTP), 2));
+        all.push(conversion((name, FRAME), ("I420", RAW), 40));
+        all.push(conversion(("I420", RAW), (name, FRAME), 100));
     }
     all
 }
@@ -84,7 +87,7 @@ fn another_packetization_is_packed_anew_but_another_profile_encoded_anew() {
 #[test]
 fn what_a_consumer_of_frames_leaves_open_fits() {
     let open = Format {
-        packaging: Frame,
+        packaging: FRAME,
         ..Format::rtp("H264", 0, 0)
     };
     let path = plan(
@@ -95,7 +98,7 @@ fn what_a_consumer_of_frames_leaves_open_fits() {
     .unwrap();
     assert_eq!(texts(&path), ["H264/90000;profile=main (Frame)"]);
     let frames = Format {
-        packaging: Frame,
+        packaging: FRAME,
         ..h264("main", "1")
     };
     let direct = plan(&codecs(), &frames, &[Target::Format(open)]).unwrap();
@@ -106,7 +109,7 @@ fn what_a_consumer_of_frames_leaves_open_fits() {
 fn the_cheapest_target_wins_and_the_order_breaks_ties() {
     let vp8 = Format::rtp("VP8", 90_000, 0);
     let frames = Format {
-        packaging: Frame,
+        packaging: FRAME,
         ..vp8.clone()
     };
     let targets = [h264("main", "1"), frames].map(Target::Format);
@@ -119,11 +122,11 @@ fn the_cheapest_target_wins_and_the_order_breaks_ties() {
 fn what_is_encoded_is_what_the_consumer_names_first_unless_it_is_much_dearer() {
     let mut all = codecs();
     for (name, cost) in [("VP9", 180), ("AV1", 900)] {
-        all.push(conversion((name, Frame), (name, Rtp), 2));
-        all.push(conversion(("I420", Raw), (name, Frame), cost));
+        all.push(conversion((name, FRAME), (name, RTP), 2));
+        all.push(conversion(("I420", RAW), (name, FRAME), cost));
     }
     let pictures = Format {
-        packaging: Raw,
+        packaging: RAW,
         ..Format::rtp("I420", 0, 0)
     };
     let of = |names: &[&str]| {
@@ -141,7 +144,7 @@ fn what_is_encoded_is_what_the_consumer_names_first_unless_it_is_much_dearer() {
 #[test]
 fn a_lower_cost_wins_unless_it_is_excluded() {
     let mut all = codecs();
-    all.push(conversion(("VP8", Frame), ("H264", Frame), 50));
+    all.push(conversion(("VP8", FRAME), ("H264", FRAME), 50));
     let vp8 = Format::rtp("VP8", 90_000, 0);
     let target = [Target::Format(h264("main", "1"))];
     let direct = plan(&all, &vp8, &target).unwrap();
@@ -190,12 +193,12 @@ fn a_path_can_be_forced_through_raw_media() {
 #[test]
 fn a_name_that_only_rtp_uses_does_not_mean_encoding_anew() {
     let all = [
-        conversion(("MPEG4-GENERIC", Rtp), ("AAC", Frame), 2),
-        conversion(("AAC", Frame), ("MPEG4-GENERIC", Rtp), 2),
+        conversion(("MPEG4-GENERIC", RTP), ("AAC", FRAME), 2),
+        conversion(("AAC", FRAME), ("MPEG4-GENERIC", RTP), 2),
     ];
     let speech = Format::rtp("MPEG4-GENERIC", 44_100, 2).with("config", "1210");
     let frames = Format {
-        packaging: Frame,
+        packaging: FRAME,
         ..Format::rtp("AAC", 0, 0)
     };
     let path = plan(&all, &speech, &[Target::Format(frames)]).unwrap();
@@ -210,6 +213,6 @@ fn without_a_way_there_is_none() {
         plan(&codecs(), &opus, &[Target::Format(h264("main", "1"))]),
         None
     );
-    let endless = [conversion(("A", Frame), ("A", Frame), 0)];
+    let endless = [conversion(("A", FRAME), ("A", FRAME), 0)];
     assert_eq!(plan(&endless, &opus, &[Target::Raw]), None);
 }

@@ -5,6 +5,7 @@ mod lifecycle;
 mod load;
 mod overflow;
 mod sharing;
+mod shown;
 mod sizes;
 mod states;
 mod upstream;
@@ -24,7 +25,7 @@ use abi_stable::{
     std_types::{RArc, RSlice},
 };
 use rivero_plugin_api::{
-    Bytes, Conversion, Converter, Error, Format, Packaging, Packet, Upstream,
+    Bytes, Conversion, Converter, Details, Error, Format, MediaKind, Packaging, Packet, Upstream,
     abi::{
         module,
         traits::{AbiSinkHandler, AbiSinkHandler_TO, Converter as AbiConverter, ConverterOutput},
@@ -45,20 +46,22 @@ pub(super) const ENCODE_H264: usize = 2;
 pub(super) const HARDWARE: usize = 10;
 
 fn conversions() -> Vec<Conversion> {
-    use Packaging::{Frame, Raw, Rtp};
+    const RTP: Packaging = Packaging::Rtp;
+    const FRAME: Packaging = Packaging::Frame;
+    const RAW: Packaging = Packaging::Raw;
     let list = [
-        (("VP8", Rtp), ("VP8", Frame), 2),
-        (("VP8", Frame), ("I420", Raw), 40),
-        (("I420", Raw), ("H264", Frame), 100),
-        (("H264", Frame), ("H264", Rtp), 2),
-        (("I420", Raw), ("VP9", Frame), 120),
-        (("VP9", Frame), ("VP9", Rtp), 2),
-        (("VP8", Frame), ("VP8", Rtp), 2),
-        (("H264", Rtp), ("H264", Frame), 2),
-        (("H264", Frame), ("I420", Raw), 40),
-        (("I420", Raw), ("VP8", Frame), 100),
+        (("VP8", RTP), ("VP8", FRAME), 2),
+        (("VP8", FRAME), ("I420", RAW), 40),
+        (("I420", RAW), ("H264", FRAME), 100),
+        (("H264", FRAME), ("H264", RTP), 2),
+        (("I420", RAW), ("VP9", FRAME), 120),
+        (("VP9", FRAME), ("VP9", RTP), 2),
+        (("VP8", FRAME), ("VP8", RTP), 2),
+        (("H264", RTP), ("H264", FRAME), 2),
+        (("H264", FRAME), ("I420", RAW), 40),
+        (("I420", RAW), ("VP8", FRAME), 100),
         // Dearer than all others together, unless a test makes it cheaper.
-        (("I420", Raw), ("H264", Frame), 1000),
+        (("I420", RAW), ("H264", FRAME), 1000),
     ];
     list.into_iter()
         .map(|(input, output, cost)| Conversion {
@@ -73,6 +76,8 @@ fn conversions() -> Vec<Conversion> {
 #[derive(Clone)]
 pub(super) enum Mood {
     RefusesToStart,
+    /// Makes packets anew, as converters do.
+    Forgets,
     PanicsAtStart,
     Panics,
     Fails,
@@ -201,6 +206,9 @@ impl Toy {
             format: 0,
             ..packet.clone()
         };
+        if matches!(self.mood, Some(Mood::Forgets)) {
+            packet.details = Details::NONE;
+        }
         if self.is_rtp {
             packet.rtp.ssrc = 77;
             packet.rtp.sequence = self.sequence.fetch_add(1, Relaxed);
@@ -286,7 +294,11 @@ impl Studio {
 
     /// An element that sends VP8.
     pub(super) fn camera(&self) -> Camera {
-        let (node, events) = self.bench.node("camera");
+        self.camera_named("camera")
+    }
+
+    pub(super) fn camera_named(&self, name: &str) -> Camera {
+        let (node, events) = self.bench.node(name);
         let upstream = Log::default();
         let source = node
             .add_source(VIDEO, "default", source_handler(&upstream))

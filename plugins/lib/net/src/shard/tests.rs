@@ -128,6 +128,7 @@ fn packet(byte: u8) -> Packet {
             marker: true,
             ..Rtp::default()
         },
+        ..Packet::default()
     }
 }
 

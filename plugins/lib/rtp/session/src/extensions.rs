@@ -1,7 +1,7 @@
 //! Header extensions that travel with the media: what one peer sends with a packet is sent on to the
 //! others, under the ids that each of them has agreed on.
 
-use rivero_plugin_api::{Extension, ExtensionKind, Extensions};
+use rivero_plugin_api::{AudioLevel, Extension, ExtensionKind, Extensions};
 use rivero_rtp::{
     ExtensionBlock, ExtensionMap, HeaderExtension, RtpHeader, dependency::DescriptorFront,
 };
@@ -43,6 +43,17 @@ fn kind_of(extension: HeaderExtension) -> Option<u8> {
         .iter()
         .find(|(_, known)| *known == extension)
         .map(|(kind, _)| *kind)
+}
+
+/// The level that a sender gives with its sound (RFC 6464 §3); of several bytes the first counts.
+#[inline]
+pub(crate) fn audio_level(extensions: &Extensions, packet: &[u8]) -> AudioLevel {
+    let mut levels = extensions
+        .iter()
+        .filter(|given| given.kind == ExtensionKind::AUDIO_LEVEL);
+    let given = levels.find(|given| given.length > 0);
+    let byte = given.and_then(|given| packet.get(usize::from(given.offset)));
+    byte.map_or(AudioLevel::UNKNOWN, |byte| AudioLevel::from_byte(*byte))
 }
 
 /// Where in a received packet the extensions lie that are sent on.
@@ -109,5 +120,31 @@ pub(crate) fn copy(
             let rest = data.get(front.len()..).unwrap_or_default();
             block.push_parts(id, front, rest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_of_sound_is_what_its_sender_says() {
+        let packet = [0x90, 96, 0, 1, 0x80 | 25, 60];
+        let mut extensions = Extensions::default();
+        assert_eq!(audio_level(&extensions, &packet), AudioLevel::UNKNOWN);
+        let given = |kind, length, offset| Extension {
+            kind,
+            length,
+            offset,
+        };
+        extensions.push(given(ExtensionKind::VIDEO_ORIENTATION, 1, 5));
+        extensions.push(given(ExtensionKind::AUDIO_LEVEL, 0, 5));
+        extensions.push(given(ExtensionKind::AUDIO_LEVEL, 2, 4));
+        let level = audio_level(&extensions, &packet);
+        assert_eq!(
+            (level.decibels(), level.is_voice()),
+            (Some(-25), Some(true))
+        );
+        assert_eq!(audio_level(&extensions, &packet[..4]), AudioLevel::UNKNOWN);
     }
 }

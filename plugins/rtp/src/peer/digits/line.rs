@@ -168,6 +168,7 @@ impl DigitLine {
                 payload_offset,
                 ..Rtp::default()
             },
+            ..Packet::default()
         })
     }
 }

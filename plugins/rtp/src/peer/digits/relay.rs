@@ -44,6 +44,7 @@ pub(super) fn packet(
             marker: header.marker,
             ..Rtp::default()
         },
+        ..Packet::default()
     })
 }
 

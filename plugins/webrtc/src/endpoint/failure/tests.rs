@@ -52,7 +52,7 @@ impl Host {
     }
 
     fn open(&self, kind: MediaKind, direction: &'static str) -> Pad {
-        let pad = (kind as u8, direction);
+        let pad = (kind.number(), direction);
         assert!(self.pads.lock().unwrap().insert(pad), "{pad:?} is closed");
         Pad(self.pads.clone(), pad)
     }
@@ -126,6 +126,10 @@ impl AbiSourcePad for Pad {
     fn set_format(&self, _: u32) {}
 
     fn set_encodings(&self, _: RSlice<'_, AbiEncoding>) {}
+
+    fn show(&self, _: u32) -> RResult<(), AbiError> {
+        RResult::ROk(())
+    }
 
     fn close(&self) {
         self.close_once();

@@ -302,7 +302,9 @@ impl Receiver {
         let timestamp = stream.continuous_timestamp(now.pipeline, header, ticks);
         let presentation_time = stream.timeline.presentation(now.pipeline, timestamp, clock);
         let (layer, layer_sync) = stream.layer(format.codec, header.timestamp, info);
+        let forwarded = extensions::forwarded(&self.negotiated.extensions, header, packet);
         let packet = Packet {
+            audio_level: extensions::audio_level(&forwarded, packet),
             bytes: Bytes::copy_from(packet),
             format: format.format,
             origin: self.outlet.origin(),
@@ -319,8 +321,9 @@ impl Receiver {
                 marker: header.marker,
                 payload_offset: u16::try_from(payload.start).unwrap_or(u16::MAX),
                 padding: u8::try_from(packet.len() - payload.end).unwrap_or(0),
-                extensions: extensions::forwarded(&self.negotiated.extensions, header, packet),
+                extensions: forwarded,
             },
+            ..Packet::default()
         };
         if header.marker && self.negotiated.described.count() > 1 {
             self.encodings_changed |= self.streams.on_frame_end(now.instant, header.ssrc);

@@ -22,11 +22,7 @@ impl Track {
     /// has a number, too, so that its owner can tell it from these; no session has a track of it.
     #[must_use]
     pub const fn number(kind: MediaKind) -> u8 {
-        match kind {
-            MediaKind::Audio => 0,
-            MediaKind::Video => 1,
-            MediaKind::Data => 2,
-        }
+        kind.number()
     }
 
     /// A track without media.

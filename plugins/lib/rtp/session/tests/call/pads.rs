@@ -237,6 +237,7 @@ impl Camera {
                 payload_offset: u16::try_from(HEADER).unwrap(),
                 ..Rtp::default()
             },
+            ..Packet::default()
         };
         self.sequence = self.sequence.wrapping_add(1);
         packet
