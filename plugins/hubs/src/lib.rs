@@ -9,6 +9,7 @@ mod clock;
 mod common;
 mod composite;
 mod dispatcher;
+mod ends;
 mod messages;
 mod mixed;
 mod mixer;

@@ -244,7 +244,7 @@ impl PictureMix {
                 drawn.len() - 1
             });
             if let Some((_, Some(packet))) = drawn.get(place) {
-                seat.push(packet);
+                seat.push(packet.clone());
             }
         }
         let Some(common) = self.common.get().filter(|common| common.has_consumers()) else {

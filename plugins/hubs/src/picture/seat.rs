@@ -1,32 +1,22 @@
 //! A port's way in and out, for pictures.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, Weak,
-    atomic::{
-        AtomicU32,
-        Ordering::{AcqRel, Relaxed},
-    },
-};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use rivero_filter::PictureFormat;
 use rivero_mix::{Fit, Picture, Tile};
 use rivero_plugin_api::{
-    DEFAULT_DESCRIPTION, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
-    SinkPad, SourceHandler, SourcePad, host, supervise::lock,
+    ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler, SourceHandler, host,
+    supervise::lock,
 };
 
 use super::{LONGEST_SHOWN, PictureMix, slate};
-use crate::common::{Common, Showing};
+use crate::{common::Common, ends::Ends};
 
 /// The pictures of one port.
 pub(crate) struct Seat {
     pub(super) port: Box<str>,
-    source: OnceLock<SourcePad>,
-    sink: OnceLock<SinkPad>,
+    ends: Ends,
     input: Mutex<Input>,
-    /// Who looks. It stands for itself, so relaxed is enough.
-    consumers: AtomicU32,
-    showing: Showing,
     mix: Weak<PictureMix>,
 }
 
@@ -107,22 +97,13 @@ impl Seat {
     ) -> Result<Arc<Self>> {
         let seat = Arc::new(Self {
             port: port.into(),
-            source: OnceLock::new(),
-            sink: OnceLock::new(),
+            ends: Ends::default(),
             input: Mutex::default(),
-            consumers: AtomicU32::new(0),
-            showing: Showing::default(),
             mix: Arc::downgrade(mix),
         });
-        let end = || End(Arc::downgrade(&seat));
-        let source = context.source_pad(MediaKind::Video, DEFAULT_DESCRIPTION, end())?;
-        let sink = context.sink_pad(MediaKind::Video, DEFAULT_DESCRIPTION, end())?;
-        let source = seat.source.get_or_init(|| source);
-        let sink = seat.sink.get_or_init(|| sink);
-        if let Some(host) = host() {
-            source.set_format(Some(host.format_id(&raw_pictures())));
-            sink.set_accepted(&[host.format_id(&raw_pictures())]);
-        }
+        let end = End(Arc::downgrade(&seat));
+        seat.ends
+            .open(context, MediaKind::Video, &raw_pictures(), end)?;
         Ok(seat)
     }
 
@@ -132,13 +113,11 @@ impl Seat {
 
     /// Has the port show what all see, or what is pushed for it alone.
     pub(super) fn show(&self, common: &Common, is_common: impl Fn() -> bool) {
-        if let Some(source) = self.source.get() {
-            self.showing.settle(source, common, is_common);
-        }
+        self.ends.show(common, is_common);
     }
 
     pub(super) fn is_seen(&self) -> bool {
-        self.consumers.load(Relaxed) > 0
+        self.ends.has_consumers()
     }
 
     /// What is shown of it now; `None` for nothing.
@@ -183,14 +162,8 @@ impl Seat {
         }
     }
 
-    pub(super) fn push(&self, packet: &Packet) {
-        if let Some(source) = self.source.get() {
-            let origin = source.id();
-            source.push(&[Packet {
-                origin,
-                ..packet.clone()
-            }]);
-        }
+    pub(super) fn push(&self, packet: Packet) {
+        self.ends.push(packet);
     }
 
     fn on_packets(&self, packets: &[Packet]) {
@@ -224,8 +197,7 @@ impl Seat {
     }
 
     fn on_consumers(&self, count: u32) {
-        if self.consumers.swap(count, AcqRel) == 0
-            && count > 0
+        if self.ends.count(count)
             && let Some(mix) = self.mix.upgrade()
         {
             mix.wake();
@@ -247,6 +219,7 @@ impl Input {
 }
 
 /// The seat as its pads know it: they do not keep it alive.
+#[derive(Clone)]
 struct End(Weak<Seat>);
 
 impl SinkHandler for End {

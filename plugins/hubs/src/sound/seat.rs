@@ -1,35 +1,31 @@
 //! A port's way in and out, for sound.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, Weak,
+    Arc, Mutex, MutexGuard, Weak,
     atomic::{
-        AtomicBool, AtomicU32,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        AtomicBool,
+        Ordering::{Acquire, Release},
     },
 };
 
 use rivero_mix::{FRAME, Frame, Limiter, Voice};
 use rivero_plugin_api::{
-    DEFAULT_DESCRIPTION, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
-    SinkPad, SourceHandler, SourcePad, host, supervise::lock,
+    ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler, SourceHandler, host,
+    supervise::lock,
 };
 
 use super::SoundMix;
-use crate::common::{Common, Showing};
+use crate::{common::Common, ends::Ends};
 
 /// The sound of one port.
 pub(crate) struct Seat {
     pub(super) port: Box<str>,
-    source: OnceLock<SourcePad>,
-    sink: OnceLock<SinkPad>,
+    ends: Ends,
     input: Mutex<Input>,
-    /// Who listens. Each stands for itself, so relaxed is enough.
-    consumers: AtomicU32,
     /// The port has gone, and what was heard of it fades.
     is_leaving: AtomicBool,
     /// Something is connected that may say something.
     has_voice: AtomicBool,
-    showing: Showing,
     mix: Weak<SoundMix>,
 }
 
@@ -68,24 +64,15 @@ impl Seat {
     ) -> Result<Arc<Self>> {
         let seat = Arc::new(Self {
             port: port.into(),
-            source: OnceLock::new(),
-            sink: OnceLock::new(),
+            ends: Ends::default(),
             input: Mutex::default(),
-            consumers: AtomicU32::new(0),
             is_leaving: AtomicBool::new(false),
             has_voice: AtomicBool::new(false),
-            showing: Showing::default(),
             mix: Arc::downgrade(mix),
         });
-        let end = || End(Arc::downgrade(&seat));
-        let source = context.source_pad(MediaKind::Audio, DEFAULT_DESCRIPTION, end())?;
-        let sink = context.sink_pad(MediaKind::Audio, DEFAULT_DESCRIPTION, end())?;
-        let source = seat.source.get_or_init(|| source);
-        let sink = seat.sink.get_or_init(|| sink);
-        if let Some(host) = host() {
-            source.set_format(Some(host.format_id(&raw_sound(0, 0))));
-            sink.set_accepted(&[host.format_id(&raw_sound(0, 0))]);
-        }
+        let end = End(Arc::downgrade(&seat));
+        seat.ends
+            .open(context, MediaKind::Audio, &raw_sound(0, 0), end)?;
         Ok(seat)
     }
 
@@ -94,15 +81,13 @@ impl Seat {
     }
 
     pub(super) fn is_heard(&self) -> bool {
-        self.consumers.load(Relaxed) > 0
+        self.ends.has_consumers()
     }
 
     /// Whoever says nothing hears what all of those hear.
     pub(super) fn show(&self, common: &Common) {
-        if let Some(source) = self.source.get() {
-            let says_nothing = || !self.has_voice.load(Acquire);
-            self.showing.settle(source, common, says_nothing);
-        }
+        let says_nothing = || !self.has_voice.load(Acquire);
+        self.ends.show(common, says_nothing);
     }
 
     fn on_format(&self, format: Option<u32>) {
@@ -160,10 +145,7 @@ impl Seat {
     }
 
     pub(super) fn push(&self, packet: Packet) {
-        if let Some(source) = self.source.get() {
-            let origin = source.id();
-            source.push(&[Packet { origin, ..packet }]);
-        }
+        self.ends.push(packet);
     }
 
     fn on_packets(&self, packets: &[Packet]) {
@@ -179,8 +161,7 @@ impl Seat {
     }
 
     fn on_consumers(&self, count: u32) {
-        if self.consumers.swap(count, AcqRel) == 0
-            && count > 0
+        if self.ends.count(count)
             && let Some(mix) = self.mix.upgrade()
         {
             mix.wake();
@@ -225,6 +206,7 @@ impl Ear {
 }
 
 /// The seat as its pads know it: they do not keep it alive.
+#[derive(Clone)]
 struct End(Weak<Seat>);
 
 impl SinkHandler for End {
