@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The web server of the examples: static files, where to find Rivero, who
-// presents in one2many, and who calls sip-phone. Node only, no dependencies.
+// The web server of the examples: static files, where to find Rivero, what
+// pages share, and who calls sip-phone. Node only, no dependencies.
 
 import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { PresenterBoard } from './one2many/board.mjs';
+import { NoticeBoard } from './board.mjs';
 import { TelephoneLine } from './sip-phone/line.mjs';
 
 const USAGE = `Serves Rivero's examples.
@@ -28,7 +28,7 @@ usage: node serve.mjs [options]
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtmp-live', 'rtp-receiver', 'sip-phone'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'co-hosting', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtmp-live', 'rtp-receiver', 'sip-phone', 'vision'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -44,7 +44,7 @@ const TYPES = {
  */
 export async function serveExamples({ port = 8080, host = 'localhost', server: mediaServer = null, sip, sipHost = '127.0.0.1' } = {}) {
   const line = sip === undefined ? null : await TelephoneLine.listen({ host: sipHost, port: sip });
-  const services = new Map([['/one2many/presenter', new PresenterBoard()]]);
+  const services = new Map(['/one2many/presenter', '/co-hosting/show'].map((path) => [path, new NoticeBoard()]));
   if (line) services.set('/sip-phone/call', line);
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');

@@ -1,7 +1,5 @@
 import { createPeer, negotiate, openPipeline, watchConnection } from '../common/call.js';
-import { announce, withdraw } from './notice.js';
-
-const RENEWAL_MS = 2000;
+import { presenter } from './board.js';
 
 /**
  * Sends this page's camera to the server and tells the others where it is.
@@ -20,8 +18,5 @@ export async function present(video, cleanup, report, fail) {
   await negotiate(peer, endpoint);
   if (cleanup.over) return;
 
-  cleanup.add(() => withdraw(endpoint.id));
-  await announce(endpoint.id);
-  const timer = setInterval(() => announce(endpoint.id).catch(fail), RENEWAL_MS);
-  cleanup.add(() => clearInterval(timer));
+  await presenter.announce(endpoint.id, cleanup, fail);
 }

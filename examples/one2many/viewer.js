@@ -1,6 +1,6 @@
 import { connectToServer, createPeer, invoke, negotiate, watchConnection } from '../common/call.js';
 import { Cleanup } from '../common/cleanup.js';
-import { presenter } from './notice.js';
+import { presenter } from './board.js';
 
 const POLL_MS = 500;
 const OBJECT_NOT_FOUND = 40101;
@@ -17,7 +17,7 @@ export async function watch(video, cleanup, report, fail) {
   let view = new Cleanup();
   cleanup.add(() => view.run());
   const follow = async () => {
-    const endpoint = await presenter();
+    const endpoint = await presenter.current();
     if (endpoint === shown || cleanup.over) return;
     view.run();
     shown = endpoint;

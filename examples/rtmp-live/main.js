@@ -1,10 +1,9 @@
 import { createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
 import { showFacts, showState } from '../common/page.js';
-import '../common/rtmp.js';
+import { showSent, streamOf } from '../common/rtmp.js';
 import { offerRun } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
-const FIGURES_EVERY_MS = 1000;
 
 /** Camera → server → RTMP server → server → this page; each step says how it is undone. */
 async function begin(cleanup, fail) {
@@ -35,26 +34,6 @@ async function begin(cleanup, fail) {
   }
   cleanup.add(showFacts(screen, element('facts')));
   cleanup.add(showSent(publisher, element('sent')));
-}
-
-/** Where to publish to, and the element that has what was published: of another server, or without one of this server. */
-async function streamOf(pipeline, uri) {
-  if (uri) return { uri, stream: await pipeline.create('RtmpPlayer', { uri }) };
-  const stream = await pipeline.create('RtmpIngest', {});
-  return { uri: await invoke(stream, 'getUri'), stream };
-}
-
-/** Keeps `place`'s text at what `publisher` sends, until the returned function is called. */
-function showSent(publisher, place) {
-  const timer = setInterval(async () => {
-    const stats = await invoke(publisher, 'getStats').catch(() => null); // released meanwhile
-    const entry = Object.values(stats ?? {}).find(({ bytesSent }) => bytesSent > 0);
-    if (entry) place.textContent = `${Math.round(entry.bitrate / 1000)} kbit/s to the RTMP server`;
-  }, FIGURES_EVERY_MS);
-  return () => {
-    clearInterval(timer);
-    place.textContent = '';
-  };
 }
 
 offerRun(begin);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
+import { CODE, TEXT } from '../lib/codes.mjs';
 import { fixtureDirectory, makeMedia } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
@@ -71,7 +72,7 @@ function colourAt(page, selector, x, y) {
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 9);
+  assert.equal(await page.locator('.cards a').count(), 15);
   await page.close();
 });
 
@@ -287,23 +288,58 @@ test('rtp-receiver: shows what the command on the page sends', async () => {
   await page.close();
 });
 
+test('vision: a screen gives way to a beach, and codes are read', async () => {
+  const page = await open('/vision/?filter=chroma');
+  await page.evaluate(colourForCamera, COLOURS.green);
+  await page.click('#start');
+  await reaches(page, 'live');
+  await plays(page, '#remote');
+  // The sky of the picture that the server has fetched from the page's own server.
+  await until(async () => (await colourAt(page, '#remote', 0.5, 0.2))[2] > 200, 'the sky is seen');
+  await page.click('#stop');
+  await noPipelineIsLeft(rivero.server.url);
+
+  await page.goto(new URL('/vision/?filter=code', examples.url).href);
+  await page.evaluate((rows) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
+    const context = canvas.getContext('2d');
+    const draw = () => {
+      context.fillStyle = 'white';
+      context.fillRect(0, 0, 640, 480);
+      context.fillStyle = 'black';
+      rows.forEach((row, y) => [...row].forEach((cell, x) => cell === '#' && context.fillRect(200 + 10 * x, 100 + 10 * y, 10, 10)));
+    };
+    setInterval(draw, 50);
+    navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
+  }, CODE);
+  await page.click('#start');
+  await reaches(page, 'live');
+  await until(async () => (await page.textContent('#seen')).includes(`QR-Code: ${TEXT}`), 'the code is read');
+  assert.deepEqual(page.troubles, []);
+  await page.click('#stop');
+  await noPipelineIsLeft(rivero.server.url);
+  await page.close();
+});
+
+/** Puts one colour in place of the camera; runs in the page. */
+function colourForCamera(colour) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
+  const context = canvas.getContext('2d');
+  setInterval(() => {
+    context.fillStyle = `rgb(${colour.join(' ')})`;
+    context.fillRect(0, 0, 320, 240);
+  }, 50);
+  const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async () => {
+    const [microphone] = (await getUserMedia({ audio: true })).getAudioTracks();
+    return new MediaStream([microphone, ...canvas.captureStream(20).getVideoTracks()]);
+  };
+}
+
 for (const server of ['this server', 'nginx']) {
   test(`rtmp-live: the camera comes back by way of an RTMP server, ${server}`, async () => {
     const page = await open('/rtmp-live/');
-    // One colour in place of the camera.
-    await page.evaluate((colour) => {
-      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
-      const context = canvas.getContext('2d');
-      setInterval(() => {
-        context.fillStyle = `rgb(${colour.join(' ')})`;
-        context.fillRect(0, 0, 320, 240);
-      }, 50);
-      const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-      navigator.mediaDevices.getUserMedia = async () => {
-        const [microphone] = (await getUserMedia({ audio: true })).getAudioTracks();
-        return new MediaStream([microphone, ...canvas.captureStream(20).getVideoTracks()]);
-      };
-    }, COLOURS.red);
+    await page.evaluate(colourForCamera, COLOURS.red);
     const isOther = server === 'nginx';
     if (isOther) await page.fill('#uri', nginx.url('live'));
     await page.click('#start');
@@ -330,3 +366,53 @@ for (const server of ['this server', 'nginx']) {
     await page.close();
   });
 }
+
+/** Whether there is something white on black, as names are written, from a place on. */
+async function hasLetters(page, selector, x, y) {
+  const places = Array.from({ length: 400 }, (_, index) => [x + 0.02 + 0.002 * (index % 50), y + 0.012 * Math.floor(index / 50)]);
+  const lights = await page.evaluate(
+    ([video, at]) => {
+      const { videoWidth, videoHeight } = document.querySelector(video);
+      const context = new OffscreenCanvas(videoWidth, videoHeight).getContext('2d');
+      context.drawImage(document.querySelector(video), 0, 0);
+      return at.map(([across, down]) => context.getImageData(across * videoWidth, down * videoHeight, 1, 1).data[1]);
+    },
+    [selector, places],
+  );
+  return lights.some((light) => light > 150) && lights.some((light) => light < 50);
+}
+
+test('co-hosting: two cameras are one picture, with names, which is on air', async () => {
+  const [host, guest] = [await open('/co-hosting/'), await open('/co-hosting/')];
+  await host.evaluate(colourForCamera, COLOURS.red);
+  await guest.evaluate(colourForCamera, COLOURS.blue);
+  await guest.click('#join');
+  await reaches(guest, 'failed', 'no show yet');
+  await host.fill('#name', 'Ada');
+  await host.fill('#uri', nginx.url('show'));
+  await host.click('#host');
+  await reaches(host, 'live', 'You are on air');
+  await plays(host, '#air');
+  await guest.fill('#name', 'Grace');
+  await guest.click('#host');
+  await reaches(guest, 'failed', 'Somebody else is the host');
+  await guest.click('#join');
+  await reaches(guest, 'live', 'You are on air');
+  for (const [page, video] of [[host, '#screen'], [guest, '#screen'], [host, '#air']]) {
+    await plays(page, video);
+    // Each beside the other one, with its name below.
+    for (const [x, colour] of [[0.25, COLOURS.red], [0.75, COLOURS.blue]]) {
+      const isNear = (seen) => colour.every((value, index) => Math.abs(seen[index] - value) < 32);
+      await until(async () => isNear(await colourAt(page, video, x, 0.5)), `${video} shows ${colour} at ${x}`);
+      await until(() => hasLetters(page, video, x - 0.25, 0.88), `${video} shows a name at ${x}`);
+    }
+  }
+  const screenshot = join(directory, 'co-hosting.png');
+  writeFileSync(screenshot, await host.screenshot());
+  assert.deepEqual(host.troubles, []);
+  await guest.click('#stop');
+  await until(async () => Math.abs((await colourAt(host, '#screen', 0.5, 0.5))[2] - COLOURS.red[2]) < 32, 'the host is alone');
+  await host.click('#stop');
+  await noPipelineIsLeft(rivero.server.url);
+  for (const page of [host, guest]) await page.close();
+});

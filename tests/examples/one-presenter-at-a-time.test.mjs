@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
-import { PresenterBoard } from '../../examples/one2many/board.mjs';
+import { NoticeBoard } from '../../examples/board.mjs';
 
 let now;
 let board;
 beforeEach(() => {
   now = 0;
-  board = new PresenterBoard(() => now);
+  board = new NoticeBoard(() => now);
 });
 
 test('nobody presents at first', () => {
@@ -20,7 +20,7 @@ test('nobody presents at first', () => {
 test('the first to announce presents, a second one is refused', () => {
   assert.equal(board.announce('first'), true);
   assert.equal(board.announce('second'), false);
-  assert.deepEqual(board.current(), { endpoint: 'first' });
+  assert.deepEqual(board.current(), { object: 'first' });
 });
 
 test('a notice lives as long as it is renewed', () => {
@@ -28,7 +28,7 @@ test('a notice lives as long as it is renewed', () => {
   now += 9_000;
   assert.equal(board.announce('first'), true);
   now += 9_000;
-  assert.deepEqual(board.current(), { endpoint: 'first' });
+  assert.deepEqual(board.current(), { object: 'first' });
   now += 1_000;
   assert.equal(board.current(), null);
   assert.equal(board.announce('second'), true);
@@ -37,7 +37,7 @@ test('a notice lives as long as it is renewed', () => {
 test('only the presenter can take the notice down', () => {
   board.announce('first');
   board.withdraw('other');
-  assert.deepEqual(board.current(), { endpoint: 'first' });
+  assert.deepEqual(board.current(), { object: 'first' });
   board.withdraw('first');
   assert.equal(board.current(), null);
 });

@@ -45,7 +45,7 @@ test('the pages are told where the media server is', async () => {
 for (const path of [
   '/serve.mjs',
   '/package.json',
-  '/one2many/board.mjs',
+  '/sip-phone/line.mjs',
   '/../Cargo.toml',
   '/gallery/../../Cargo.toml',
   '/gallery/%2e%2e/%2e%2e/Cargo.toml',

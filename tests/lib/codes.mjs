@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The QR code of a text. */
+/** A text, and its QR code. */
 export const TEXT = 'http://rivero.example/1';
-const CODE = `
+export const CODE = `
 #######  # ## #   #######
 #     # #   # # # #     #
 # ### # #  #  ##  # ### #

@@ -1,9 +1,9 @@
-// Who presents, as the pages of one2many tell each other: one notice at a time,
-// at /one2many/presenter.
+// Where pages tell each other which object of the server is theirs to share, as who presents in one2many: one notice
+// at a time.
 //
-//   GET     the notice, {"endpoint": "<id of the presenter's WebRtcEndpoint>"}, or null
+//   GET     the notice, {"object": "<id>"}, or null
 //   PUT     puts up a notice or renews it; 409 while another one is up
-//   DELETE  ?endpoint=<id> takes that notice down
+//   DELETE  ?object=<id> takes that notice down
 //
 // A notice that is not renewed for 10 s comes down by itself: its page is gone.
 // Plain requests rather than an event stream, because a browser has only six
@@ -12,8 +12,8 @@
 const LIFETIME_MS = 10_000;
 const LARGEST_NOTICE = 4096; // characters
 
-export class PresenterBoard {
-  #endpoint = null;
+export class NoticeBoard {
+  #object = null;
   #renewedAt = 0;
   #now;
 
@@ -30,12 +30,12 @@ export class PresenterBoard {
         return response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(notice));
       }
       case 'PUT': {
-        const endpoint = await readEndpoint(request);
-        if (!endpoint) return response.writeHead(400).end();
-        return response.writeHead(this.announce(endpoint) ? 204 : 409).end();
+        const object = await readObject(request);
+        if (!object) return response.writeHead(400).end();
+        return response.writeHead(this.announce(object) ? 204 : 409).end();
       }
       case 'DELETE':
-        this.withdraw(new URL(request.url, 'http://localhost').searchParams.get('endpoint'));
+        this.withdraw(new URL(request.url, 'http://localhost').searchParams.get('object'));
         return response.writeHead(204).end();
       default:
         return response.writeHead(405, { allow: 'GET, PUT, DELETE' }).end();
@@ -43,34 +43,34 @@ export class PresenterBoard {
   }
 
   current() {
-    const fresh = this.#endpoint && this.#now() - this.#renewedAt < LIFETIME_MS;
-    return fresh ? { endpoint: this.#endpoint } : null;
+    const fresh = this.#object && this.#now() - this.#renewedAt < LIFETIME_MS;
+    return fresh ? { object: this.#object } : null;
   }
 
-  /** False when somebody else presents. */
-  announce(endpoint) {
+  /** False when the notice of somebody else is up. */
+  announce(object) {
     const notice = this.current();
-    if (notice && notice.endpoint !== endpoint) return false;
-    this.#endpoint = endpoint;
+    if (notice && notice.object !== object) return false;
+    this.#object = object;
     this.#renewedAt = this.#now();
     return true;
   }
 
   /** A page that closes late does not take down its successor's notice. */
-  withdraw(endpoint) {
-    if (this.#endpoint === endpoint) this.#endpoint = null;
+  withdraw(object) {
+    if (this.#object === object) this.#object = null;
   }
 }
 
-async function readEndpoint(request) {
+async function readObject(request) {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) {
     text += chunk;
     if (text.length > LARGEST_NOTICE) return null;
   }
   try {
-    const { endpoint } = JSON.parse(text);
-    return typeof endpoint === 'string' ? endpoint : null;
+    const { object } = JSON.parse(text);
+    return typeof object === 'string' ? object : null;
   } catch {
     return null;
   }
