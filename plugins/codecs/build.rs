@@ -10,8 +10,9 @@ include!("src/table.rs");
 /// In the order of `conversions::all`.
 fn main() -> Result<(), rivero_idl::Error> {
     println!("cargo::rerun-if-changed=src/table.rs");
-    let packaging = ["packetization-mode", "octet-align"];
-    let mut module = Module::new("codecs").packaging_parameters(&packaging);
+    // Not `packetization-mode` of H.264: pictures whose units fit into packets (mode 0) are encoded so, and cannot be made of
+    // others by packing them anew. What comes in mode 0 whoever knows mode 1 takes as it is.
+    let mut module = Module::new("codecs").packaging_parameters(&["octet-align"]);
     for (rtp, content) in PAYLOADS {
         let (packets, frames) = ((rtp, Rtp), (content, Frame));
         module = module.conversion(packets, frames, REPACKAGING);

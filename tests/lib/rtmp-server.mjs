@@ -65,10 +65,13 @@ export class RtmpServer {
     };
   }
 
-  /** ms until somebody who plays a stream gets a first picture of it, from now on. */
+  /**
+   * ms until somebody who plays a stream gets a first picture of it, from now on. FFmpeg reads until it knows what comes, with a
+   * picture of it, and gives what it has read (with `nobuffer` it would throw the first keyframe away).
+   */
   async timeToPicture(name) {
     const begin = performance.now();
-    const quick = ['-fflags', 'nobuffer', '-analyzeduration', '1000000', '-fpsprobesize', '0', '-rw_timeout', '20000000'];
+    const quick = ['-fpsprobesize', '0', '-rw_timeout', '20000000'];
     const child = spawn('ffmpeg', ['-v', 'error', '-nostdin', ...quick, '-i', this.url(name), '-map', '0:v', '-c', 'copy', '-f', 'framecrc', '-flush_packets', '1', 'pipe:1'], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       let said = '';

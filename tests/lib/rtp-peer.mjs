@@ -129,6 +129,16 @@ export class RtpPeer {
     };
   }
 
+  /** Calls `action` every so many ms until the returned function is called, or this peer is closed. */
+  every(milliseconds, action) {
+    const timer = setInterval(action, milliseconds);
+    this.#sending.add(timer);
+    return () => {
+      clearInterval(timer);
+      this.#sending.delete(timer);
+    };
+  }
+
   /** Sends RTCP packets as one compound. */
   report(target, packets, socket = this.#rtcp) {
     socket.send(Buffer.concat(packets), target, this.host);

@@ -84,15 +84,18 @@ test('J03: bandwidths are said as they are set', async () => {
   assert.doesNotMatch(audio, /^b=AS/m);
 });
 
-test('J03: a group of sections is answered with one port for each, or with none', async () => {
+test('J03: a group of sections is answered with one port for all, or with one for each', async () => {
   const lines = ['m=audio 5000 RTP/AVPF 0', 'a=mid:a', 'a=rtcp-mux', 'm=video 5000 RTP/AVPF 96', 'a=mid:v', 'a=rtcp-mux', 'a=rtpmap:96 VP8/90000'];
-  const offer = description(ADDRESS, lines).replace('t=0 0\r\n', 't=0 0\r\na=group:BUNDLE a v\r\n');
-  const text = await rpc.invoke(await endpoint(), 'processOffer', { offer });
-  const [audio, video] = sectionsOf(text);
-  // Who leaves the group out wants a port for each section (RFC 9143 §7.3.1).
-  assert.doesNotMatch(text, /a=group:BUNDLE/);
-  assert.ok(audio.port > 0 && video.port > 0 && audio.port !== video.port);
-  assert.deepEqual([audio.get('mid'), video.get('mid')], ['a', 'v']);
+  // A bundle has one port for RTP and RTCP (RFC 9143 §9.3).
+  for (const [offered, isShared] of [[lines, true], [lines.filter((line) => line !== 'a=rtcp-mux'), false]]) {
+    const offer = description(ADDRESS, offered).replace('t=0 0\r\n', 't=0 0\r\na=group:BUNDLE a v\r\n');
+    const text = await rpc.invoke(await endpoint(), 'processOffer', { offer });
+    const [audio, video] = sectionsOf(text);
+    // Who leaves the group out wants a port for each section (RFC 9143 §7.3.1).
+    assert.equal(/a=group:BUNDLE a v/.test(text), isShared);
+    assert.ok(audio.port > 0 && video.port > 0 && (audio.port === video.port) === isShared);
+    assert.deepEqual([audio.get('mid'), video.get('mid')], ['a', 'v']);
+  }
 });
 
 test('J03: sources that a description names belong together', async () => {

@@ -105,22 +105,24 @@ function ffmpegSends(port, parameters = 'slice-max-size=100000') {
 const H264 = { STAP_A: 24, FU_A: 28 };
 const kinds = (packets) => new Set(packets.map(({ payload }) => payload[0] & 31));
 
-test('H264 without packetization-mode is answered so, and what fits into a packet is sent as a single NAL unit', async () => {
-  const [source, target] = [await endpoint(), await endpoint()];
-  const { section } = await negotiated(source, 'H264', 'packetization-mode=1', 'sendonly');
-  await rpc.invoke(source, 'connect', { sink: target });
-  const { made: phone, section: answered } = await negotiated(target, 'H264', undefined, 'recvonly');
-  assert.ok(answered.port > 0 && !/packetization-mode=1/.test(answered.get('fmtp') ?? ''), 'the mode is that of the offer');
-  const sender = ffmpegSends(section.port, 'slice-max-size=1000');
-  try {
-    const packets = await phone.hears(100, 'pictures arrive');
-    assert.ok([...kinds(packets)].every((kind) => kind > 0 && kind < H264.STAP_A), `kinds ${[...kinds(packets)]}`);
-    assert.ok(packets.every(({ payload }) => payload.length <= 1400), 'within the MTU');
-    assert.ok(kinds(packets).has(5) || kinds(packets).has(7), 'with a beginning');
-  } finally {
-    sender.kill();
-  }
-});
+for (const [how, parameters] of Object.entries({ 'units that fit into packets': 'slice-max-size=1000', 'whole pictures as units': undefined })) {
+  test(`H264 without packetization-mode is answered so, and gets single NAL units of a source with ${how}`, async () => {
+    const [source, target] = [await endpoint(), await endpoint()];
+    const { section } = await negotiated(source, 'H264', 'packetization-mode=1', 'sendonly');
+    await rpc.invoke(source, 'connect', { sink: target });
+    const { made: phone, section: answered } = await negotiated(target, 'H264', undefined, 'recvonly');
+    assert.ok(answered.port > 0 && !/packetization-mode=1/.test(answered.get('fmtp') ?? ''), 'the mode is that of the offer');
+    const sender = ffmpegSends(section.port, parameters);
+    try {
+      const packets = await phone.hears(100, 'pictures arrive');
+      assert.ok([...kinds(packets)].every((kind) => kind > 0 && kind < H264.STAP_A), `kinds ${[...kinds(packets)]}`);
+      assert.ok(packets.every(({ payload }) => payload.length <= 1400), 'within the MTU');
+      assert.ok(kinds(packets).has(5) || kinds(packets).has(7), 'with a beginning');
+    } finally {
+      sender.kill();
+    }
+  });
+}
 
 test('who does not name the mode may send fragments all the same', async () => {
   const [source, target] = [await endpoint(), await endpoint()];

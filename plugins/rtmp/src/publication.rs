@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     connection::Connection,
     failure::Failure,
-    media::{Backlog, Formats, Kind, MS, Muxer, Rate, Silence},
+    media::{Backlog, Formats, Keyframes, Kind, LOOK, MS, Muxer, Rate, Silence},
     protocol::Client,
     round_trip::round_trip,
     task::Work,
@@ -19,13 +19,11 @@ use crate::{
 /// A server that takes nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often time alone is looked at.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_nanos(LOOK.unsigned_abs());
 /// Bytes on their way beyond which nothing is added: what waits before that can be left out.
 const MOST_WAITING: usize = 64 << 10;
 /// Bytes that are read at once.
 const PIECE: usize = 4 << 10;
-/// A keyframe that was asked for is asked for again after this, ns.
-const KEYFRAME_RETRY: i64 = 500 * MS;
 
 /// Sends media until the publisher is released.
 ///
@@ -92,15 +90,14 @@ struct Sending<'a> {
     sent: u64,
     /// Time of the latest message, ns of the stream.
     latest: i64,
-    /// When a keyframe was sent last, and when one was asked for, ns on the pipeline's clock.
-    keyframe: i64,
-    asked: i64,
+    keyframes: Keyframes,
 }
 
 impl<'a> Sending<'a> {
     fn new(work: &'a Work, formats: Formats) -> Self {
         let now = work.listener.now();
         let rate = Rate::new(u64::from(work.settings.max_video_bitrate), now);
+        let interval = i64::from(work.settings.keyframe_interval) * 1000 * MS;
         let sending = Self {
             work,
             backlog: Backlog::new(),
@@ -110,8 +107,7 @@ impl<'a> Sending<'a> {
             begun: (false, false),
             sent: 0,
             latest: 0,
-            keyframe: now,
-            asked: now,
+            keyframes: Keyframes::new(interval, now),
         };
         sending.ask_for(sending.rate.asked());
         work.listener.request_keyframe();
@@ -134,6 +130,9 @@ impl<'a> Sending<'a> {
             // began with it would change its encoding at once, and players keep to the first.
             *begun |= expected.is_none_or(|expected| self.muxer.is_alike(expected, frame.format));
             if *begun {
+                if frame.kind == Kind::Video && frame.is_keyframe {
+                    self.keyframes.on_keyframe(at);
+                }
                 self.backlog.push(frame, at);
             }
         }
@@ -154,9 +153,6 @@ impl<'a> Sending<'a> {
                 for time in self.silence.up_to(outgoing.time, self.latest) {
                     self.muxer.silence(time, &mut send);
                 }
-            }
-            if is_video && outgoing.frame.is_keyframe {
-                self.keyframe = now;
             }
             if let Some(sound) = self.backlog.next_sound()
                 && is_video
@@ -181,10 +177,8 @@ impl<'a> Sending<'a> {
     fn tick(&mut self, socket: &OwnedFd) {
         self.work.figures.set_round_trip(round_trip(socket));
         let now = self.work.listener.now();
-        let interval = i64::from(self.work.settings.keyframe_interval) * 1000 * MS;
-        let is_due = now.saturating_sub(self.keyframe) >= interval || self.backlog.needs_keyframe();
-        if is_due && now.saturating_sub(self.asked) >= KEYFRAME_RETRY {
-            self.asked = now;
+        let is_needed = self.backlog.needs_keyframe();
+        if self.keyframes.take_request(now, is_needed) {
             self.work.listener.request_keyframe();
         }
         let age = self.backlog.age(now);

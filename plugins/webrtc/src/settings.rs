@@ -41,6 +41,9 @@ pub(crate) struct WebRtcSettings {
     /// Whether H265 is offered and taken.
     #[serde(rename = "enable-h265", deserialize_with = "switch")]
     pub(crate) enable_h265: bool,
+    /// Whether digits are offered and taken; Kurento's descriptions have none.
+    #[serde(deserialize_with = "switch")]
+    pub(crate) telephone_event: bool,
     /// Whether offers have only what Kurento's have.
     #[serde(deserialize_with = "switch")]
     pub(crate) plain_offers: bool,
@@ -61,6 +64,7 @@ impl Default for WebRtcSettings {
             pem_certificate_ecdsa: text(),
             qos_dscp: DSCPValue::NoValue,
             enable_h265: false,
+            telephone_event: false,
             plain_offers: false,
         }
     }
@@ -74,9 +78,19 @@ const NOT_FOR_WEBRTC: &str = "AMR";
 /// …or only where it is enabled.
 const H265: &str = "H265";
 
-/// Audio codecs in the order of preference.
-pub(crate) fn audio(settings: &SdpSettings) -> Vec<CodecCapability> {
-    settings.audio(&AUDIO, &[NOT_FOR_WEBRTC])
+/// Digits (RFC 4733) beside sound of a clock rate, under the numbers that Chromium has for them.
+const DIGITS: [(u32, u8); 2] = [(48_000, 110), (8000, 126)];
+
+/// Audio codecs in the order of preference, and digits beside them.
+pub(crate) fn audio(settings: &SdpSettings, with_digits: bool) -> Vec<CodecCapability> {
+    let mut codecs = settings.audio(&AUDIO, &[NOT_FOR_WEBRTC]);
+    let has = |rate: u32| codecs.iter().any(|codec| codec.clock_rate == rate);
+    let digits: Vec<CodecCapability> = { DIGITS.iter() }
+        .filter(|(rate, _)| with_digits && has(*rate))
+        .map(|(rate, payload_type)| CodecCapability::digits(*rate, Some(*payload_type)))
+        .collect();
+    codecs.extend(digits);
+    codecs
 }
 
 /// Video codecs in the order of preference.
@@ -122,6 +136,26 @@ mod tests {
         assert_eq!(mark("{}"), DSCPValue::NoValue);
         assert_eq!(mark(r#"{"qos-dscp": "AF41 "}"#), DSCPValue::Af41);
         assert_eq!(mark(r#"{"qos-dscp": "AF99"}"#), DSCPValue::NoValue);
+    }
+
+    #[test]
+    fn digits_go_with_sound_of_their_clock_rate() {
+        let rates = |text: &str| -> Vec<u32> {
+            let settings: SdpSettings = serde_json::from_str(text).unwrap();
+            let digits = audio(&settings, true)
+                .into_iter()
+                .filter(CodecCapability::is_event);
+            digits.map(|codec| codec.clock_rate).collect()
+        };
+        assert_eq!(rates("{}"), [48_000, 8000]);
+        assert_eq!(rates(r#"{"audioCodecs": [{"name": "PCMU/8000"}]}"#), [8000]);
+        assert_eq!(rates(r#"{"audioCodecs": []}"#), [0; 0]);
+        let settings = SdpSettings::default();
+        assert!(
+            !audio(&settings, false)
+                .iter()
+                .any(CodecCapability::is_event)
+        );
     }
 
     #[test]

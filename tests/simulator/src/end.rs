@@ -11,9 +11,9 @@ use rivero_rtp::{
     ExtensionMap, HeaderExtension, OutgoingHeader, codec::VideoCodec, remb::RembEstimator,
 };
 use rivero_rtp_session::{
-    Datagrams, Deliver, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig,
-    Retransmissions, SendBounds, Sender, SenderConfig, SentFormat, Session, StreamDescription,
-    Track,
+    Datagrams, Deliver, DigitFormats, PipelineClock, Protect, ReceivedFormat, Receiver,
+    ReceiverConfig, Retransmissions, SendBounds, Sender, SenderConfig, SentFormat, Session,
+    StreamDescription, Track,
 };
 
 use crate::{
@@ -166,6 +166,7 @@ impl End {
             receiver: None,
             sender: Some(Sender::new(feeder.clone(), sender(kind))),
             named_ssrcs: Vec::new(),
+            digits: DigitFormats::default(),
         };
         let tracks = vec![
             track(MediaKind::Audio, sound),
@@ -183,6 +184,7 @@ impl End {
             receiver: Some(Receiver::new(screen.clone(), receiver(kind))),
             sender: None,
             named_ssrcs: vec![ssrc],
+            digits: DigitFormats::default(),
         };
         let tracks = vec![
             track(MediaKind::Audio, SOUND_SSRC),
@@ -295,6 +297,7 @@ fn sender(kind: MediaKind) -> SenderConfig {
             rtx_payload_type: format.rtx_payload_type,
             transport_cc: true,
         }],
+        events: None,
         extensions: extensions(),
         // Those are chosen at random in a server; here they are such that the first wrap-around of both is
         // part of every run.

@@ -7,7 +7,10 @@ use std::{
 
 use rivero_plugin_api::{Format, MediaKind, host};
 use rivero_rtp::{ExtensionMap, HeaderExtension, codec::VideoCodec};
-use rivero_rtp_session::{Encodings, ReceivedFormat, SentFormat, StreamDescription};
+use rivero_rtp_session::{
+    DigitFormats, Encodings, ReceivedFormat, SentFormat, StreamDescription,
+    digits::{RELAYED_CLOCK_RATE, RELAYED_FORMAT},
+};
 use rivero_sdp::{
     MatchParameters, MediaKind as SdpKind, NegotiatedCodec, NegotiatedMedia, RtcpFeedback,
 };
@@ -59,6 +62,33 @@ pub fn sent_formats(codecs: &[NegotiatedCodec]) -> Vec<SentFormat> {
         transport_cc: codec.allows(&RtcpFeedback::TransportCc),
     })
     .collect()
+}
+
+/// Digits: `received` as they may come, and `sent_events` as the peer takes them, at the clock rates of the sound that it is
+/// `sent`. Within the server they have one format, by which a sink says that it wants them of whoever it hears.
+#[must_use]
+pub fn digit_formats<'a>(
+    received: impl Iterator<Item = &'a NegotiatedCodec>,
+    sent: &[NegotiatedCodec],
+    sent_events: &[NegotiatedCodec],
+) -> DigitFormats {
+    let beside = |sound: &NegotiatedCodec| {
+        let mut events = sent_events.iter();
+        events.find(|codec| codec.clock_rate == sound.clock_rate)
+    };
+    let mut events: Vec<NegotiatedCodec> = Vec::new();
+    for event in sent.iter().filter_map(beside) {
+        if !events.contains(event) {
+            events.push(event.clone());
+        }
+    }
+    DigitFormats {
+        relayed: number(&Format::rtp(RELAYED_FORMAT, RELAYED_CLOCK_RATE, 0)),
+        received: received
+            .map(|codec| (codec.payload_type, codec.clock_rate))
+            .collect(),
+        sent: sent_formats(&events),
+    }
 }
 
 /// Each format that the peer decodes, once, and the codec that it is sent as: the one that names it,
@@ -164,6 +194,30 @@ mod tests {
     fn h264(payload_type: u8, id: &str, mode: u8) -> NegotiatedCodec {
         let parameters = format!("profile-level-id={id};packetization-mode={mode}");
         codec(payload_type, "H264", &parameters)
+    }
+
+    fn sound(payload_type: u8, name: &str, clock_rate: u32) -> NegotiatedCodec {
+        NegotiatedCodec {
+            clock_rate,
+            ..codec(payload_type, name, "")
+        }
+    }
+
+    #[test]
+    fn digits_go_beside_sound_of_their_clock_rate() {
+        let sent = [sound(111, "opus", 48_000), sound(0, "PCMU", 8000)];
+        let digits = |payload_type, rate| sound(payload_type, "telephone-event", rate);
+        let all = [digits(101, 8000), digits(102, 16_000), digits(110, 48_000)];
+        let formats = digit_formats(all.iter(), &sent, &all);
+        assert_eq!(
+            formats.received,
+            [(101, 8000), (102, 16_000), (110, 48_000)]
+        );
+        let types: Vec<u8> = { formats.sent.iter() }
+            .map(|format| format.payload_type)
+            .collect();
+        assert_eq!(types, [110, 101], "those of the preferred sound first");
+        assert!(digit_formats([].iter(), &sent, &[]).accepted().is_none());
     }
 
     /// The payload type under which a peer with these codecs is sent a stream.

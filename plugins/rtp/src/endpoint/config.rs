@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use rand::Rng;
 use rivero_endpoint::settings::{SdpSettings, of};
 use rivero_sdp::{
-    CodecCapability, Connection, FormatParameters, LocalMedia, MediaKind as SdpKind, RtpConfig,
-    RtpMedia, RtpPorts,
+    CodecCapability, Connection, LocalMedia, MediaKind as SdpKind, RtpConfig, RtpMedia, RtpPorts,
 };
 
 use super::{
@@ -37,6 +36,7 @@ impl Shared {
             audio: None,
             video: None,
             secure: *required,
+            bundle: false,
             keys: by_suite.clone(),
         }
     }
@@ -120,14 +120,6 @@ fn accepted(offered: &[CodecCapability]) -> Vec<CodecCapability> {
     others.chain(rates.map(digits)).collect()
 }
 
-/// Digits at a clock rate, as offers have them.
 fn digits(clock_rate: u32) -> CodecCapability {
-    CodecCapability {
-        name: "telephone-event".to_owned(),
-        clock_rate,
-        channels: None,
-        payload_type: None,
-        parameters: FormatParameters::new("0-15"),
-        feedback: Vec::new(),
-    }
+    CodecCapability::digits(clock_rate, None)
 }

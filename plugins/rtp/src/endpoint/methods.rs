@@ -11,13 +11,12 @@ use rivero_endpoint::{
     settings::{self, BaseRtpSettings},
 };
 use rivero_plugin_api::{ElementContext, Error, MediaKind, Result, Upstream};
-use rivero_rtp_session::SendBounds;
+use rivero_rtp_session::{Digit, SendBounds, digits::event as digit_event};
 use rivero_sdp::{MediaKind as SdpKind, OfferOptions};
 
 use super::{Endpoint, Session, Shared, keys::Keys};
 use crate::{
     api::{self, RtpEndpoint, RtpEndpointParams},
-    peer::{Digit, digit_event},
     shard,
 };
 

@@ -65,12 +65,31 @@ struct Session {
 /// negotiations.
 struct Section {
     kind: MediaKind,
+    /// Of its link, which the other section has as well where both share a port (BUNDLE).
     token: Token,
     ports: RtpPorts,
     /// Until the shard has it.
     sockets: Option<PortPair>,
     source: Option<Arc<SourcePad>>,
     sink: Option<Arc<SinkPad>>,
+}
+
+impl Session {
+    /// The links of the sections, each once.
+    fn links(&self) -> Vec<Token> {
+        let mut tokens: Vec<Token> = Vec::new();
+        for section in &self.sections {
+            if !tokens.contains(&section.token) {
+                tokens.push(section.token);
+            }
+        }
+        tokens
+    }
+
+    /// Whether the sections share a port, or may still do so.
+    fn may_bundle(&self) -> bool {
+        self.sections.len() < 2 || self.links().len() < 2
+    }
 }
 
 /// What is told of all sections together.
@@ -160,15 +179,12 @@ impl Shared {
     /// Ends all sections: their peers are told, their pads closed. Not with the session locked, which the
     /// shard takes, too.
     fn end(&self) {
-        let sections = std::mem::take(&mut self.session().sections);
-        for section in sections {
-            let Section {
-                token,
-                source,
-                sink,
-                ..
-            } = section;
-            drop((source, sink));
+        let mut session = self.session();
+        let links = session.links();
+        let sections = std::mem::take(&mut session.sections);
+        drop(session);
+        drop(sections);
+        for token in links {
             self.shard.close(token);
         }
     }

@@ -4,11 +4,12 @@ use std::sync::{Arc, Weak};
 
 use rivero_endpoint::error;
 use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
+use rivero_rtp_session::Digit;
 
 use super::Shared;
 use crate::{
     api::{self, RtpEndpointEvents},
-    peer::{Digit, LinkObserver},
+    peer::LinkObserver,
     shard::{Shard, Token},
 };
 
@@ -84,14 +85,17 @@ impl LinkObserver for SectionObserver {
 pub(super) struct SectionSource {
     pub(super) shard: Arc<Shard>,
     pub(super) token: Token,
+    pub(super) kind: MediaKind,
 }
 
 impl SourceHandler for SectionSource {
     fn upstream(&self, message: Upstream) {
         match message {
             Upstream::KeyframeRequest => {
-                self.shard
-                    .with(self.token, |link, now| link.keyframe_requested(now));
+                let kind = self.kind;
+                self.shard.with(self.token, move |link, now| {
+                    link.keyframe_requested(now, kind)
+                });
             }
             Upstream::BandwidthEstimate { bits_per_second }
             | Upstream::TargetBitrate { bits_per_second } => {

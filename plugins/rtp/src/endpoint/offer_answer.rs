@@ -7,7 +7,7 @@ use rivero_endpoint::{
     exchange::read,
     tracks,
 };
-use rivero_plugin_api::{Error, Result};
+use rivero_plugin_api::{Error, MediaKind, Result};
 use rivero_sdp::{
     MediaKind as SdpKind, MediaTarget, NegotiatedRtp, OfferOptions, RtpConfig, RtpPorts,
     SessionDescription,
@@ -61,16 +61,29 @@ impl Shared {
             .exchange
             .may_take(&offer, SessionDescription::clone)?;
         let config = session.exchange.config.clone();
+        let may_bundle = session.may_bundle();
         drop(session);
+        let is_first = config.is_none();
         let mut config = config.unwrap_or_else(|| self.first_config(peer_address(&offer)));
         config.session_version += 1;
+        config.bundle = may_bundle;
         self.renew_keys(&mut config);
-        for kind in self.acceptable(&config, &offer)? {
-            self.place(&mut config, &kind)?;
+        let trial = self.trial(&config, &offer)?;
+        if let Some(kind) = &trial.bundle {
+            self.place(&mut config, kind)?;
+        }
+        for media in &trial.media {
+            let shared = trial.bundle.as_ref().and_then(tracks::kind);
+            self.place_beside(&mut config, &media.media.kind, shared)?;
         }
         let negotiated = rivero_sdp::answer_rtp(&config, &offer);
         let negotiated = negotiated.map_err(|error| of_description(&error, false))?;
-        self.connect(&negotiated)?;
+        self.connect(&negotiated).inspect_err(|_| {
+            // Of an endpoint that has no session yet the next offer decides anew which sections share a port.
+            if is_first {
+                self.end();
+            }
+        })?;
         let mut session = self.session();
         session.answered = None;
         session.exchange.offer = None;
@@ -98,8 +111,8 @@ impl Shared {
         Ok(self.local_text())
     }
 
-    /// The kinds of media of an offer that would be accepted, so that only those get ports.
-    fn acceptable(&self, config: &RtpConfig, offer: &SessionDescription) -> Result<Vec<SdpKind>> {
+    /// What of an offer would be accepted, so that only that gets ports.
+    fn trial(&self, config: &RtpConfig, offer: &SessionDescription) -> Result<NegotiatedRtp> {
         let mut trial = config.clone();
         for kind in [SdpKind::Audio, SdpKind::Video] {
             if Self::has_media(&kind) {
@@ -107,18 +120,23 @@ impl Shared {
             }
         }
         let trial = rivero_sdp::answer_rtp(&trial, offer);
-        let trial = trial.map_err(|error| of_description(&error, false))?;
-        Ok(trial
-            .media
-            .into_iter()
-            .map(|media| media.media.kind)
-            .collect())
+        trial.map_err(|error| of_description(&error, false))
     }
 
     /// Gives a kind of media its ports and enters it.
     fn place(&self, config: &mut RtpConfig, kind: &SdpKind) -> Result<()> {
+        self.place_beside(config, kind, None)
+    }
+
+    /// The same; a section that there was not before shares the ports of another one.
+    fn place_beside(
+        &self,
+        config: &mut RtpConfig,
+        kind: &SdpKind,
+        other: Option<MediaKind>,
+    ) -> Result<()> {
         if let Some(of) = tracks::kind(kind).filter(|_| Self::has_media(kind)) {
-            let ports = self.section_ports(of)?;
+            let ports = self.section_ports(of, other)?;
             self.enter(config, kind, ports);
         }
         Ok(())

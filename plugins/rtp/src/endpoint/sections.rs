@@ -7,12 +7,13 @@ use rivero_endpoint::{
     error::unusable_offer,
     settings::{self, BaseRtpSettings},
     tracks::{
-        described_streams, epoch, extensions, format_id, kind, received_format, sent_formats,
+        described_streams, digit_formats, epoch, extensions, format_id, kind, received_format,
+        sent_formats,
     },
 };
-use rivero_plugin_api::{DEFAULT_DESCRIPTION, Format, MediaKind, Result, SinkPad, SourcePad, host};
+use rivero_plugin_api::{DEFAULT_DESCRIPTION, MediaKind, Result, SinkPad, SourcePad};
 use rivero_rtp_session::{
-    Profile, ReceivedFormat, Receiver, ReceiverConfig, Sender, SenderConfig, SentFormat, Track,
+    DigitFormats, Profile, ReceivedFormat, Receiver, ReceiverConfig, Sender, SenderConfig, Track,
 };
 use rivero_sdp::{NegotiatedCodec, NegotiatedRtp, NegotiatedRtpMedia, RtcpFeedback, RtpPorts};
 use rivero_uri::{Policy, UriSettings};
@@ -23,24 +24,42 @@ use super::{
     observer::{SectionObserver, SectionSink, SectionSource},
 };
 use crate::{
-    peer::{
-        Described, DigitFormats, Link, Packing, Patience, RELAYED_CLOCK_RATE, RELAYED_FORMAT,
-        Terms, check_keys,
-    },
+    peer::{Described, Link, Packing, Patience, Terms, check_keys},
     ports::PortPair,
     shard::Command,
 };
 
 impl Shared {
-    /// The ports of a kind of media, which it has from now on.
+    /// The ports of a kind of media, which it has from now on: its own, or those of another kind.
     ///
     /// # Errors
     /// 40009 when none are left.
-    pub(super) fn section_ports(&self, kind: MediaKind) -> Result<RtpPorts> {
-        let of_kind = |section: &&Section| section.kind == kind;
-        if let Some(section) = self.session().sections.iter().find(of_kind) {
-            return Ok(section.ports);
+    pub(super) fn section_ports(
+        &self,
+        kind: MediaKind,
+        shared: Option<MediaKind>,
+    ) -> Result<RtpPorts> {
+        let mut session = self.session();
+        let of = |kind: MediaKind| {
+            let mut sections = session.sections.iter();
+            let section = sections.find(|section| section.kind == kind)?;
+            Some((section.token, section.ports))
+        };
+        if let Some((_, ports)) = of(kind) {
+            return Ok(ports);
         }
+        if let Some((token, ports)) = shared.and_then(of) {
+            session.sections.push(Section {
+                kind,
+                token,
+                ports,
+                sockets: None,
+                source: None,
+                sink: None,
+            });
+            return Ok(ports);
+        }
+        drop(session);
         let base: BaseRtpSettings = settings::of("BaseRtpEndpoint");
         let random = rand::rng().random();
         let pair = PortPair::bind(self.v6, base.port_range().as_ref(), random)?;
@@ -69,12 +88,22 @@ impl Shared {
         if session.exchange.released {
             return Err(rivero_endpoint::error::already_negotiated());
         }
-        for section in &mut session.sections {
-            let of_kind =
-                |media: &&NegotiatedRtpMedia| kind(&media.media.kind) == Some(section.kind);
-            let media = negotiated.media.iter().find(of_kind);
-            let terms = self.terms(section, media)?;
-            self.carry_out(section, terms);
+        let links = session.links();
+        if negotiated.bundle.is_none() && links.len() < negotiated.media.len() {
+            // Each would need keys, numbers and a port of its own in the middle of its streams.
+            return Err(unusable_offer(
+                "the sections share a port since they were negotiated as a bundle: keep a=group:BUNDLE",
+            ));
+        }
+        for token in links {
+            let sections = session.sections.iter_mut();
+            let mut sections: Vec<&mut Section> =
+                sections.filter(|section| section.token == token).collect();
+            let terms = self.terms(&mut sections, negotiated)?;
+            // The one whose ports they are comes first.
+            if let Some(section) = sections.first_mut() {
+                self.carry_out(section, terms);
+            }
         }
         drop(session);
         self.change_states(|states| states.negotiated = true);
@@ -98,22 +127,34 @@ impl Shared {
             silent_target: self.settings.silent_target_timeout(),
         };
         let feedback_ssrc = rand::random();
-        let link = Link::new(section.kind, sockets, feedback_ssrc, patience, observer);
+        let link = Link::new(sockets, feedback_ssrc, patience, observer);
         self.shard
             .send(Command::Open(section.token, Box::new(link)));
         self.carry_out(section, terms);
     }
 
-    /// What a negotiation says about one section; without `media` it was rejected.
+    /// What a negotiation says about the sections of a link; those that it does not name were rejected.
     fn terms(
         self: &Arc<Self>,
-        section: &mut Section,
-        media: Option<&NegotiatedRtpMedia>,
+        sections: &mut [&mut Section],
+        negotiated: &NegotiatedRtp,
     ) -> Result<Terms> {
         let cname: Arc<str> = self.cname().into();
-        let Some(media) = media else {
+        let (mut accepted, mut tracks): (Vec<&NegotiatedRtpMedia>, Vec<Track>) = <_>::default();
+        for section in sections {
+            let of_kind =
+                |media: &&NegotiatedRtpMedia| kind(&media.media.kind) == Some(section.kind);
+            if let Some(media) = negotiated.media.iter().find(of_kind) {
+                let mid = media.media.mid.as_deref();
+                let mid = mid.filter(|_| negotiated.bundle.is_some());
+                tracks.push(self.track(section, media, mid, cname.clone())?);
+                accepted.push(media);
+            }
+        }
+        // What is said of the transport is the same for all.
+        let Some(first) = accepted.first() else {
             return Ok(Terms {
-                track: None,
+                tracks,
                 described: Described {
                     held: true,
                     ..Described::default()
@@ -123,29 +164,26 @@ impl Shared {
                 profile: Profile::plain(cname),
                 payload_types: Vec::new(),
                 needs_keyframes: false,
-                digits: DigitFormats::default(),
                 packing: None,
             });
         };
-        let asks = |codec: &NegotiatedCodec| {
-            codec.allows(&RtcpFeedback::NackPli) || codec.allows(&RtcpFeedback::CcmFir)
-        };
-        let received = received_formats(media);
-        let events = media.events.iter().map(|codec| codec.payload_type);
-        let types = received.iter().map(|format| format.payload_type);
+        let types = accepted.iter().flat_map(|media| {
+            let events = media.media.events.iter().map(|codec| codec.payload_type);
+            let types = received_formats(media).into_iter();
+            events.chain(types.map(|format| format.payload_type))
+        });
         Ok(Terms {
-            payload_types: types.chain(events).collect(),
-            track: Some(self.track(section, media, received, cname.clone())?),
-            described: self.described(media),
-            rtcp_mux: media.rtcp_mux,
-            keys: media.keys.clone(),
-            profile: match media.feedback {
+            payload_types: types.collect(),
+            tracks,
+            described: self.described(first),
+            rtcp_mux: first.rtcp_mux,
+            keys: first.keys.clone(),
+            profile: match accepted.iter().any(|media| media.feedback) {
                 true => Profile::full_feedback(cname),
                 false => Profile::plain(cname),
             },
-            needs_keyframes: section.kind == MediaKind::Video && !media.sent.iter().any(asks),
-            digits: digit_formats(media),
-            packing: packing(media),
+            needs_keyframes: accepted.iter().any(|media| needs_keyframes(media)),
+            packing: accepted.iter().find_map(|media| packing(media)),
         })
     }
 
@@ -189,7 +227,7 @@ impl Shared {
         self: &Arc<Self>,
         section: &mut Section,
         media: &NegotiatedRtpMedia,
-        received: Vec<ReceivedFormat>,
+        mid: Option<&str>,
         cname: Arc<str>,
     ) -> Result<Track> {
         let streams = &media.media.remote_streams;
@@ -198,7 +236,7 @@ impl Shared {
             true => {
                 let config = ReceiverConfig {
                     kind: section.kind,
-                    formats: received,
+                    formats: received_formats(media),
                     extensions: extensions(&media.media),
                     streams: described_streams(&media.media),
                     estimator: properties.estimator(),
@@ -211,23 +249,21 @@ impl Shared {
                 });
                 let is_wide = |codec: &&NegotiatedCodec| codec.name.eq_ignore_ascii_case("G722");
                 let wide = media.media.codecs.iter().chain(&media.sent).filter(is_wide);
-                Some(wide.fold(receiver, |receiver, codec| {
+                let receiver = wide.fold(receiver, |receiver, codec| {
                     receiver.with_byte_clock(codec.payload_type)
-                }))
+                });
+                Some(receiver.with_mid(mid))
             }
             false => None,
         };
         let sender = match (media.media.send, media.media.local_ssrc) {
             (true, Some(ssrc)) => {
                 let mut random = rand::rng();
-                let digits = digit_formats(media).sent;
                 let config = SenderConfig {
                     ssrc,
                     cname,
-                    formats: sent_formats(&media.sent)
-                        .into_iter()
-                        .chain(digits)
-                        .collect(),
+                    formats: sent_formats(&media.sent),
+                    events: digits(media).accepted(),
                     extensions: extensions(&media.media),
                     // Below 32768, so that no peer misses the first roll-over (RFC 3711 §3.3.1).
                     sequence: random.random_range(0..0x4000),
@@ -237,7 +273,7 @@ impl Shared {
                     bounds: properties.send_bounds(),
                     described_limit: media.media.max_send_bitrate,
                 };
-                Some(Sender::new(self.sink_pad(section)?, config))
+                Some(Sender::new(self.sink_pad(section)?, config).with_mid(mid))
             }
             _ => None,
         };
@@ -246,6 +282,7 @@ impl Shared {
             receiver,
             sender,
             named_ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
+            digits: digits(media),
         })
     }
 
@@ -257,6 +294,7 @@ impl Shared {
         let handler = SectionSource {
             shard: self.shard.clone(),
             token: section.token,
+            kind: section.kind,
         };
         let pad = self
             .context
@@ -290,40 +328,30 @@ impl Shared {
     }
 }
 
+/// Whether a section is of pictures, and the peer cannot ask for keyframes.
+fn needs_keyframes(media: &NegotiatedRtpMedia) -> bool {
+    let asks = |codec: &NegotiatedCodec| {
+        codec.allows(&RtcpFeedback::NackPli) || codec.allows(&RtcpFeedback::CcmFir)
+    };
+    kind(&media.media.kind) == Some(MediaKind::Video) && !media.sent.iter().any(asks)
+}
+
 /// What the peer may send: under our numbers, and under its own where those mean nothing else, since there
 /// are peers that use them in both directions.
 fn received_formats(media: &NegotiatedRtpMedia) -> Vec<ReceivedFormat> {
     let ours = &media.media.codecs;
     let is_free = |codec: &&NegotiatedCodec| {
-        let mut taken = ours.iter().chain(&media.events);
+        let mut taken = ours.iter().chain(&media.media.events);
         taken.all(|own| own.payload_type != codec.payload_type)
     };
     let theirs = media.sent.iter().filter(is_free);
     ours.iter().chain(theirs).map(received_format).collect()
 }
 
-/// Digits as they come, and as they are sent: at the clock rate of the sound that they interrupt. Within the server they have
-/// one format, by which a sink says that it wants them of whoever it hears.
-fn digit_formats(media: &NegotiatedRtpMedia) -> DigitFormats {
-    let theirs = media.events.iter().chain(&media.sent_events);
-    let rate = media.sent.first().map(|codec| codec.clock_rate);
-    let relayed = Format::rtp(RELAYED_FORMAT, RELAYED_CLOCK_RATE, 0);
-    let relayed = host().map_or(0, |host| host.format_id(&relayed));
-    let as_relayed = |format: SentFormat| SentFormat {
-        format: relayed,
-        ..format
-    };
-    let mut sent = media.sent_events.iter();
-    DigitFormats {
-        relayed,
-        received: theirs
-            .map(|codec| (codec.payload_type, codec.clock_rate))
-            .collect(),
-        sent: sent
-            .find(|codec| Some(codec.clock_rate) == rate)
-            .and_then(|codec| sent_formats(std::slice::from_ref(codec)).pop())
-            .map(as_relayed),
-    }
+/// Digits as they come, under our numbers and the peer's, and as they are sent.
+fn digits(media: &NegotiatedRtpMedia) -> DigitFormats {
+    let theirs = media.media.events.iter().chain(&media.sent_events);
+    digit_formats(theirs, &media.sent, &media.sent_events)
 }
 
 /// How long a peer wants packets of sound to be; for codecs whose samples are a byte each.

@@ -15,11 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The statistics of all streams of an endpoint, by ids that stay the same.
 pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String, Value> {
     let session = endpoint.session();
-    let sections = session
-        .sections
-        .iter()
-        .map(|section| (section.kind, section.token));
-    let sections: Vec<_> = sections.collect();
+    let links = session.links();
     let negotiated = session.exchange.negotiated.as_ref();
     let media: Vec<NegotiatedMedia> = negotiated.map_or_else(Vec::new, |negotiated| {
         negotiated
@@ -31,10 +27,7 @@ pub(super) fn collect(endpoint: &Shared, kind: Option<MediaKind>) -> Map<String,
     drop(session);
     let codecs = codecs(&media);
     let mut stats = Map::new();
-    for (of, token) in sections {
-        if kind.is_some_and(|kind| kind != of) {
-            continue;
-        }
+    for token in links {
         let (sender, receiver) = mpsc::sync_channel(1);
         endpoint.shard.with(token, move |link, now| {
             // Nobody waits any more after the patience is over.

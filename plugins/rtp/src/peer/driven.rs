@@ -6,7 +6,7 @@ use rivero_net::{
     Unframed,
     shard::{Arrival, Burst, Network, ShardSession},
 };
-use rivero_plugin_api::{Packet, Upstream};
+use rivero_plugin_api::Upstream;
 
 use super::{Link, clock};
 use crate::shard::LinkSocket;
@@ -46,9 +46,6 @@ impl ShardSession for Link {
         burst: Burst<'_>,
         network: Network<'_, LinkSocket>,
     ) -> bool {
-        if burst.packets.iter().any(Packet::is_event) {
-            return self.forward_with_events(now, burst, network);
-        }
         // Without an address, as on hold, the burst is lost.
         let Some(remote) = self.remote.rtp_target() else {
             return false;
@@ -62,15 +59,11 @@ impl ShardSession for Link {
             packets,
             selection,
         } = burst;
-        // While a digit sounds there is nothing else (RFC 4733 §2.5.1.2): the numbers close up behind it.
-        let selection = match self.digits.is_busy() {
-            true => 0,
-            false => selection,
-        };
-        let packed = match self.packer.packs(packets) {
-            true => Some(self.packer.pack(packets, selection)),
-            false => None,
-        };
+        let packed = self.packer.packs(packets).then(|| {
+            let (session, outbound) = (&mut self.session, &mut self.outbound);
+            let sound = session.relay_digits(now, packets, selection, outbound);
+            self.packer.pack(packets, sound)
+        });
         let (packets, selection) = match &packed {
             Some(packed) => (packed.as_slice(), u64::MAX),
             None => (packets, selection),
@@ -84,18 +77,12 @@ impl ShardSession for Link {
     fn poll_timeout(&self) -> Option<Instant> {
         let idle = self.idle.poll_timeout();
         let idle = idle.map(|due| clock::pipeline_clock().coarse(due));
-        let due = [
-            idle,
-            self.digits.poll_timeout(),
-            self.session.poll_timeout(),
-        ];
+        let due = [idle, self.session.poll_timeout()];
         due.into_iter().flatten().min()
     }
 
     fn on_timeout(&mut self, now: Instant) {
         self.session.on_timeout(now, &mut self.outbound);
-        self.digits.on_timeout(now);
-        self.write_digits(now);
         if self.idle.take_keyframe(now) {
             self.session.ask_video_source(Upstream::KeyframeRequest);
         }
@@ -114,9 +101,8 @@ impl ShardSession for Link {
             .media
             .iter()
             .for_each(|active| self.observer.media_active(*active));
-        for digit in self.digits.take_heard() {
-            self.observer.digit(digit);
-        }
+        let digits = events.digits.into_iter();
+        digits.for_each(|digit| self.observer.digit(digit));
         if events.soft_limit {
             self.observer.key_soft_limit();
         }
@@ -136,39 +122,5 @@ impl ShardSession for Link {
     fn failure_observer(&self) -> Box<dyn FnOnce(&str)> {
         let observer = self.observer.clone();
         Box::new(move |reason| observer.failed(reason))
-    }
-}
-
-impl Link {
-    /// Dials what is dialled by whom the peer hears, and forwards the rest of the burst: the shard joins those that wait.
-    fn forward_with_events(
-        &mut self,
-        now: Instant,
-        burst: Burst<'_>,
-        network: Network<'_, LinkSocket>,
-    ) -> bool {
-        let selected = burst.packets.iter().enumerate();
-        let selected = selected.filter(|(bit, _)| burst.selection >> bit & 1 == 1);
-        for (_, event) in selected.filter(|(_, packet)| packet.is_event()) {
-            self.digits.relay(now, event);
-        }
-        self.write_digits(now);
-        let (mut packets, mut selection) = (Vec::new(), 0);
-        for (bit, packet) in burst.packets.iter().enumerate() {
-            if !packet.is_event() {
-                selection |= (burst.selection >> bit & 1) << packets.len();
-                packets.push(packet.clone());
-            }
-        }
-        if !packets.is_empty() {
-            let media = Burst {
-                track: burst.track,
-                packets: &packets,
-                selection,
-            };
-            self.forward(now, media, network);
-        }
-        // What is dialled waits to be sent.
-        true
     }
 }

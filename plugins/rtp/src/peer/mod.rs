@@ -1,7 +1,6 @@
-//! One section of a description: an RTP session with its sockets, its keys and the address of its peer.
+//! One section of a description, or the two of a bundle: an RTP session with its sockets, its keys and the address of its peer.
 
 mod clock;
-mod digits;
 mod driven;
 mod idle;
 mod packing;
@@ -16,19 +15,17 @@ use std::{
 };
 
 use rivero_plugin_api::{MediaKind, Result, Upstream};
-use rivero_rtp_session::{Profile, SendBounds, Session, SessionEvent, SessionSnapshot, Track};
+use rivero_rtp_session::{
+    Digit, Profile, SendBounds, Session, SessionEvent, SessionSnapshot, Track,
+};
 use rivero_sdp::SdesKeys;
 
-pub(crate) use digits::{
-    Digit, DigitFormats, RELAYED_CLOCK_RATE, RELAYED_FORMAT, event as digit_event,
-};
 pub(crate) use idle::Patience;
 pub(crate) use packing::Packing;
 pub(crate) use protection::check as check_keys;
 pub(crate) use remote::Described;
 
 use crate::{ports::PortPair, shard::LinkSocket};
-use digits::{DigitLine, Queue};
 use idle::Idle;
 use packing::Packer;
 use protection::{Inbound, Outbound};
@@ -55,10 +52,10 @@ pub(crate) trait LinkObserver: Send + Sync {
     fn failed(&self, text: &str);
 }
 
-/// What a negotiation says about one section.
+/// What a negotiation says about the sections of one link.
 pub(crate) struct Terms {
-    /// `None` for a section that is rejected now.
-    pub(crate) track: Option<Track>,
+    /// None where all of its sections are rejected now.
+    pub(crate) tracks: Vec<Track>,
     pub(crate) described: Described,
     pub(crate) rtcp_mux: bool,
     pub(crate) keys: Option<SdesKeys>,
@@ -67,14 +64,12 @@ pub(crate) struct Terms {
     pub(crate) payload_types: Vec<u8>,
     /// The peer cannot ask for keyframes.
     pub(crate) needs_keyframes: bool,
-    pub(crate) digits: DigitFormats,
     /// How sound is to be put together for the peer.
     pub(crate) packing: Option<Packing>,
 }
 
-/// A section with its peer.
+/// A section, or those that share a port, with its peer.
 pub(crate) struct Link {
-    kind: MediaKind,
     session: Session,
     outbound: Outbound,
     inbound: Inbound,
@@ -84,7 +79,6 @@ pub(crate) struct Link {
     /// Until they are the shard's.
     sockets: Option<PortPair>,
     idle: Idle,
-    digits: DigitLine,
     packer: Packer,
     observer: Arc<dyn LinkObserver>,
     /// Events that the observer has not been told.
@@ -94,6 +88,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Events {
     media: Vec<bool>,
+    digits: Vec<Digit>,
     soft_limit: bool,
     silent_target: bool,
     keyframe_missing: bool,
@@ -108,14 +103,12 @@ pub(crate) struct Transmit {
 
 impl Link {
     pub(crate) fn new(
-        kind: MediaKind,
         sockets: PortPair,
         feedback_ssrc: u32,
         patience: Patience,
         observer: Arc<dyn LinkObserver>,
     ) -> Self {
         Self {
-            kind,
             session: Session::new(clock::pipeline_clock(), feedback_ssrc),
             outbound: Outbound::default(),
             inbound: Inbound::default(),
@@ -124,7 +117,6 @@ impl Link {
             payload_types: Vec::new(),
             sockets: Some(sockets),
             idle: Idle::new(patience),
-            digits: DigitLine::default(),
             packer: Packer::default(),
             observer,
             events: Events::default(),
@@ -137,22 +129,17 @@ impl Link {
     /// For keys that cannot be used; [`check_keys`] tells before.
     pub(crate) fn negotiate(&mut self, now: Instant, terms: Terms) -> Result<()> {
         // A section that is rejected keeps its keys: it may come back with the same ones.
-        if terms.track.is_some() {
+        if !terms.tracks.is_empty() {
             self.outbound.set_keys(terms.keys.as_ref())?;
             self.inbound.set_keys(terms.keys.as_ref())?;
         }
         self.remote.describe(terms.described);
         self.rtcp_mux = terms.rtcp_mux;
         self.payload_types = terms.payload_types;
-        self.digits.set_formats(terms.digits);
         self.packer.set_packing(terms.packing);
         self.session.set_profile(terms.profile);
-        let sends = terms
-            .track
-            .as_ref()
-            .is_some_and(|track| track.sender.is_some());
-        self.session
-            .set_tracks(now, terms.track.into_iter().collect());
+        let sends = terms.tracks.iter().any(|track| track.sender.is_some());
+        self.session.set_tracks(now, terms.tracks);
         self.idle.negotiated(now, sends, terms.needs_keyframes);
         self.follow_target(now);
         Ok(())
@@ -180,8 +167,8 @@ impl Link {
     }
 
     /// A consumer of what this peer sends needs a keyframe.
-    pub(crate) fn keyframe_requested(&mut self, now: Instant) {
-        let track = Track::number(self.kind);
+    pub(crate) fn keyframe_requested(&mut self, now: Instant, kind: MediaKind) {
+        let track = Track::number(kind);
         self.session
             .keyframe_requested(now, track, &mut self.outbound);
     }
@@ -205,22 +192,12 @@ impl Link {
     /// Sends digits in place of sound, each with this gap behind it; `false` when the peer takes none, or too
     /// many wait.
     pub(crate) fn send_digits(&mut self, now: Instant, digits: &[Digit], gap: Duration) -> bool {
-        self.digits.send(now, digits, gap)
-    }
-
-    /// Writes the packets of digits that are due.
-    fn write_digits(&mut self, now: Instant) {
-        while let Some(packet) = self.digits.poll_packet(now) {
-            let track = Track::number(self.kind);
-            let (outbound, mut queue) = (&mut self.outbound, Queue(&mut self.digits.outbox));
-            self.session
-                .forward(now, track, &[packet], 1, outbound, &mut queue);
-        }
+        self.session.send_digits(now, digits, gap)
     }
 
     /// The next datagram to send.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        while let Some(bytes) = self.next_datagram() {
+        while let Some(bytes) = self.session.poll_transmit() {
             let is_rtcp = receive::is_rtcp(&bytes);
             let (socket, remote) = match is_rtcp && !self.rtcp_mux {
                 true => (LinkSocket::Rtcp, self.remote.rtcp_target(false)),
@@ -238,17 +215,13 @@ impl Link {
         None
     }
 
-    fn next_datagram(&mut self) -> Option<Vec<u8>> {
-        let digit = self.digits.outbox.pop_front();
-        digit.or_else(|| self.session.poll_transmit())
-    }
-
     /// Keeps what happened for the observer.
     fn note_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
             match event {
                 SessionEvent::MediaActive(active) => self.events.media.push(active),
                 SessionEvent::KeyframeMissing => self.events.keyframe_missing = true,
+                SessionEvent::Digit(digit) => self.events.digits.push(digit),
             }
         }
         self.events.soft_limit |= self.outbound.take_soft_limit();

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, time::Instant};
 
 use rivero_rtp::RtpHeader;
-use rivero_rtp_session::Track;
 
 use super::{Link, remote::Sign};
 use crate::shard::LinkSocket;
@@ -62,12 +61,7 @@ impl Link {
             return false;
         }
         let packet = data.get_mut(..len).unwrap_or_default();
-        if !self.digits.on_rtp(now, &header, packet) {
-            self.session.on_rtp(now, &header, packet);
-        } else if let Some(event) = self.digits.passed_on(&header, packet) {
-            let track = Track::number(self.kind);
-            self.session.push_event(track, event);
-        }
+        self.session.on_rtp(now, &header, packet);
         self.note_events();
         true
     }

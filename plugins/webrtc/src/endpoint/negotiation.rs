@@ -6,14 +6,18 @@ use rand::Rng;
 use rivero_endpoint::{
     Properties,
     settings::{SdpSettings, of},
-    tracks::{described_streams, epoch, extensions, kind, received_format, sent_formats},
+    tracks::{
+        described_streams, digit_formats, epoch, extensions, kind, received_format, sent_formats,
+    },
 };
 use rivero_plugin_api::{
     DEFAULT_DESCRIPTION, ElementContext, Error, Format, MediaKind, Packaging, Result, SinkHandler,
     SinkPad, SourceHandler, SourcePad, host,
 };
 use rivero_rtp::HeaderExtension;
-use rivero_rtp_session::{Receiver, ReceiverConfig, Retransmissions, Sender, SenderConfig, Track};
+use rivero_rtp_session::{
+    DigitFormats, Receiver, ReceiverConfig, Retransmissions, Sender, SenderConfig, Track,
+};
 use rivero_sdp::{
     CodecCapability, Connection, Direction, ExtMap, Features, IceCredentials, LocalConfig,
     LocalData, LocalMedia, LocalTransport, Negotiated, NegotiatedMedia,
@@ -75,8 +79,9 @@ pub(super) fn local_config(
         answer_order: sdp.answer_codec_order.clone(),
         ..LocalMedia::new(codecs, random.random_range(1..u32::MAX), cname.as_str())
     };
-    let mut audio = media(settings::audio(&sdp), properties.max_audio_recv_bandwidth);
     let webrtc: WebRtcSettings = of("WebRtcEndpoint");
+    let sound = settings::audio(&sdp, webrtc.telephone_event);
+    let mut audio = media(sound, properties.max_audio_recv_bandwidth);
     let pictures = settings::video(&sdp, webrtc.enable_h265);
     let mut video = media(pictures, properties.max_video_recv_bandwidth);
     audio.extensions.extend(extmaps(&AUDIO_EXTENSIONS));
@@ -211,18 +216,21 @@ impl TrackMaker<'_> {
             let sender = self.sender(media, kind, sink(kind))?;
             let streams = media.remote_streams.iter();
             let named_ssrcs = streams.map(|stream| stream.ssrc);
+            let digits = digits(media);
             match tracks.iter_mut().find(|track| track.kind == kind) {
                 // A section of its own for each direction.
                 Some(track) => {
                     track.receiver = track.receiver.take().or(receiver);
                     track.sender = track.sender.take().or(sender);
                     track.named_ssrcs.extend(named_ssrcs);
+                    track.digits.extend(digits);
                 }
                 None => tracks.push(Track {
                     kind,
                     receiver,
                     sender,
                     named_ssrcs: named_ssrcs.collect(),
+                    digits,
                 }),
             }
         }
@@ -339,6 +347,7 @@ impl TrackMaker<'_> {
             ssrc,
             cname: self.cname.clone(),
             formats: sent_formats(&media.codecs),
+            events: digits(media).accepted(),
             extensions: extensions(media),
             sequence: begin(),
             retransmissions: media.local_rtx_ssrc.map(|ssrc| Retransmissions {
@@ -353,6 +362,15 @@ impl TrackMaker<'_> {
         let sender = Sender::new(pad, config).with_mid(media.mid.as_deref());
         Ok(Some(sender))
     }
+}
+
+/// The digits of a section, which have one number in both directions.
+fn digits(media: &NegotiatedMedia) -> DigitFormats {
+    let events = match media.send {
+        true => media.events.as_slice(),
+        false => &[],
+    };
+    digit_formats(media.events.iter(), &media.codecs, events)
 }
 
 /// Our DTLS role as the peer takes it.

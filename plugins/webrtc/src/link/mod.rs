@@ -220,6 +220,8 @@ impl Link {
             match event {
                 SessionEvent::MediaActive(active) => self.observer.media_active(active),
                 SessionEvent::KeyframeMissing => self.observer.keyframe_missing(),
+                // Whoever hears the peer gets it by the media graph; no event of a client tells of it.
+                SessionEvent::Digit(_) => {}
             }
         }
     }

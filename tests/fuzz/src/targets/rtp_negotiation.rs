@@ -45,6 +45,7 @@ fn config(secure: bool) -> RtpConfig {
         )),
         video: Some(media(MediaKind::Video, &["H265", "VP8", "H264"], 5002)),
         secure,
+        bundle: true,
         keys: vec![
             (CryptoSuite::AesCm128HmacSha1_80, key(16)),
             (CryptoSuite::Aes256CmHmacSha1_32, key(32)),

@@ -6,6 +6,7 @@
 //!   directions, what the path carries, pacing, and whether media is alive.
 //! - [`receiver`]: what the peer sends of one kind of media, as packets for a source pad.
 //! - [`sender`]: what the peer is sent of one kind of media, out of what a sink pad gets.
+//! - [`digits`]: what the peer dials, and what is dialled for it, in place of its sound (RFC 4733).
 //!
 //! The seams are four traits, as narrow as what is asked of the other side:
 //!
@@ -20,6 +21,7 @@
 //! [`Instant`]: std::time::Instant
 
 mod clock;
+pub mod digits;
 mod extensions;
 mod pads;
 mod protect;
@@ -28,6 +30,7 @@ pub mod sender;
 pub mod session;
 
 pub use clock::PipelineClock;
+pub use digits::{Digit, DigitFormats};
 pub use pads::{Deliver, Feed};
 pub use protect::{Datagrams, Paddings, Protect};
 pub use receiver::{Encodings, ReceivedFormat, Receiver, ReceiverConfig, StreamDescription};

@@ -21,8 +21,8 @@ use rivero_rtp::{
     rtcp::{CompoundBuilder, RtcpPacket, packets},
 };
 use rivero_rtp_session::{
-    Deliver, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig, Session,
-    SessionEvent, StreamDescription, Track,
+    Deliver, DigitFormats, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig,
+    Session, SessionEvent, StreamDescription, Track,
 };
 
 const SSRC: u32 = 7;
@@ -110,6 +110,7 @@ impl Publisher {
             receiver: Some(receiver),
             sender: None,
             named_ssrcs: Vec::new(),
+            digits: DigitFormats::default(),
         };
         session.set_tracks(begin, vec![track]);
         session.set_connected(begin, true);

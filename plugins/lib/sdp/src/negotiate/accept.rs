@@ -108,7 +108,7 @@ fn accept_section(
         };
     }
     let common = codecs::common_formats(offered, answered);
-    media.codecs = codecs::negotiated_codecs(&common);
+    (media.codecs, media.events) = codecs::sound_and_events(&common);
     if media.codecs.is_empty() {
         return Err(mismatch("none of its formats was offered"));
     }

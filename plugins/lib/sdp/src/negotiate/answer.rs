@@ -257,7 +257,8 @@ fn answer_rtp(
     offered: &MediaSection,
 ) -> Option<(MediaSection, NegotiatedMedia)> {
     let formats = codecs::supported_formats(local, config.features, offered);
-    if !offered.protocol.is_dtls_srtp() || formats.is_empty() {
+    let (codecs, events) = codecs::sound_and_events(&formats);
+    if !offered.protocol.is_dtls_srtp() || codecs.is_empty() {
         return None;
     }
     let mut section = continued(offered, PLACEHOLDER_PORT);
@@ -269,12 +270,12 @@ fn answer_rtp(
     section.bandwidths = bandwidths(local);
     section.attributes = echoed(&offered.attributes, &ECHOED_ATTRIBUTES);
     let receive_rids = sources::accept_simulcast(&mut section, config.features, offered);
-    let codecs = codecs::negotiated_codecs(&formats);
     let rtx = codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
     sources::announce(&mut section, local, rtx);
     section.codecs = formats;
     let media = NegotiatedMedia {
         codecs,
+        events,
         receive_rids,
         ..NegotiatedMedia::of_sections(mline_index, &section, offered)
     };

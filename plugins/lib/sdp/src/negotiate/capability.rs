@@ -23,6 +23,9 @@ pub struct CodecCapability {
     pub feedback: Vec<RtcpFeedback>,
 }
 
+/// The encoding name of digits (RFC 4733 §7.1.1).
+pub(super) const DIGITS: &str = "telephone-event";
+
 /// Name, clock rate, channels, payload type in offers, parameters in offers.
 type KnownCodec = (&'static str, u32, Option<u16>, Option<u8>, &'static str);
 
@@ -83,6 +86,23 @@ impl CodecCapability {
             )));
         }
         Ok(capability)
+    }
+
+    /// Digits (RFC 4733) beside sound of a clock rate, as offers have them.
+    pub fn digits(clock_rate: u32, payload_type: Option<u8>) -> Self {
+        Self {
+            name: DIGITS.to_owned(),
+            clock_rate,
+            channels: None,
+            payload_type,
+            parameters: FormatParameters::new("0-15"),
+            feedback: Vec::new(),
+        }
+    }
+
+    /// Whether it is digits and not sound.
+    pub fn is_event(&self) -> bool {
+        self.name.eq_ignore_ascii_case(DIGITS)
     }
 
     /// Opus, PCMU, PCMA: what a WebRTC endpoint offers by default.

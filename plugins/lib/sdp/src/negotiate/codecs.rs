@@ -1,6 +1,6 @@
 //! Choosing formats and header extensions.
 
-use super::{Features, LocalMedia, NegotiatedCodec, preference};
+use super::{Features, LocalMedia, NegotiatedCodec, capability::DIGITS, preference};
 use crate::{Codec, ExtMap, MediaSection, RtcpFeedback, extension_uri};
 
 /// The offered formats that are supported, in the [order](preference) in which the answer lists
@@ -15,6 +15,7 @@ pub(super) fn supported_formats(
         .iter()
         .filter_map(|codec| supported_codec(local, features, codec))
         .collect();
+    let supported = beside_sound(supported);
     let is_repair = |codec: &Codec| {
         features.rtx
             && codec
@@ -41,6 +42,14 @@ pub(super) fn supported_formats(
     preference::ordered(formats, &local.answer_order)
 }
 
+/// Digits only at a clock rate at which there is sound (RFC 4733 §2.1).
+fn beside_sound(mut formats: Vec<Codec>) -> Vec<Codec> {
+    let sound = formats.iter().filter(|codec| !codec.is(DIGITS));
+    let rates: Vec<u32> = sound.map(Codec::rtp_clock_rate).collect();
+    formats.retain(|codec| !codec.is(DIGITS) || rates.contains(&codec.clock_rate));
+    formats
+}
+
 /// The format as the answer repeats it, with the feedback both sides have.
 fn supported_codec(local: &LocalMedia, features: Features, codec: &Codec) -> Option<Codec> {
     let capability = local
@@ -61,9 +70,15 @@ fn repairs(rtx: &Codec, apt: u8, primary: &Codec) -> bool {
     primary.payload_type == apt && primary.clock_rate == rtx.clock_rate
 }
 
+/// [`negotiated_codecs`], and the digits among them apart.
+pub(super) fn sound_and_events(common: &[Codec]) -> (Vec<NegotiatedCodec>, Vec<NegotiatedCodec>) {
+    let all = negotiated_codecs(common).into_iter();
+    all.partition(|codec| !codec.is_event())
+}
+
 /// Codecs of which the peer lists parameters and both sides list the format. `common` are the
 /// formats of both; retransmission formats are attached to what they repair.
-pub(super) fn negotiated_codecs(common: &[Codec]) -> Vec<NegotiatedCodec> {
+fn negotiated_codecs(common: &[Codec]) -> Vec<NegotiatedCodec> {
     let rtx_of = |primary: &Codec| {
         common
             .iter()

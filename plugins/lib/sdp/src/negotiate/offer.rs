@@ -119,7 +119,7 @@ pub(super) fn offered_media(
     let mut codecs = Vec::new();
     for capability in &local.codecs {
         let mut feedback = capability.feedback.clone();
-        if features.transport_cc {
+        if features.transport_cc && !capability.is_event() {
             feedback.push(RtcpFeedback::TransportCc);
         }
         codecs.push(Codec {

@@ -1,6 +1,6 @@
 //! The result of a negotiation, seen from the local side.
 
-use super::sources;
+use super::{capability::DIGITS, sources};
 use crate::{
     Candidate, ExtMap, Fingerprint, FormatParameters, IceCredentials, MatchParameters, MediaKind,
     MediaSection, Origin, RtcpFeedback, SessionDescription, Setup,
@@ -97,6 +97,8 @@ pub struct NegotiatedMedia {
     /// Codecs both sides have, without retransmission formats; the first one is the one to send.
     /// Empty for data.
     pub codecs: Vec<NegotiatedCodec>,
+    /// Digits (RFC 4733), by clock rate.
+    pub events: Vec<NegotiatedCodec>,
     /// Header extensions with the identifiers of this session.
     pub extensions: Vec<ExtMap>,
     /// Streams that the peer announced, retransmission streams attached to what they repair.
@@ -137,6 +139,7 @@ impl NegotiatedMedia {
             send: direction.sends(),
             receive: direction.receives(),
             codecs: Vec::new(),
+            events: Vec::new(),
             extensions: local.extmaps.clone(),
             remote_streams: sources::remote_streams(remote),
             receive_rids: Vec::new(),
@@ -198,6 +201,11 @@ impl NegotiatedCodec {
     /// Whether a kind of feedback is negotiated.
     pub fn allows(&self, feedback: &RtcpFeedback) -> bool {
         self.feedback.contains(feedback)
+    }
+
+    /// Whether it carries digits and not sound.
+    pub fn is_event(&self) -> bool {
+        self.name.eq_ignore_ascii_case(DIGITS)
     }
 
     /// The parameter sets that the peer's description has, as

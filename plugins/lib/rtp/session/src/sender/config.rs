@@ -43,6 +43,8 @@ pub struct SenderConfig {
     pub cname: Arc<str>,
     /// What the peer accepts, in the order of preference.
     pub formats: Vec<SentFormat>,
+    /// The server's number for events beside the media, where the peer takes them.
+    pub events: Option<u32>,
     /// Header extensions under the peer's ids.
     pub extensions: ExtensionMap,
     /// Where the stream begins, chosen at random; below 32768, as [`Retransmissions::sequence`].
@@ -76,6 +78,8 @@ pub(super) struct Negotiated {
     pub(super) transport_id: Option<u8>,
     /// The peer takes dependency descriptors.
     pub(super) takes_descriptors: bool,
+    /// The format of events that are taken beside the media.
+    pub(super) events: Option<u32>,
     /// The name of the section, for peers that want it with packets.
     pub(super) mid: Option<Mid>,
 }
@@ -93,6 +97,7 @@ impl Negotiated {
                 .is_some(),
             extensions,
             transport_id: transport_id.filter(|_| is_reported),
+            events: None,
             mid: None,
         }
     }

@@ -5,13 +5,11 @@ mod continuity;
 mod mid;
 mod padding;
 mod repair;
+mod reports;
 mod retransmit;
 mod source_limit;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use rivero_congestion::CongestionController;
 use rivero_plugin_api::{Packet, Upstream};
@@ -21,7 +19,6 @@ use rivero_rtp::{
     ntp,
     picture::{Front, PacketNumbers},
     rewriter::{Mark, Rewritten, StreamRewriter},
-    rtcp::{CompoundBuilder, ReportBlock},
     sender::SenderStatistics,
 };
 
@@ -54,8 +51,10 @@ pub struct Sender {
 /// How a stream is sent at present.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct CurrentEncoding {
-    /// Of the latest packet.
+    /// Of the latest packet, events left aside.
     pub payload_type: u8,
+    /// Of the same, Hz; 0 before the first.
+    pub clock_rate: u32,
     /// Number of the source's encoding.
     pub encoding: u8,
     /// The highest one that was sent between the latest reports.
@@ -113,7 +112,10 @@ impl Sender {
             ssrc: config.ssrc,
             cname: config.cname,
             epoch: Epoch::new(config.epoch),
-            negotiated: Negotiated::new(&config.formats, config.extensions),
+            negotiated: Negotiated {
+                events: config.events,
+                ..Negotiated::new(&config.formats, config.extensions)
+            },
             rewriter: StreamRewriter::new(clock_rate, config.sequence, config.timestamp),
             numbers: MediaNumbers::default(),
             repair: Repair::new(config.retransmissions),
@@ -167,7 +169,8 @@ impl Sender {
             return;
         }
         let formats = self.negotiated.formats.iter();
-        let accepted: Vec<u32> = formats.map(|format| format.format).collect();
+        let formats = formats.map(|format| format.format);
+        let accepted: Vec<u32> = formats.chain(self.negotiated.events).collect();
         self.feed.set_accepted(&accepted);
     }
 
@@ -227,7 +230,7 @@ impl Sender {
         &mut self,
         now: Now,
         protect: &mut P,
-        mut congestion: Option<&mut CongestionController>,
+        congestion: Option<&mut CongestionController>,
         packet: &Packet,
         padding: u8,
         out: &mut Vec<u8>,
@@ -236,6 +239,24 @@ impl Sender {
             self.on_skipped(packet);
             return false;
         };
+        self.sending.payload_type = format.payload_type;
+        self.sending.clock_rate = format.clock_rate;
+        self.write_as(format, now, protect, congestion, packet, padding, out)
+    }
+
+    /// The same, as a format that need not be one of those that media may have: an event beside it.
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "those of every packet, and one")]
+    pub(crate) fn write_as<P: Protect>(
+        &mut self,
+        format: SentFormat,
+        now: Now,
+        protect: &mut P,
+        mut congestion: Option<&mut CongestionController>,
+        packet: &Packet,
+        padding: u8,
+        out: &mut Vec<u8>,
+    ) -> bool {
         self.rewriter.set_clock_rate(format.clock_rate);
         let (source, rtp, payload) = (source_of(packet), &packet.rtp, packet.payload());
         if format.codec.is_some() && self.rewriter.has_paused(now.instant) {
@@ -281,7 +302,6 @@ impl Sender {
         let at = now.instant_of(packet.presentation_time);
         self.statistics.set_clock_rate(format.clock_rate);
         self.statistics.sent(at, numbers.timestamp, payload.len());
-        self.sending.payload_type = format.payload_type;
         self.sending.encoding = packet.layer.encoding;
         let temporal = &mut self.sending.latest_temporal_layer;
         *temporal = packet.layer.temporal.max(*temporal);
@@ -416,65 +436,6 @@ impl Sender {
                 .pictures
                 .skipped(numbers_of(packet), codec, packet.payload());
         }
-    }
-
-    /// A report of the peer about this stream.
-    pub(crate) fn on_report_block(&mut self, now: Instant, block: &ReportBlock) {
-        self.statistics.receiver_report(now, block);
-        if let Some(mid) = &mut self.negotiated.mid {
-            mid.on_report(self.rewriter.extended(self.rewriter.latest()));
-        }
-        if block.fraction_lost > 0 {
-            let fraction = f32::from(block.fraction_lost) / 256.0;
-            self.feed.upstream(Upstream::Loss { fraction });
-        }
-    }
-
-    /// The peer tells its estimate of the path (REMB), bit/s. Gives the loss that it last reported.
-    pub(crate) fn on_receiver_estimate(&mut self, bits_per_second: u64) -> u8 {
-        self.feedback.remb = bits_per_second;
-        let remote = self.statistics.remote();
-        remote.map_or(0, |block| block.fraction_lost)
-    }
-
-    /// The peer needs a keyframe, as a picture loss indication or a full intra request says.
-    pub(crate) fn keyframe_requested(&mut self, full_intra: bool) {
-        if full_intra {
-            self.feedback.fir += 1;
-        } else {
-            self.feedback.pli += 1;
-        }
-        self.feed.upstream(Upstream::KeyframeRequest);
-    }
-
-    /// Tells the source what the path to the peer carries, bit/s, `u64::MAX` when nothing limits it,
-    /// if that has changed by more than a little.
-    pub(crate) fn limit_source(&mut self, bits_per_second: u64) {
-        if let Some(bits_per_second) = self.limit.update(bits_per_second) {
-            self.feed
-                .upstream(Upstream::BandwidthEstimate { bits_per_second });
-        }
-    }
-
-    /// Adds a sender report once something was sent (RFC 3550 §6.4.1).
-    pub(crate) fn report(
-        &mut self,
-        now: Now,
-        blocks: &[ReportBlock],
-        compound: &mut CompoundBuilder,
-    ) -> bool {
-        self.sending.temporal_layer = std::mem::take(&mut self.sending.latest_temporal_layer);
-        let Some(info) = self.statistics.report(now.instant, self.wall_clock(now)) else {
-            return false;
-        };
-        compound
-            .sender_report(self.ssrc, &info, blocks)
-            .cname(self.ssrc, &self.cname);
-        true
-    }
-
-    fn wall_clock(&self, now: Now) -> SystemTime {
-        self.epoch.wall + Duration::from_nanos(u64::try_from(now.pipeline).unwrap_or(0))
     }
 }
 

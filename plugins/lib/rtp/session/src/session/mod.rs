@@ -2,6 +2,7 @@
 
 mod activity;
 mod bandwidth;
+mod dialling;
 mod feedback;
 mod outbox;
 mod pacing;
@@ -20,12 +21,14 @@ use smallvec::SmallVec;
 
 use crate::{
     clock::PipelineClock,
+    digits::{Digit, DigitLine},
     protect::{Datagrams, Protect},
     receiver::SenderClock,
     sender::SendBounds,
 };
 use activity::Activity;
 use bandwidth::{ArrivalReports, Bandwidth};
+use dialling::DIGITS_TRACK;
 use outbox::Outbox;
 use pacing::VideoPacer;
 use reports::Reports;
@@ -44,6 +47,8 @@ pub enum SessionEvent {
     /// The peer sends video, but for some seconds none of the keyframes that it was asked for. Said once
     /// for each that does not come.
     KeyframeMissing,
+    /// The peer has dialled a digit, which has ended.
+    Digit(Digit),
 }
 
 /// An RTP session with one peer.
@@ -64,6 +69,8 @@ pub struct Session {
     bandwidth: Bandwidth,
     /// Once `bandwidth` knows a limit.
     pacer: Option<Box<VideoPacer>>,
+    /// Once digits were negotiated; few calls have them, and every viewer has a session.
+    digits: Option<Box<DigitLine>>,
     start: Start,
     activity: Activity,
     /// To the peer and back, as its owner says.
@@ -86,6 +93,7 @@ impl Session {
             arrivals: ArrivalReports::default(),
             bandwidth: Bandwidth::default(),
             pacer: None,
+            digits: None,
             start: Start::default(),
             activity: Activity::default(),
             path_round_trip: None,
@@ -97,6 +105,7 @@ impl Session {
     /// The tracks of a negotiation. Those that were there before go on with their streams and
     /// numbers; those that are not mentioned pause.
     pub fn set_tracks(&mut self, now: Instant, tracks: Vec<Track>) {
+        self.set_digits(&tracks);
         self.tracks.renegotiate(tracks);
         let wants_feedback = self
             .tracks
@@ -144,6 +153,9 @@ impl Session {
     #[inline]
     pub fn on_rtp(&mut self, now: Instant, header: &RtpHeader, packet: &mut [u8]) {
         self.activity.on_rtp(now);
+        if self.digits.is_some() && self.on_digit(now, header, packet) {
+            return;
+        }
         let Some(receiver) = self.tracks.receiver_of(header, packet) else {
             return;
         };
@@ -156,13 +168,6 @@ impl Session {
         receiver.on_rtp(self.clock.at(now), header, packet, &self.sender_clock);
         if receiver.take_encodings_changed() {
             receiver.publish_encodings(now);
-        }
-    }
-
-    /// Hands an [event](Packet::EVENT) of the peer to what consumes the media of this track.
-    pub fn push_event(&mut self, track: u8, event: Packet) {
-        if let Some(receiver) = self.tracks.receiver_mut(track) {
-            receiver.push_event(event);
         }
     }
 
@@ -193,6 +198,10 @@ impl Session {
             // What waits leaves when its turn comes.
             return true;
         }
+        let selection = match &self.digits {
+            Some(_) if track == DIGITS_TRACK => self.relay_digits(now, packets, selection, protect),
+            _ => selection,
+        };
         let Some(sender) = self.tracks.sender_mut(track) else {
             return false;
         };
@@ -215,7 +224,8 @@ impl Session {
             }
         }
         self.reports.timer.rides_with_media();
-        self.report_if_due(now, protect)
+        // What is dialled waits there.
+        self.report_if_due(now, protect) || !self.outbox.is_empty()
     }
 
     /// Bounds of what is asked of the sources on behalf of this peer.
@@ -244,6 +254,7 @@ impl Session {
             self.reports.timer.rides_alone();
         }
         self.activity.on_timeout(now);
+        self.dial(now, protect);
     }
 
     /// When [`on_timeout`](Self::on_timeout) has something to do.
@@ -262,6 +273,9 @@ impl Session {
             self.arrivals.poll_timeout(),
             self.bandwidth.poll_timeout(),
             self.pacer.as_ref().and_then(|pacer| pacer.poll_timeout()),
+            self.digits
+                .as_ref()
+                .and_then(|digits| digits.poll_timeout()),
         ]
         .into_iter()
         .flatten()
@@ -278,7 +292,9 @@ impl Session {
     #[inline]
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         let change = self.activity.poll_change().map(SessionEvent::MediaActive);
-        change.or_else(|| {
+        let digits = self.digits.as_mut().filter(|_| change.is_none());
+        let digit = digits.and_then(|digits| digits.poll_heard());
+        change.or(digit.map(SessionEvent::Digit)).or_else(|| {
             let mut receivers = self.tracks.receivers_mut();
             let is_missing = receivers.any(crate::Receiver::take_keyframe_missing);
             is_missing.then_some(SessionEvent::KeyframeMissing)

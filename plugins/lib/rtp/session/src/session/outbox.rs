@@ -19,6 +19,10 @@ impl Outbox {
         self.queued.pop_front()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+
     /// Queues one datagram; gives its length, or nothing if `write` wrote none.
     pub(super) fn queue(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<usize> {
         self.scratch.clear();

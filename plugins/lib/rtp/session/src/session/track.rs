@@ -3,7 +3,7 @@
 use rivero_plugin_api::MediaKind;
 use rivero_rtp::RtpHeader;
 
-use crate::{Receiver, Sender};
+use crate::{Receiver, Sender, digits::DigitFormats};
 
 /// A section of the session description: media of one kind.
 pub struct Track {
@@ -15,6 +15,8 @@ pub struct Track {
     pub sender: Option<Sender>,
     /// The SSRCs that the peer's description names, if it does.
     pub named_ssrcs: Vec<u32>,
+    /// Digits that come or are sent in place of its sound.
+    pub digits: DigitFormats,
 }
 
 impl Track {
@@ -26,12 +28,13 @@ impl Track {
     }
 
     /// A track without media.
-    const fn empty(kind: MediaKind) -> Self {
+    fn empty(kind: MediaKind) -> Self {
         Self {
             kind,
             receiver: None,
             sender: None,
             named_ssrcs: Vec::new(),
+            digits: DigitFormats::default(),
         }
     }
 

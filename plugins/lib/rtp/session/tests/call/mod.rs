@@ -17,9 +17,9 @@ use rivero_rtp::{
     remb::RembEstimator,
 };
 use rivero_rtp_session::{
-    Datagrams, Paddings, PipelineClock, Protect, ReceivedFormat, Receiver, ReceiverConfig,
-    Retransmissions, SendBounds, Sender, SenderConfig, SentFormat, Session, SessionEvent,
-    SessionSnapshot, StreamDescription, Track,
+    Datagrams, DigitFormats, Paddings, PipelineClock, Protect, ReceivedFormat, Receiver,
+    ReceiverConfig, Retransmissions, SendBounds, Sender, SenderConfig, SentFormat, Session,
+    SessionEvent, SessionSnapshot, StreamDescription, Track,
 };
 
 pub(crate) const ALICE: usize = 0;
@@ -389,6 +389,7 @@ impl Side {
                 receiver: Some(Receiver::new(pad, receives).with_mid(mid)),
                 sender: Some(Sender::new(feeder, sends).with_mid(mid)),
                 named_ssrcs: vec![ssrc(1 - side, kind)],
+                digits: DigitFormats::default(),
             }
         });
         session.set_tracks(begin, tracks.into());
@@ -442,6 +443,7 @@ fn sender(side: usize, kind: MediaKind) -> SenderConfig {
             rtx_payload_type: is_video.then_some(97),
             transport_cc: is_video,
         }],
+        events: None,
         extensions: extensions(kind),
         sequence: 30_000,
         timestamp: 4_000_000_000,

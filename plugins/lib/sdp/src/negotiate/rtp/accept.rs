@@ -3,12 +3,12 @@
 use super::{
     NegotiatedRtp, NegotiatedRtpMedia, RtpConfig,
     answer::{check_address, has_feedback, packet_time},
+    bundle,
     keys::{self, Protection},
-    outcome::is_event,
 };
 use crate::{
     Codec, Initiator, MediaSection, MediaTarget, SdpError, SessionDescription,
-    negotiate::{NegotiatedCodec, NegotiatedMedia, codecs, completion::complete_answer},
+    negotiate::{NegotiatedMedia, codecs, completion::complete_answer},
 };
 
 /// What a peer's answer to `offer` (made by [`offer_rtp`](super::offer_rtp)) settles. The local
@@ -41,9 +41,14 @@ pub fn accept_rtp_answer(
             media.push(accepted);
         }
     }
+    let bundle = bundle::of_answer(offer, answer, &media);
+    if let Some(kind) = &bundle {
+        bundle::share(&mut media, kind);
+    }
     Ok(NegotiatedRtp {
         local: offer.clone(),
         media,
+        bundle,
     })
 }
 
@@ -59,8 +64,8 @@ fn accept_section(
         reason: "no a=crypto line of the answer has a suite that was offered",
     })?;
     let (own, theirs) = common(offered, answered);
-    let (events, codecs): (Vec<_>, Vec<_>) = own.into_iter().partition(is_event);
-    let (sent_events, sent): (Vec<_>, Vec<_>) = theirs.into_iter().partition(is_event);
+    let (codecs, events) = codecs::sound_and_events(&own);
+    let (sent, sent_events) = codecs::sound_and_events(&theirs);
     if codecs.is_empty() {
         return Err(SdpError::SectionMismatch {
             mline_index,
@@ -68,14 +73,13 @@ fn accept_section(
         });
     }
     let mut media = NegotiatedMedia::of_sections(mline_index, offered, answered);
-    media.codecs = codecs;
+    (media.codecs, media.events) = (codecs, events);
     media
         .extensions
         .retain(|extmap| answered.extension_id(&extmap.uri) == Some(extmap.id));
     let target = MediaTarget::of(answer, answered);
     Ok(NegotiatedRtpMedia {
         sent,
-        events,
         sent_events,
         media,
         learns: target.initiator == Some(Initiator::Active),
@@ -91,10 +95,7 @@ fn accept_section(
 }
 
 /// The formats of an answer that were offered, in its order: with our numbers, and with the peer's.
-fn common(
-    offered: &MediaSection,
-    answered: &MediaSection,
-) -> (Vec<NegotiatedCodec>, Vec<NegotiatedCodec>) {
+fn common(offered: &MediaSection, answered: &MediaSection) -> (Vec<Codec>, Vec<Codec>) {
     let mut pairs: Vec<(Codec, Codec)> = Vec::new();
     for codec in &answered.codecs {
         let is_same = |own: &&Codec| {
@@ -118,9 +119,5 @@ fn common(
         };
         pairs.push((own, theirs));
     }
-    let (own, theirs): (Vec<Codec>, Vec<Codec>) = pairs.into_iter().unzip();
-    (
-        codecs::negotiated_codecs(&own),
-        codecs::negotiated_codecs(&theirs),
-    )
+    pairs.into_iter().unzip()
 }

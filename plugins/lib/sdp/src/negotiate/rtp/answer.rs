@@ -2,15 +2,15 @@
 
 use super::{
     NegotiatedRtp, NegotiatedRtpMedia, RtpConfig,
+    bundle::{self, Accepted},
     keys::{self, Protection},
     offer::{rtcp, session},
-    outcome::is_event,
 };
 use crate::{
     Attribute, Codec, Direction, Initiator, MediaKind, MediaSection, MediaTarget, Protocol,
     SdpError, SessionDescription, Setup,
     negotiate::{
-        Features, LocalMedia, NegotiatedMedia,
+        Features, NegotiatedMedia,
         answer::{ECHOED_ATTRIBUTES, continued, echoed},
         codecs,
         local::bandwidths,
@@ -21,7 +21,8 @@ use crate::{
 /// Makes the answer to an offer.
 ///
 /// One section of each kind is taken: of several the first secure one, else the first. All others are
-/// rejected with port 0; an offer of which nothing can be used is no error, as it is none for Kurento.
+/// rejected with port 0; an offer of which nothing can be used is no error, as it is none for Kurento. Where the offer has both
+/// in one group they share a port, if their payload types and keys let them (BUNDLE); else each has its own.
 ///
 /// # Errors
 /// [`SdpError::NoCommonTransport`] where media would have to be sent to a group of receivers.
@@ -37,18 +38,41 @@ pub fn answer_rtp(
         .map(|(index, offered)| answer_section(config, index, offer, offered))
         .collect();
     let wanted = [MediaKind::Audio, MediaKind::Video].map(|kind| best(&answers, &kind));
+    let mut accepted: Vec<Accepted<'_>> = { answers.into_iter().zip(&offer.media).enumerate() }
+        .filter(|(index, _)| wanted.contains(&Some(*index)))
+        .filter_map(|(_, (answered, offered))| Some((answered?, offered)))
+        .map(|((section, negotiated), offered)| (section, negotiated, offered))
+        .collect();
+    let bundle = bundle::of_offer(config, offer, &accepted);
+    if bundle.is_none() {
+        // Outside of a group those have no address (RFC 9143 §7.3.3).
+        accepted.retain(|(.., offered)| !offered.bundle_only);
+        accepted.iter_mut().for_each(bundle::leave_names_out);
+    }
+    local.media = offer.media.iter().map(rejected).collect();
     let mut media = Vec::new();
-    for (index, (answered, offered)) in answers.into_iter().zip(&offer.media).enumerate() {
-        match answered.filter(|_| wanted.contains(&Some(index))) {
-            Some((section, negotiated)) => {
-                check_address(&negotiated)?;
-                local.media.push(section);
-                media.push(negotiated);
-            }
-            None => local.media.push(rejected(offered)),
+    for (section, negotiated, _) in accepted {
+        if let Some(place) = local.media.get_mut(negotiated.media.mline_index) {
+            *place = section;
+        }
+        media.push(negotiated);
+    }
+    if let Some(kind) = &bundle {
+        bundle::share(&mut media, kind);
+        local.groups = vec![bundle::group(&local.media, kind)];
+        let ports = config.media(kind).map(|media| media.ports.rtp);
+        let shared = local.media.iter_mut().filter(|one| !one.is_rejected());
+        for section in shared {
+            section.port = ports.unwrap_or(section.port);
+            (section.rtcp_mux, section.rtcp) = (true, None);
         }
     }
-    Ok(NegotiatedRtp { local, media })
+    media.iter().try_for_each(check_address)?;
+    Ok(NegotiatedRtp {
+        local,
+        media,
+        bundle,
+    })
 }
 
 type Answered = (MediaSection, NegotiatedRtpMedia);
@@ -57,7 +81,7 @@ fn best(answers: &[Option<Answered>], kind: &MediaKind) -> Option<usize> {
     let media = answers.iter().flatten().map(|(_, media)| media);
     let media = media.filter(|media| media.media.kind == *kind);
     // Of equals `min_by_key` takes the first.
-    let best = media.min_by_key(|media| media.keys.is_none());
+    let best = media.min_by_key(|media| (media.keys.is_none(), media.target.rtp_port == 0));
     best.map(|media| media.media.mline_index)
 }
 
@@ -87,14 +111,14 @@ fn answer_section(
     offered: &MediaSection,
 ) -> Option<Answered> {
     let local = config.media(&offered.kind)?;
-    if offered.is_rejected() || offered.bundle_only {
+    if offered.is_rejected() {
         return None;
     }
     let protection = keys::of_offered(config, offered)?;
     let accepted = local.answering();
-    let formats = supported(&accepted, offered);
-    let codecs = codecs::negotiated_codecs(&formats);
-    if codecs.iter().all(is_event) {
+    let formats = codecs::supported_formats(&accepted, Features::default(), offered);
+    let (codecs, events) = codecs::sound_and_events(&formats);
+    if codecs.is_empty() {
         return None;
     }
     let mut section = continued(offered, local.ports.rtp);
@@ -110,25 +134,13 @@ fn answer_section(
     let target = MediaTarget::of(offer, offered);
     let learns = matches!(target.initiator, Some(Initiator::Active | Initiator::Both));
     section.attributes = answered_attributes(&protection, learns, offered);
-    let (events, codecs) = codecs.into_iter().partition(is_event);
-    let mut media = NegotiatedMedia::of_sections(mline_index, &section, offered);
-    media.codecs = codecs;
-    let negotiated = negotiated(media, events, target, learns, &section, offered, protection);
+    let media = NegotiatedMedia {
+        codecs,
+        events,
+        ..NegotiatedMedia::of_sections(mline_index, &section, offered)
+    };
+    let negotiated = negotiated(media, target, learns, &section, offered, protection);
     Some((section, negotiated))
-}
-
-/// What both sides have; digits only at a clock rate at which there is sound (RFC 4733 §2.1).
-fn supported(local: &LocalMedia, offered: &MediaSection) -> Vec<Codec> {
-    let all = codecs::supported_formats(local, Features::default(), offered);
-    let is_digits = |codec: &Codec| codec.is("telephone-event");
-    let rates: Vec<u32> = all
-        .iter()
-        .filter(|codec| !is_digits(codec))
-        .map(Codec::rtp_clock_rate)
-        .collect();
-    all.into_iter()
-        .filter(|codec| !is_digits(codec) || rates.contains(&codec.clock_rate))
-        .collect()
 }
 
 fn answered_attributes(
@@ -150,7 +162,6 @@ fn answered_attributes(
 /// An accepted section whose codecs have the same numbers in both directions.
 fn negotiated(
     media: NegotiatedMedia,
-    events: Vec<crate::NegotiatedCodec>,
     target: MediaTarget,
     learns: bool,
     section: &MediaSection,
@@ -159,9 +170,8 @@ fn negotiated(
 ) -> NegotiatedRtpMedia {
     NegotiatedRtpMedia {
         sent: media.codecs.clone(),
-        sent_events: events.clone(),
+        sent_events: media.events.clone(),
         media,
-        events,
         target,
         feedback: has_feedback(&section.protocol),
         rtcp_mux: section.rtcp_mux,

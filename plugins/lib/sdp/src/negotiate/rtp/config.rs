@@ -1,7 +1,10 @@
 //! What an endpoint without ICE is able and willing to do.
 
 use super::super::{CodecCapability, LocalMedia};
-use crate::{Connection, CryptoSuite, InlineKey, MediaKind};
+use crate::{Connection, CryptoSuite, ExtMap, InlineKey, MediaKind, extension_uri};
+
+/// Of an extension that is answered, under the peer's number, and never offered.
+const MID_ID: u16 = 8;
 
 /// Everything that an offer or answer is made from. Random values come from the caller, so that a
 /// negotiation is reproducible.
@@ -22,6 +25,9 @@ pub struct RtpConfig {
     /// Only what is encrypted is offered and accepted. Otherwise only a profile that is not secure is,
     /// but with keys where the peer has some.
     pub secure: bool,
+    /// Whether the sections of a group that the peer offers may share the port of one of them (BUNDLE, RFC 9143); own offers
+    /// ask for it never.
+    pub bundle: bool,
     /// A key of ours for each suite that is spoken, in the order of preference.
     pub keys: Vec<(CryptoSuite, InlineKey)>,
 }
@@ -51,10 +57,14 @@ pub struct RtpMedia {
 }
 
 impl RtpMedia {
-    /// What an answer may have: with [`accepted`](Self::accepted).
+    /// What an answer may have: with [`accepted`](Self::accepted), and the name of the section on its packets, which only
+    /// those of a bundle need.
     pub(super) fn answering(&self) -> LocalMedia {
         let mut media = self.media.clone();
         media.codecs.extend(self.accepted.iter().cloned());
+        media
+            .extensions
+            .push(ExtMap::new(MID_ID, extension_uri::MID));
         media
     }
 }

@@ -39,6 +39,7 @@ pub fn offer_rtp(
 pub fn offer_rtp_again(config: &RtpConfig, previous: &SessionDescription) -> SessionDescription {
     let mut local = session(config);
     local.media.clone_from(&previous.media);
+    local.groups.clone_from(&previous.groups);
     for section in &mut local.media {
         // Whose address is learnt was the peer's to say.
         section

@@ -10,6 +10,8 @@ pub struct NegotiatedRtp {
     pub local: SessionDescription,
     /// The accepted sections, one of a kind at most.
     pub media: Vec<NegotiatedRtpMedia>,
+    /// The kind whose transport all of them share (BUNDLE, RFC 9143): what is said of it holds for the others.
+    pub bundle: Option<MediaKind>,
 }
 
 impl NegotiatedRtp {
@@ -26,9 +28,7 @@ pub struct NegotiatedRtpMedia {
     pub media: NegotiatedMedia,
     /// The same codecs with the numbers under which the peer wants them (RFC 3264 §5.1).
     pub sent: Vec<NegotiatedCodec>,
-    /// Digits (RFC 4733), as they come and as the peer wants them, by clock rate.
-    pub events: Vec<NegotiatedCodec>,
-    /// The same with the peer's numbers.
+    /// The same of digits.
     pub sent_events: Vec<NegotiatedCodec>,
     /// Where the peer receives.
     pub target: MediaTarget,
@@ -51,9 +51,4 @@ pub struct SdesKeys {
     pub local: Crypto,
     /// Opens what we receive.
     pub remote: Crypto,
-}
-
-/// Whether a format carries digits and not sound.
-pub(super) fn is_event(codec: &NegotiatedCodec) -> bool {
-    codec.name.eq_ignore_ascii_case("telephone-event")
 }

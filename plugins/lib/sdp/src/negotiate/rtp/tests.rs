@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    CodecCapability, Connection, Crypto, CryptoSuite, Direction, FormatParameters, InlineKey,
-    LocalMedia, MediaKind, OfferOptions, SessionDescription, parse,
+    CodecCapability, Connection, Crypto, CryptoSuite, Direction, InlineKey, LocalMedia, MediaKind,
+    OfferOptions, SessionDescription, parse,
 };
 
 const KEY: &str = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
@@ -17,14 +17,7 @@ fn key(suite: &str, key: &str) -> (CryptoSuite, InlineKey) {
 
 fn media(kind: MediaKind, names: &[&str], port: u16) -> RtpMedia {
     let codec = |name: &&str| CodecCapability::from_config_name(&kind, name).unwrap();
-    let digits = CodecCapability {
-        name: "telephone-event".to_owned(),
-        clock_rate: 8000,
-        channels: None,
-        payload_type: None,
-        parameters: FormatParameters::new(""),
-        feedback: Vec::new(),
-    };
+    let digits = CodecCapability::digits(8000, None);
     let is_audio = kind == MediaKind::Audio;
     RtpMedia {
         media: LocalMedia::new(names.iter().map(codec).collect(), 7, "us"),
@@ -46,6 +39,7 @@ fn plain() -> RtpConfig {
         audio: Some(media(MediaKind::Audio, &["opus", "PCMU", "PCMA"], 5000)),
         video: Some(media(MediaKind::Video, &["VP8", "H264"], 5002)),
         secure: false,
+        bundle: true,
         keys: vec![
             key("AES_CM_128_HMAC_SHA1_80", KEY),
             key("AES_256_CM_HMAC_SHA1_32", LONG),
@@ -184,7 +178,7 @@ fn codecs_of_telephones_are_taken_in_the_forms_that_are_spoken() {
         .map(|codec| (codec.payload_type, codec.clock_rate))
         .collect();
     assert_eq!(codecs, [(9, 8000), (97, 8000), (98, 16_000)]);
-    assert_eq!(audio.events.len(), 1, "digits at the rate of G722");
+    assert_eq!(audio.media.events.len(), 1, "digits at the rate of G722");
     let text = negotiated.local.to_string();
     assert!(text.contains("a=rtpmap:9 G722/16000") && text.contains("a=fmtp:97 octet-align=1"));
 }
@@ -209,6 +203,117 @@ fn holds_and_times_are_answered() {
         answered(&plain(), "m=audio 0 RTP/AVP 0\n"),
         ["audio 0 RTP/AVP 0"]
     );
+}
+
+/// Sound and pictures in one group, as an offer has them.
+const GROUP: &str = "a=group:BUNDLE v a\nm=audio 4000 RTP/AVP 0 101\na=mid:a\na=rtcp-mux\n\
+    a=rtpmap:101 telephone-event/8000\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\n\
+    m=video 4002 RTP/AVPF 96\na=mid:v\na=rtcp-mux\na=rtpmap:96 VP8/90000\n\
+    a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\n";
+
+#[test]
+fn a_group_shares_the_port_of_its_first_section() {
+    let offer = read(GROUP);
+    let negotiated = answer_rtp(&plain(), &offer).unwrap();
+    assert_eq!(negotiated.bundle, Some(MediaKind::Video));
+    let text = negotiated.local.to_string();
+    assert!(text.contains("a=group:BUNDLE v a\r\n"), "{text}");
+    assert!(text.contains("m=audio 5002 ") && text.contains("m=video 5002 "));
+    assert!(!text.contains("a=rtcp:") && text.matches("sdes:mid").count() == 2);
+    let targets = negotiated.media.iter().map(|media| media.target.rtp_port);
+    assert_eq!(targets.collect::<Vec<_>>(), [4002, 4002]);
+
+    // Whoever has no address of its own has that of the first.
+    let only = GROUP
+        .replace("m=audio 4000", "m=audio 0")
+        .replace("a=mid:a", "a=mid:a\na=bundle-only");
+    let negotiated = answer_rtp(&plain(), &read(&only)).unwrap();
+    assert_eq!(negotiated.media.len(), 2);
+    assert!(negotiated.local.to_string().contains("m=audio 5002 "));
+
+    // A later offer of ours goes on with the group, and an answer may take it apart.
+    let config = RtpConfig {
+        session_version: 2,
+        ..plain()
+    };
+    let again = offer_rtp_again(&config, &answer_rtp(&plain(), &offer).unwrap().local);
+    let answer = "a=group:BUNDLE v a\nm=audio 4002 RTP/AVP 0\na=mid:a\na=rtcp-mux\n\
+                  m=video 4002 RTP/AVPF 96\na=mid:v\na=rtcp-mux\na=rtpmap:96 VP8/90000\n";
+    let settled = accept_rtp_answer(&config, &again, &read(answer)).unwrap();
+    assert_eq!(settled.bundle, Some(MediaKind::Video));
+    let apart = read(&answer.replace("a=group:BUNDLE v a\n", ""));
+    assert_eq!(
+        accept_rtp_answer(&config, &again, &apart).unwrap().bundle,
+        None
+    );
+}
+
+#[test]
+fn a_group_that_cannot_share_a_port_has_one_for_each_section() {
+    let sdes = |text: &str| {
+        let key = format!("a=rtcp-mux\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {THEIRS}\n");
+        text.replacen("a=rtcp-mux\n", &key, 1)
+    };
+    let clash = GROUP
+        .replace("RTP/AVPF 96", "RTP/AVPF 101")
+        .replace("rtpmap:96", "rtpmap:101");
+    let others = [
+        ("payload types that mean two things", clash),
+        (
+            "RTCP on a port of its own",
+            GROUP.replace("a=rtcp-mux\n", ""),
+        ),
+        ("keys of one section", sdes(GROUP)),
+        ("no group", GROUP.replace("a=group:BUNDLE v a\n", "")),
+        (
+            "a group of others",
+            GROUP.replace("BUNDLE v a", "BUNDLE v b"),
+        ),
+    ];
+    for (what, offer) in others {
+        let negotiated = answer_rtp(&plain(), &read(&offer)).unwrap();
+        assert_eq!(negotiated.bundle, None, "{what}");
+        let text = negotiated.local.to_string();
+        assert!(
+            text.contains("m=audio 5000 ") && text.contains("m=video 5002 "),
+            "{what}"
+        );
+        assert!(
+            !text.contains("BUNDLE") && !text.contains("sdes:mid"),
+            "{what}"
+        );
+        // Without the group this one has no address.
+        let only = offer
+            .replace("m=audio 4000", "m=audio 0")
+            .replace("a=mid:a", "a=mid:a\na=bundle-only");
+        let negotiated = answer_rtp(&plain(), &read(&only)).unwrap();
+        assert!(negotiated.local.media[0].is_rejected(), "{what}");
+        assert_eq!(negotiated.media.len(), 1, "{what}");
+    }
+    let config = RtpConfig {
+        bundle: false,
+        ..plain()
+    };
+    assert_eq!(answer_rtp(&config, &read(GROUP)).unwrap().bundle, None);
+    // Of a group of which only one section is taken nothing is shared.
+    let config = RtpConfig {
+        video: None,
+        ..plain()
+    };
+    let negotiated = answer_rtp(&config, &read(GROUP)).unwrap();
+    assert_eq!((negotiated.bundle, negotiated.media.len()), (None, 1));
+}
+
+#[test]
+fn a_group_with_keys_has_those_of_its_first_section() {
+    let offer = GROUP.replace(
+        "a=rtcp-mux\n",
+        &format!("a=rtcp-mux\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {THEIRS}\n"),
+    );
+    let negotiated = answer_rtp(&plain(), &read(&offer)).unwrap();
+    assert_eq!(negotiated.bundle, Some(MediaKind::Video));
+    assert_eq!(negotiated.media[0].keys, negotiated.media[1].keys);
+    assert!(negotiated.media[0].keys.is_some());
 }
 
 #[test]
@@ -326,6 +431,11 @@ proptest::proptest! {
                     let section = &local.media[media.media.mline_index];
                     proptest::prop_assert_eq!(section.is_rejected(), false);
                     proptest::prop_assert_eq!(media.keys.is_some(), section.attributes.iter().any(|a| a.is("crypto")));
+                }
+                // Who shares a port may be told apart.
+                if negotiated.bundle.is_some() {
+                    let ports: Vec<u16> = negotiated.media.iter().map(|media| local.media[media.media.mline_index].port).collect();
+                    proptest::prop_assert!(ports.windows(2).all(|pair| pair[0] == pair[1]));
                 }
                 // And again, as a later offer of ours.
                 offer_rtp_again(&config, &negotiated.local);

@@ -7,10 +7,10 @@ mod receive;
 mod relay;
 mod send;
 
-pub(crate) use line::DigitFormats;
-pub(super) use line::{DigitLine, Queue};
+pub use line::DigitFormats;
+pub(crate) use line::DigitLine;
 use receive::DigitReceiver;
-pub(crate) use relay::{RELAYED_CLOCK_RATE, RELAYED_FORMAT};
+pub use relay::{RELAYED_CLOCK_RATE, RELAYED_FORMAT};
 use send::{DigitSender, Heard};
 
 /// In the order of their numbers (RFC 4733 §3.2).
@@ -18,9 +18,11 @@ const DIGITS: &str = "0123456789*#ABCD";
 
 /// A digit, and for how long it is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Digit {
-    pub(crate) character: char,
-    pub(crate) milliseconds: u32,
+pub struct Digit {
+    /// `0` to `9`, `*`, `#`, `A` to `D`.
+    pub character: char,
+    /// How long.
+    pub milliseconds: u32,
 }
 
 /// A digit of which nothing more comes has ended: its last packet, sent three times, was lost each time
@@ -48,8 +50,9 @@ fn character(event: u8) -> Option<char> {
     DIGITS.chars().nth(usize::from(event))
 }
 
-/// The number of a digit; letters of either case.
-pub(crate) fn event(character: char) -> Option<u8> {
+/// The number of a digit; letters of either case. `None` for what is none.
+#[must_use]
+pub fn event(character: char) -> Option<u8> {
     let wanted = character.to_ascii_uppercase();
     let position = DIGITS.chars().position(|digit| digit == wanted)?;
     u8::try_from(position).ok()

@@ -15,7 +15,7 @@ struct Current {
 
 /// Makes one digit of the packets of an event.
 #[derive(Debug, Default)]
-pub(in crate::peer) struct DigitReceiver {
+pub(crate) struct DigitReceiver {
     /// The latest event, told or not.
     name: Option<Name>,
     /// While it goes on.
@@ -25,7 +25,7 @@ pub(in crate::peer) struct DigitReceiver {
 impl DigitReceiver {
     /// Takes an event's packet. Gives the digit that has ended: this one, or the one before, of which the end
     /// was lost.
-    pub(in crate::peer) fn on_packet(
+    pub(crate) fn on_packet(
         &mut self,
         now: Instant,
         (ssrc, timestamp): (u32, u32),
@@ -67,12 +67,12 @@ impl DigitReceiver {
     }
 
     /// The digit whose end has been lost.
-    pub(in crate::peer) fn on_timeout(&mut self, now: Instant) -> Option<Digit> {
+    pub(crate) fn on_timeout(&mut self, now: Instant) -> Option<Digit> {
         let lost = |current: &mut Current| current.latest + LOST <= now;
         self.current.take_if(lost).and_then(digit)
     }
 
-    pub(in crate::peer) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.current.map(|current| current.latest + LOST)
     }
 }

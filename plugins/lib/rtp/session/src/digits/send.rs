@@ -24,12 +24,12 @@ const SHORTEST: Duration = Duration::from_millis(10);
 
 /// One packet of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::peer) struct EventPacket {
-    pub(in crate::peer) payload: [u8; 4],
+pub(crate) struct EventPacket {
+    pub(crate) payload: [u8; 4],
     /// The first of its event.
-    pub(in crate::peer) begins: bool,
+    pub(crate) begins: bool,
     /// Since the beginning of all digits, by the clock of the stream: one for all packets of an event.
-    pub(in crate::peer) timestamp: u32,
+    pub(crate) timestamp: u32,
 }
 
 /// What is heard of a digit that somebody dials.
@@ -112,7 +112,7 @@ impl Current {
 
 /// Sends digits one after the other.
 #[derive(Debug, Default)]
-pub(in crate::peer) struct DigitSender {
+pub(crate) struct DigitSender {
     waiting: VecDeque<Tone>,
     current: Option<Current>,
     /// The latest digit that was heard, sent or not.
@@ -124,7 +124,7 @@ pub(in crate::peer) struct DigitSender {
 
 impl DigitSender {
     /// Queues digits, each with this gap behind; `false` when too many wait.
-    pub(in crate::peer) fn push(&mut self, now: Instant, digits: &[Digit], gap: Duration) -> bool {
+    pub(crate) fn push(&mut self, now: Instant, digits: &[Digit], gap: Duration) -> bool {
         if self.waiting.len() + digits.len() > MAX_WAITING {
             return false;
         }
@@ -184,6 +184,12 @@ impl DigitSender {
         current.into_iter().chain(&mut self.waiting)
     }
 
+    /// The peer takes no digits any more: sound need not wait for them.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        (self.current, self.next) = (None, None);
+    }
+
     fn begin(&mut self, now: Instant) {
         self.next.get_or_insert(now);
         self.origin.get_or_insert(now);
@@ -191,20 +197,16 @@ impl DigitSender {
 
     /// Sound has to wait.
     #[inline]
-    pub(in crate::peer) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.next.is_some()
     }
 
-    pub(in crate::peer) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next
     }
 
     /// The packet that is due.
-    pub(in crate::peer) fn poll_packet(
-        &mut self,
-        now: Instant,
-        clock_rate: u32,
-    ) -> Option<EventPacket> {
+    pub(crate) fn poll_packet(&mut self, now: Instant, clock_rate: u32) -> Option<EventPacket> {
         let due = self.next.filter(|due| *due <= now)?;
         if self.current.is_none() {
             let Some(tone) = self.waiting.pop_front() else {

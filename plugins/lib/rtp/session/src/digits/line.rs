@@ -7,9 +7,9 @@ use std::{
 
 use rivero_plugin_api::{Bytes, MediaKind, Packet, Rtp};
 use rivero_rtp::{ExtensionBlock, OutgoingHeader, RtpHeader};
-use rivero_rtp_session::{Datagrams, SentFormat};
 
 use super::{Digit, DigitReceiver, DigitSender, relay};
+use crate::SentFormat;
 
 /// Digits that wait to be told at most; nobody dials faster than they are.
 const MAX_HEARD: usize = 64;
@@ -18,52 +18,64 @@ const ORIGIN: u32 = u32::MAX;
 
 /// What was negotiated about digits.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct DigitFormats {
+pub struct DigitFormats {
     /// Payload types under which they come, with their clock rates.
-    pub(crate) received: Vec<(u8, u32)>,
-    /// As what they are sent; `None` where the peer takes none.
-    pub(crate) sent: Option<SentFormat>,
+    pub received: Vec<(u8, u32)>,
+    /// As what they are sent, for each clock rate of the sound that they interrupt: that of the sound which is sent by
+    /// preference first. Empty where the peer takes none.
+    pub sent: Vec<SentFormat>,
     /// The number of the format of what goes from one peer to another.
-    pub(crate) relayed: u32,
+    pub relayed: u32,
+}
+
+impl DigitFormats {
+    /// Whether there are none in either direction.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.received.is_empty() && self.sent.is_empty()
+    }
+
+    /// By what a pad says that it takes digits; `None` where the peer does not.
+    #[must_use]
+    pub fn accepted(&self) -> Option<u32> {
+        (!self.sent.is_empty()).then_some(self.relayed)
+    }
+
+    /// The same with those of another section, by which media goes in the other direction.
+    pub fn extend(&mut self, other: Self) {
+        self.received.extend(other.received);
+        self.sent.extend(other.sent);
+    }
+
+    /// As what they are sent beside sound of a clock rate, which theirs has to be (RFC 4733 §2.1); of any where none has
+    /// been sent yet.
+    fn beside(&self, clock_rate: Option<u32>) -> Option<&SentFormat> {
+        let mut sent = self.sent.iter();
+        sent.find(|format| clock_rate.is_none_or(|rate| rate == format.clock_rate))
+    }
 }
 
 /// See the head of this file.
 #[derive(Default)]
-pub(in crate::peer) struct DigitLine {
+pub(crate) struct DigitLine {
     formats: DigitFormats,
     receiver: DigitReceiver,
     sender: DigitSender,
     sequence: u16,
-    heard: Vec<Digit>,
-    /// Protected packets that wait to be sent.
-    pub(in crate::peer) outbox: VecDeque<Vec<u8>>,
-}
-
-/// The datagrams of a digit.
-pub(in crate::peer) struct Queue<'a>(pub(in crate::peer) &'a mut VecDeque<Vec<u8>>);
-
-impl Datagrams for Queue<'_> {
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
-        let mut datagram = Vec::new();
-        if write(&mut datagram) {
-            self.0.push_back(datagram);
-        }
-    }
+    heard: VecDeque<Digit>,
 }
 
 impl DigitLine {
-    pub(in crate::peer) fn set_formats(&mut self, formats: DigitFormats) {
+    pub(crate) fn set_formats(&mut self, formats: DigitFormats) {
+        if formats.sent.is_empty() {
+            self.sender.clear();
+        }
         self.formats = formats;
     }
 
     /// Takes a packet of the peer if it is one of a digit; `false` for any other.
     #[inline]
-    pub(in crate::peer) fn on_rtp(
-        &mut self,
-        now: Instant,
-        header: &RtpHeader,
-        packet: &[u8],
-    ) -> bool {
+    pub(crate) fn on_rtp(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> bool {
         let Some(clock_rate) = self.clock_rate(header) else {
             return false;
         };
@@ -83,15 +95,15 @@ impl DigitLine {
     }
 
     /// What those who hear the peer get of a packet of a digit.
-    pub(in crate::peer) fn passed_on(&self, header: &RtpHeader, packet: &[u8]) -> Option<Packet> {
+    pub(crate) fn passed_on(&self, header: &RtpHeader, packet: &[u8]) -> Option<Packet> {
         let payload = header.payload(packet).unwrap_or_default();
         let clock_rate = self.clock_rate(header)?;
         relay::packet(header, payload, clock_rate, self.formats.relayed)
     }
 
-    /// Takes such a packet of somebody whom the peer hears.
-    pub(in crate::peer) fn relay(&mut self, now: Instant, event: &Packet) {
-        if self.formats.sent.is_some()
+    /// Takes such a packet of somebody whom the peer hears, beside sound of this clock rate.
+    pub(crate) fn relay(&mut self, now: Instant, clock_rate: Option<u32>, event: &Packet) {
+        if self.formats.beside(clock_rate).is_some()
             && let Some(heard) = relay::heard(event)
         {
             self.sender.relay(now, heard);
@@ -104,36 +116,48 @@ impl DigitLine {
         }
     }
 
-    /// The digits that have ended.
-    pub(in crate::peer) fn take_heard(&mut self) -> Vec<Digit> {
-        std::mem::take(&mut self.heard)
+    /// The next digit that has ended.
+    pub(crate) fn poll_heard(&mut self) -> Option<Digit> {
+        self.heard.pop_front()
     }
 
-    /// Queues digits; `false` when too many wait, or the peer takes none.
-    pub(in crate::peer) fn send(&mut self, now: Instant, digits: &[Digit], gap: Duration) -> bool {
-        self.formats.sent.is_some() && self.sender.push(now, digits, gap)
+    /// Queues digits beside sound of this clock rate; `false` when too many wait, or the peer takes none.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        clock_rate: Option<u32>,
+        digits: &[Digit],
+        gap: Duration,
+    ) -> bool {
+        self.formats.beside(clock_rate).is_some() && self.sender.push(now, digits, gap)
     }
 
     /// Sound has to wait.
     #[inline]
-    pub(in crate::peer) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.sender.is_busy()
     }
 
-    pub(in crate::peer) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.sender.poll_timeout(), self.receiver.poll_timeout()];
         due.into_iter().flatten().min()
     }
 
     /// Does what is due for what is heard.
-    pub(in crate::peer) fn on_timeout(&mut self, now: Instant) {
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
         let digit = self.receiver.on_timeout(now);
         self.note(digit);
     }
 
-    /// The packet that is due, as one of a source of its own.
-    pub(in crate::peer) fn poll_packet(&mut self, now: Instant) -> Option<Packet> {
-        let format = self.formats.sent?;
+    /// The packet that is due, as one of a source of its own, and as what it is sent beside sound of this clock rate.
+    pub(crate) fn poll_packet(
+        &mut self,
+        now: Instant,
+        clock_rate: Option<u32>,
+    ) -> Option<(SentFormat, Packet)> {
+        let format = self.formats.beside(clock_rate);
+        // What waits has to end all the same where the sound has become another one meanwhile.
+        let format = *format.or(self.formats.sent.first())?;
         let event = self.sender.poll_packet(now, format.clock_rate)?;
         self.sequence = self.sequence.wrapping_add(1);
         let extensions = ExtensionBlock::default();
@@ -150,16 +174,12 @@ impl DigitLine {
         header.write_to(&mut bytes);
         let payload_offset = u16::try_from(bytes.len()).unwrap_or(0);
         bytes.extend_from_slice(&event.payload);
-        Some(Packet {
+        let packet = Packet {
             bytes: Bytes::copy_from(&bytes),
             format: format.format,
             origin: ORIGIN,
             kind: MediaKind::Audio,
             flags: Packet::KEYFRAME,
-            layer: rivero_plugin_api::Layer::default(),
-            presentation_time: 0,
-            ingress_time: 0,
-            duration: 0,
             rtp: Rtp {
                 timestamp: event.timestamp,
                 ssrc: ORIGIN,
@@ -169,6 +189,7 @@ impl DigitLine {
                 ..Rtp::default()
             },
             ..Packet::default()
-        })
+        };
+        Some((format, packet))
     }
 }

@@ -7,9 +7,9 @@ use rivero_rtp::RtpHeader;
 use super::{Heard, Name, character};
 
 /// The format of such packets.
-pub(crate) const RELAYED_FORMAT: &str = "telephone-event";
+pub const RELAYED_FORMAT: &str = "telephone-event";
 /// Units a second in which their durations count: that of telephones, so that nothing is lost on the way between two.
-pub(crate) const RELAYED_CLOCK_RATE: u32 = 8000;
+pub const RELAYED_CLOCK_RATE: u32 = 8000;
 
 /// What others get of a peer's packet of an event; `None` for what is no digit. `format`: the number of that of all such
 /// packets.
