@@ -86,6 +86,7 @@ const PARTS = {
   'slow.m4a': { codecs: [...AAC, '-ar', '8000', '-ac', '1'], toneHz: TONES, settings: { useEncodedMedia } },
   'slow.aac': { codecs: [...AAC, '-ar', '16000'], toneHz: TONES, settings: { useEncodedMedia } },
   'song.flac': { toneHz: TONES },
+  'pictures.gif': { codecs: [], colours: COLOURS_IN_TURN, rate: 25 },
   'pictures.mjpeg': { codecs: ['-c:v', 'mjpeg', '-q:v', '4'], colours: COLOURS_IN_TURN, rate: 25 },
 };
 
