@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -44,6 +44,22 @@ test('what is no media is invalid media', async () => {
   await fails(`file://${directory}/text.webm`, 'INVALID_MEDIA');
   writeFileSync(join(directory, 'empty.webm'), '');
   await fails(`file://${directory}/empty.webm`, 'INVALID_MEDIA');
+});
+
+test('a GIF that is cut off fails behind its pictures, one that is empty or too large at once', async () => {
+  const whole = readFileSync(await makeMedia(directory, 'whole.gif', { colours: [COLOURS.red, COLOURS.blue], seconds: 0.2, codecs: [] }));
+  const last = whole.lastIndexOf(Buffer.from([0x21, 0xf9, 0x04])); // the control extension of its last picture
+  const large = Buffer.from(whole);
+  large.fill(0xff, 6, 10); // its width and height
+  const hostile = {
+    'cut.gif': [whole.subarray(0, last + 4), 'STREAM_ERROR_DECODE'],
+    'head.gif': [whole.subarray(0, 13), 'INVALID_MEDIA'],
+    'large.gif': [large, 'INVALID_MEDIA'],
+  };
+  for (const [name, [bytes, type]] of Object.entries(hostile)) {
+    writeFileSync(join(directory, name), bytes);
+    await fails(`file://${directory}/${name}`, type);
+  }
 });
 
 test('places of the system are refused', async () => {

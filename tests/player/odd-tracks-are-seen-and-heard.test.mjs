@@ -41,6 +41,7 @@ const FILES = {
   'sound.aiff': { make: tone(8), toneHz: 1000 },
   'mulaw.aifc': { make: [...tone(8), '-c:a', 'pcm_mulaw', '-f', 'aiff'], toneHz: 1000 },
   'picture.jpg': { make: [...red(1), '-frames:v', '1'], colour: COLOURS.red },
+  'picture.gif': { make: [...red(1), '-frames:v', '1'], colour: COLOURS.red },
 };
 
 test('tracks are seen and heard that are short, without places or order, or one picture', async () => {
@@ -94,10 +95,12 @@ test('who joins later sees the last picture, of a player that stands still and o
   await seesColour(page, 'late', COLOURS.red);
   await invoke(player, 'setPosition', 4000);
   await seesColour(page, 'late', COLOURS.green);
-  const image = await playerOf(pipeline, `file://${join(directory, 'picture.jpg')}`);
-  players.push(image);
-  await invoke(image, 'play');
-  await invoke(image, 'connect', await viewerOf(pipeline, calls, 'later'));
-  await seesColour(page, 'later', COLOURS.red);
-  assert.equal(await invoke(image, 'getState'), 'START');
+  for (const name of ['picture.jpg', 'picture.gif']) {
+    const image = await playerOf(pipeline, `file://${join(directory, name)}`);
+    players.push(image);
+    await invoke(image, 'play');
+    await invoke(image, 'connect', await viewerOf(pipeline, calls, name));
+    await seesColour(page, name, COLOURS.red);
+    assert.equal(await invoke(image, 'getState'), 'START');
+  }
 });

@@ -102,18 +102,27 @@ impl Passage {
     }
 
     /// A buffer with the stamps of `packet`, which come back on what is made of it.
-    pub(crate) fn enter(&self, packet: &Packet, mut buffer: gst::Buffer) -> gst::Buffer {
-        let time = self.outlet.state().enter(packet);
-        if let Some(meta) = buffer.get_mut() {
-            meta.set_pts(time.to_running(packet.presentation_time));
-            if let Ok(duration @ 1..) = u64::try_from(packet.duration) {
-                meta.set_duration(gst::ClockTime::from_nseconds(duration));
-            }
-            if !packet.is_keyframe() {
-                meta.set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
-        }
-        buffer
+    pub(crate) fn enter(&self, packet: &Packet, buffer: gst::Buffer) -> gst::Buffer {
+        let duration = u64::try_from(packet.duration).ok().filter(|own| *own > 0);
+        let running = self.outlet.state().enter(packet, None);
+        stamped(
+            buffer,
+            packet,
+            running,
+            duration.map(gst::ClockTime::from_nseconds),
+        )
+    }
+
+    /// The same, for an element that shall take the buffers for as far apart as `interval`, whenever they are presented. One
+    /// comes out for one that goes in.
+    pub(crate) fn enter_evenly(
+        &self,
+        packet: &Packet,
+        buffer: gst::Buffer,
+        interval: gst::ClockTime,
+    ) -> gst::Buffer {
+        let running = self.outlet.state().enter(packet, Some(interval));
+        stamped(buffer, packet, running, Some(interval))
     }
 
     /// Running time of a presentation time, once something went in.
@@ -169,6 +178,24 @@ impl Passage {
     }
 }
 
+fn stamped(
+    mut buffer: gst::Buffer,
+    packet: &Packet,
+    running: gst::ClockTime,
+    duration: Option<gst::ClockTime>,
+) -> gst::Buffer {
+    if let Some(meta) = buffer.get_mut() {
+        meta.set_pts(running);
+        if duration.is_some() {
+            meta.set_duration(duration);
+        }
+        if !packet.is_keyframe() {
+            meta.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+    }
+    buffer
+}
+
 struct Shared(Arc<Outlet>);
 
 /// Where the chain's buffers become packets.
@@ -184,8 +211,8 @@ struct Outlet {
 #[derive(Default)]
 struct State {
     time: Option<RunningTime>,
-    /// Presentation and ingress times of what went in, oldest first.
-    inside: VecDeque<(i64, i64)>,
+    /// The stamps of what went in, oldest first.
+    inside: VecDeque<Stamps>,
     origin: u32,
     layer: Layer,
     known: Option<Known>,
@@ -196,6 +223,23 @@ struct State {
     produced: u64,
     produced_bytes: u64,
     produced_keyframes: u64,
+}
+
+/// When a packet that went in is presented, for how long, and when it came into the server, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stamps {
+    presentation: i64,
+    duration: i64,
+    ingress: i64,
+    /// By what the elements take it for later than it is; `None` where they have its own times.
+    shift: Option<i64>,
+}
+
+impl Stamps {
+    /// When the elements take it to be presented.
+    fn seen(&self) -> i64 {
+        self.presentation + self.shift.unwrap_or(0)
+    }
 }
 
 /// The format of what came out last, by its caps.
@@ -212,32 +256,38 @@ impl State {
         *self.time.get_or_insert(RunningTime::starting_at(zero))
     }
 
-    fn enter(&mut self, packet: &Packet) -> RunningTime {
+    /// The running time for the elements; `interval`: see [`Passage::enter_evenly`].
+    fn enter(&mut self, packet: &Packet, interval: Option<gst::ClockTime>) -> gst::ClockTime {
         if self.inside.len() == REMEMBERED {
             self.inside.pop_front();
         }
-        self.inside
-            .push_back((packet.presentation_time, packet.ingress_time));
+        let before = self.inside.back().map(Stamps::seen);
+        let seen = before.zip(interval).map(|(before, interval)| {
+            before.saturating_add_unsigned(interval.nseconds()) - packet.presentation_time
+        });
+        let stamps = Stamps {
+            presentation: packet.presentation_time,
+            duration: packet.duration,
+            ingress: packet.ingress_time,
+            shift: interval.map(|_| seen.unwrap_or(0)),
+        };
+        self.inside.push_back(stamps);
         self.origin = packet.origin;
         self.layer = packet.layer;
-        self.time_of(packet)
+        self.time_of(packet).to_running(stamps.seen())
     }
 
-    /// When the media of this time came into the server. Of audio, which is cut anew, the packet in
-    /// which it begins counts.
-    fn ingress_time(&mut self, presentation_time: i64) -> i64 {
-        let mut found = self.inside.front().map_or(0, |(_, ingress)| *ingress);
-        while let Some((presentation, ingress)) = self.inside.front() {
-            if *presentation > presentation_time {
+    /// The stamps of the media that the elements take to be presented at a time. Of audio, which is cut anew, those of the packet in
+    /// which it begins count.
+    fn stamps(&mut self, seen: i64) -> Stamps {
+        let mut found = self.inside.front().copied().unwrap_or_default();
+        while let Some(stamps) = self.inside.front() {
+            if stamps.seen() > seen {
                 break;
             }
-            found = *ingress;
+            found = *stamps;
             // The one that is at hand may be asked for again.
-            if self
-                .inside
-                .get(1)
-                .is_none_or(|(next, _)| *next > presentation_time)
-            {
+            if { self.inside.get(1) }.is_none_or(|next| next.seen() > seen) {
                 break;
             }
             self.inside.pop_front();
@@ -303,7 +353,12 @@ impl Outlet {
         let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
         let bytes = content(buffer, caps)?;
         let mut state = self.state();
-        let presentation_time = state.time?.from_running(running);
+        let seen = state.time?.from_running(running);
+        let stamps = state.stamps(seen);
+        let (presentation_time, duration) = match stamps.shift {
+            Some(shift) => (seen - shift, stamps.duration),
+            None => (seen, i64::try_from(duration).unwrap_or(0)),
+        };
         state.produced += 1;
         state.produced_bytes += bytes.len() as u64;
         state.produced_keyframes += u64::from(flags & Packet::KEYFRAME);
@@ -315,8 +370,8 @@ impl Outlet {
             flags,
             layer: state.layer,
             presentation_time: presentation_time - state.delay(caps),
-            ingress_time: state.ingress_time(presentation_time),
-            duration: i64::try_from(duration).unwrap_or(0),
+            ingress_time: stamps.ingress,
+            duration,
             rtp: Rtp::default(),
             ..Packet::default()
         })
@@ -355,17 +410,47 @@ impl ChainOutput for Shared {
 mod tests {
     use super::*;
 
+    fn packet(presentation_time: i64, ingress_time: i64) -> Packet {
+        Packet {
+            kind: MediaKind::Video,
+            presentation_time,
+            ingress_time,
+            duration: 7,
+            ..Packet::default()
+        }
+    }
+
     #[test]
     fn ingress_times_are_those_of_the_packet_in_which_media_begins() {
         let mut state = State::default();
         for (presentation, ingress) in [(100, 1), (200, 2), (300, 3)] {
-            state.inside.push_back((presentation, ingress));
+            state.enter(&packet(presentation, ingress), None);
         }
-        assert_eq!(state.ingress_time(90), 1, "before the first");
-        assert_eq!(state.ingress_time(150), 1);
-        assert_eq!(state.ingress_time(290), 2);
-        assert_eq!(state.ingress_time(250), 2, "again");
-        assert_eq!(state.ingress_time(900), 3);
-        assert_eq!(state.ingress_time(1000), 3);
+        for (presentation, ingress) in [(90, 1), (150, 1), (290, 2), (250, 2), (900, 3), (1000, 3)]
+        {
+            assert_eq!(
+                state.stamps(presentation).ingress,
+                ingress,
+                "{presentation}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_elements_take_for_even_comes_out_at_its_own_time() {
+        let mut state = State::default();
+        let times = [100, 101, 900, 910, 2000];
+        let interval = gst::ClockTime::from_nseconds(50);
+        let running: Vec<_> = { times.iter() }
+            .map(|time| state.enter(&packet(*time, *time - 1), Some(interval)))
+            .collect();
+        let steps = running.windows(2).map(|pair| pair[1] - pair[0]);
+        assert_eq!(steps.collect::<Vec<_>>(), [interval; 4]);
+        for (time, running) in times.into_iter().zip(running) {
+            let seen = state.time.unwrap().from_running(running);
+            let stamps = state.stamps(seen);
+            assert_eq!(seen - stamps.shift.unwrap(), time);
+            assert_eq!((stamps.ingress, stamps.duration), (time - 1, 7));
+        }
     }
 }

@@ -147,6 +147,28 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_for_ten_minutes_is_believed_as_long_as_it_is_right() {
+        let mut clocks = Clocks::default();
+        for second in (0..600).step_by(5) {
+            // Set every minute, and back again; both are faster than ours, and networks keep reports up.
+            let is_wrong = second % 60 >= 30;
+            let drift = second * SECOND / 10_000;
+            for (number, stream) in ["v", "a"].into_iter().enumerate() {
+                let held = second * 7919 % 80 * 1_000_000;
+                let set = if is_wrong && stream == "v" {
+                    17 * SECOND / 10
+                } else {
+                    0
+                };
+                let ahead = 4_000 * SECOND + drift + set - held;
+                let sender = u32::try_from(number).unwrap();
+                let believed = clocks.agree(stream, sender, ahead);
+                assert_eq!(believed, !is_wrong, "{stream} at {second} s");
+            }
+        }
+    }
+
+    #[test]
     fn another_sender_begins_anew() {
         let mut clocks = Clocks::default();
         assert!(clocks.agree("v", 1, 0) && clocks.agree("a", 2, 0));

@@ -6,14 +6,22 @@ use rivero_plugin_api::{Error, Format, Result};
 use crate::picture::Layout;
 use crate::settings::Settings;
 
-/// Pictures a second that encoders are told of which count pictures instead of looking at their times.
-/// It is never told anew, since they would begin with a keyframe again: the bitrate that they are
-/// asked for makes up for the difference.
+/// Pictures a second that encoders are told of, and by their times get, whatever they come at: x264, x265 and openh264 count pictures,
+/// and begin with a keyframe again where they are told another rate. Those of libvpx take each interval for a rate of its own, so that
+/// pictures that tremble, or of which some are missing, are starved or left out. The bitrate that they are asked for makes up for
+/// the difference.
 pub(super) const NOMINAL_RATE: i32 = 30;
-/// How far such an encoder may be ahead of its bitrate, ms…
+pub(super) const NOMINAL_INTERVAL: gst::ClockTime = gst::ClockTime::from_nseconds(33_333_333);
+/// How far x264 may be ahead of its bitrate, ms…
 const BUFFER: f64 = 500.0;
 /// …but so many pictures at least: with fewer it keeps back a part of its bitrate for fear of them.
 const BUFFERED_PICTURES: f64 = 7.0;
+/// The same of libvpx, ms: how much it may have saved, how much it saves, how much it begins with.
+const VPX_BUFFER: [(&str, f64); 3] = [
+    ("buffer-size", 1000.0),
+    ("buffer-optimal-size", 600.0),
+    ("buffer-initial-size", 500.0),
+];
 /// Of pictures that are never due: keyframes come when they are asked for. The largest that all
 /// encoders take.
 const NEVER: &str = "1000000";
@@ -55,6 +63,8 @@ fn encoders(encoding: &str) -> &'static [&'static str] {
 pub(super) struct Encoder {
     pub(super) element: gst::Element,
     kind: Kind,
+    /// The settings say how large its buffer is.
+    has_given_buffer: bool,
 }
 
 /// Elements that take the same settings.
@@ -84,6 +94,7 @@ impl Encoder {
         let encoder = Self {
             kind: kind(&element),
             element,
+            has_given_buffer: { settings.options.iter() }.any(|(name, _)| name.contains("buf")),
         };
         encoder.configure(target)?;
         if let Some(size) = size {
@@ -105,6 +116,12 @@ impl Encoder {
         }
     }
 
+    fn set_buffer(&self, name: &str, size: &str) {
+        if !self.has_given_buffer {
+            self.set(&[(name, size)]);
+        }
+    }
+
     /// Live: no look into the future, and a frame out for each one in.
     fn configure(&self, target: &Format) -> Result<()> {
         match self.kind {
@@ -118,7 +135,7 @@ impl Encoder {
                 ("tile-columns", "1"),
                 ("keyframe-max-dist", NEVER),
                 // With both at 0, the default, libaom ends the process in this mode.
-                ("min-quantizer", "8"),
+                ("min-quantizer", "1"),
                 ("max-quantizer", "56"),
                 ("buf-sz", "600"),
                 ("buf-initial-sz", "400"),
@@ -157,12 +174,10 @@ impl Encoder {
             // In units of the frame rate two pictures could have the same time.
             ("timebase", "1/90000"),
             ("static-threshold", "1"),
-            ("min-quantizer", "4"),
+            // No limit: where the rate control is at one, it goes astray, and gives out a third of what it did with a smaller bitrate.
+            ("min-quantizer", "0"),
             ("max-quantizer", "63"),
             ("undershoot", "95"),
-            ("buffer-size", "1000"),
-            ("buffer-initial-size", "500"),
-            ("buffer-optimal-size", "600"),
             ("auto-alt-ref", "false"),
         ]);
         if encoding == "VP9" {
@@ -243,13 +258,17 @@ impl Encoder {
         let kilobits = (bits / 1000).max(1).to_string();
         let bits = bits.to_string();
         match self.kind {
-            Kind::Vpx => self.set(&[("target-bitrate", &bits)]),
+            Kind::Vpx => {
+                for (name, size) in VPX_BUFFER {
+                    self.set_buffer(name, &buffer(size, frame_rate, 0.0));
+                }
+                self.set(&[("target-bitrate", &bits)]);
+            }
             Kind::Aom => self.set(&[("target-bitrate", &kilobits)]),
             Kind::X264 => {
-                // In the time that passes for it, which is that of the pictures.
-                let pictures = (BUFFER / 1e3 * frame_rate).max(BUFFERED_PICTURES);
-                let buffer = format!("{:.0}", pictures * 1e3 / f64::from(NOMINAL_RATE));
-                self.set(&[("bitrate", &kilobits), ("vbv-buf-capacity", &buffer)]);
+                let size = buffer(BUFFER, frame_rate, BUFFERED_PICTURES);
+                self.set_buffer("vbv-buf-capacity", &size);
+                self.set(&[("bitrate", &kilobits)]);
             }
             Kind::X265 => self.set(&[("bitrate", &kilobits)]),
             // What is more does not fit into an RTP packet, and is not heard.
@@ -268,9 +287,18 @@ impl Encoder {
         if self.kind == Kind::X265 { 0.25 } else { 0.03 }
     }
 
-    /// Whether the element takes each picture for the same part of a second, whatever its time.
-    fn counts_pictures(&self) -> bool {
-        matches!(self.kind, Kind::X264 | Kind::X265 | Kind::OpenH264)
+    /// Whether the element is to take each picture for the same part of a second, whatever its time.
+    pub(super) fn counts_pictures(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Vpx | Kind::X264 | Kind::X265 | Kind::OpenH264
+        )
+    }
+
+    /// Whether the element would spend on each picture what those before have saved that were left out, and be too large for
+    /// its bitrate again.
+    pub(super) fn saves_for_pictures_left_out(&self) -> bool {
+        self.kind != Kind::Vpx
     }
 
     /// Whether there is a rate that the element could miss.
@@ -341,6 +369,12 @@ pub(super) fn threads(encoding: &str, size: Layout) -> usize {
 )]
 fn for_nominal_rate(bits_per_second: u64, frame_rate: f64) -> u64 {
     (bits_per_second as f64 * f64::from(NOMINAL_RATE) / frame_rate.max(1.0)) as u64
+}
+
+/// The size of an encoder's buffer of so many ms, in the time that passes for it, which is that of the pictures.
+fn buffer(milliseconds: f64, frame_rate: f64, least_pictures: f64) -> String {
+    let pictures = (milliseconds / 1e3 * frame_rate).max(least_pictures);
+    format!("{:.0}", pictures * 1e3 / f64::from(NOMINAL_RATE))
 }
 
 fn kind(element: &gst::Element) -> Kind {

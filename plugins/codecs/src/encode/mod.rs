@@ -3,6 +3,7 @@
 mod audio;
 mod budget;
 mod encoder;
+mod rate;
 mod scale;
 mod video;
 

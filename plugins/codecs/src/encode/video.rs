@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use rivero_gst::gst::prelude::*;
 use rivero_gst::{caps, chain::Chain, element, gst};
 use rivero_plugin_api::{
-    Converter, ConverterOutput, Error, Format, FrameRate, MediaKind, Packet, Result, Upstream,
-    supervise::lock,
+    Converter, ConverterOutput, Error, Format, MediaKind, Packet, Result, Upstream, supervise::lock,
 };
 
 use super::{
     budget::Budget,
     encode_each,
-    encoder::{Encoder, NOMINAL_RATE, threads},
+    encoder::{Encoder, NOMINAL_INTERVAL, NOMINAL_RATE, threads},
+    rate::Rate,
     scale::{Demand, Scale},
 };
 use crate::colours;
@@ -62,8 +62,7 @@ struct Stream {
     encoded: Option<Layout>,
     /// Threads that the running encoder has.
     threads: usize,
-    /// Pictures a second that come.
-    rate: FrameRate,
+    rate: Rate,
     scale: Scale,
     budget: Budget,
     /// When the next picture is due at the frame rate that is wanted, ns on the pipeline clock.
@@ -137,7 +136,7 @@ impl VideoEncode {
 
     fn encode(&self, stream: &mut Stream, packet: &Packet) -> Result<()> {
         let time = packet.presentation_time;
-        let rate = stream.rate.step(time).unwrap_or(f64::from(NOMINAL_RATE));
+        let rate = stream.rate.step(time);
         let rate = at_most(rate, self.settings.frame_rate);
         let (picture, changed) = stream
             .picture
@@ -181,17 +180,24 @@ impl VideoEncode {
             Some(range) => range.apply(&packet.bytes, layout),
             None => packet.bytes.clone(),
         };
-        let mut buffer = picture::to_buffer(planes, layout)?;
-        if let Some(buffer) = buffer.get_mut() {
-            buffer.set_duration(gst::ClockTime::from_nseconds(since.unsigned_abs()));
-        }
+        let buffer = picture::to_buffer(planes, layout)?;
         let (bytes, keyframes) = self.passage.produced_amount();
-        chain.push(self.passage.enter(packet, buffer))?;
+        chain.push(self.enter(&lasting(packet, since), buffer))?;
         let (bytes_now, keyframes_now) = self.passage.produced_amount();
         let is_keyframe = keyframes_now > keyframes;
         let bitrate = self.control().bitrate;
         stream.budget.spend(bytes_now - bytes, bitrate, is_keyframe);
         Ok(())
+    }
+
+    /// A buffer with the times that the encoder is to see.
+    fn enter(&self, packet: &Packet, buffer: gst::Buffer) -> gst::Buffer {
+        let encoder = self.control().encoder.clone();
+        if encoder.is_some_and(|encoder| encoder.counts_pictures()) {
+            self.passage.enter_evenly(packet, buffer, NOMINAL_INTERVAL)
+        } else {
+            self.passage.enter(packet, buffer)
+        }
     }
 
     /// The size in which a picture is encoded, and the pictures a second that are, 0 for all.
@@ -227,6 +233,11 @@ impl VideoEncode {
         let mut control = self.control();
         let Some(encoder) = control.encoder.clone() else {
             return;
+        };
+        let share = if encoder.saves_for_pictures_left_out() {
+            share
+        } else {
+            1.0
         };
         let tolerance = encoder.tolerance();
         let of_rate = (frame_rate / control.frame_rate - 1.0).abs();
@@ -339,6 +350,18 @@ impl VideoEncode {
         let even = matches!(self.target.encoding.as_str(), "H264" | "H265");
         let side = |side: u32| if even { (side & !1).max(2) } else { side };
         Layout::new(side(width), side(height)).unwrap_or(picture)
+    }
+}
+
+/// The packet, lasting for so long, ns, if it does not say for how long it does.
+fn lasting(packet: &Packet, since: i64) -> Packet {
+    let duration = match packet.duration {
+        ..=0 => since,
+        own => own,
+    };
+    Packet {
+        duration,
+        ..packet.clone()
     }
 }
 

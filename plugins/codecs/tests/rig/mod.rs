@@ -10,6 +10,7 @@
 )]
 
 pub mod host;
+pub mod pan;
 pub mod picture;
 pub mod tone;
 

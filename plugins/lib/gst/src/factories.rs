@@ -7,7 +7,7 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::aifc;
+use crate::{aifc, gif};
 
 /// Containers, and what stands before or around media in a file.
 const DEMULTIPLEXERS: &[&str] = &[
@@ -61,6 +61,7 @@ const PARSERS: &[&str] = &[
 
 /// Codecs, by libraries of their own.
 const DECODERS: &[&str] = &[
+    gif::FACTORY,
     "a52dec",
     "adpcmdec",
     "alawdec",
@@ -334,6 +335,7 @@ mod tests {
             "video/x-h263",
             "image/jpeg",
             "image/png",
+            "image/gif",
             "video/x-wmv,wmvversion=3",
             "audio/x-opus",
             "audio/x-vorbis",

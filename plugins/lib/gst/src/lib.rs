@@ -26,6 +26,7 @@ mod error;
 mod factories;
 mod fit;
 mod gaps;
+mod gif;
 mod index;
 mod log;
 pub mod outlet;
@@ -56,6 +57,7 @@ pub fn init() -> Result<(), Error> {
         gst::init().map_err(|error| error.to_string())?;
         log::redirect();
         aifc::register().map_err(|error| error.to_string())?;
+        gif::register().map_err(|error| error.to_string())?;
         Ok(())
     });
     outcome.clone().map_err(Error::Init)
