@@ -119,7 +119,7 @@ export function withManifest(library, manifest) {
 }
 
 /** The bytes of a section with this manifest, for a library that is built around it. */
-export function sectionBytes(manifest, { major = 1, minor = 0 } = {}) {
+export function sectionBytes(manifest, { major = 2, minor = 0 } = {}) {
   const text = Buffer.from(JSON.stringify(manifest));
   const head = Buffer.alloc(HEADER);
   MAGIC.copy(head);

@@ -212,7 +212,7 @@ test('the modules beside them work', async () => {
 });
 
 test('a newer minor version is served', async () => {
-  const newer = await startRivero({ modules: [], extraFiles: { 'passthrough.so': elf.withAbi(passthrough, 1, 77) } });
+  const newer = await startRivero({ modules: [], extraFiles: { 'passthrough.so': elf.withAbi(passthrough, 2, 77) } });
   const guest = await connectClient(newer.url);
   const pipeline = await guest.create('MediaPipeline');
   assert.ok((await pipeline.create('PassThrough')).id);
