@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use rivero_filter::{Crew, Formats, Image, Lanes, Loader, Patch, PictureFormat, Source, Treatment};
-use rivero_plugin_api::{Bytes, Element, ElementContext, Error, Packet, Result, supervise::lock};
+use rivero_filter::{
+    Crew, Formats, Image, Lanes, Loader, Lookout, Patch, PictureFormat, Source, Treatment,
+};
+use rivero_plugin_api::{Element, ElementContext, Error, Packet, Result, supervise::lock};
 
 use crate::{
     api::{self, FaceOverlayFilterParams},
@@ -31,8 +33,7 @@ struct Shared {
     drawing: Mutex<Option<Arc<Drawing>>>,
     formats: Formats,
     faces: Mutex<Faces>,
-    /// A picture is being looked at: those that come meanwhile are not.
-    is_looking: AtomicBool,
+    lookout: Lookout,
     /// OpenCV failed, and the client knows.
     has_failed: AtomicBool,
 }
@@ -67,7 +68,7 @@ impl api::FaceOverlayFilter for FaceOverlay {
             drawing: Mutex::default(),
             formats: Formats::default(),
             faces: Mutex::default(),
-            is_looking: AtomicBool::new(false),
+            lookout: Lookout::default(),
             has_failed: AtomicBool::new(false),
         });
         let treatment: Arc<dyn Treatment> = Arc::new(Pictures(shared.clone()));
@@ -144,17 +145,15 @@ impl Shared {
 
     /// Lets the crew look at a picture, unless it is busy with one of this filter.
     fn look(self: &Arc<Self>, picture: &Packet, format: PictureFormat, overlay: &Arc<Overlay>) {
-        if self.is_looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let look = Look {
-            filter: Busy(Arc::downgrade(self)),
-            bytes: picture.bytes.clone(),
-            time: picture.presentation_time,
-            format,
-            overlay: overlay.clone(),
-        };
-        self.crew.add(move |detector| look.run(detector));
+        self.lookout.look(&self.crew, || {
+            let look = Look {
+                filter: Arc::downgrade(self),
+                picture: picture.clone(),
+                format,
+                overlay: overlay.clone(),
+            };
+            move |detector: &mut Detector| look.run(detector)
+        });
     }
 
     fn found(&self, drawing: Drawing) {
@@ -174,37 +173,25 @@ impl Shared {
     }
 }
 
-/// A filter whose picture is being looked at, until this is dropped.
-struct Busy(Weak<Shared>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if let Some(filter) = self.0.upgrade() {
-            filter.is_looking.store(false, Ordering::Release);
-        }
-    }
-}
-
 /// A picture in which faces are looked for.
 struct Look {
-    filter: Busy,
-    bytes: Bytes,
-    time: i64,
+    filter: Weak<Shared>,
+    picture: Packet,
     format: PictureFormat,
     overlay: Arc<Overlay>,
 }
 
 impl Look {
     fn run(self, detector: &mut Detector) {
-        let Some(filter) = self.filter.0.upgrade() else {
+        let Some(filter) = self.filter.upgrade() else {
             return;
         };
-        let luma = self.bytes.get(..self.format.luma_size());
+        let luma = self.picture.bytes.get(..self.format.luma_size());
         let found = match detector.find(luma.unwrap_or_default(), &self.format) {
             Ok(found) => found,
             Err(error) => return filter.fails(&error),
         };
-        let faces = lock(&filter.faces).update(found, self.time);
+        let faces = lock(&filter.faces).update(found, self.picture.presentation_time);
         let Overlay { image, frame } = &*self.overlay;
         let patch = |face: &crate::faces::Face| {
             let place = face.place(*frame, self.format.width, self.format.height);

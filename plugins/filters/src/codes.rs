@@ -3,13 +3,10 @@
 mod reader;
 mod sightings;
 
-use std::sync::{
-    Arc, Mutex, Weak,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, Weak};
 
-use rivero_filter::{Crew, Formats, Lanes, PictureFormat, Treatment};
-use rivero_plugin_api::{Bytes, Element, ElementContext, Packet, Result, supervise::lock};
+use rivero_filter::{Crew, Formats, Lanes, Lookout, PictureFormat, Treatment};
+use rivero_plugin_api::{Element, ElementContext, Packet, Result, supervise::lock};
 
 use crate::api::{self, ZBarFilterParams};
 use reader::Reader;
@@ -27,8 +24,7 @@ struct Shared {
     crew: Arc<Crew<Reader>>,
     formats: Formats,
     sightings: Mutex<Sightings>,
-    /// A picture is being looked at: those that come meanwhile are not.
-    is_looking: AtomicBool,
+    lookout: Lookout,
 }
 
 impl Element for Codes {
@@ -44,7 +40,7 @@ impl api::ZBarFilter for Codes {
             crew: crew()?,
             formats: Formats::default(),
             sightings: Mutex::default(),
-            is_looking: AtomicBool::new(false),
+            lookout: Lookout::default(),
         });
         let treatment: Arc<dyn Treatment> = Arc::new(Pictures(shared));
         let lanes = Lanes::open(&context, &treatment)?;
@@ -60,28 +56,16 @@ fn crew() -> Result<Arc<Crew<Reader>>> {
     Crew::join(&CREW, "codes", || Ok(Reader::default()))
 }
 
-/// A filter whose picture is being looked at, until this is dropped.
-struct Busy(Weak<Shared>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if let Some(filter) = self.0.upgrade() {
-            filter.is_looking.store(false, Ordering::Release);
-        }
-    }
-}
-
-impl Busy {
-    fn look(&self, reader: &mut Reader, bytes: &Bytes, format: PictureFormat, time: i64) {
-        let luma = bytes.get(..format.luma_size()).unwrap_or_default();
-        let found = reader.read(luma, format.width, format.height);
-        let Some(filter) = self.0.upgrade() else {
-            return;
-        };
-        let news = lock(&filter.sightings).add(found, time);
-        for code in news {
-            api::ZBarFilterEvents::code_found(&filter.context, code.kind.to_owned(), code.text);
-        }
+/// Looks at a picture of a filter, which may be released meanwhile.
+fn look(filter: &Weak<Shared>, reader: &mut Reader, picture: &Packet, format: PictureFormat) {
+    let luma = picture.bytes.get(..format.luma_size()).unwrap_or_default();
+    let found = reader.read(luma, format.width, format.height);
+    let Some(filter) = filter.upgrade() else {
+        return;
+    };
+    let news = lock(&filter.sightings).add(found, picture.presentation_time);
+    for code in news {
+        api::ZBarFilterEvents::code_found(&filter.context, code.kind.to_owned(), code.text);
     }
 }
 
@@ -90,14 +74,12 @@ struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
     fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
-        let filter = &self.0;
-        if let Some(format) = filter.formats.get(picture.format)
-            && !filter.is_looking.swap(true, Ordering::AcqRel)
-        {
-            let busy = Busy(Arc::downgrade(filter));
-            let (bytes, time) = (picture.bytes.clone(), picture.presentation_time);
-            let look = move |reader: &mut Reader| busy.look(reader, &bytes, format, time);
-            filter.crew.add(look);
+        let shared = &self.0;
+        if let Some(format) = shared.formats.get(picture.format) {
+            shared.lookout.look(&shared.crew, || {
+                let (filter, picture) = (Arc::downgrade(shared), picture.clone());
+                move |reader: &mut Reader| look(&filter, reader, &picture, format)
+            });
         }
         out.push(picture);
     }

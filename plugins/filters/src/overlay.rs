@@ -260,7 +260,7 @@ impl Pictures {
         if patches.is_empty() {
             return None;
         }
-        rivero_filter::draw(picture, &format, &patches)
+        rivero_filter::draw(picture, &format, &*patches)
     }
 }
 

@@ -28,7 +28,11 @@ impl Formats {
 
 /// A copy of the picture with `patches` drawn into it, which were made for its format; `None` if its
 /// bytes are too few.
-pub fn draw(picture: &Packet, format: &PictureFormat, patches: &[Patch]) -> Option<Packet> {
+pub fn draw<'a>(
+    picture: &Packet,
+    format: &PictureFormat,
+    patches: impl IntoIterator<Item = &'a Patch>,
+) -> Option<Packet> {
     let mut bytes = host()?.buffer(picture.bytes.len());
     bytes.copy_from_slice(&picture.bytes);
     let mut planes = format.planes(&mut bytes)?;

@@ -74,6 +74,30 @@ impl Image {
         vector::label(text, aspect)
     }
 
+    /// An image of one opaque colour: red, green and blue.
+    pub fn plain([red, green, blue]: [u8; 3]) -> Self {
+        let level = Level {
+            width: 1,
+            height: 1,
+            pixels: vec![[red, green, blue, u8::MAX]],
+        };
+        Self {
+            levels: vec![level],
+        }
+    }
+
+    /// The same image, of whose opacity only this share is left, 0 to 1.
+    #[must_use]
+    pub fn faded(mut self, share: f32) -> Self {
+        let share = share.clamp(0.0, 1.0);
+        for level in &mut self.levels {
+            for value in level.pixels.iter_mut().flatten() {
+                *value = (f32::from(*value) * share).round() as u8;
+            }
+        }
+        self
+    }
+
     fn of(decoded: DynamicImage) -> Self {
         let decoded = decoded.into_rgba8();
         let side = |side: u32| usize::try_from(side).unwrap_or(0);

@@ -18,6 +18,9 @@ pub struct PictureFormat {
     pub colours: Colours,
 }
 
+/// A plane's bytes, row by row, and its width.
+pub type Plane<'a> = (&'a [u8], usize);
+
 /// The planes Y, U and V of a picture, each with its width.
 pub struct Planes<'a>(pub [(&'a mut [u8], usize); 3]);
 
@@ -58,6 +61,15 @@ impl PictureFormat {
         self.luma_size() + 2 * self.half_width() * self.height.div_ceil(2)
     }
 
+    /// The planes in the bytes of a picture that is only read; `None` if they are too few.
+    pub fn views<'a>(&self, bytes: &'a [u8]) -> Option<[Plane<'a>; 3]> {
+        let half = self.half_width();
+        let (luma, rest) = bytes.split_at_checked(self.luma_size())?;
+        let (blue, rest) = rest.split_at_checked(half * self.height.div_ceil(2))?;
+        let red = rest.get(..blue.len())?;
+        Some([(luma, self.width), (blue, half), (red, half)])
+    }
+
     /// The planes in the bytes of a picture; `None` if they are too few.
     pub fn planes<'a>(&self, bytes: &'a mut [u8]) -> Option<Planes<'a>> {
         let half = self.half_width();
@@ -90,6 +102,10 @@ mod tests {
         let begins = planes.map(|(plane, width)| (plane[0], plane.len(), width));
         assert_eq!(begins, [(0, 15, 3), (15, 6, 2), (21, 6, 2)]);
         assert!(picture.planes(&mut [0; 26]).is_none());
+        let read = picture.views(&bytes).unwrap();
+        let begins = read.map(|(plane, width)| (plane[0], plane.len(), width));
+        assert_eq!(begins, [(0, 15, 3), (15, 6, 2), (21, 6, 2)]);
+        assert!(picture.views(&[0; 26]).is_none());
     }
 
     #[test]
