@@ -56,6 +56,7 @@ const DIFFERENT = [
   ['recorder.pause_before_record', '`pause` before `record`'],
   ['stats.recorder_', '`getStats` of a recorder'],
   ['dispatcher.connect_foreign_port', 'a `HubPort` of another hub'],
+  ['create.filter.CrowdDetectorFilter.empty_rois', '`CrowdDetectorFilter` where the recorded Kurento lacked the module'],
   ['mixer.disconnect_video', '`Mixer.disconnect` of `VIDEO`'],
 ];
 /** Not answered otherwise: there are the pipelines of other records. */

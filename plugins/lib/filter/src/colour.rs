@@ -74,6 +74,14 @@ impl Colours {
         }
     }
 
+    /// Y, U and V of an opaque colour: red, green and blue.
+    pub fn of_rgb(&self, [red, green, blue]: [u8; 3]) -> [u8; 3] {
+        let [red, green, blue] = [red, green, blue].map(f32::from);
+        // Conversions of floats to integers stay within the integer's range.
+        self.convert([red, green, blue, 255.0])
+            .map(|value| value.round() as u8)
+    }
+
     /// Y, U and V of a colour that is multiplied with its opacity, and multiplied so too. All
     /// values, the opacity included, are from 0 to 255.
     pub(crate) fn convert(&self, [red, green, blue, opacity]: [f32; 4]) -> [f32; 3] {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use rivero_plugin_api::{Packet, host, supervise::lock};
 
-use crate::{Patch, PictureFormat};
+use crate::{Patch, PictureFormat, Planes};
 
 /// The format of pictures by the number that packets have of it. The latest is kept, since it changes seldom.
 #[derive(Debug, Default)]
@@ -33,12 +33,22 @@ pub fn draw<'a>(
     format: &PictureFormat,
     patches: impl IntoIterator<Item = &'a Patch>,
 ) -> Option<Packet> {
+    drawn(picture, format, |planes| {
+        for patch in patches {
+            patch.draw(planes);
+        }
+    })
+}
+
+/// A copy of the picture, changed by `change`; `None` if its bytes are too few.
+pub fn drawn(
+    picture: &Packet,
+    format: &PictureFormat,
+    change: impl FnOnce(&mut Planes<'_>),
+) -> Option<Packet> {
     let mut bytes = host()?.buffer(picture.bytes.len());
     bytes.copy_from_slice(&picture.bytes);
-    let mut planes = format.planes(&mut bytes)?;
-    for patch in patches {
-        patch.draw(&mut planes);
-    }
+    change(&mut format.planes(&mut bytes)?);
     Some(Packet {
         bytes: bytes.freeze(),
         ..picture.clone()

@@ -86,6 +86,12 @@ impl Image {
         }
     }
 
+    /// An image of rows of pixels, each red, green, blue and opacity; `None` if there are too few bytes for its size.
+    pub fn of_rgba(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
+        let pixels = image::RgbaImage::from_raw(width, height, pixels)?;
+        (width > 0 && height > 0).then(|| Self::of(pixels.into()))
+    }
+
     /// The same image, of whose opacity only this share is left, 0 to 1.
     #[must_use]
     pub fn faded(mut self, share: f32) -> Self {

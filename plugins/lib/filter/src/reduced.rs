@@ -20,7 +20,7 @@ impl Reduced {
     /// too few.
     pub fn of(format: &PictureFormat, bytes: &[u8], width: usize) -> Option<Self> {
         let planes = format.views(bytes)?;
-        let width = width.clamp(1, format.width.div_ceil(2));
+        let width = width.clamp(1, format.width.max(1));
         let height = (format.height * width).div_ceil(format.width.max(1)).max(1);
         let planes = planes.map(|plane| reduced(plane, width, height));
         Some(Self {
