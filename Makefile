@@ -40,7 +40,7 @@ GSTREAMER_IN_PYTHON := /usr/bin/python3 -c "import gi; gi.require_version('GstWe
 GSTREAMER_PACKAGES := libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
 # What labels are drawn with.
 FONTS := /usr/share/fonts
-# What face-overlay is built with beside clang, whose library reads OpenCV's headers, and runs with.
+# What face-overlay and marker-detector are built with beside clang, whose library reads OpenCV's headers, and runs with.
 OPENCV_FILES := /usr/include/opencv4/opencv2/objdetect.hpp /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt.xml
 OPENCV_PACKAGES := clang libopencv-objdetect-dev opencv-data
 
