@@ -33,10 +33,9 @@ register('crowddetector.CrowdDetectorFilter', {
   params: { rois: { type: 'Object', isArray: true, required: true } },
   events: ['CrowdDetectorOccupancy', 'CrowdDetectorFluidity', 'CrowdDetectorDirection'],
 });
-register('platedetector.PlateDetectorFilter', {
-  params: {},
-  methods: { setPlateWidthPercentage: ['plateWidthPercentage'] },
-  events: ['PlateDetected'],
+register('markerdetector.ArMarkerdetector', {
+  methods: { setOverlayImage: ['overlayImage'], setOverlayText: ['overlayText'], setOverlayScale: ['overlayScale'], setShowDebugLevel: ['showDebugLevel'] },
+  events: ['MarkerCount'],
 });
 
 const CORNER = { topRightCornerX: 5, topRightCornerY: 5, width: 50, height: 50 };
@@ -91,11 +90,15 @@ export const FILTERS = {
       CrowdDetectorFluidity: ({ fluidityLevel, fluidityPercentage }) => `Moving: level ${fluidityLevel}, ${Math.round(fluidityPercentage)} %`,
     },
   },
-  plate: {
-    title: 'Plates',
-    about: 'The server reads number plates that your camera sees.',
-    create: (pipeline) => pipeline.create('platedetector.PlateDetectorFilter'),
-    events: { PlateDetected: ({ plate }) => `A plate: ${plate}` },
+  marker: {
+    title: 'Markers',
+    about: 'The server finds printed ArUco markers (4x4 to 7x7 cells), counts them and puts a picture over each.',
+    async create(pipeline) {
+      const filter = await pipeline.create('markerdetector.ArMarkerdetector');
+      await invoke(filter, 'setOverlayImage', new URL('beach.svg', location.href).href);
+      return filter;
+    },
+    events: { MarkerCount: ({ markerId, markerCount }) => `Marker ${markerId}: ${markerCount} in the picture` },
   },
   code: {
     title: 'Codes',
