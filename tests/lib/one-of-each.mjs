@@ -2,8 +2,16 @@
 
 import { fitting } from './values.mjs';
 
-/** URIs of classes that take no others. */
-const URIS = { RtmpPlayer: 'rtmp://127.0.0.1:9/live/nobody', RtmpPublisher: 'rtmp://127.0.0.1:9/live/nobody' };
+const WINDOW = { topRightCornerX: 0, topRightCornerY: 0, width: 10, height: 10 };
+const CORNER = [[0, 0], [1, 0], [0, 1]].map(([x, y]) => ({ x, y }));
+/** What classes take, by the names of their parameters, where hardly anything else would do. */
+const GIVEN = {
+  RtmpPlayer: { uri: 'rtmp://127.0.0.1:9/live/nobody' },
+  RtmpPublisher: { uri: 'rtmp://127.0.0.1:9/live/nobody' },
+  ChromaFilter: { window: WINDOW },
+  PointerDetectorFilter: { calibrationRegion: WINDOW },
+  CrowdDetectorFilter: { rois: [{ id: 'corner', points: CORNER, regionOfInterestConfig: {} }] },
+};
 
 /**
  * Creates one object of every class, all in one pipeline; resolves to a Map from
@@ -16,8 +24,8 @@ export async function createOneOfEach(rpc, model, dice, text) {
     const params = model.class(type).params.filter(({ optional }) => !optional);
     const needsHub = params.some((param) => param.type === 'Hub');
     if (needsHub && ![...made.keys()].some((other) => model.isA(other, 'Hub'))) continue;
-    const sources = { object, text: (parameter) => (parameter === 'uri' && URIS[type]) || text(parameter) };
-    const given = params.map((param) => [param.name, fitting(model, param.type, dice, sources, param.name)]);
+    const known = GIVEN[type.split('.').at(-1)] ?? {};
+    const given = params.map(({ name, type: of }) => [name, known[name] ?? fitting(model, of, dice, { object, text }, name)]);
     made.set(type, await rpc.create(type, Object.fromEntries(given)));
   }
   return made;
