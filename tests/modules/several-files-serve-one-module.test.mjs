@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -66,9 +66,9 @@ for (const [left, removed] of [['webrtc', 'composite'], ['composite', 'webrtc']]
 
 /** The file with a module's own descriptor; standard ones are known to `kmd` by their names. */
 function descriptorOf(name) {
-  const library = name === 'counter' ? counterFile : join(artefacts.modules, `${name}.so`);
-  if (!existsSync(library)) return undefined;
-  const { descriptor } = manifestOf(readFileSync(library));
+  const libraries = [counterFile, ...builtModules().map((file) => join(artefacts.modules, `${file}.so`))];
+  const descriptors = libraries.map((library) => manifestOf(readFileSync(library)).descriptor);
+  const descriptor = descriptors.find((own) => own?.name === name);
   if (!descriptor) return undefined;
   const file = join(scratch, `${name}.kmd.json`);
   writeFileSync(file, JSON.stringify(descriptor));
