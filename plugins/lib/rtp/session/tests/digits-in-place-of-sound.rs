@@ -304,10 +304,18 @@ fn digits_have_the_clock_of_the_sound_that_they_interrupt() {
     for (sound, duration, payload_type) in [(OPUS, 4800, 120), (PCMU, 800, 121)] {
         peer.pass(sound, 100);
         peer.take_sent();
-        let mixed = [peer.sound(sound), relayed(5, 50, false), peer.sound(sound)];
+        // Each has a timestamp of its own (RFC 4733 §2.1).
+        let digit = |milliseconds, has_ended| Packet {
+            rtp: Rtp {
+                timestamp: u32::from(payload_type) * 1000,
+                ..Rtp::default()
+            },
+            ..relayed(5, milliseconds, has_ended)
+        };
+        let mixed = [peer.sound(sound), digit(50, false), peer.sound(sound)];
         peer.gets(&mixed);
         peer.pass(sound, 40);
-        peer.gets(&[relayed(5, 100, true)]);
+        peer.gets(&[digit(100, true)]);
         peer.pass(sound, 200);
         let sent = peer.take_sent();
         assert_eq!(digits(&sent), [(5, duration, payload_type)]);
