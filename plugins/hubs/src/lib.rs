@@ -10,6 +10,7 @@ mod common;
 mod composite;
 mod dispatcher;
 mod ends;
+mod lag;
 mod messages;
 mod mixed;
 mod mixer;

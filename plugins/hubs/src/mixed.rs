@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rivero_plugin_api::{ElementContext, Result};
 
 use crate::{
+    lag::Lag,
     messages::Messages,
     picture::{Arrange, PictureMix},
     sound::{Hearing, SoundMix},
@@ -33,8 +34,9 @@ impl Mixed {
     /// # Errors
     /// Why the port cannot have its pads; some of them may be there
     pub(crate) fn add_port(&self, id: &str, port: &ElementContext) -> Result<()> {
-        self.pictures.add_port(id, port)?;
-        self.sound.add_port(id, port)?;
+        let lag = Arc::new(Lag::default());
+        self.pictures.add_port(id, port, lag.clone())?;
+        self.sound.add_port(id, port, lag)?;
         self.messages.add_port(id, port)
     }
 

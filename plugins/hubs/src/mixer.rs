@@ -25,7 +25,7 @@ impl Element for Mixer {
         let opened = self
             .video
             .add_port(id, &port)
-            .and_then(|()| self.sound.add_port(id, &port));
+            .and_then(|()| self.sound.add_port(id, &port, Arc::default()));
         // A port that is refused is not removed by the host.
         opened.inspect_err(|_| self.port_removed(id))
     }

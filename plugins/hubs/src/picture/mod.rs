@@ -1,6 +1,7 @@
 //! The picture of a hub: made when it is due of what there is then, and waited for by nobody.
 
 mod labels;
+mod queue;
 mod seat;
 
 use std::sync::{
@@ -17,6 +18,7 @@ use rivero_plugin_api::{
 use crate::{
     clock::{Beats, Clock, Work},
     common::Common,
+    lag::Lag,
 };
 use labels::Labels;
 pub(crate) use seat::Counts;
@@ -146,12 +148,17 @@ impl PictureMix {
         Ok(mix)
     }
 
-    /// A port came.
+    /// A port came, whose pictures wait for its sound.
     ///
     /// # Errors
     /// Why its pads cannot be opened
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
-        let seat = Seat::open(self, id, port)?;
+    pub(crate) fn add_port(
+        self: &Arc<Self>,
+        id: &str,
+        port: &ElementContext,
+        lag: Arc<Lag>,
+    ) -> Result<()> {
+        let seat = Seat::open(self, id, port, lag)?;
         lock(&self.seats).push(seat);
         self.change_view(id);
         Ok(())

@@ -9,39 +9,32 @@ use rivero_plugin_api::{
     supervise::lock,
 };
 
-use super::{LONGEST_SHOWN, PictureMix, slate};
-use crate::{common::Common, ends::Ends};
+use super::{
+    LONGEST_SHOWN, PictureMix,
+    queue::{Arrived, Queue},
+    slate,
+};
+use crate::{common::Common, ends::Ends, lag::Lag};
 
 /// The pictures of one port.
 pub(crate) struct Seat {
     pub(super) port: Box<str>,
     ends: Ends,
     input: Mutex<Input>,
+    /// Of the port's sound.
+    lag: Arc<Lag>,
     mix: Weak<PictureMix>,
 }
 
 /// What comes in.
 #[derive(Default)]
 struct Input {
-    latest: Option<Latest>,
+    queue: Queue,
     /// Shown where there is no picture, or none of late.
     stand_in: Option<Picture>,
-    /// It was shown.
-    is_old: bool,
     is_stalled: bool,
-    repeated: i64,
-    dropped: i64,
     /// The latest format of its packets, and the pictures that have it.
     format: Option<(u32, Option<PictureFormat>)>,
-}
-
-/// What came last.
-#[derive(Clone)]
-struct Latest {
-    picture: Picture,
-    /// When it came, and when the packet that it was made of entered the server, ns.
-    arrival: i64,
-    ingress: i64,
 }
 
 /// What is seen of a port.
@@ -94,11 +87,13 @@ impl Seat {
         mix: &Arc<PictureMix>,
         port: &str,
         context: &ElementContext,
+        lag: Arc<Lag>,
     ) -> Result<Arc<Self>> {
         let seat = Arc::new(Self {
             port: port.into(),
             ends: Ends::default(),
             input: Mutex::default(),
+            lag,
             mix: Arc::downgrade(mix),
         });
         let end = End(Arc::downgrade(&seat));
@@ -123,29 +118,33 @@ impl Seat {
     /// What is shown of it now; `None` for nothing.
     pub(super) fn sight(&self, now: i64) -> Option<Sight> {
         let mut input = self.input();
-        let is_late = |latest: &Latest| now - latest.arrival > LONGEST_SHOWN;
+        let Input {
+            queue,
+            stand_in,
+            is_stalled,
+            ..
+        } = &mut *input;
         // Of what is not connected it shows with the next picture.
-        let is_stalled = input.latest.as_ref().map_or(input.is_stalled, is_late);
-        let was_stalled = std::mem::replace(&mut input.is_stalled, is_stalled);
-        if input.latest.is_some() && std::mem::replace(&mut input.is_old, true) {
-            input.repeated += 1;
-        }
-        let latest = input.latest.as_ref().filter(|_| !is_stalled);
-        let (picture, ingress) = match (latest, &input.stand_in) {
-            (Some(latest), _) => (Some(latest.picture.clone()), Some(latest.ingress)),
-            (None, stand_in) => (stand_in.clone(), None),
+        let is_late = queue
+            .arrival()
+            .map_or(*is_stalled, |arrival| now - arrival > LONGEST_SHOWN);
+        let was_stalled = std::mem::replace(is_stalled, is_late);
+        let shown = queue.step(now, self.lag.get());
+        let (picture, ingress) = match shown.filter(|_| !is_late) {
+            Some(shown) => (Some(shown.picture.clone()), Some(shown.ingress)),
+            None => (stand_in.clone(), None),
         };
         let is_slate = picture.is_none();
         // As large as what it takes the place of, whose size may be that of the frame.
         let grey = || {
-            let format = input.latest.as_ref()?.picture.format;
+            let format = shown?.picture.format;
             slate(format.width, format.height)
         };
         Some(Sight {
             picture: picture.or_else(grey)?,
             ingress,
             is_slate,
-            change: (was_stalled != is_stalled).then_some(is_stalled),
+            change: (was_stalled != is_late).then_some(is_late),
         })
     }
 
@@ -156,9 +155,9 @@ impl Seat {
     pub(super) fn counts(&self) -> Counts {
         let input = self.input();
         Counts {
-            repeated: input.repeated,
-            dropped: input.dropped,
-            arrival: input.latest.as_ref().map(|latest| latest.arrival),
+            repeated: input.queue.repeated,
+            dropped: input.queue.dropped,
+            arrival: input.queue.arrival(),
         }
     }
 
@@ -174,15 +173,12 @@ impl Seat {
         if let Some(format) = input.format(packet.format)
             && packet.bytes.len() >= format.size()
         {
-            if input.latest.is_some() && !input.is_old {
-                input.dropped += 1;
-            }
-            input.is_old = false;
-            input.latest = Some(Latest {
+            input.queue.push(Arrived {
                 picture: Picture {
                     bytes: packet.bytes.clone(),
                     format,
                 },
+                time: packet.presentation_time,
                 arrival: host.now(),
                 ingress: packet.ingress_time,
             });
@@ -192,7 +188,7 @@ impl Seat {
     fn on_format(&self, format: Option<u32>) {
         if format.is_none() {
             // Whether it is stalled shows with the next picture.
-            self.input().latest = None;
+            self.input().queue.clear();
         }
     }
 

@@ -15,6 +15,7 @@ use rivero_plugin_api::{
 use crate::{
     clock::{Beats, Clock, Work},
     common::Common,
+    lag::Lag,
     switch::no_port,
 };
 use seat::{Ear, Seat, Share, raw_sound};
@@ -106,12 +107,17 @@ impl SoundMix {
         Ok(mix)
     }
 
-    /// A port came.
+    /// A port came; its pictures are told how far its sound is behind.
     ///
     /// # Errors
     /// Why its pads cannot be opened
-    pub(crate) fn add_port(self: &Arc<Self>, id: &str, port: &ElementContext) -> Result<()> {
-        let seat = Seat::open(self, id, port)?;
+    pub(crate) fn add_port(
+        self: &Arc<Self>,
+        id: &str,
+        port: &ElementContext,
+        lag: Arc<Lag>,
+    ) -> Result<()> {
+        let seat = Seat::open(self, id, port, lag)?;
         if let Some(common) = self.common.get() {
             seat.show(common);
         }
@@ -225,7 +231,7 @@ impl SoundMix {
     }
 
     fn mix(&self, work: &mut MixWork, seats: &[Arc<Seat>], due: Due) {
-        let shares: Vec<Share> = seats.iter().map(Seat::share).collect();
+        let shares: Vec<Share> = seats.iter().map(|seat| seat.share(due.time)).collect();
         match self.hearing {
             Hearing::Others => {
                 self.follow_speakers(work, &shares);

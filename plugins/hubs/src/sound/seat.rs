@@ -8,20 +8,22 @@ use std::sync::{
     },
 };
 
-use rivero_mix::{FRAME, Frame, Limiter, Voice};
+use rivero_mix::{FRAME, FRAME_NS, Frame, Limiter, Voice};
 use rivero_plugin_api::{
     ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler, SourceHandler, host,
     supervise::lock,
 };
 
 use super::SoundMix;
-use crate::{common::Common, ends::Ends};
+use crate::{common::Common, ends::Ends, lag::Lag};
 
 /// The sound of one port.
 pub(crate) struct Seat {
     pub(super) port: Box<str>,
     ends: Ends,
     input: Mutex<Input>,
+    /// What its pictures wait for.
+    lag: Arc<Lag>,
     /// The port has gone, and what was heard of it fades.
     is_leaving: AtomicBool,
     /// Something is connected that may say something.
@@ -33,6 +35,8 @@ pub(crate) struct Seat {
 #[derive(Default)]
 struct Input {
     voice: Voice,
+    /// When the last of it is to be heard, by its sender, ns.
+    end: i64,
     /// The latest format of its packets, with rate and channels.
     format: Option<(u32, Option<(u32, usize)>)>,
     /// Nobody listens, so nothing is kept.
@@ -61,11 +65,13 @@ impl Seat {
         mix: &Arc<SoundMix>,
         port: &str,
         context: &ElementContext,
+        lag: Arc<Lag>,
     ) -> Result<Arc<Self>> {
         let seat = Arc::new(Self {
             port: port.into(),
             ends: Ends::default(),
             input: Mutex::default(),
+            lag,
             is_leaving: AtomicBool::new(false),
             has_voice: AtomicBool::new(false),
             mix: Arc::downgrade(mix),
@@ -134,10 +140,16 @@ impl Seat {
         self.input().is_idle = true;
     }
 
-    /// Takes the next 10 ms of it.
-    pub(super) fn share(self: &Arc<Self>) -> Share {
+    /// Takes the next 10 ms of it, which are heard at `time`.
+    pub(super) fn share(self: &Arc<Self>, time: i64) -> Share {
         let mut frame = Box::new([[0.0; 2]; FRAME]);
-        let is_sound = self.input().voice.pull(&mut frame);
+        let mut input = self.input();
+        let is_sound = input.voice.pull(&mut frame);
+        if is_sound {
+            self.lag
+                .step(time + FRAME_NS, input.end - input.voice.kept());
+        }
+        drop(input);
         Share {
             seat: self.clone(),
             said: is_sound.then_some(frame),
@@ -156,6 +168,9 @@ impl Seat {
         for packet in packets {
             if let Some((rate, channels)) = input.format(packet.format) {
                 input.voice.push(packet.payload(), rate, channels);
+                let samples = packet.payload().len() / (2 * channels.max(1));
+                let length = 1_000_000_000 * samples as u64 / u64::from(rate.max(1));
+                input.end = packet.presentation_time.saturating_add_unsigned(length);
             }
         }
     }

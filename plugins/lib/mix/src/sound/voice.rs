@@ -115,6 +115,13 @@ impl Voice {
         (self.late, self.speed)
     }
 
+    /// What has come and is still to be heard, ns.
+    #[must_use]
+    pub fn kept(&self) -> i64 {
+        // Less than `MOST_KEPT`.
+        (self.left().max(0.0) * 1e9) as i64
+    }
+
     /// Sound comes: interleaved samples of 16 bits, little endian, `rate` a second. Of more than two
     /// channels the first two count; a single one is heard in both ears.
     pub fn push(&mut self, bytes: &[u8], rate: u32, channels: usize) {
