@@ -338,11 +338,13 @@ impl DtlsTransport {
         let is_flight = self.state == DtlsState::Connecting;
         let mut is_first = true;
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            if is_flight && flight::is_fatal_alert(&transmit.message) {
+            if is_flight && let Some(alert) = flight::fatal_alert(&transmit.message) {
                 // `rtc-dtls` sends some alerts without returning an error, and would wait on. The
                 // peer has gone when it gets this, so nothing would ever come, and repeating it
                 // like a flight would only make the call look alive for 17 seconds.
-                self.fail("the peer's part of it was refused");
+                self.fail(&format!(
+                    "the peer's part of it was refused, by alert {alert}"
+                ));
             }
             if std::mem::take(&mut is_first) && is_flight {
                 self.flight.begin();

@@ -63,12 +63,15 @@ impl FlightLog {
     }
 }
 
-/// Whether `datagram` carries an alert by which its sender gives the handshake up. The epoch says
+/// The description (RFC 5246 §7.2) of an alert in `datagram` by which its sender gives the handshake up. The epoch says
 /// nothing: `rtc-dtls` marks such an alert as encrypted once it has sent ChangeCipherSpec, although
 /// it is not. One that is has more than these two bytes.
-pub(super) fn is_fatal_alert(datagram: &[u8]) -> bool {
-    records(datagram)
-        .any(|record| record.content_type == ALERT && matches!(record.body(), [FATAL, _]))
+pub(super) fn fatal_alert(datagram: &[u8]) -> Option<u8> {
+    let mut alerts = records(datagram).filter(|record| record.content_type == ALERT);
+    alerts.find_map(|record| match record.body() {
+        [FATAL, description] => Some(*description),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -105,13 +108,12 @@ mod tests {
     #[test]
     fn fatal_alerts_are_told_from_other_records() {
         let alert = |body: &[u8]| record(21, 0, 0, body);
-        assert!(is_fatal_alert(&alert(&[2, 80])));
-        assert!(is_fatal_alert(
-            &[record(22, 0, 0, b"x"), alert(&[2, 80])].concat()
-        ));
-        assert!(is_fatal_alert(&record(21, 1, 0, &[2, 80])));
-        assert!(!is_fatal_alert(&alert(&[1, 0])), "a warning");
-        assert!(!is_fatal_alert(&record(21, 1, 0, &[2; 26])), "encrypted");
-        assert!(!is_fatal_alert(&flight()));
+        assert_eq!(fatal_alert(&alert(&[2, 80])), Some(80));
+        let behind = [record(22, 0, 0, b"x"), alert(&[2, 80])].concat();
+        assert_eq!(fatal_alert(&behind), Some(80));
+        assert_eq!(fatal_alert(&record(21, 1, 0, &[2, 80])), Some(80));
+        assert_eq!(fatal_alert(&alert(&[1, 0])), None, "a warning");
+        assert_eq!(fatal_alert(&record(21, 1, 0, &[2; 26])), None, "encrypted");
+        assert_eq!(fatal_alert(&flight()), None);
     }
 }

@@ -40,7 +40,10 @@ impl LinkRouting {
             return true;
         }
         let token = network.token();
-        if self.is_taken(links, path.remote, token) {
+        // Two links of one server that are each other's peers: from a socket to itself nothing would tell which of them a
+        // datagram is for.
+        let is_to_itself = path.local == path.remote;
+        if is_to_itself || self.is_taken(links, path.remote, token) {
             let v6 = path.remote.is_ipv6();
             match open_socket(network, v6) {
                 Ok(Some(port)) => {
