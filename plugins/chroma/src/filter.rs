@@ -178,15 +178,7 @@ fn filled(image: &Image, format: &PictureFormat) -> Option<Vec<u8>> {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
-        let composed = self.composed(&picture);
-        out.push(composed.unwrap_or(picture));
-    }
-}
-
-impl Pictures {
-    /// What is shown instead of the picture; `None` where that is the picture itself.
-    fn composed(&self, picture: &Packet) -> Option<Packet> {
+    fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let filter = &self.0;
         let format = filter.formats.get(picture.format)?;
         let Some(key) = filter.key(picture, &format) else {

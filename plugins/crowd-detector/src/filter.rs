@@ -246,13 +246,6 @@ impl Shared {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
-        let drawn = self.drawn(&picture);
-        out.push(drawn.unwrap_or(picture));
-    }
-}
-
-impl Pictures {
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let shared = &self.0;
         if shared.regions.is_empty() {

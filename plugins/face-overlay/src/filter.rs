@@ -209,14 +209,6 @@ impl Look {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
-        let drawn = self.drawn(&picture);
-        out.push(drawn.unwrap_or(picture));
-    }
-}
-
-impl Pictures {
-    /// The picture with what is drawn in it; `None` if that is nothing.
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let filter = &self.0;
         let overlay = lock(&filter.overlay).clone()?;

@@ -73,14 +73,14 @@ fn look(filter: &Weak<Shared>, reader: &mut Reader, picture: &Packet, format: Pi
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
+    /// Pictures are read and stay as they are.
+    fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let shared = &self.0;
-        if let Some(format) = shared.formats.get(picture.format) {
-            shared.lookout.look(&shared.crew, || {
-                let (filter, picture) = (Arc::downgrade(shared), picture.clone());
-                move |reader: &mut Reader| look(&filter, reader, &picture, format)
-            });
-        }
-        out.push(picture);
+        let format = shared.formats.get(picture.format)?;
+        shared.lookout.look(&shared.crew, || {
+            let (filter, picture) = (Arc::downgrade(shared), picture.clone());
+            move |reader: &mut Reader| look(&filter, reader, &picture, format)
+        });
+        None
     }
 }

@@ -247,13 +247,6 @@ impl Shared {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
-    fn treat(&self, picture: Packet, out: &mut Vec<Packet>) {
-        let drawn = self.drawn(&picture);
-        out.push(drawn.unwrap_or(picture));
-    }
-}
-
-impl Pictures {
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let format = self.0.formats.get(picture.format)?;
         let patches = lock(&self.0.images).patches(&format);

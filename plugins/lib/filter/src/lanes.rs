@@ -14,9 +14,19 @@ pub trait Treatment: Send + Sync + 'static {
         MediaKind::Video
     }
 
-    /// Adds to `out` what goes on instead of this raw media (I420 or S16LE); its format may be
-    /// another one. Called on the producer's thread: must not block.
-    fn treat(&self, media: Packet, out: &mut Vec<Packet>);
+    /// The picture (I420) that goes on instead of this one; `None` for the same. Called on the producer's thread: must
+    /// not block.
+    fn drawn(&self, picture: &Packet) -> Option<Packet> {
+        let _ = picture;
+        None
+    }
+
+    /// Adds to `out` what goes on instead of this raw media (I420 or S16LE), where that is not one picture for each; its
+    /// format may be another one. As [`Treatment::drawn`].
+    fn treat(&self, media: Packet, out: &mut Vec<Packet>) {
+        let drawn = self.drawn(&media);
+        out.push(drawn.unwrap_or(media));
+    }
 }
 
 /// All pads of a filter, open until dropped.

@@ -4,7 +4,7 @@
 //! small document can make of itself by references, so that is counted first.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write,
     sync::{Arc, OnceLock},
 };
@@ -212,29 +212,34 @@ fn fonts() -> Arc<Database> {
 struct Cost<'a> {
     root: Node<'a, 'a>,
     by_id: HashMap<&'a str, Node<'a, 'a>>,
-    /// What style sheets refer to, which may be meant for any element.
-    styled: Vec<&'a str>,
+    /// What style sheets refer to, each once, which may be meant for any element.
+    styled: Vec<Node<'a, 'a>>,
     known: HashMap<Node<'a, 'a>, usize>,
 }
 
 impl<'a> Cost<'a> {
     fn new(document: &'a Document<'a>) -> Result<Self, NoPicture> {
         let mut by_id = HashMap::new();
-        let mut styled = Vec::new();
+        let mut styled = HashSet::new();
         for node in document.descendants().filter(Node::is_element) {
             match node.tag_name().name() {
                 "filter" => return Err(NoPicture::Filter),
-                "style" => styled.extend(references(node.text().unwrap_or_default())),
+                // In pieces, where there are comments between.
+                "style" => {
+                    let pieces = node.children().filter_map(|piece| piece.text());
+                    styled.extend(pieces.flat_map(references));
+                }
                 _ => {}
             }
             if let Some(id) = node.attribute("id") {
                 by_id.entry(id).or_insert(node);
             }
         }
+        let styled = styled.into_iter().filter_map(|id| target(&by_id, id));
         Ok(Self {
             root: document.root_element(),
+            styled: styled.collect(),
             by_id,
-            styled,
             known: HashMap::new(),
         })
     }
@@ -254,19 +259,19 @@ impl<'a> Cost<'a> {
             return Err(NoPicture::TooMuch);
         }
         let mut count = 1usize;
-        let mut referred: Vec<&str> = self.styled.clone();
+        let mut targets = self.styled.clone();
         for attribute in node.attributes() {
+            let by_id = &self.by_id;
             match attribute.name() {
-                "href" => referred.extend(attribute.value().strip_prefix('#')),
-                _ => referred.extend(references(attribute.value())),
+                "href" => {
+                    let id = attribute.value().strip_prefix('#');
+                    targets.extend(id.and_then(|id| target(by_id, id)));
+                }
+                _ => {
+                    targets.extend(references(attribute.value()).filter_map(|id| target(by_id, id)))
+                }
             }
         }
-        let targets: Vec<_> = referred
-            .iter()
-            .filter_map(|id| self.by_id.get(id).copied())
-            // Gradients are no shapes.
-            .filter(|target| !target.tag_name().name().ends_with("Gradient"))
-            .collect();
         let children = node.children().filter(Node::is_element);
         for next in children.chain(targets) {
             count = count.saturating_add(self.of(next, depth + 1)?);
@@ -277,6 +282,12 @@ impl<'a> Cost<'a> {
         self.known.insert(node, count);
         Ok(count)
     }
+}
+
+/// What has this id and is drawn where it is referred to; gradients are no shapes.
+fn target<'a>(by_id: &HashMap<&str, Node<'a, 'a>>, id: &str) -> Option<Node<'a, 'a>> {
+    let found = by_id.get(id).copied();
+    found.filter(|target| !target.tag_name().name().ends_with("Gradient"))
 }
 
 /// The names in `url(#name)`.
@@ -357,6 +368,21 @@ mod tests {
             render(&vec![b' '; LARGEST + 1]),
             Err(NoPicture::TooMuch)
         ));
+    }
+
+    #[test]
+    fn documents_that_take_long_to_understand_are_refused_at_once() {
+        // As deep as a document may be: whoever goes down each step runs out of stack.
+        let deep = format!("{}{}", "<g>".repeat(140_000), "</g>".repeat(140_000));
+        assert!(render(svg(&deep).as_bytes()).is_err());
+        let many = "url(#x)".repeat(60_000);
+        let styled = format!(
+            "<style>g<!-- -->{many}</style><g id='x'/>{}",
+            "<g/>".repeat(9_000)
+        );
+        assert!(matches!(refusal(&styled), NoPicture::TooMuch));
+        let wide = format!("<g id='x'/><g style='{many}'/>");
+        assert!(matches!(refusal(&wide), NoPicture::TooMuch));
     }
 
     #[test]
