@@ -65,7 +65,7 @@ deps-system:
 deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
 
-deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
+deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroot/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
 	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
@@ -90,6 +90,14 @@ tests/.venv/.made: tests/aiortc/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(APT_INSTALL) python3 python3-venv; }
 	python3 -m venv tests/.venv
 	tests/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Where apt gets the distribution itself from.
+APT_SOURCES = $(wildcard $(addprefix /etc/apt/,sources.list sources.list.d/debian.sources sources.list.d/ubuntu.sources))
+# A Debian in which the packages are installed, with what they depend on.
+tests/.chroot/.made: Makefile | deps-deb
+	rm -rf tests/.chroot
+	mmdebstrap --quiet --variant=apt --include=adduser "$$(. /etc/os-release && echo $$VERSION_CODENAME)" tests/.chroot $(APT_SOURCES)
 	@touch $@
 
 # --- Building -------------------------------------------------------------
@@ -127,13 +135,28 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	install -d $(DESTDIR)$(PREFIX)/lib/kurento
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
 
+.PHONY: install-gallery deb deps-deb
+install-gallery: examples/vendor/.made ## install the examples, and `rivero-gallery`, which shows them
+	install -d $(DESTDIR)$(PREFIX)/bin
+	cd examples && find . \( -name node_modules -o -path ./modules \) -prune -o -type f ! -name '.*' ! -name 'package*.json' ! -name demo.sh \
+		-exec install -D -m 644 '{}' '$(abspath $(DESTDIR)$(PREFIX))/share/rivero/examples/{}' \;
+	chmod 755 $(DESTDIR)$(PREFIX)/share/rivero/examples/serve.mjs
+	ln -sf ../share/rivero/examples/serve.mjs $(DESTDIR)$(PREFIX)/bin/rivero-gallery
+
+deps-deb: deps
+	@missing="$(strip $(call absent,dh=debhelper lintian=lintian mmdebstrap=mmdebstrap))"; \
+	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
+
+deb: deps-deb build ## Debian packages of the server, each module and the gallery, in target/debian
+	packaging/debian/build.sh $(RELEASE) $(TARGET_DIR)/debian
+
 .PHONY: demo
 demo: deps build-first ## build, start the server and the example gallery on http://localhost:8080
 	@examples/demo.sh $(RELEASE) $(MAKE) --no-print-directory build
 
 .PHONY: clean
 clean: ## remove everything built or installed below this folder
-	rm -rf $(TARGET_DIR) {tests,tests/kurento-client-6,examples}/node_modules tests/.venv tests/.output examples/vendor
+	rm -rf $(TARGET_DIR) {tests,tests/kurento-client-6,examples}/node_modules tests/.venv tests/.chroot tests/.output examples/vendor
 
 # --- Checking -------------------------------------------------------------
 

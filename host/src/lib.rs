@@ -20,4 +20,5 @@ pub mod regular_file;
 pub mod server;
 pub mod signals;
 pub mod startup;
+mod systemd;
 mod tasks;

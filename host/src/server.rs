@@ -24,6 +24,7 @@ use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
 use crate::protocol::sockets::Sockets;
 use crate::protocol::tls::Certificate;
+use crate::systemd;
 use crate::tasks::lasting;
 
 /// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
@@ -218,6 +219,11 @@ impl Server {
             let keep_current = move || certificate.clone().keep_current();
             tasks.spawn(lasting("the certificate", keep_current));
         }
+        let word = {
+            let lifecycle = lifecycle.clone();
+            move || systemd::keep_informed(lifecycle.clone())
+        };
+        tasks.spawn(lasting("the word to systemd", word));
         let (core, period) = (self.core.clone(), self.collector_period);
         let collect = move || collect(core.clone(), period);
         tasks.spawn(lasting("the collector of sessions", collect));
