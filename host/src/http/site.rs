@@ -112,7 +112,11 @@ impl Site {
             };
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return match sees_all {
+                true => text(status, "Only GET and HEAD\n"),
+                false => Answer::Status(status),
+            };
         }
         let page = self.router.answer(&PageRequest {
             path,
