@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod aliases;
+pub mod auth;
 pub mod config;
 pub mod convert;
 pub mod core;
@@ -15,6 +16,7 @@ pub mod modules;
 pub mod observe;
 mod pages;
 pub mod protocol;
+pub mod redact;
 pub mod registry;
 pub mod regular_file;
 pub mod server;

@@ -265,13 +265,24 @@ fn announce_start(server: &Server, path: &str) {
             "Kurento Media Server started: Rivero {} on {scheme}://{address}/{path}",
             env!("CARGO_PKG_VERSION")
         );
-        if !address.ip().is_loopback() {
-            tracing::warn!(
-                "the server is open to the network, and the protocol knows no authentication"
-            );
+        if !address.ip().to_canonical().is_loopback() {
+            match (server.asks_for_credentials(), scheme) {
+                (false, _) => tracing::warn!(
+                    "the server is open to the network and asks nobody for a token: see mediaServer.auth in docs/security.md"
+                ),
+                (true, "ws") => tracing::warn!(
+                    "tokens cross the network unencrypted: use mediaServer.net.websocket.secure, or a proxy that speaks TLS"
+                ),
+                (true, _) => {}
+            }
         }
     }
     if let Some(address) = server.management_address() {
+        if !address.ip().to_canonical().is_loopback() && !server.asks_for_credentials() {
+            tracing::warn!(
+                "the management port is open to the network and asks nobody for a token: see mediaServer.auth in docs/security.md"
+            );
+        }
         tracing::info!("management on http://{address}/: /health, /metrics");
     }
 }

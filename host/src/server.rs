@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::auth::Guard;
 use crate::core::{Core, heap};
 use crate::http::Site;
 use crate::http::access::Policy;
@@ -48,6 +49,8 @@ pub struct Options {
     pub management: Option<Binding>,
     /// Who is answered.
     pub access: Policy,
+    /// Who knows the credentials.
+    pub guard: Arc<Guard>,
     /// Path of the WebSocket, without leading slash.
     pub path: String,
     /// Who is told where the server is: at the TLS listener if there is one.
@@ -59,6 +62,18 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether the network reaches a listener and nobody has to show a credential.
+    #[must_use]
+    pub fn is_open_to_all(&self) -> bool {
+        let secure = self.secure.iter().map(|(binding, _)| binding);
+        let mut bindings = self.binding.iter().chain(secure).chain(&self.management);
+        let is_reached = |binding: &Binding| {
+            let ip = binding.address.map(|ip| ip.to_canonical());
+            ip.is_none_or(|ip| !ip.is_loopback())
+        };
+        !self.guard.asks() && bindings.any(is_reached)
+    }
+
     /// Which of the addresses cannot be bound on this machine, and why.
     #[must_use]
     pub fn unusable_addresses(&self) -> Vec<String> {
@@ -129,6 +144,7 @@ impl Server {
                 Some((_, certificate)) => certificate.names(),
                 None => Arc::default(),
             },
+            guard: options.guard.clone(),
         });
         let certificate = options
             .secure
@@ -153,6 +169,7 @@ impl Server {
         });
         let service = Arc::new(Service {
             methods,
+            guard: options.guard,
             path: options.path.trim_start_matches('/').to_owned(),
             sockets: Sockets::new(&core.accounts),
             ended: AtomicU64::new(0),
@@ -167,6 +184,12 @@ impl Server {
             registrar: options.registrar,
             collector_period: options.collector_period,
         })
+    }
+
+    /// Whether clients have to show a credential.
+    #[must_use]
+    pub fn asks_for_credentials(&self) -> bool {
+        self.service.guard.asks()
     }
 
     /// Where the plain listener is, if there is one.
@@ -224,6 +247,9 @@ impl Server {
             move || systemd::keep_informed(lifecycle.clone())
         };
         tasks.spawn(lasting("the word to systemd", word));
+        let guard = self.service.guard.clone();
+        let keep_current = move || guard.clone().keep_current();
+        tasks.spawn(lasting("the files of credentials", keep_current));
         let (core, period) = (self.core.clone(), self.collector_period);
         let collect = move || collect(core.clone(), period);
         tasks.spawn(lasting("the collector of sessions", collect));

@@ -177,7 +177,7 @@ async fn what_is_being_made_when_the_end_begins_does_not_outlive_it() {
     client.result("ping", json!({})).await;
     bench.core.lifecycle.step(Event::Stop);
     // Everything that was there is being released.
-    until(|| bench.core.registry.object(&made).is_err()).await;
+    until(|| bench.object(&made).is_none()).await;
     unblock.send(()).unwrap();
     let reply = client.receive().await;
     assert_eq!(

@@ -15,10 +15,12 @@ pub(crate) enum AccountId {
     V6Network(u64),
     /// A machine on the same link. All of these share one prefix (RFC 4291 section 2.5.6).
     V6Link(Ipv6Addr),
+    /// Who has shown a credential, from wherever: the SHA-256 of the name, which may be long.
+    Principal([u8; 32]),
 }
 
 impl AccountId {
-    pub(super) fn of(address: IpAddr) -> AccountId {
+    pub(crate) fn of(address: IpAddr) -> AccountId {
         match address.to_canonical() {
             IpAddr::V4(address) => AccountId::V4(address),
             IpAddr::V6(Ipv6Addr::LOCALHOST) => AccountId::V4(Ipv4Addr::LOCALHOST),
@@ -28,6 +30,11 @@ impl AccountId {
                 AccountId::V6Network(u64::from_be_bytes(high))
             }
         }
+    }
+
+    pub(super) fn of_principal(name: &str) -> AccountId {
+        let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+        AccountId::Principal(digest.as_ref().try_into().unwrap_or_default())
     }
 }
 

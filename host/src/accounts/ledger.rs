@@ -57,6 +57,14 @@ pub enum Exhausted {
         /// The bound.
         limit: u64,
     },
+    /// It has what its credential permits.
+    #[error("The token permits {limit} {} (quota {}): end some first", resource.name(), resource.name())]
+    Quota {
+        /// Of what.
+        resource: Resource,
+        /// The quota.
+        limit: u64,
+    },
     /// Nearly all is used, most of it by this account.
     #[error("The server is near mediaServer.limits.{} ({limit}), and no client uses more of it than this one", resource.name())]
     Heaviest {
@@ -82,6 +90,9 @@ impl Exhausted {
         match self {
             Exhausted::Account { resource, .. } => {
                 format!("mediaServer.limits.account.{} is reached", resource.name())
+            }
+            Exhausted::Quota { resource, .. } => {
+                format!("The token's quota of {} is reached", resource.name())
             }
             Exhausted::Heaviest { resource, .. } | Exhausted::Total { resource, .. } => {
                 format!("mediaServer.limits.{} is reached", resource.name())
@@ -220,7 +231,7 @@ impl Accounts {
     fn add(&self, account: &Account, resource: Resource, amount: u64) -> Result<(), Exhausted> {
         let own = account.used.add(resource, amount);
         let all = self.used.add(resource, amount);
-        let verdict = self.judge(resource, own, all);
+        let verdict = self.judge(account, resource, own, all);
         if verdict.is_err() {
             account.used.subtract(resource, amount);
             self.used.subtract(resource, amount);
@@ -229,9 +240,19 @@ impl Accounts {
     }
 
     /// Whether an account may have `own` where all have `all`.
-    fn judge(&self, resource: Resource, own: u64, all: u64) -> Result<(), Exhausted> {
+    fn judge(
+        &self,
+        account: &Account,
+        resource: Resource,
+        own: u64,
+        all: u64,
+    ) -> Result<(), Exhausted> {
         let bounds = self.limits.of(resource);
-        if own > bounds.account {
+        if let Some(limit) = account.quotas.amount(resource) {
+            if own > limit {
+                return Err(Exhausted::Quota { resource, limit });
+            }
+        } else if own > bounds.account {
             return Err(Exhausted::Account {
                 resource,
                 limit: bounds.account,

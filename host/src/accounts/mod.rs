@@ -1,6 +1,7 @@
 //! Bounds for clients: whoever shares an [`Account`] shares what one client may have.
 //!
-//! An account stands for the machine that a connection comes from. Whatever a client can make
+//! An account stands for the principal of the credential that a connection has shown, and where
+//! none is asked for, for the machine that it comes from. Whatever a client can make
 //! grow is claimed from its account ([`Claim`]) before it grows, and comes back when the claim is
 //! dropped. An account at its bound is refused more of that kind, and so is, near the bound of
 //! the server, the account that has most: nobody is refused because of others who have more.
@@ -12,6 +13,7 @@ mod events;
 mod key;
 mod ledger;
 mod limits;
+mod quotas;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,6 +31,7 @@ pub(crate) use key::AccountId;
 pub use ledger::{Claim, Exhausted};
 use ledger::{Counters, Heaviest};
 pub use limits::{Bounds, Limits, Resource};
+pub use quotas::Quotas;
 
 /// All accounts, and what they use together.
 #[derive(Debug, Default)]
@@ -45,6 +48,9 @@ pub struct Accounts {
 pub struct Account {
     accounts: Arc<Accounts>,
     id: AccountId,
+    /// The principal that it is of; `None` where an address is all that is known.
+    owner: Option<Arc<str>>,
+    quotas: quotas::InForce,
     used: Counters,
     events: EventCount,
     replies: ReplyOrder,
@@ -74,15 +80,23 @@ impl Accounts {
 
     /// The account of the clients at an address.
     pub fn of_peer(self: &Arc<Self>, address: IpAddr) -> Arc<Account> {
-        self.account(AccountId::of(address))
+        self.account(AccountId::of(address), None)
+    }
+
+    /// The account of a principal, from wherever it connects. Of several credentials with
+    /// different quotas the one that was shown last counts.
+    pub fn of_principal(self: &Arc<Self>, name: &Arc<str>, quotas: &Quotas) -> Arc<Account> {
+        let account = self.account(AccountId::of_principal(name), Some(name));
+        account.quotas.replace(quotas);
+        account
     }
 
     /// The account of the server itself, which makes the server manager.
     pub fn of_server(self: &Arc<Self>) -> Arc<Account> {
-        self.account(AccountId::Server)
+        self.account(AccountId::Server, None)
     }
 
-    fn account(self: &Arc<Self>, id: AccountId) -> Arc<Account> {
+    fn account(self: &Arc<Self>, id: AccountId, owner: Option<&Arc<str>>) -> Arc<Account> {
         let mut known = self.known.lock();
         if let Some(account) = known.get(&id).and_then(Weak::upgrade) {
             return account;
@@ -90,6 +104,8 @@ impl Accounts {
         let account = Arc::new(Account {
             accounts: self.clone(),
             id,
+            owner: owner.cloned(),
+            quotas: quotas::InForce::default(),
             used: Counters::default(),
             events: EventCount::default(),
             replies: ReplyOrder::default(),
@@ -133,6 +149,12 @@ impl Account {
     /// What tells it from others.
     pub(crate) fn id(&self) -> AccountId {
         self.id
+    }
+
+    /// The principal that it is of, if clients have to show a credential.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<str>> {
+        self.owner.as_ref()
     }
 
     /// The events that it waits for, or that are due to what it did.

@@ -104,6 +104,9 @@ pub struct CommandLine {
     /// [default: mediaServer.drainTimeout of the main configuration file, or 0]
     #[arg(long, env = "RIVERO_DRAIN_TIMEOUT", value_name = "SECONDS")]
     pub drain_timeout: Option<u32>,
+    /// Refuse to start where the network reaches the server and nobody is asked for a credential
+    #[arg(long, env = "RIVERO_REQUIRE_AUTH", value_parser = FalseyValueParser::new())]
+    pub require_auth: bool,
     /// Port for metrics and health checks, 0 for any; if it is taken the server goes on without
     #[arg(
         long,

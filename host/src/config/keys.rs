@@ -5,6 +5,9 @@ use serde_json::Value;
 /// Keys of the main file; `*` stands for anything below.
 const MAIN: &[&str] = &[
     "mediaServer.drainTimeout",
+    // Read and checked on its own.
+    "mediaServer.auth.*",
+    "mediaServer.requireAuth",
     "mediaServer.modules.hotPlug",
     "mediaServer.modules.allowWritable",
     "mediaServer.resources.exceptionLimit",
@@ -37,6 +40,15 @@ pub(super) struct Unknown {
     pub(super) key: String,
     /// The known key that looks most like it.
     pub(super) nearest: &'static str,
+}
+
+impl Unknown {
+    /// Whether somebody meant to ask clients for credentials, and would have a server that asks
+    /// nobody.
+    pub(super) fn is_about_access(&self) -> bool {
+        let is_meant = |key| distance(&self.key.to_lowercase(), key) <= 2;
+        is_meant("mediaserver.auth") || is_meant("mediaserver.requireauth")
+    }
 }
 
 /// The keys of a main file that are not known.
@@ -118,6 +130,22 @@ mod tests {
             unknown_in_main(&json!({"medaServer": {"net": 1}}))[0].key,
             "medaServer"
         );
+    }
+
+    #[test]
+    fn who_wants_access_checked_is_not_misunderstood() {
+        for (key, is_meant) in [
+            ("auht", true),
+            ("Auth", true),
+            ("auths", true),
+            ("requireAuht", true),
+            ("require-auth", true),
+            ("foo", false),
+            ("threads", false),
+        ] {
+            let unknown = unknown_in_main(&json!({"mediaServer": {key: 1}}));
+            assert_eq!(unknown[0].is_about_access(), is_meant, "{key}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
 use super::settings::drain_seconds;
 use super::{CommandLine, Document, LimitError, Problem, Settings, limits};
+use crate::auth;
 
 /// Directories below that of the configuration of modules at most.
 const MAX_DEPTH: usize = 16;
@@ -74,6 +75,19 @@ pub enum Error {
         /// Which, and why.
         error: LimitError,
     },
+    /// What clients have to show cannot be made out.
+    #[error("Error reading configuration: {}: {error}", file.display())]
+    Auth {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: auth::LoadError,
+    },
+    /// `requireAuth` is neither true nor false. The default would ask nobody for anything.
+    #[error(
+        "Error reading configuration: {}: mediaServer.requireAuth should be true or false", .0.display()
+    )]
+    RequireAuth(PathBuf),
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
@@ -123,6 +137,17 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     }
     settings.modules.hot_plug &= !command_line.no_hot_plug;
     settings.modules.anyone_may_write |= command_line.allow_writable_modules;
+    settings.auth = super::auth::read(&tree).map_err(|error| Error::Auth {
+        file: file.clone().unwrap_or_default(),
+        error,
+    })?;
+    if problems
+        .iter()
+        .any(|key| key.starts_with("mediaServer.requireAuth:"))
+    {
+        return Err(Error::RequireAuth(file.unwrap_or_default()));
+    }
+    settings.require_auth |= command_line.require_auth;
     settings.limits = limits::read(&tree).map_err(|error| Error::Limit {
         file: file.clone().unwrap_or_default(),
         error,
@@ -164,7 +189,8 @@ fn read_main(file: &Path, warnings: &mut Vec<String>) -> Result<Value, Error> {
         return Err(Error::Net(file.to_owned()));
     }
     for unknown in unknown_in_main(&tree) {
-        if unknown.key == "rivero" || unknown.key.starts_with("rivero.") {
+        let is_own = unknown.key == "rivero" || unknown.key.starts_with("rivero.");
+        if is_own || unknown.is_about_access() {
             let (file, key) = (file.to_owned(), unknown.key);
             return Err(Error::Own { file, key });
         }

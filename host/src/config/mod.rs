@@ -4,6 +4,7 @@
 //! (a number may be written as a string, as in INI files), and whatever it does not know is
 //! reported with the nearest key that it does.
 
+mod auth;
 mod command_line;
 mod document;
 mod keys;

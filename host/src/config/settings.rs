@@ -12,6 +12,7 @@ use rivero_media::SharedEncoding;
 use serde_json::Value;
 
 use crate::accounts::Limits;
+use crate::auth;
 use crate::http::host::{HostPattern, OriginPattern};
 use crate::protocol::registrar::Address;
 use crate::registry;
@@ -65,6 +66,10 @@ pub struct Settings {
     pub shared_encoding: SharedEncoding,
     /// How much clients may have and ask for.
     pub limits: Limits,
+    /// What clients have to show; `None` if nothing.
+    pub auth: Option<auth::Settings>,
+    /// Whether a server that asks for nothing may be open to the network.
+    pub require_auth: bool,
 }
 
 /// How modules are found and replaced.
@@ -111,6 +116,8 @@ impl Default for Settings {
             element: registry::Settings::default(),
             shared_encoding: SharedEncoding::default(),
             limits: Limits::default(),
+            auth: None,
+            require_auth: false,
         }
     }
 }
@@ -180,6 +187,10 @@ impl Settings {
             shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
             // Read on their own, since nothing in them may be wrong.
             limits: default.limits,
+            auth: default.auth,
+            require_auth: reader
+                .flag("/mediaServer", "requireAuth")
+                .unwrap_or_default(),
             element: element_settings(&mut reader, element),
         };
         (settings, reader.problems)

@@ -6,7 +6,7 @@ use rivero_idl::{ComplexType, Model, Param, QualifiedName, Register, Type};
 use serde_json::{Map, Number, Value};
 
 use crate::error::CallError;
-use crate::registry::{Object, Registry};
+use crate::registry::{Object, View};
 
 /// Which member of the request holds the parameters; errors name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl Converted {
 pub struct Incoming<'a> {
     /// Types.
     pub model: &'a Model,
-    /// Objects that references resolve to.
-    pub registry: &'a Registry,
+    /// Where references lead to.
+    pub view: View<'a>,
 }
 
 /// Where a value stands; error texts differ.
@@ -187,7 +187,7 @@ impl Incoming<'_> {
         id: &str,
         objects: &mut Vec<(String, Arc<Object>)>,
     ) -> Result<Value, CallError> {
-        let object = self.registry.object(id)?;
+        let object = self.view.object(id)?;
         let (Slot::Param(name) | Slot::Field(name)) = slot;
         if !object.class.is_a(class) {
             return Err(CallError::marshall(format!(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::media_element::encoder_rates;
 use super::{Core, Execution};
+use crate::auth::Caller;
 use crate::convert::{Converted, Incoming, Place};
 use crate::error::CallError;
 use crate::events::Emitter;
@@ -41,16 +42,17 @@ impl Core {
     /// `properties` are set after construction; those that the class does not have or that
     /// cannot be written are ignored.
     ///
-    /// Errors: 40108 when nothing makes such objects, those of parameter conversion, 40004 for
+    /// Errors: 40108 when nothing makes such objects, or the caller may not, those of parameter conversion, 40004 for
     /// parameters of different pipelines, and whatever the module says.
     pub fn create(
         self: &Arc<Self>,
+        caller: &Caller,
         session: &Arc<Session>,
         name: &str,
         params: Option<Value>,
         properties: Option<Value>,
     ) -> Execution<Arc<Object>> {
-        let plan = match self.plan(session, name, params) {
+        let plan = match self.plan(caller, session, name, params) {
             Ok(plan) => plan,
             Err(error) => return error.into(),
         };
@@ -58,13 +60,13 @@ impl Core {
         if is_pipeline(&plan.class) && properties.is_empty() {
             return Execution::Done(self.make_pipeline(plan));
         }
-        let core = self.clone();
+        let (core, caller) = (self.clone(), caller.clone());
         Execution::pending(async move {
             let session = plan.session.clone();
             let object = core.make_in_time(plan).await?;
             for (operation, params) in properties {
                 if let Err(error) = core
-                    .invoke(&session, &object, operation, Some(params))
+                    .invoke(&caller, &session, &object, operation, Some(params))
                     .wait()
                     .await
                 {
@@ -96,6 +98,7 @@ impl Core {
 
     fn plan(
         &self,
+        caller: &Caller,
         session: &Arc<Session>,
         name: &str,
         params: Option<Value>,
@@ -106,12 +109,13 @@ impl Core {
         let types = self.model();
         let class = types.class(name).filter(|class| self.creates(class));
         let class = class.ok_or_else(|| CallError::no_factory(name))?.clone();
+        caller.check_class(&class)?;
         if is_pipeline(&class) {
             self.lifecycle.admit_pipeline()?;
         }
         let incoming = Incoming {
             model: &types,
-            registry: &self.registry,
+            view: self.registry.view(caller),
         };
         let converted = incoming.params(Place::Constructor, &class.constructor, params)?;
         for (_, object) in &converted.objects {

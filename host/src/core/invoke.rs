@@ -10,13 +10,16 @@ use tokio::sync::oneshot;
 use super::media_object::media_object;
 use super::{Core, Execution};
 use crate::aliases::old_operation;
+use crate::auth::Caller;
 use crate::convert::{Converted, Incoming, Place, outgoing};
 use crate::error::CallError;
 use crate::modules::Instance;
+use crate::redact::redacted;
 use crate::registry::{Body, Object, Session};
 
 /// What the session calls.
 struct Call {
+    caller: Caller,
     object: Arc<Object>,
     operation: Operation,
     name: String,
@@ -31,15 +34,16 @@ impl Core {
     /// operation says.
     pub fn invoke(
         self: &Arc<Self>,
+        caller: &Caller,
         session: &Arc<Session>,
         object: &Arc<Object>,
         name: String,
         params: Option<Value>,
     ) -> Execution<Value> {
         if let Some(operation) = old_operation(&object.class, &name) {
-            return self.invoke_old(session, object, operation, params);
+            return self.invoke_old(caller, session, object, operation, params);
         }
-        match self.prepare(session, object, name, params) {
+        match self.prepare(caller, session, object, name, params) {
             Ok(call) => self.carry_out(call),
             Err(error) => error.into(),
         }
@@ -47,11 +51,13 @@ impl Core {
 
     fn prepare(
         &self,
+        caller: &Caller,
         session: &Arc<Session>,
         object: &Arc<Object>,
         name: String,
         params: Option<Value>,
     ) -> Result<Call, CallError> {
+        caller.check_operation(&name)?;
         let given = params.as_ref().and_then(Value::as_object);
         let count = given.map_or(0, serde_json::Map::len);
         let names = given.into_iter().flatten().map(|(name, _)| name.as_str());
@@ -60,7 +66,7 @@ impl Core {
         let types = self.types_of(object);
         let incoming = Incoming {
             model: &types,
-            registry: &self.registry,
+            view: self.registry.view(caller),
         };
         let converted = incoming.params(Place::Operation, operation.params(), params)?;
         // What shares no pipeline is not connected, so there is nothing to part, as in Kurento.
@@ -72,6 +78,7 @@ impl Core {
             self.registry.touch(session, referred)?;
         }
         Ok(Call {
+            caller: caller.clone(),
             object: object.clone(),
             operation,
             name,
@@ -125,6 +132,7 @@ impl Core {
 
     fn run_own(self: &Arc<Self>, call: &Call) -> Execution<Value> {
         let Call {
+            caller,
             object,
             name,
             converted,
@@ -141,7 +149,7 @@ impl Core {
             });
         }
         let outcome = match &object.body {
-            Body::ServerManager => self.server_manager(name, converted),
+            Body::ServerManager => self.server_manager(caller, name, converted),
             Body::Pipeline { .. } | Body::Hub { .. } => {
                 self.container(object, name, converted).map(Execution::Done)
             }
@@ -180,6 +188,12 @@ impl Core {
                     return Ok(Value::Null);
                 };
                 let types = core.types_of(&call.object);
+                let value = match (&call.operation, value) {
+                    // Where media comes from may be known to whoever sees the object; the password
+                    // that leads there is not.
+                    (Operation::Getter(_), Value::String(text)) => redacted(&text).into(),
+                    (_, value) => value,
+                };
                 outgoing(&types, ty, value).map_err(|mismatch| {
                 tracing::error!(object = %call.object.id, %mismatch, "a module's answer does not fit its descriptor");
                 CallError::unexpected(format!("The module's answer does not fit its descriptor: {mismatch}"))

@@ -35,6 +35,7 @@ pub use execution::Execution;
 
 use crate::accounts::{Accounts, Limits};
 use crate::aliases;
+use crate::auth::Caller;
 use crate::error::CallError;
 use crate::events::Events;
 use crate::lanes::{Lane, Lanes};
@@ -188,8 +189,7 @@ impl Core {
             return;
         }
         let data = Map::from_iter([(member.to_owned(), Value::from(&*object.id))]);
-        self.events
-            .raise_for(object.account(), &self.manager, event, data);
+        self.events.raise_about(object, &self.manager, event, data);
     }
 
     /// Subscribes a session to an event of an object, which it holds from then on; returns the
@@ -200,6 +200,7 @@ impl Core {
     /// the session may have no more.
     pub fn subscribe(
         &self,
+        caller: &Caller,
         session: &Arc<Session>,
         object: &Arc<Object>,
         event: &str,
@@ -213,7 +214,8 @@ impl Core {
             )));
         }
         let since = self.events.next_number();
-        self.registry.subscribe(session, object, event, since)
+        self.registry
+            .subscribe(session, object, event, since, caller)
     }
 
     /// Answers with a list of so many items, beside the runtime if they are many.

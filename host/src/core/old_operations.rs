@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::invoke::in_time;
 use super::{Core, Execution};
 use crate::aliases::OldOperation;
+use crate::auth::Caller;
 use crate::registry::{Object, Session};
 
 impl Core {
@@ -15,6 +16,7 @@ impl Core {
     /// Errors are those of the operations of today, and name their parameters.
     pub(super) fn invoke_old(
         self: &Arc<Self>,
+        caller: &Caller,
         session: &Arc<Session>,
         object: &Arc<Object>,
         operation: OldOperation,
@@ -22,16 +24,17 @@ impl Core {
     ) -> Execution<Value> {
         let steps = operation.steps(params);
         if let [(name, params)] = steps.as_slice() {
-            return self.invoke(session, object, (*name).to_owned(), params.clone());
+            return self.invoke(caller, session, object, (*name).to_owned(), params.clone());
         }
         let (core, session, object) = (self.clone(), session.clone(), object.clone());
+        let caller = caller.clone();
         Execution::pending(in_time(
             self.options.call_timeout,
             operation.name().into(),
             async move {
                 let mut answer = Value::Null;
                 for (name, params) in steps {
-                    let step = core.invoke(&session, &object, name.to_owned(), params);
+                    let step = core.invoke(&caller, &session, &object, name.to_owned(), params);
                     answer = step.wait().await?;
                     // Setters answer null and are all carried out; getters until one has a value.
                     if answer.as_str().is_some_and(|text| !text.is_empty()) {

@@ -8,36 +8,52 @@ use rivero_idl::{Descriptor, Model};
 use serde_json::{Value, json};
 
 use super::{Core, Execution};
+use crate::auth::Caller;
 use crate::convert::Converted;
 use crate::error::CallError;
 use crate::modules::{Installed, State};
 use crate::observe::civil_time::CivilTime;
 use crate::observe::usage;
+use crate::registry::id::SERVER_MANAGER;
 
 /// The protocol level that clients check.
 const PROTOCOL_VERSION: &str = "7.3.0";
 /// The longest interval of `getUsedCpu`; clients give up on calls that take 10 s.
 const MAX_INTERVAL: Duration = Duration::from_secs(8);
+/// The operations that change the server manager.
+const CHANGES: &[&str] = &["addTag", "removeTag", "setName", "setSendTagsInEvents"];
 
 impl Core {
     /// The operations of the server manager; `None` for those of every object.
     pub(super) fn server_manager(
         self: &Arc<Self>,
+        caller: &Caller,
         name: &str,
         given: &Converted,
     ) -> Option<Execution<Value>> {
         let value = match name {
+            // Everybody has this object: what one would write on it, all others would read.
+            _ if !caller.sees_all() && CHANGES.contains(&name) => {
+                return Some(not_changeable(name).into());
+            }
+            "getTags" if !caller.sees_all() => json!([]),
+            "getTag" if !caller.sees_all() => {
+                return Some(CallError::tag_not_found("Tag key not found").into());
+            }
+            "getName" if !caller.sees_all() => Value::from(SERVER_MANAGER),
             "getInfo" => self.info(),
             "getPipelines" => {
-                return Some(self.list(self.registry.object_count(), |core| {
-                    let pipelines = core.registry.pipelines();
+                let caller = caller.clone();
+                return Some(self.list(self.registry.object_count(), move |core| {
+                    let pipelines = core.registry.view(&caller).pipelines();
                     let ids = pipelines.iter().map(|pipeline| Value::from(&*pipeline.id));
                     ids.collect()
                 }));
             }
             "getSessions" => {
-                return Some(self.list(self.registry.session_count(), |core| {
-                    let ids = core.registry.session_ids();
+                let caller = caller.clone();
+                return Some(self.list(self.registry.session_count(), move |core| {
+                    let ids = core.registry.view(&caller).session_ids();
                     ids.iter().map(|id| Value::from(&**id)).collect()
                 }));
             }
@@ -146,6 +162,12 @@ fn module_info(
         info.insert("state".to_owned(), installed.state.as_str().into());
     }
     info
+}
+
+fn not_changeable(name: &str) -> CallError {
+    CallError::operation_not_supported(format!(
+        "The token does not permit '{name}' of the server manager, which all clients share: its scope would have to be 'all'"
+    ))
 }
 
 /// CPU use during `interval`, at most [`MAX_INTERVAL`], in percent of one processor.

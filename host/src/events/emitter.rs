@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Events;
 use crate::modules::ObjectEvents;
+use crate::redact::redacted;
 use crate::registry::{Object, Registry};
 
 /// Raises events on one object.
@@ -56,13 +57,13 @@ impl ObjectEvents for Emitter {
     }
 
     fn error(&self, kind: &str, code: i32, description: &str) {
+        let description = redacted(description);
         let data = json!({"type": kind, "errorCode": code, "description": description});
         self.raise("Error", members(data));
     }
 
     fn class_of(&self, id: &str) -> Option<String> {
-        let object = self.registry.upgrade()?.object(id).ok()?;
-        (object.pipeline() == Some(&*self.pipeline)).then(|| object.class.name.clone())
+        self.registry.upgrade()?.class_within(&self.pipeline, id)
     }
 }
 

@@ -45,6 +45,8 @@ struct Raised {
     name: Box<str>,
     data: Map<String, Value>,
     number: u64,
+    /// Whose the object is that the event speaks of, if it is of the server manager about another.
+    owner: Option<Option<Arc<str>>>,
     millis: u128,
     /// `None` where events carry none.
     tags: Option<Arc<Tags>>,
@@ -69,14 +71,28 @@ impl Events {
     /// events that have it, `type` are added unless given. Who subscribed to an old name of
     /// the event gets it under that one. Costs no more than a queue, whoever listens.
     pub fn raise(&self, object: &Arc<Object>, event: &str, data: Map<String, Value>) {
-        self.raise_for(object.account(), object, event, data);
+        self.raise_for(object.account(), object, None, event, data);
     }
 
-    /// As [`Events::raise`], of what `account` did to an object of another one's.
-    pub fn raise_for(
+    /// As [`Events::raise`], of the server manager about another object: only those get it for whom
+    /// that exists.
+    pub fn raise_about(
+        &self,
+        other: &Object,
+        manager: &Arc<Object>,
+        event: &str,
+        data: Map<String, Value>,
+    ) {
+        let owner = Some(other.owner().cloned());
+        self.raise_for(other.account(), manager, owner, event, data);
+    }
+
+    /// Raises an event that is due to what `account` did.
+    fn raise_for(
         &self,
         account: &Arc<Account>,
         object: &Arc<Object>,
+        owner: Option<Option<Arc<str>>>,
         event: &str,
         data: Map<String, Value>,
     ) {
@@ -96,6 +112,7 @@ impl Events {
             name: event.into(),
             data,
             number: self.next.fetch_add(1, Ordering::AcqRel),
+            owner,
             millis: now_millis(),
             tags: tags(object),
         };
@@ -176,7 +193,10 @@ impl Raised {
     }
 
     fn send(&self, event: &str, data: &Map<String, Value>) -> u64 {
-        let sessions = self.object.subscriptions.sessions(event, self.number);
+        let sessions = self
+            .object
+            .subscriptions
+            .sessions(event, self.number, self.owner.as_ref());
         if sessions.is_empty() {
             return 0;
         }

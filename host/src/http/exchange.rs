@@ -1,9 +1,9 @@
 //! One request and its answer on a connection.
 
 use std::convert::Infallible;
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::{Bytes, Incoming};
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::site::{Answer, Site};
+use crate::auth::Principal;
 
 /// Bytes of a request head at most; clients send a few hundred. hyper reads no less than this.
 const MAX_HEAD: usize = 8 << 10;
@@ -34,8 +35,10 @@ pub struct Upgraded<S> {
     pub stream: S,
     /// What the client sent after its handshake, as far as it was read.
     pub rest: Bytes,
-    /// Path and query of the request target.
-    pub target: String,
+    /// Path of the request target. Its query may carry a credential, and goes no further.
+    pub path: String,
+    /// On whose behalf the connection acts.
+    pub principal: Arc<Principal>,
 }
 
 /// Answers the request of a connection; `None` if it is over afterwards.
@@ -49,11 +52,13 @@ where
     let upgraded_at = OnceLock::new();
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let answer = site.answer(&request, from);
-        if let Answer::Upgrade { .. } = &answer {
-            let target = request.uri().path_and_query();
-            let _ = upgraded_at.set(target.map(ToString::to_string).unwrap_or_default());
+        if let Answer::Upgrade { principal, .. } = &answer {
+            let _ = upgraded_at.set((request.uri().path().to_owned(), principal.clone()));
         }
-        ready(Ok::<_, Infallible>(answer.into_response()))
+        Box::pin(async move {
+            answer.due().await;
+            Ok::<_, Infallible>(answer.into_response())
+        })
     });
     // In a box, which is given back before the WebSocket begins: thousands of idle connections
     // would keep room for a state of hyper that is over.
@@ -72,14 +77,15 @@ where
     }
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
-    let Some(target) = upgraded_at.get().cloned() else {
+    let Some((path, principal)) = upgraded_at.get().cloned() else {
         hang_up(stream).await;
         return None;
     };
     Some(Upgraded {
         stream,
         rest: parts.read_buf,
-        target,
+        path,
+        principal,
     })
 }
 
@@ -114,7 +120,6 @@ mod tests {
     use super::*;
     use crate::http::{Page, Router};
     use hyper::StatusCode;
-    use std::sync::Arc;
     use tokio::io::duplex;
     use tokio::time::Instant;
 

@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION,
-    SERVER, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_VERSION, SERVER, UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -16,6 +16,7 @@ use super::access::{Claim, Policy, Refusal};
 use super::handshake::Handshake;
 use super::host::HostPattern;
 use super::pages::{Page, PageRequest, Router};
+use crate::auth::{self, Credential, Delay, Guard, Principal, Scope};
 
 /// What is behind a listener.
 #[derive(Debug)]
@@ -37,13 +38,22 @@ pub struct Access {
     pub policy: Policy,
     /// The names in the certificate of the TLS listener, which may be replaced at any time.
     pub certificate: Arc<ArcSwap<Vec<HostPattern>>>,
+    /// Who knows the credentials.
+    pub guard: Arc<Guard>,
 }
 
 /// The answer to a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     Page(Page),
-    Upgrade { accept: String },
+    /// Nothing but the status.
+    Status(StatusCode),
+    /// It takes a credential.
+    Refused(auth::Refusal),
+    Upgrade {
+        accept: String,
+        principal: Arc<Principal>,
+    },
 }
 
 impl Site {
@@ -57,21 +67,18 @@ impl Site {
             log(&refusal, from);
             return Answer::Page(refusal.into());
         }
+        if handshake == Handshake::Incomplete {
+            // Kurento's answer, for which health checks look; it tells no more than that there is a server.
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n");
+        }
+        let credential = Credential::of(request.headers(), request.uri().query());
+        let identified = self.access.guard.identify(&credential, from.ip());
         match handshake {
-            // What followed the head would be taken for the first frame.
-            Handshake::Complete { .. } if !request.body().is_end_stream() => {
-                text(StatusCode::BAD_REQUEST, "A handshake has no body\n")
-            }
-            Handshake::Complete { accept } => Answer::Upgrade { accept },
-            // Kurento's answer, for which health checks look.
-            Handshake::Incomplete => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n")
-            }
-            Handshake::OtherVersion => text(
-                StatusCode::UPGRADE_REQUIRED,
-                "WebSocket of version 13 only\n",
-            ),
-            Handshake::None => self.page(request, from),
+            Handshake::None | Handshake::Incomplete => self.page(request, from, identified),
+            handshake => match identified {
+                Ok(principal) => upgrade(request, handshake, principal),
+                Err(refusal) => Answer::Refused(refusal),
+            },
         }
     }
 
@@ -88,16 +95,59 @@ impl Site {
             .admit(&claim, &certificate, self.on_loopback)
     }
 
-    fn page<B>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
+    /// The one place that says who sees a page: whoever shows a credential for all objects.
+    /// Others get the status of those that are [for anybody](Router::status), and no more.
+    fn page<B>(
+        &self,
+        request: &Request<B>,
+        from: SocketAddr,
+        identified: Result<Arc<Principal>, auth::Refusal>,
+    ) -> Answer {
+        let path = request.uri().path();
+        let sees_all = matches!(&identified, Ok(principal) if principal.scope == Scope::All);
+        if !sees_all && !self.router.tells_status(path) {
+            return match identified {
+                Ok(_) => Answer::Status(StatusCode::FORBIDDEN),
+                Err(refusal) => Answer::Refused(refusal),
+            };
         }
-        Answer::Page(self.router.answer(&PageRequest {
-            path: request.uri().path(),
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return match sees_all {
+                true => text(status, "Only GET and HEAD\n"),
+                false => Answer::Status(status),
+            };
+        }
+        let page = self.router.answer(&PageRequest {
+            path,
             query: request.uri().query(),
             headers: request.headers(),
             from,
-        }))
+            sees_all,
+        });
+        match sees_all {
+            true => Answer::Page(page),
+            false => Answer::Status(page.status),
+        }
+    }
+}
+
+/// The answer to somebody who may have a WebSocket.
+fn upgrade<B: Body>(
+    request: &Request<B>,
+    handshake: Handshake,
+    principal: Arc<Principal>,
+) -> Answer {
+    match handshake {
+        // What followed the head would be taken for the first frame.
+        Handshake::Complete { .. } if !request.body().is_end_stream() => {
+            text(StatusCode::BAD_REQUEST, "A handshake has no body\n")
+        }
+        Handshake::Complete { accept } => Answer::Upgrade { accept, principal },
+        _ => text(
+            StatusCode::UPGRADE_REQUIRED,
+            "WebSocket of version 13 only\n",
+        ),
     }
 }
 
@@ -126,19 +176,39 @@ fn text(status: StatusCode, text: &'static str) -> Answer {
 }
 
 impl Answer {
+    /// Waits until the answer is due: who guesses credentials does not get it at once.
+    pub(super) async fn due(&self) {
+        if let Answer::Refused(auth::Refusal::Wrong(delay)) = self {
+            Delay::over(delay).await;
+        }
+    }
+
     /// With the fields that its status asks for. hyper leaves the body out for HEAD.
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::default();
         let headers = response.headers_mut();
-        headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
+        let close = HeaderValue::from_static("close");
         let (status, body) = match self {
             Answer::Page(page) => {
+                headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
                 // Said here and not by a setting of hyper, which would say it of an upgrade too.
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                headers.insert(CONNECTION, close);
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
                 (page.status, page.body)
             }
-            Answer::Upgrade { accept } => {
+            // Not even what the server is.
+            Answer::Status(status) => {
+                headers.insert(CONNECTION, close);
+                (status, Bytes::new())
+            }
+            Answer::Refused(refusal) => {
+                headers.insert(CONNECTION, close);
+                let (status, field) = challenge(&refusal);
+                headers.insert(field.0, HeaderValue::from_static(field.1));
+                (status, Bytes::new())
+            }
+            Answer::Upgrade { accept, .. } => {
+                headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
                 // Base64 is always a value.
                 if let Ok(accept) = accept.parse() {
@@ -163,5 +233,17 @@ impl Answer {
         *response.status_mut() = status;
         *response.body_mut() = Full::new(body);
         response
+    }
+}
+
+/// Status and field of a refusal (RFC 6750 section 3).
+fn challenge(refusal: &auth::Refusal) -> (StatusCode, (HeaderName, &'static str)) {
+    match refusal {
+        auth::Refusal::Missing => (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, "Bearer")),
+        auth::Refusal::Wrong(_) => (
+            StatusCode::UNAUTHORIZED,
+            (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+        ),
+        auth::Refusal::Unheard => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
     }
 }

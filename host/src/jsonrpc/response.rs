@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::error::CallError;
+use crate::redact::redacted;
 
 /// Bytes of the text of an error at most.
 const MAX_MESSAGE: usize = 4 << 10;
@@ -187,10 +188,12 @@ fn write_json<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) {
     *out = String::from_utf8(bytes).unwrap_or_default();
 }
 
-/// The text of an error, cut where what a client sent makes it longer than anybody reads.
+/// The text of an error without secrets, cut where what a client sent makes it longer than anybody
+/// reads.
 fn shortened(message: &str) -> Cow<'_, str> {
+    let message = redacted(message);
     if message.len() <= MAX_MESSAGE {
-        return message.into();
+        return message;
     }
     let end = message.floor_char_boundary(MAX_MESSAGE);
     let beginning = message.get(..end).unwrap_or_default();

@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 
 use super::civil_time::CivilTime;
+use crate::redact::redacted;
 
 /// Bytes that message and fields of a line have together at most, before characters are escaped.
 const LINE_LIMIT: usize = 4096;
@@ -163,7 +164,7 @@ impl Record {
         // Ends early where the text is full: an error only says so.
         let _ = cut.write_fmt(value);
         self.left -= limit - cut.left;
-        cut.text
+        redacted(&cut.text).into_owned()
     }
 }
 

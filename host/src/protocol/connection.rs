@@ -15,6 +15,7 @@ use super::methods::{Begun, LARGE, Methods, Peer, Reply};
 use super::sockets::{Place, Sockets};
 use super::wire::{End, Received, Wire};
 use crate::accounts::Account;
+use crate::auth::{Caller, Guard, Principal};
 use crate::http::{self, Site, handshake};
 use crate::registry::Outbox;
 
@@ -34,6 +35,8 @@ const LAST_REPLIES: Duration = Duration::from_secs(1);
 pub struct Service {
     /// Carries out requests.
     pub methods: Arc<Methods>,
+    /// Who knows the credentials.
+    pub guard: Arc<Guard>,
     /// Where the WebSocket is, without leading slash.
     pub path: String,
     /// The open sockets.
@@ -73,18 +76,46 @@ pub async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _served = Served(service.clone());
+    let account = place.account();
     let upgraded = tokio::select! {
         reason = place.ended() => return tracing::debug!(%from, reason, "ended without a request"),
-        upgraded = arrive(place.account(), http::exchange(stream, from, &site)) => upgraded,
+        upgraded = arrive(&account, http::exchange(stream, from, &site)) => upgraded,
     };
     let Some(upgraded) = upgraded else {
         return;
     };
     // A connection may live for days, and what it came in by is of no use to it any more.
     drop(site);
-    let outbox = Outbox::new(place.account());
+    let caller = service.caller(upgraded.principal, &place);
+    let outbox = Outbox::new(caller.account());
     let wire = Wire::new(upgraded.stream, upgraded.rest.to_vec(), outbox.clone()).await;
-    talk(wire, outbox, &upgraded.target, &place, from, &service).await;
+    talk(
+        wire,
+        &caller,
+        outbox,
+        &upgraded.path,
+        &place,
+        from,
+        &service,
+    )
+    .await;
+    if caller.account().counts_requests() {
+        drop(place);
+        // Who comes back at once does not begin to count anew.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+impl Service {
+    /// A principal, with the account that it is counted for: its own, or that of its address.
+    fn caller(&self, principal: Arc<Principal>, place: &Place) -> Caller {
+        let accounts = &self.methods.core().accounts;
+        let account = match &principal.name {
+            Some(name) => accounts.of_principal(name, &principal.quotas),
+            None => place.account(),
+        };
+        Caller::new(principal, account)
+    }
 }
 
 /// Makes an exchange when its turn has come. One whose client is slow goes on without a turn: it
@@ -103,29 +134,30 @@ async fn arrive<T>(account: &Account, exchange: impl Future<Output = T>) -> T {
 
 async fn talk<S>(
     mut wire: Wire<S>,
+    caller: &Caller,
     outbox: Arc<Outbox>,
-    target: &str,
+    path: &str,
     place: &Place,
     from: SocketAddr,
     service: &Service,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if !handshake::is_path(target, &service.path) {
-        tracing::info!(%from, target, "refused: wrong path");
+    if !handshake::is_path(path, &service.path) {
+        tracing::info!(%from, path, "refused: wrong path");
         return wire.close(CloseCode::Protocol, "Invalid path".into()).await;
     }
-    if let Err(exhausted) = place.connect() {
+    if let Err(exhausted) = place.connect(caller.account()) {
         tracing::debug!(%from, %exhausted, "refused: no room for the connection");
         return wire
             .close(CloseCode::Again, exhausted.setting().into())
             .await;
     }
-    tracing::debug!(%from, "connected");
+    tracing::debug!(%from, principal = caller.principal().name.as_deref(), "connected");
     let mut connection = Connection {
         methods: &service.methods,
         place,
-        peer: Peer::new(outbox.clone()),
+        peer: Peer::new(outbox.clone(), caller.clone()),
         outbox: outbox.clone(),
         under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
         turn: None,
@@ -152,6 +184,9 @@ async fn talk<S>(
             tracing::debug!(%from, reason, "ended");
             // Its place has been given away: it does not wait for an answer.
             return wire.abandon(CloseCode::Again, reason.into());
+        }
+        () = caller.principal().expired_for(service.guard.grace()) => {
+            End::Refused(CloseCode::Policy, "The token has expired".into())
         }
         end = connection.run(&mut wire) => end,
     };

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -46,7 +47,8 @@ struct Open {
 
 #[derive(Debug)]
 struct Socket {
-    account: Arc<Account>,
+    /// That of the address, then that of the principal. Changed only under the lock of [`Open`].
+    account: ArcSwap<Account>,
     claim: Mutex<Option<Claim>>,
     /// Whether a request has come.
     talks: AtomicBool,
@@ -94,7 +96,7 @@ impl Sockets {
             None => drop(open.unclaimed.insert(number)),
         }
         let socket = Arc::new(Socket {
-            account,
+            account: ArcSwap::new(account),
             claim: Mutex::new(claim),
             talks: AtomicBool::new(false),
             heard: AtomicU64::new(self.now()),
@@ -121,7 +123,9 @@ impl Sockets {
         }
         let heaviest = match refused {
             Exhausted::Total { .. } => self.accounts.heaviest(Resource::Connections),
-            Exhausted::Account { .. } | Exhausted::Heaviest { .. } => Some(account.id()),
+            Exhausted::Account { .. } | Exhausted::Quota { .. } | Exhausted::Heaviest { .. } => {
+                Some(account.id())
+            }
         };
         let heaviest = heaviest.unwrap_or(account.id());
         if !open.end_oldest_quiet(heaviest) {
@@ -146,8 +150,9 @@ impl Open {
     }
 
     fn end_most_silent(&mut self, account: AccountId) {
-        let claimed =
-            |socket: &Socket| socket.account.id() == account && socket.claim.lock().is_some();
+        let claimed = |socket: &Socket| {
+            socket.account.load().id() == account && socket.claim.lock().is_some()
+        };
         let sockets = self.sockets.iter().filter(|(_, socket)| claimed(socket));
         let longest = sockets.min_by_key(|(_, socket)| socket.heard.load(Ordering::Relaxed));
         if let Some(number) = longest.map(|(number, _)| *number) {
@@ -177,7 +182,7 @@ impl Open {
         let Some(socket) = self.sockets.get(&number) else {
             return;
         };
-        let id = socket.account.id();
+        let id = socket.account.load().id();
         if let Some(quiet) = self.quiet.get_mut(&id) {
             quiet.remove(&number);
             if quiet.is_empty() {
@@ -190,23 +195,30 @@ impl Open {
 impl Place {
     /// Whose socket it is.
     #[must_use]
-    pub fn account(&self) -> &Arc<Account> {
-        &self.socket.account
+    pub fn account(&self) -> Arc<Account> {
+        self.socket.account.load_full()
     }
 
-    /// The socket becomes a connection: from now on it needs a claim.
+    /// The socket becomes a connection, of `account` from now on, and needs a claim of that.
     ///
     /// # Errors
     /// When the account may have no more connections.
-    pub fn connect(&self) -> Result<(), Exhausted> {
+    pub fn connect(&self, account: &Arc<Account>) -> Result<(), Exhausted> {
         let mut open = self.sockets.open.lock();
-        if self.socket.claim.lock().is_some() || self.socket.end.borrow().is_some() {
+        let is_same = Arc::ptr_eq(&self.socket.account.load(), account);
+        let has_claim = self.socket.claim.lock().is_some();
+        if (is_same && has_claim) || self.socket.end.borrow().is_some() {
             return Ok(());
         }
-        let claim = self.sockets.claim(&mut open, &self.socket.account)?;
+        // First, so that one client needs no room for two.
+        *self.socket.claim.lock() = None;
+        open.forget(self.number);
+        self.socket.account.store(account.clone());
+        open.unclaimed.insert(self.number);
+        let claim = self.sockets.claim(&mut open, account)?;
         *self.socket.claim.lock() = Some(claim);
         open.unclaimed.remove(&self.number);
-        let quiet = open.quiet.entry(self.socket.account.id()).or_default();
+        let quiet = open.quiet.entry(account.id()).or_default();
         quiet.insert(self.number);
         Ok(())
     }
@@ -270,7 +282,7 @@ mod tests {
         places[0].heard();
         let newcomer = sockets.admit(client(1));
         assert_eq!(places.iter().position(has_ended), Some(1));
-        assert!(newcomer.connect().is_ok() && !has_ended(&newcomer));
+        assert!(newcomer.connect(&newcomer.account()).is_ok() && !has_ended(&newcomer));
     }
 
     #[test]
@@ -284,9 +296,9 @@ mod tests {
         let heavy: Vec<_> = (0..8).map(|_| talking(1)).collect();
         let light: Vec<_> = (0..2).map(|_| talking(2)).collect();
         let own = sockets.admit(client(1));
-        assert!(own.connect().is_err() && !heavy.iter().any(has_ended));
+        assert!(own.connect(&own.account()).is_err() && !heavy.iter().any(has_ended));
         let other = sockets.admit(client(3));
-        assert!(other.connect().is_ok());
+        assert!(other.connect(&other.account()).is_ok());
         assert_eq!(heavy.iter().filter(|place| has_ended(place)).count(), 1);
         assert!(!light.iter().any(has_ended));
     }

@@ -20,6 +20,7 @@ mod replies;
 mod session;
 mod sharded;
 mod subscriptions;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,8 +34,10 @@ pub use outbox::Outbox;
 pub use replies::{Known, Replies};
 pub use session::Session;
 pub use subscriptions::Subscriptions;
+pub use view::View;
 
-use crate::accounts::{Account, Exhausted};
+use crate::accounts::Exhausted;
+use crate::auth::Caller;
 use crate::error::CallError;
 use sharded::Sharded;
 
@@ -42,7 +45,10 @@ use sharded::Sharded;
 #[derive(Debug, Default)]
 pub struct Registry {
     objects: Sharded<Arc<Object>>,
+    /// By [`session::key`].
     sessions: Sharded<Arc<Session>>,
+    /// Known sessions of principals by their ids alone. Changed only under the graph lock.
+    namesakes: Sharded<Vec<Arc<Session>>>,
     graph: Mutex<Graph>,
     made: AtomicU64,
 }
@@ -59,44 +65,12 @@ struct Graph {
 }
 
 impl Registry {
-    /// The object with this id.
-    ///
-    /// # Errors
-    /// 40101 when there is none (40109 for `newref:` ids).
-    pub fn object(&self, id: &str) -> Result<Arc<Object>, CallError> {
-        self.objects.get(id).ok_or_else(|| CallError::no_object(id))
-    }
-
-    /// The known session with this id, or a new one of `account` that nobody knows yet.
-    pub fn session(&self, id: &Arc<str>, account: &Arc<Account>) -> Arc<Session> {
-        if let Some(session) = self.known_session(id) {
-            return session;
-        }
-        let newcomers = account.newcomers();
-        let newcomer = newcomers.find_or_make(id, || Session::new(id.clone(), account));
-        // Another connection's may have become known in between, and is no newcomer any more then.
-        self.known_session(id).unwrap_or(newcomer)
-    }
-
-    /// The session with this id, if it is known.
-    pub fn known_session(&self, id: &str) -> Option<Arc<Session>> {
-        self.sessions.get(id)
-    }
-
-    /// Ids of all known sessions, sorted.
-    pub fn session_ids(&self) -> Vec<Arc<str>> {
-        let sessions = self.sessions.filtered(|_| true);
-        let mut ids: Vec<_> = sessions.iter().map(|session| session.id.clone()).collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// Number of known sessions.
     pub fn session_count(&self) -> usize {
         self.sessions.len()
     }
 
-    /// All pipelines, oldest first.
+    /// All pipelines of whomever, oldest first; clients see those of a [`View`].
     pub fn pipelines(&self) -> Vec<Arc<Object>> {
         let mut pipelines = self.roots();
         pipelines.retain(|object| matches!(object.body, Body::Pipeline { .. }));
@@ -178,15 +152,45 @@ impl Registry {
     /// The known session that stands for `session`, becoming known if its id was free. Under the
     /// graph lock.
     fn admit(&self, session: &Arc<Session>) -> Result<Arc<Session>, Exhausted> {
-        if let Some(known) = self.known_session(&session.id) {
+        let key = session.key();
+        if let Some(known) = self.sessions.get(&key) {
             return Ok(known);
         }
         session.claim_place()?;
-        self.sessions.insert(session.id.clone(), session.clone());
+        self.sessions.insert(key.into(), session.clone());
+        self.list_namesake(session);
         session.known.store(true, Ordering::Release);
         // After its end the id means another session.
         session.account().newcomers().forget(&session.id);
         Ok(session.clone())
+    }
+
+    /// Lets who sees all find a session of a principal by its id. Under the graph lock.
+    fn list_namesake(&self, session: &Arc<Session>) {
+        if session.account().owner().is_some() {
+            let mut namesakes = self.namesakes.get(&session.id).unwrap_or_default();
+            namesakes.push(session.clone());
+            self.namesakes.insert(session.id.clone(), namesakes);
+        }
+    }
+
+    /// Undoes that. Under the graph lock.
+    fn unlist_namesake(&self, session: &Arc<Session>) {
+        let Some(mut namesakes) = self.namesakes.get(&session.id) else {
+            return;
+        };
+        namesakes.retain(|other| !Arc::ptr_eq(other, session));
+        match namesakes.is_empty() {
+            true => self.namesakes.remove(&session.id),
+            false => self.namesakes.insert(session.id.clone(), namesakes),
+        }
+    }
+
+    /// The known session that a session stands for: itself, or one of the same name and principal
+    /// that became known first.
+    #[must_use]
+    pub fn known(&self, session: &Session) -> Option<Arc<Session>> {
+        self.sessions.get(&session.key())
     }
 
     fn hold_chain(
@@ -212,13 +216,16 @@ impl Registry {
         object: &Arc<Object>,
         event: &str,
         since: u64,
+        caller: &Caller,
     ) -> Result<(Arc<str>, Arc<Session>), CallError> {
         let graph = self.graph.lock();
         if object.is_released() {
             return Err(CallError::no_object(&object.id));
         }
         let session = self.hold_chain(session, object, graph.births)?;
-        let id = object.subscriptions.add(event, &session, since)?;
+        // Who sees all does not let others see it, whose session he uses.
+        let sees_all = caller.sees_all() && caller.account().owner() == session.account().owner();
+        let id = object.subscriptions.add(event, &session, since, sees_all)?;
         session
             .subscribed
             .lock()
@@ -261,8 +268,10 @@ impl Registry {
     pub fn end_session(&self, session: &Arc<Session>, destroy: bool) -> Vec<Arc<Object>> {
         let mut graph = self.graph.lock();
         let is_listed = |known: Arc<Session>| Arc::ptr_eq(&known, session);
-        if self.known_session(&session.id).is_some_and(is_listed) {
-            self.sessions.remove(&session.id);
+        let key = session.key();
+        if self.sessions.get(&key).is_some_and(is_listed) {
+            self.sessions.remove(&key);
+            self.unlist_namesake(session);
         }
         session.known.store(false, Ordering::Release);
         *session.place.lock() = None;

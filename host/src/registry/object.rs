@@ -229,6 +229,15 @@ impl Object {
         self.allotment.object.account()
     }
 
+    /// Whose it is: the principal's that made it, or has the pipeline that it is in.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<str>> {
+        match &self.parent {
+            Some(parent) => parent.owner(),
+            None => self.account().owner(),
+        }
+    }
+
     /// How many objects had been registered with it: children are younger than their parents.
     pub(super) fn born(&self) -> u64 {
         self.born.load(Ordering::Relaxed)

@@ -3,6 +3,7 @@
 //! A session outlives its connection. It becomes *known* when it first touches an object;
 //! before that its id is only a string that a connection carries.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -56,6 +57,16 @@ struct Link {
     claim: Claim,
 }
 
+/// What tells a session from all others: its id, and whose it is. So nobody learns from an id which
+/// sessions others have.
+pub(super) fn key<'a>(owner: Option<&Arc<str>>, id: &'a str) -> Cow<'a, str> {
+    match owner {
+        None => id.into(),
+        // No name of a principal has the character in between.
+        Some(owner) => format!("{owner}\0{id}").into(),
+    }
+}
+
 impl Session {
     /// A session that nobody knows yet, of the client that names it first.
     #[must_use]
@@ -90,6 +101,11 @@ impl Session {
     #[must_use]
     pub fn account(&self) -> &Arc<Account> {
         &self.account
+    }
+
+    /// See [`key`].
+    pub(super) fn key(&self) -> Cow<'_, str> {
+        key(self.account.owner(), &self.id)
     }
 
     /// Whether it has touched an object and has not ended.

@@ -25,6 +25,8 @@ struct Subscriber {
     /// Number of the first event that it wants: one that was raised before waits for its
     /// delivery perhaps.
     since: u64,
+    /// Whether it gets what is said of objects that the session's principal does not own.
+    sees_all: bool,
     ids: HashSet<Arc<str>>,
     /// For as many as there are ids.
     claim: Claim,
@@ -41,6 +43,7 @@ impl Subscriptions {
         event: &str,
         session: &Arc<Session>,
         since: u64,
+        sees_all: bool,
     ) -> Result<Arc<str>, Exhausted> {
         let mut claim = session.account().claim(Resource::Subscriptions, 1)?;
         let id = unique_id();
@@ -51,9 +54,11 @@ impl Subscriptions {
             .or_insert_with(|| Subscriber {
                 session: session.clone(),
                 since,
+                sees_all: false,
                 ids: HashSet::new(),
                 claim: Claim::none(session.account(), Resource::Subscriptions),
             });
+        subscriber.sees_all |= sees_all;
         subscriber.ids.insert(id.clone());
         subscriber.claim.merge(&mut claim);
         Ok(id)
@@ -107,11 +112,22 @@ impl Subscriptions {
         self.by_event.lock().contains_key(event)
     }
 
-    /// The sessions that want the event with this number, each once.
-    pub fn sessions(&self, event: &str, number: u64) -> Vec<Arc<Session>> {
+    /// The sessions that want the event with this number, each once. What is said of an object of
+    /// `owner` reaches nobody for whom that object does not exist.
+    pub fn sessions(
+        &self,
+        event: &str,
+        number: u64,
+        owner: Option<&Option<Arc<str>>>,
+    ) -> Vec<Arc<Session>> {
         let by_event = self.by_event.lock();
         let subscribers = by_event.get(event).into_iter().flat_map(HashMap::values);
-        let concerned = subscribers.filter(|subscriber| subscriber.since <= number);
+        let sees = |subscriber: &Subscriber| {
+            let own = subscriber.session.account().owner();
+            subscriber.sees_all || owner.is_none_or(|owner| owner.as_ref() == own)
+        };
+        let concerned =
+            subscribers.filter(|subscriber| subscriber.since <= number && sees(subscriber));
         concerned
             .map(|subscriber| subscriber.session.clone())
             .collect()
@@ -130,41 +146,69 @@ mod tests {
     #[test]
     fn one_delivery_however_many_subscriptions() {
         let (subscriptions, session) = (Subscriptions::default(), session("s"));
-        let first = subscriptions.add("Error", &session, 0).unwrap();
-        let second = subscriptions.add("Error", &session, 0).unwrap();
+        let first = subscriptions.add("Error", &session, 0, false).unwrap();
+        let second = subscriptions.add("Error", &session, 0, false).unwrap();
         assert_ne!(first, second);
-        assert_eq!(subscriptions.sessions("Error", 0).len(), 1);
+        assert_eq!(subscriptions.sessions("Error", 0, None).len(), 1);
         assert!(!subscriptions.remove(&first, &session));
         assert!(!subscriptions.remove("nope", &session));
-        assert_eq!(subscriptions.sessions("Error", 0).len(), 1);
+        assert_eq!(subscriptions.sessions("Error", 0, None).len(), 1);
         assert!(subscriptions.remove(&second, &session) && subscriptions.is_empty());
     }
 
     #[test]
     fn nobody_ends_another_sessions_subscription() {
         let (subscriptions, mine, other) = (Subscriptions::default(), session("a"), session("b"));
-        let id = subscriptions.add("Error", &mine, 0).unwrap();
+        let id = subscriptions.add("Error", &mine, 0, false).unwrap();
         subscriptions.remove(&id, &other);
-        assert_eq!(subscriptions.sessions("Error", 0).len(), 1);
+        assert_eq!(subscriptions.sessions("Error", 0, None).len(), 1);
         subscriptions.remove_session(&mine);
-        assert!(subscriptions.sessions("Error", 0).is_empty());
+        assert!(subscriptions.sessions("Error", 0, None).is_empty());
+    }
+
+    #[test]
+    fn news_of_an_object_reach_those_for_whom_it_exists() {
+        let accounts = crate::accounts::Accounts::default().into();
+        let session = |name: &str| {
+            let quotas = crate::accounts::Quotas::default();
+            let account = crate::accounts::Accounts::of_principal(&accounts, &name.into(), &quotas);
+            Session::new("s".into(), &account)
+        };
+        let (subscriptions, a, b, all) = (
+            Subscriptions::default(),
+            session("a"),
+            session("b"),
+            session("c"),
+        );
+        subscriptions.add("ObjectCreated", &a, 0, false).unwrap();
+        subscriptions.add("ObjectCreated", &b, 0, false).unwrap();
+        subscriptions.add("ObjectCreated", &all, 0, true).unwrap();
+        let count = |owner: Option<&str>| {
+            let owner = owner.map(Arc::from);
+            let sessions = subscriptions.sessions("ObjectCreated", 0, Some(&owner));
+            sessions.len()
+        };
+        assert_eq!((count(Some("a")), count(Some("x")), count(None)), (2, 1, 1));
+        assert_eq!(subscriptions.sessions("ObjectCreated", 0, None).len(), 3);
     }
 
     #[test]
     fn events_of_before_are_not_wanted() {
         let (subscriptions, session) = (Subscriptions::default(), session("s"));
-        subscriptions.add("Error", &session, 7).unwrap();
-        assert!(subscriptions.sessions("Error", 6).is_empty());
-        assert_eq!(subscriptions.sessions("Error", 7).len(), 1);
+        subscriptions.add("Error", &session, 7, false).unwrap();
+        assert!(subscriptions.sessions("Error", 6, None).is_empty());
+        assert_eq!(subscriptions.sessions("Error", 7, None).len(), 1);
     }
 
     #[test]
     fn subscriptions_count_for_their_account() {
         let (subscriptions, session) = (Subscriptions::default(), session("s"));
         let usage = || session.account().usage(Resource::Subscriptions);
-        let first = subscriptions.add("Error", &session, 0).unwrap();
-        subscriptions.add("Error", &session, 0).unwrap();
-        subscriptions.add("MediaStateChanged", &session, 0).unwrap();
+        let first = subscriptions.add("Error", &session, 0, false).unwrap();
+        subscriptions.add("Error", &session, 0, false).unwrap();
+        subscriptions
+            .add("MediaStateChanged", &session, 0, false)
+            .unwrap();
         assert_eq!(usage(), 3);
         subscriptions.remove(&first, &session);
         assert_eq!(usage(), 2);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::accounts::{Accounts, Bounds, Limits, Resource};
+use crate::accounts::{Account, Accounts, Bounds, Limits, Resource};
 use rivero_idl::Model;
 use rivero_media::Plane;
 use std::collections::BTreeSet;
@@ -58,8 +58,20 @@ impl Bench {
         self.registry.insert(&child, Some(session)).map(|()| child)
     }
 
+    fn caller(&self) -> Caller {
+        Caller::anyone(&self.account)
+    }
+
+    fn known_session(&self, id: &str) -> Option<Arc<Session>> {
+        self.registry.view(&self.caller()).known_session(id)
+    }
+
+    fn object(&self, id: &str) -> Result<Arc<Object>, CallError> {
+        self.registry.view(&self.caller()).object(id)
+    }
+
     fn session(&self, id: &str) -> Arc<Session> {
-        self.registry.session(&id.into(), &self.account)
+        self.registry.view(&self.caller()).session(&id.into())
     }
 }
 
@@ -71,12 +83,9 @@ fn ids(objects: &[Arc<Object>]) -> Vec<&str> {
 fn a_session_is_known_once_it_holds_something() {
     let bench = Bench::new();
     let session = bench.session("s");
-    assert!(!session.is_known() && bench.registry.known_session("s").is_none());
+    assert!(!session.is_known() && bench.known_session("s").is_none());
     bench.pipeline(&session);
-    assert!(Arc::ptr_eq(
-        &bench.registry.known_session("s").unwrap(),
-        &session
-    ));
+    assert!(Arc::ptr_eq(&bench.known_session("s").unwrap(), &session));
 }
 
 #[test]
@@ -87,7 +96,7 @@ fn holders_of_the_parent_hold_new_children() {
     bench.registry.touch(&second, &pipeline).unwrap();
     let child = bench.child(&pipeline, &first).unwrap();
     assert!(bench.registry.end_session(&first, false).is_empty());
-    assert!(bench.registry.object(&child.id).is_ok());
+    assert!(bench.object(&child.id).is_ok());
     assert_eq!(
         ids(&bench.registry.end_session(&second, false)),
         [&*child.id, &*pipeline.id]
@@ -109,7 +118,7 @@ fn using_a_child_holds_its_parents() {
         ids(&bench.registry.end_session(&first, false)),
         [&*other.id]
     );
-    assert!(bench.registry.object(&pipeline.id).is_ok());
+    assert!(bench.object(&pipeline.id).is_ok());
     assert_eq!(bench.registry.unhold(&second, &pipeline).unwrap().len(), 2);
 }
 
@@ -146,7 +155,8 @@ fn two_connections_with_the_same_new_id_become_one_session() {
     let (first, second) = (bench.session("s"), bench.session("s"));
     assert!(Arc::ptr_eq(&first, &second));
     // Those of different clients find out when one of them is known.
-    let second = bench.registry.session(&"s".into(), &Account::alone());
+    let other = Caller::anyone(&Account::alone());
+    let second = bench.registry.view(&other).session(&"s".into());
     let pipeline = bench.pipeline(&first);
     let known = bench.registry.touch(&second, &pipeline).unwrap();
     assert!(Arc::ptr_eq(&known, &first) && !second.is_known());

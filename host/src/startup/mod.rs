@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rivero_media::Plane;
 use tokio_rustls::rustls;
 
+use crate::auth;
 use crate::config::{self, CommandLine, Configuration, Readers};
 use crate::core;
 use crate::modules::{Discovery, Modules};
@@ -41,6 +42,14 @@ pub enum Error {
     /// The certificate of the TLS listener cannot be used.
     #[error(transparent)]
     Certificate(#[from] tls::Error),
+    /// The credentials of clients cannot be used.
+    #[error(transparent)]
+    Auth(#[from] auth::LoadError),
+    /// The network reaches the server, nobody has to show anything, and that is not wanted.
+    #[error(
+        "the server would be open to the network without mediaServer.auth, and mediaServer.requireAuth, --require-auth or RIVERO_REQUIRE_AUTH forbids that"
+    )]
+    Unprotected,
     /// TLS towards the registrar cannot be set up.
     #[error("Cannot set up TLS for the registrar: {0}")]
     Registrar(rustls::Error),
@@ -86,7 +95,7 @@ pub fn prepare(
     problems.extend(modules.unusable_files());
     Ok(Prepared {
         core: core_options(&configuration),
-        server: sockets::options(command_line, &configuration)?,
+        server: sockets::options(command_line, &configuration, problems)?,
         configuration,
         modules,
         plane,

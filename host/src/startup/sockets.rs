@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Error;
+use crate::auth::Guard;
 use crate::config::{CommandLine, Configuration, Settings};
 use crate::http::access::Policy;
 use crate::http::machine;
@@ -15,6 +16,7 @@ use crate::server;
 pub(super) fn options(
     command_line: &CommandLine,
     configuration: &Configuration,
+    problems: &mut Vec<String>,
 ) -> Result<server::Options, Error> {
     let settings = &configuration.settings;
     let registrar = settings
@@ -23,10 +25,12 @@ pub(super) fn options(
         .map(|address| Registrar::new(address, settings.local_address.clone(), tls::system_roots))
         .transpose()
         .map_err(Error::Registrar)?;
-    Ok(server::Options {
+    let guard = guard(configuration, problems)?;
+    let options = server::Options {
         binding: binding(settings, settings.port),
         secure: secure_listener(configuration)?,
         management: Some(management(command_line, settings)),
+        guard: Arc::new(guard),
         access: Policy {
             allowed_origins: settings.allowed_origins.clone(),
             allowed_hosts: settings.allowed_hosts.clone(),
@@ -36,7 +40,20 @@ pub(super) fn options(
         registrar,
         collector_period: settings.collector_period,
         caches_replies: !settings.disable_request_cache,
-    })
+    };
+    match options.is_open_to_all() && settings.require_auth {
+        true => Err(Error::Unprotected),
+        false => Ok(options),
+    }
+}
+
+/// Who knows the credentials that the configuration has or names.
+fn guard(configuration: &Configuration, problems: &mut Vec<String>) -> Result<Guard, Error> {
+    let Some(settings) = configuration.settings.auth.clone() else {
+        return Ok(Guard::default());
+    };
+    let directory = configuration.directory.clone().unwrap_or_default();
+    Ok(Guard::load(settings, &directory, problems)?)
 }
 
 /// `None` with port 0, which disables a listener.

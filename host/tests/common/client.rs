@@ -30,6 +30,23 @@ impl Client {
     }
 }
 
+impl Client {
+    /// A client that shows a token, as kurento-client for JavaScript does.
+    pub async fn bearing(address: SocketAddr, token: &str) -> Client {
+        Client::connect(address, &format!("/kurento?access_token={token}")).await
+    }
+
+    /// The status with which a token is refused.
+    pub async fn refused(address: SocketAddr, token: &str) -> u16 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let url = format!("ws://{address}/kurento?access_token={token}");
+        match tokio_tungstenite::client_async(url, stream).await {
+            Err(Error::Http(answer)) => answer.status().as_u16(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// A client on a connection that exists already.
     pub async fn over(stream: S, url: &str) -> Client<S> {

@@ -12,25 +12,52 @@
 pub mod certificates;
 pub mod client;
 pub mod exposition;
+pub mod jwt;
 pub mod process;
 pub mod toys;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rivero::auth::{Caller, Guard};
+use rivero::config::CommandLine;
 use rivero::core::{self, Core};
 use rivero::http::access::Policy;
 use rivero::lifecycle::Event;
 use rivero::protocol::listener::Binding;
+use rivero::registry::Object;
 use rivero::server::{Options, Server};
 use rivero_media::Plane;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 pub use client::Client;
 pub use toys::Toys;
+
+/// A guard that has read this section `mediaServer.auth`; files are relative to `directory`.
+pub fn guard_in(directory: &Path, auth: Value) -> Guard {
+    let file = directory.join("guard.conf.json");
+    let tree = json!({"mediaServer": {"net": {"websocket": {}}, "auth": auth}});
+    std::fs::write(&file, tree.to_string()).unwrap();
+    let arguments = ["rivero", "--conf-file", file.to_str().unwrap()].map(Into::into);
+    let (command_line, _) = CommandLine::parse_tolerantly(arguments).unwrap();
+    let settings = rivero::config::load(&command_line).unwrap().settings;
+    Guard::load(settings.auth.unwrap(), directory, &mut Vec::new()).unwrap()
+}
+
+/// As [`guard_in`], of a section that names no files.
+pub fn guard(auth: Value) -> Guard {
+    guard_in(tempfile::tempdir().unwrap().path(), auth)
+}
+
+/// The token of a name, for tests.
+pub fn token(name: &str) -> String {
+    format!("{name}-0123456789abcdef")
+}
 
 /// A free port of the loopback address.
 pub fn binding() -> Binding {
@@ -89,6 +116,7 @@ impl Bench {
             secure: None,
             management: None,
             access: Policy::default(),
+            guard: Arc::default(),
             path: "kurento".into(),
             registrar: None,
             collector_period: Duration::from_secs(240),
@@ -113,6 +141,12 @@ impl Bench {
     /// What the server answers to these bytes, until it hangs up.
     pub async fn http(&self, request: &str) -> String {
         http(self.address, request).await
+    }
+
+    /// The object with this id, whoever owns it.
+    pub fn object(&self, id: &str) -> Option<Arc<Object>> {
+        let caller = Caller::anyone(&self.core.accounts.of_server());
+        self.core.registry.view(&caller).object(id).ok()
     }
 
     pub async fn client(&self) -> Client {

@@ -1,9 +1,13 @@
 use super::*;
+use crate::accounts::Account;
+use crate::auth::Caller;
+use crate::registry::Registry;
 use serde_json::json;
 
 struct Bench {
     model: Arc<Model>,
     registry: Registry,
+    caller: Caller,
 }
 
 impl Bench {
@@ -11,6 +15,7 @@ impl Bench {
         Bench {
             model: Arc::new(Model::standard().unwrap()),
             registry: Registry::default(),
+            caller: Caller::anyone(&Account::alone()),
         }
     }
 
@@ -41,7 +46,7 @@ impl Bench {
     fn incoming(&self) -> Incoming<'_> {
         Incoming {
             model: &self.model,
-            registry: &self.registry,
+            view: self.registry.view(&self.caller),
         }
     }
 
@@ -49,7 +54,7 @@ impl Bench {
         let class = self.model.class("MediaPipeline").unwrap().clone();
         let graph = rivero_media::Graph::new(&rivero_media::Plane::start().unwrap());
         let body = crate::registry::Body::Pipeline { graph };
-        let account = crate::accounts::Account::alone();
+        let account = Account::alone();
         let allotment = crate::registry::Allotment::claim(&account, true).unwrap();
         let pipeline = Object::new("p".into(), class, None, body, allotment);
         self.registry.insert(&pipeline, None).unwrap();

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::accounts::{Account, Claim, Resource};
+use crate::auth::Caller;
 use crate::core::{Core, Execution};
 use crate::error::CallError;
 use crate::jsonrpc::json::{self, Extent, weight};
@@ -50,6 +51,8 @@ pub struct Origin {
     /// The session that requests without `sessionId` belong to.
     bound: Option<Arc<Session>>,
     outbox: Arc<Outbox>,
+    /// On whose behalf they come.
+    caller: Caller,
 }
 
 /// A text to send, and the session that the connection belongs to from then on.
@@ -151,6 +154,9 @@ impl Methods {
             Err(error) => return done(response::reply(request.id.as_ref(), &Err(error))),
         };
         let session = self.session(named, origin);
+        if let Err(error) = authorize(&origin.caller, session.as_ref(), &request.method) {
+            return done(response::reply(request.id.as_ref(), &Err(error)));
+        }
         if request.method == "ping" {
             return self.ping(session, origin, &request);
         }
@@ -169,7 +175,7 @@ impl Methods {
         let session_id = session.id.clone();
         let known = has_session.then_some(&session);
         let execution = match self.admit(origin, known, &method) {
-            Ok(()) => self.dispatch(session, has_session, &method, params),
+            Ok(()) => self.dispatch(&origin.caller, session, has_session, &method, params),
             Err(error) => error.into(),
         };
         let finish = Finish {
@@ -326,14 +332,18 @@ impl Methods {
 
     /// Lets the connection belong to a session: its events come here now.
     pub fn bind(&self, peer: &mut Peer, id: &Arc<str>) {
-        let Origin { bound, outbox } = &mut peer.origin;
+        let Origin {
+            bound,
+            outbox,
+            caller,
+        } = &mut peer.origin;
         let is_bound = |bound: &&Arc<Session>| bound.id == *id && bound.is_known();
         if let Some(bound) = bound.as_ref().filter(is_bound) {
             // Another connection may have taken it over meanwhile.
             bound.bind(outbox);
             return;
         }
-        let session = self.core.registry.session(id, outbox.account());
+        let session = self.core.registry.view(caller).session(id);
         if let Some(old) = bound.replace(session.clone()) {
             old.unbind(outbox);
         }
@@ -342,13 +352,13 @@ impl Methods {
 
     /// The session of a request: the one it names, or the connection's.
     fn session(&self, named: Option<Arc<str>>, origin: &Origin) -> Option<Arc<Session>> {
-        let account = origin.outbox.account();
+        let view = self.core.registry.view(&origin.caller);
         let session = match (named, &origin.bound) {
             (Some(id), Some(bound)) if bound.id == id && bound.is_known() => bound.clone(),
             (None, Some(bound)) if bound.is_known() => bound.clone(),
-            (Some(id), _) => self.core.registry.session(&id, account),
+            (Some(id), _) => view.session(&id),
             // Ended meanwhile, or not known yet: its id may have become known elsewhere.
-            (None, Some(bound)) => self.core.registry.session(&bound.id, account),
+            (None, Some(bound)) => view.session(&bound.id),
             (None, None) => return None,
         };
         session.keep_alive();
@@ -380,6 +390,7 @@ impl Methods {
     /// Carries a method out. Without `has_session` the session is made up for this request.
     fn dispatch(
         self: &Arc<Self>,
+        caller: &Caller,
         session: Arc<Session>,
         has_session: bool,
         method: &str,
@@ -404,6 +415,7 @@ impl Methods {
         match run(
             self,
             Arguments {
+                caller: caller.clone(),
                 session,
                 has_session,
                 params,
@@ -417,6 +429,7 @@ impl Methods {
 
 /// What a method works on.
 struct Arguments {
+    caller: Caller,
     session: Arc<Session>,
     /// Whether the session was named or bound, and not made up for this request.
     has_session: bool,
@@ -460,10 +473,13 @@ fn method_named(name: &str) -> Option<Method> {
 impl Peer {
     /// A connection that belongs to no session yet.
     #[must_use]
-    pub fn new(outbox: Arc<Outbox>) -> Peer {
-        let bound = None;
+    pub fn new(outbox: Arc<Outbox>, caller: Caller) -> Peer {
         Peer {
-            origin: Origin { bound, outbox },
+            origin: Origin {
+                bound: None,
+                outbox,
+                caller,
+            },
         }
     }
 
@@ -472,6 +488,29 @@ impl Peer {
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
+}
+
+/// Counts a request, and looks at what the caller's credential permits; before anything is done, of
+/// requests in transactions as well.
+///
+/// # Errors
+/// 40009 when too many come, 40111 for what is not permitted, 40007 when the credential has expired
+/// and the request would begin something new.
+fn authorize(
+    caller: &Caller,
+    session: Option<&Arc<Session>>,
+    method: &str,
+) -> Result<(), CallError> {
+    caller.account().count_request(Instant::now())?;
+    caller.check_method(method)?;
+    let goes_on = session.is_some_and(|session| session.is_known());
+    let begins = matches!(method, "connect" | "create") || !goes_on;
+    if caller.principal().has_expired() && begins && !ENDS_SOMETHING.contains(&method) {
+        return Err(CallError::invalid_session(
+            "The token has expired: connect anew, with a new one",
+        ));
+    }
+    Ok(())
 }
 
 impl Drop for Peer {

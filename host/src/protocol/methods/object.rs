@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Arguments, Methods};
+use crate::auth::Caller;
 use crate::core::Execution;
 use crate::error::CallError;
 use crate::jsonrpc::response::Answer;
@@ -18,9 +19,13 @@ pub(super) fn create(methods: &Arc<Methods>, mut arguments: Arguments) -> Begun 
     let constructor_params = arguments.params.remove("constructorParams");
     let properties = arguments.params.remove("properties");
     let session = arguments.session;
-    let created = methods
-        .core
-        .create(&session, &class, constructor_params, properties);
+    let created = methods.core.create(
+        &arguments.caller,
+        &session,
+        &class,
+        constructor_params,
+        properties,
+    );
     Ok(
         created
             .map(move |object| Answer::Value(Some(session.id.clone()), Value::from(&*object.id))),
@@ -32,9 +37,13 @@ pub(super) fn invoke(methods: &Arc<Methods>, mut arguments: Arguments) -> Begun 
     let operation = arguments.take_string("operation")?;
     let object = touched(methods, &mut arguments)?;
     let params = arguments.params.remove("operationParams");
-    let value = methods
-        .core
-        .invoke(&arguments.session, &object, operation, params);
+    let value = methods.core.invoke(
+        &arguments.caller,
+        &arguments.session,
+        &object,
+        operation,
+        params,
+    );
     Ok(value.map(move |value| Answer::Value(Some(arguments.session.id.clone()), value)))
 }
 
@@ -61,10 +70,11 @@ pub(super) fn describe(methods: &Arc<Methods>, mut arguments: Arguments) -> Begu
 pub(super) fn subscribe(methods: &Arc<Methods>, mut arguments: Arguments) -> Begun {
     let event = arguments.take_string("type")?;
     let id = arguments.take_string("object")?;
-    let object = methods.core.registry.object(&id)?;
-    let (subscription, session) = methods
-        .core
-        .subscribe(&arguments.session, &object, &event)?;
+    let object = methods.object(&arguments.caller, &id)?;
+    let (subscription, session) =
+        methods
+            .core
+            .subscribe(&arguments.caller, &arguments.session, &object, &event)?;
     answer(Answer::Value(
         Some(session.id.clone()),
         Value::from(&*subscription),
@@ -76,7 +86,7 @@ pub(super) fn unsubscribe(methods: &Arc<Methods>, mut arguments: Arguments) -> B
     let subscription = arguments.take_string("subscription")?;
     let id = arguments.take_string("object")?;
     arguments.require_session()?;
-    if let Ok(object) = methods.core.registry.object(&id) {
+    if let Ok(object) = methods.object(&arguments.caller, &id) {
         let registry = &methods.core.registry;
         registry.unsubscribe(&arguments.session, &object, &subscription);
     }
@@ -87,7 +97,7 @@ pub(super) fn unsubscribe(methods: &Arc<Methods>, mut arguments: Arguments) -> B
 pub(super) fn release(methods: &Arc<Methods>, mut arguments: Arguments) -> Begun {
     let id = arguments.take_string("object")?;
     let session = arguments.session;
-    let Ok(object) = methods.core.registry.object(&id) else {
+    let Ok(object) = methods.object(&arguments.caller, &id) else {
         return answer(Answer::Session(session.id.clone()));
     };
     Ok(methods
@@ -109,7 +119,7 @@ pub(super) fn unreference(methods: &Arc<Methods>, mut arguments: Arguments) -> B
     let id = arguments.take_string("object")?;
     arguments.require_session()?;
     let session = arguments.session;
-    let Ok(object) = methods.core.registry.object(&id) else {
+    let Ok(object) = methods.object(&arguments.caller, &id) else {
         return answer(Answer::Session(session.id.clone()));
     };
     let dead = methods.core.registry.unhold(&session, &object)?;
@@ -117,6 +127,13 @@ pub(super) fn unreference(methods: &Arc<Methods>, mut arguments: Arguments) -> B
         .core
         .destroy(dead)
         .map(move |()| Answer::Session(session.id.clone())))
+}
+
+impl Methods {
+    /// The object with this id, as far as there is one for the caller.
+    fn object(&self, caller: &Caller, id: &str) -> Result<Arc<Object>, CallError> {
+        self.core.registry.view(caller).object(id)
+    }
 }
 
 fn answer(answer: Answer) -> Begun {
@@ -128,7 +145,7 @@ fn take_object(
     arguments: &mut Arguments,
 ) -> Result<Arc<Object>, CallError> {
     let id = arguments.take_string("object")?;
-    methods.core.registry.object(&id)
+    methods.object(&arguments.caller, &id)
 }
 
 /// The object that the request names, held by the session from now on.

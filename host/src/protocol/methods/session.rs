@@ -54,6 +54,9 @@ pub(super) fn close(
             ));
         }
     };
+    if destroy {
+        arguments.caller.check_method("release")?;
+    }
     if !arguments.session.is_known() {
         return Ok(Execution::Done(Ok(Answer::Null)));
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Arguments, Methods};
+use super::{Arguments, Methods, authorize};
 use crate::accounts::{Claim, Resource};
+use crate::auth::Caller;
 use crate::core::Execution;
 use crate::error::CallError;
 use crate::jsonrpc::json::weight;
@@ -42,9 +43,9 @@ pub(super) fn run(
     }
     check_ids(&operations)?;
     let methods = methods.clone();
-    let session = arguments.session;
+    let (caller, session) = (arguments.caller, arguments.session);
     Ok(Execution::pending(async move {
-        let responses = methods.run_all(&session, operations).await?;
+        let responses = methods.run_all(&caller, &session, operations).await?;
         Ok(Answer::Value(
             Some(session.id.clone()),
             Value::Array(responses),
@@ -89,6 +90,7 @@ impl Responses {
 impl Methods {
     async fn run_all(
         self: &Arc<Self>,
+        caller: &Caller,
         session: &Arc<Session>,
         operations: Vec<Value>,
     ) -> Result<Vec<Value>, CallError> {
@@ -101,7 +103,7 @@ impl Methods {
             if let Some(params) = operation.get_mut("params") {
                 insert_results(params, &responses.list, &mut budget)?;
             }
-            let outcome = self.run_one(session, &mut operation).await;
+            let outcome = self.run_one(caller, session, &mut operation).await;
             let id = operation
                 .get("id")
                 .cloned()
@@ -118,6 +120,7 @@ impl Methods {
     /// Runs one request as if it named the transaction's session.
     async fn run_one(
         self: &Arc<Self>,
+        caller: &Caller,
         session: &Arc<Session>,
         operation: &mut Value,
     ) -> Result<Answer, CallError> {
@@ -127,9 +130,10 @@ impl Methods {
             *operation = json!({ "id": id });
         }
         let params = Some(request.params.unwrap_or_default());
-        let known = self.core.registry.known_session(&session.id);
+        let known = self.core.registry.known(session);
         let session = known.unwrap_or_else(|| session.clone());
-        self.dispatch(session, true, &request.method, params)
+        authorize(caller, Some(&session), &request.method)?;
+        self.dispatch(caller, session, true, &request.method, params)
             .wait()
             .await
     }

@@ -1,0 +1,151 @@
+//! What a request shows of itself (RFC 6750).
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+
+/// The parameter of the query that carries a token: browsers let a page give a WebSocket no header
+/// fields (RFC 6750 section 2.3).
+const PARAMETER: &str = "access_token";
+/// The longest token: more than fits into the head of a request.
+const MAX_LENGTH: usize = 8 << 10;
+
+/// The credential of a request. It shows itself in no log.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The request shows none.
+    None,
+    /// Several that differ, or one that can be none.
+    Malformed,
+    /// A token.
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Credential::None => "None",
+            Credential::Malformed => "Malformed",
+            Credential::Bearer(_) => "Bearer(…)",
+        })
+    }
+}
+
+impl Credential {
+    /// Of a request with these fields and this query.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, query: Option<&str>) -> Credential {
+        let fields = headers.get_all(AUTHORIZATION).into_iter();
+        // A proxy in front may have a password of its own, which is none of ours.
+        let in_fields = fields.filter_map(|field| bearer(field.as_bytes()));
+        let in_query = query.into_iter().flat_map(parameters);
+        let mut shown: Vec<Option<String>> = in_fields.chain(in_query).collect();
+        shown.dedup();
+        match shown.as_mut_slice() {
+            [] => Credential::None,
+            [Some(token)] => Credential::Bearer(std::mem::take(token)),
+            _ => Credential::Malformed,
+        }
+    }
+}
+
+/// Whether a text can be a token: visible ASCII, so that it fits into a header field.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_LENGTH && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The token of an `Authorization` field, if that is of the scheme `Bearer`; inside, `None` if it is
+/// malformed.
+fn bearer(field: &[u8]) -> Option<Option<String>> {
+    let (scheme, rest) = field.split_at_checked("Bearer".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Bearer") || rest.first().is_some_and(|b| *b != b' ') {
+        return None;
+    }
+    let token = std::str::from_utf8(rest).ok().map(str::trim);
+    Some(token.filter(|token| is_token(token)).map(str::to_owned))
+}
+
+/// The tokens in a query.
+fn parameters(query: &str) -> impl Iterator<Item = Option<String>> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let named = pairs.filter(|(name, _)| *name == PARAMETER);
+    named.map(|(_, value)| decoded(value).filter(|token| is_token(token)))
+}
+
+/// Undoes percent-encoding (RFC 3986 section 2.1).
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fields: &[&'static str], query: Option<&str>) -> Credential {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(AUTHORIZATION, field.parse().unwrap());
+        }
+        Credential::of(&headers, query)
+    }
+
+    fn token(text: &str) -> Credential {
+        Credential::Bearer(text.to_owned())
+    }
+
+    #[test]
+    fn a_token_is_in_a_field_or_in_the_query() {
+        assert_eq!(of(&[], None), Credential::None);
+        assert_eq!(of(&["Bearer abc"], None), token("abc"));
+        assert_eq!(
+            of(&["bearer  a.b-c_d~e+f/g="], None),
+            token("a.b-c_d~e+f/g=")
+        );
+        assert_eq!(of(&[], Some("x=1&access_token=a%2bb%3D")), token("a+b="));
+        assert_eq!(of(&["Basic dTpw"], Some("access_token=abc")), token("abc"));
+        assert_eq!(
+            of(&["Basic dTpw"], Some("access_tokens=abc")),
+            Credential::None
+        );
+        // The same twice is one.
+        assert_eq!(of(&["Bearer abc"], Some("access_token=abc")), token("abc"));
+    }
+
+    #[test]
+    fn several_or_none_at_all_are_malformed() {
+        for (fields, query) in [
+            (&["Bearer abc"][..], Some("access_token=abd")),
+            (&["Bearer abc", "Bearer abd"], None),
+            (&["Bearer"], None),
+            (&["Bearer "], None),
+            (&["Bearer a b"], None),
+            (&[], Some("access_token=")),
+            (&[], Some("access_token=%")),
+            (&[], Some("access_token=%g0")),
+            (&[], Some("access_token=%ff")),
+            (&[], Some("access_token=%00")),
+            (&[], Some("access_token=a&access_token=b")),
+        ] {
+            assert_eq!(
+                of(fields, query),
+                Credential::Malformed,
+                "{fields:?} {query:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_credential_shows_itself_nowhere() {
+        assert_eq!(format!("{:?}", token("secret")), "Bearer(…)");
+    }
+}
