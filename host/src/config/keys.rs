@@ -5,6 +5,8 @@ use serde_json::Value;
 /// Keys of the main file; `*` stands for anything below.
 const MAIN: &[&str] = &[
     "mediaServer.drainTimeout",
+    "mediaServer.health.recordings",
+    "mediaServer.health.minFreeMiB",
     "mediaServer.modules.hotPlug",
     "mediaServer.modules.allowWritable",
     "mediaServer.resources.exceptionLimit",

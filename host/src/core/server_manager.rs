@@ -15,7 +15,7 @@ use crate::observe::civil_time::CivilTime;
 use crate::observe::usage;
 
 /// The protocol level that clients check.
-const PROTOCOL_VERSION: &str = "7.3.0";
+pub(super) const PROTOCOL_VERSION: &str = "7.3.0";
 /// The longest interval of `getUsedCpu`; clients give up on calls that take 10 s.
 const MAX_INTERVAL: Duration = Duration::from_secs(8);
 

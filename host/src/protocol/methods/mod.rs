@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::accounts::{Account, Claim, Resource};
+use crate::core::requests::Method;
 use crate::core::{Core, Execution};
 use crate::error::CallError;
 use crate::jsonrpc::json::{self, Extent, weight};
@@ -142,20 +143,31 @@ impl Methods {
 
     /// Takes a message. `received` is what has been claimed for its bytes so far.
     pub fn begin(self: &Arc<Self>, origin: &Origin, text: &str, mut received: Claim) -> Begun {
+        let since = Instant::now();
         let request = match self.parse(text, &mut received) {
             Ok(request) => request,
-            Err(refused) => return done(response::error_reply(&refused.id, &refused.error)),
+            Err(refused) => {
+                self.answered(Method::unknown(), Some(refused.error.code), since);
+                return done(response::error_reply(&refused.id, &refused.error));
+            }
+        };
+        let method_name = Method::named(&request.method);
+        let refuse = |error: CallError| {
+            self.answered(method_name, Some(error.code), since);
+            done(response::reply(request.id.as_ref(), &Err(error)))
         };
         let named = match self.named_session(&request) {
             Ok(named) => named,
-            Err(error) => return done(response::reply(request.id.as_ref(), &Err(error))),
+            Err(error) => return refuse(error),
         };
         let session = self.session(named, origin);
         if request.method == "ping" {
-            return self.ping(session, origin, &request);
+            let begun = self.ping(session, origin, &request);
+            self.answered(method_name, None, since);
+            return begun;
         }
         if let Err(error) = self.check_memory(&request, text, &mut received) {
-            return done(response::reply(request.id.as_ref(), &Err(error)));
+            return refuse(error);
         }
         let has_session = session.is_some();
         let account = origin.outbox.account();
@@ -178,6 +190,8 @@ impl Methods {
             id,
             ticket,
             raised,
+            method: method_name,
+            since,
         };
         match execution {
             Execution::Done(outcome) if finish.is_quick(&outcome) => {
@@ -202,6 +216,10 @@ impl Methods {
                 }
             }
         }
+    }
+
+    fn answered(&self, method: Method, error: Option<i32>, since: Instant) {
+        self.core.requests.answered(method, error, since.elapsed());
     }
 
     /// Parses a text that does not hold too much. For what a large one holds, memory is claimed
@@ -438,9 +456,9 @@ impl Arguments {
     }
 }
 
-type Method = fn(&Arc<Methods>, Arguments) -> Result<Execution<Answer>, CallError>;
+type Run = fn(&Arc<Methods>, Arguments) -> Result<Execution<Answer>, CallError>;
 
-fn method_named(name: &str) -> Option<Method> {
+fn method_named(name: &str) -> Option<Run> {
     Some(match name {
         "create" => object::create,
         "invoke" => object::invoke,
@@ -519,6 +537,10 @@ struct Finish {
     ticket: Option<Ticket>,
     /// Events of the account before the request began.
     raised: u64,
+    /// What it is counted as.
+    method: Method,
+    /// When it came.
+    since: Instant,
 }
 
 impl Finish {
@@ -558,6 +580,8 @@ impl Finish {
         if let Some(ticket) = self.ticket {
             ticket.finish(&text);
         }
+        let error = outcome.as_ref().err().map(|error| error.code);
+        self.methods.answered(self.method, error, self.since);
         Reply { text, session }
     }
 }
