@@ -16,6 +16,9 @@ pub struct PageRequest<'a> {
     pub headers: &'a HeaderMap,
     /// Who asks.
     pub from: SocketAddr,
+    /// Whether he has shown a credential for all objects, or none is asked for. Otherwise nothing
+    /// but the status of the page is sent.
+    pub sees_all: bool,
 }
 
 /// The answer to such a request.
@@ -45,6 +48,8 @@ type Handler = Box<dyn Fn(&PageRequest<'_>) -> Page + Send + Sync>;
 /// Which page is at which path.
 pub struct Router {
     pages: Vec<(&'static str, Handler)>,
+    /// Paths of pages whose status is for anybody.
+    open: Vec<&'static str>,
     otherwise: Handler,
 }
 
@@ -53,6 +58,7 @@ impl Router {
     pub fn new(otherwise: impl Fn(&PageRequest<'_>) -> Page + Send + Sync + 'static) -> Router {
         Router {
             pages: Vec::new(),
+            open: Vec::new(),
             otherwise: Box::new(otherwise),
         }
     }
@@ -67,6 +73,23 @@ impl Router {
     ) -> Router {
         self.pages.push((path, Box::new(page)));
         self
+    }
+
+    /// Adds a page whose status anybody may know, without a credential.
+    #[must_use]
+    pub fn status(
+        mut self,
+        path: &'static str,
+        page: impl Fn(&PageRequest<'_>) -> Page + Send + Sync + 'static,
+    ) -> Router {
+        self.open.push(path);
+        self.page(path, page)
+    }
+
+    /// Whether the status at a path is for anybody.
+    #[must_use]
+    pub(super) fn tells_status(&self, path: &str) -> bool {
+        self.open.contains(&path)
     }
 
     /// The answer to a request.

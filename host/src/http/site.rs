@@ -88,16 +88,29 @@ impl Site {
             .admit(&claim, &certificate, self.on_loopback)
     }
 
+    /// The one place that says who sees a page: others get the status of those that are
+    /// [for anybody](Router::status), and no more.
     fn page<B>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
+        let path = request.uri().path();
+        // As long as no credential is asked for, everybody.
+        let sees_all = true;
+        if !sees_all && !self.router.tells_status(path) {
+            return Answer::Page(Page::text(StatusCode::UNAUTHORIZED, Bytes::new()));
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
         }
-        Answer::Page(self.router.answer(&PageRequest {
-            path: request.uri().path(),
+        let mut page = self.router.answer(&PageRequest {
+            path,
             query: request.uri().query(),
             headers: request.headers(),
             from,
-        }))
+            sees_all,
+        });
+        if !sees_all {
+            page.body = Bytes::new();
+        }
+        Answer::Page(page)
     }
 }
 
