@@ -66,7 +66,7 @@ deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
 
 deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroot/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
-	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
+	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core promtool=prometheus)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
 	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
@@ -186,7 +186,7 @@ baseline: ## what calls are like in the simulator, written down anew (tests/simu
 	$(CARGO) run --release --locked --package rivero-simulator -- --write
 	$(CARGO) run --release --locked --package rivero-simulator -- --write --full
 
-bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients (ARGS=--help: options)
+bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients, scrapes (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 20,100 --capture vp8 --control-seconds 0 --no-forwarder
@@ -197,5 +197,6 @@ bench: deps-test build-tests ## forwarding, recording and transcoding beside the
 	tests/netns.sh node tests/bench/conversion.mjs
 	tests/netns.sh node tests/bench/converted-viewer.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
+	tests/netns.sh node tests/bench/scrape.mjs
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) rtp
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) transcode

@@ -1,10 +1,14 @@
-//! Pages for supervisors: `/health` everywhere, `/metrics` where only they look.
+//! Pages for supervisors: `/healthz`, `/readyz` and `/health` everywhere, `/metrics` where only they look.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use hyper::header::ACCEPT;
+use serde_json::{Value, json};
 
-use crate::http::{Page, Router};
+use crate::core::{Check, Core};
+use crate::http::{Page, PageRequest, Router};
 use crate::lifecycle::Phase;
 use crate::modules::overdue_calls;
 use crate::protocol::methods::Methods;
@@ -13,7 +17,7 @@ use crate::protocol::methods::Methods;
 #[must_use]
 pub(crate) fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
     let router = Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"));
-    let router = with_health(router, methods);
+    let router = with_health(router, methods, on_loopback);
     match on_loopback {
         true => with_metrics(router, methods),
         // Who calls the server from elsewhere need not know how it is.
@@ -28,22 +32,84 @@ pub(crate) fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
 
 /// The pages of the management port.
 #[must_use]
-pub(crate) fn management(methods: &Arc<Methods>) -> Router {
+pub(crate) fn management(methods: &Arc<Methods>, on_loopback: bool) -> Router {
     let router = Router::new(|_| {
-        let pages = "There are /health and /metrics here\n";
+        let pages = "There are /healthz, /readyz, /health and /metrics here\n";
         Page::text(StatusCode::NOT_FOUND, pages)
     });
-    with_metrics(with_health(router, methods), methods)
+    with_metrics(with_health(router, methods, on_loopback), methods)
 }
 
-fn with_health(router: Router, methods: &Arc<Methods>) -> Router {
-    let methods = methods.clone();
-    router.page("/health", move |_| health(methods.core().lifecycle.phase()))
+fn with_health(router: Router, methods: &Arc<Methods>, on_loopback: bool) -> Router {
+    let probe = |good: &'static str, checks: &'static [Check]| {
+        let methods = methods.clone();
+        move |request: &PageRequest<'_>| {
+            let report = Report::of(methods.core(), good, checks);
+            report.page(wants_json(request) && may_see_details(request.from, on_loopback))
+        }
+    };
+    let of_old = methods.clone();
+    router
+        .page("/healthz", probe("ok", &[Check::Watchdog]))
+        .page("/readyz", probe("ready", &Check::ALL))
+        .page("/health", move |_| health(of_old.core().lifecycle.phase()))
 }
 
 fn with_metrics(router: Router, methods: &Arc<Methods>) -> Router {
     let methods = methods.clone();
     router.page("/metrics", move |_| metrics_page(&methods))
+}
+
+/// Whether somebody learns more than a status: what is wrong names files and directories. Who asks from
+/// elsewhere, or through a port that is open to others, does not.
+fn may_see_details(from: SocketAddr, on_loopback: bool) -> bool {
+    on_loopback && from.ip().to_canonical().is_loopback()
+}
+
+fn wants_json(request: &PageRequest<'_>) -> bool {
+    let accepts = request.headers.get_all(ACCEPT).iter();
+    let mut accepts = accepts.filter_map(|accept| accept.to_str().ok());
+    accepts.any(|accept| accept.contains("application/json"))
+}
+
+/// What a probe found out.
+struct Report {
+    good: &'static str,
+    checks: Vec<(Check, Vec<String>)>,
+}
+
+impl Report {
+    fn of(core: &Core, good: &'static str, checks: &[Check]) -> Report {
+        let checks = checks.iter().map(|check| (*check, core.problems(*check)));
+        Report {
+            good,
+            checks: checks.collect(),
+        }
+    }
+
+    fn page(&self, in_detail: bool) -> Page {
+        let is_good = self.checks.iter().all(|(_, problems)| problems.is_empty());
+        let status = match is_good {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let word = match is_good {
+            true => self.good.to_owned(),
+            false => format!("not {}", self.good),
+        };
+        if !in_detail {
+            return Page::text(status, word + "\n");
+        }
+        let checks = self.checks.iter().map(|(check, problems)| {
+            let details = json!({"ok": problems.is_empty(), "problems": problems});
+            (check.name().to_owned(), details)
+        });
+        let details = json!({"status": word, "checks": Value::Object(checks.collect())});
+        Page {
+            content_type: "application/json",
+            ..Page::text(status, format!("{details}\n"))
+        }
+    }
 }
 
 /// Whether a load balancer should send anybody here.
@@ -67,5 +133,42 @@ fn metrics_page(methods: &Methods) -> Page {
         status: StatusCode::OK,
         content_type: "text/plain; version=0.0.4; charset=utf-8",
         body: methods.core().metrics.page().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(report: &Report, in_detail: bool) -> (u16, String) {
+        let page = report.page(in_detail);
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        (page.status.as_u16(), text)
+    }
+
+    #[test]
+    fn one_problem_is_enough_and_details_are_for_some() {
+        let mut report = Report {
+            good: "ready",
+            checks: Check::ALL.map(|check| (check, Vec::new())).to_vec(),
+        };
+        assert_eq!(body(&report, false), (200, "ready\n".into()));
+        report.checks[2].1.push("/m/x.so: is no module".into());
+        assert_eq!(body(&report, false), (503, "not ready\n".into()));
+        let (status, text) = body(&report, true);
+        let details: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &details["status"]), (503, &json!("not ready")));
+        let modules = json!({"ok": false, "problems": ["/m/x.so: is no module"]});
+        assert_eq!(details["checks"]["modules"], modules);
+        assert_eq!(details["checks"]["watchdog"]["ok"], true);
+    }
+
+    #[test]
+    fn who_asks_from_elsewhere_learns_the_status_only() {
+        let here: SocketAddr = "127.0.0.1:5".parse().unwrap();
+        let mapped: SocketAddr = "[::ffff:127.0.0.1]:5".parse().unwrap();
+        let elsewhere: SocketAddr = "192.0.2.1:5".parse().unwrap();
+        assert!(may_see_details(here, true) && may_see_details(mapped, true));
+        assert!(!may_see_details(elsewhere, true) && !may_see_details(here, false));
     }
 }

@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::auth::Guard;
-use crate::core::{Core, heap};
+use crate::core::{Core, heap, monitor};
 use crate::http::Site;
 use crate::http::access::Policy;
 use crate::http::site::Access;
@@ -161,7 +161,7 @@ impl Server {
         })?;
         let management = options.management.and_then(|binding| {
             open_management(&binding, |on_loopback| Site {
-                router: pages::management(&methods),
+                router: pages::management(&methods, on_loopback),
                 has_websocket: false,
                 on_loopback,
                 access: access.clone(),
@@ -253,6 +253,9 @@ impl Server {
         let (core, period) = (self.core.clone(), self.collector_period);
         let collect = move || collect(core.clone(), period);
         tasks.spawn(lasting("the collector of sessions", collect));
+        let core = self.core.clone();
+        let watch = move || monitor::watch(core.clone());
+        tasks.spawn(lasting("the monitor", watch));
         let (core, service) = (self.core.clone(), self.service.clone());
         let keep_small = move || {
             let service = service.clone();

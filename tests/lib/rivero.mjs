@@ -195,7 +195,7 @@ function copyModule(name, directory) {
   copyFileSync(built, join(directory, file));
 }
 
-async function freePort() {
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();

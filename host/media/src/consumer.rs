@@ -6,7 +6,7 @@
 //! back.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{
         AtomicBool, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -24,6 +24,7 @@ use crate::{
     layers::Budget,
     owner::Owner,
     ring::{End, Ring},
+    traffic::Estimates,
 };
 
 /// What a pad is opened with.
@@ -56,6 +57,14 @@ pub(crate) struct Consumer {
     /// The same as it is assumed before anything has shown a limit; `u64::MAX` where nothing is.
     start: AtomicU64,
     latency: Latency,
+    /// Where the estimate is counted, if it is that of a path to a client.
+    estimates: OnceLock<Arc<Estimates>>,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.set_estimate(u64::MAX);
+    }
 }
 
 impl Consumer {
@@ -88,6 +97,7 @@ impl Consumer {
             estimate: AtomicU64::new(u64::MAX),
             start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
+            estimates: OnceLock::new(),
         }
     }
 
@@ -199,6 +209,11 @@ impl Consumer {
         &self.flow
     }
 
+    /// Has its estimates counted; before there is one.
+    pub(crate) fn count_estimates(&self, estimates: &Arc<Estimates>) {
+        let _ = self.estimates.set(estimates.clone());
+    }
+
     /// What the module said last of the path beyond, bit/s.
     pub(crate) fn estimate(&self) -> u64 {
         self.estimate.load(Relaxed)
@@ -218,6 +233,9 @@ impl Consumer {
     }
 
     pub(crate) fn set_estimate(&self, bits_per_second: u64) {
-        self.estimate.store(bits_per_second, Relaxed);
+        let former = self.estimate.swap(bits_per_second, Relaxed);
+        if let Some(estimates) = self.estimates.get() {
+            estimates.change(former, bits_per_second);
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use rivero_plugin_api::Packet;
 
-use crate::{order::Order, thinning::Thinner};
+use crate::{order::Order, thinning::Thinner, traffic::Tally};
 
 /// Codings that do not say where a consumer may go up to more temporal layers let it at keyframes
 /// only. One comes by itself now and then, and costs all viewers, so it is asked for only when this
@@ -24,6 +24,10 @@ pub(crate) struct Burst<'a> {
     layered: bool,
     /// ns since the first packet entered the server, while that is measured.
     pub(crate) age: Option<i64>,
+    /// Of all packets.
+    pub(crate) bytes: u64,
+    /// What went to elements so far.
+    pub(crate) tally: Tally,
 }
 
 impl<'a> Burst<'a> {
@@ -41,7 +45,21 @@ impl<'a> Burst<'a> {
                 .iter()
                 .any(|p| p.layer.temporal > 0 || p.layer.spatial > 0),
             age: None,
+            bytes: packets.iter().map(|packet| packet.bytes.len() as u64).sum(),
+            tally: Tally::default(),
         }
+    }
+
+    /// An element is given these of the packets.
+    pub(crate) fn count(&self, selected: u64) {
+        let bytes = if selected == self.all {
+            self.bytes
+        } else {
+            let packets = self.packets.iter().enumerate();
+            let taken = packets.filter(|(place, _)| selected >> place & 1 == 1);
+            taken.map(|(_, packet)| packet.bytes.len() as u64).sum()
+        };
+        self.tally.add(selected.count_ones().into(), bytes);
     }
 
     /// The same, measured at `now` on the pipeline clock.

@@ -20,6 +20,7 @@ use crate::{
     demand::ConsumerPath,
     layers::Budget,
     link::Link,
+    traffic::Tally,
 };
 
 /// The active consumers of a source. Producers read it while control prepares the next one, so it
@@ -189,17 +190,23 @@ impl FanOut {
 
     /// Gives those that have just joined what `since_keyframe` finds of the
     /// encoding they want.
-    pub(crate) fn catch_up(&self, since_keyframe: impl Fn(u8) -> Vec<Packet>) {
+    ///
+    /// Returns what went to elements.
+    pub(crate) fn catch_up(&self, since_keyframe: impl Fn(u8) -> Vec<Packet>) -> Tally {
+        let tally = Tally::default();
         let joined = self.members().filter(|member| member.catches_up());
         let encodings: BTreeSet<u8> = joined.map(Member::encoding).collect();
         for encoding in encodings {
             for packets in since_keyframe(encoding).chunks(64) {
                 let wants = |member: &Member| member.catches_up() && member.encoding() == encoding;
-                self.push_to(&Burst::new(packets), wants);
+                let burst = Burst::new(packets);
+                self.push_to(&burst, wants);
+                tally.join(&burst.tally);
             }
         }
         let ready = self.members().filter(|member| member.consumer.is_ready());
         ready.for_each(|member| member.link.on_caught_up(member.start));
+        tally
     }
 
     /// Serves everybody; `true` when somebody still waits for a keyframe.
@@ -316,6 +323,10 @@ impl Member {
         if selection.packets != 0 {
             self.consumer
                 .on_packets(selection.packets.count_ones(), burst.age);
+            // What conversions take is on its way still.
+            if self.consumer.owner().is_some() {
+                burst.count(selection.packets);
+            }
         }
         selection
     }

@@ -172,6 +172,7 @@ impl Graph {
                 .flow()
                 .open(key.clone(), Direction::In, observer);
             let sink = Sink::new(key.kind, opening, flow);
+            sink.consumer().count_estimates(graph.plane.estimates());
             element.sinks.insert(key, sink.clone());
             Ok(sink)
         })

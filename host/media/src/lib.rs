@@ -61,6 +61,7 @@ mod testbench;
 mod tests;
 mod thinning;
 mod timers;
+mod traffic;
 mod upstream;
 mod workers;
 
@@ -84,3 +85,6 @@ pub use show::NotShown;
 pub use sink::Sink;
 pub use source::Source;
 pub use timers::Timers;
+pub use traffic::{
+    ESTIMATE_BOUNDS, EstimateFigures, FORWARDING_BOUNDS, TrafficFigures, TranscodedFigures,
+};

@@ -12,6 +12,7 @@ use crate::{
     cursor::{Burst, Cursor, Selection},
     layers::{Budget, Choice},
     order::{Order, SharedOrder},
+    traffic::TranscodedLink,
 };
 
 /// A requested connection and, once it is active, its selection of packets.
@@ -52,6 +53,8 @@ struct Record {
     route: Vec<Hop>,
     /// Media is decoded or encoded on that way.
     is_transcoding: bool,
+    /// Counts it then.
+    transcoded: Option<TranscodedLink>,
     /// Why it could not carry anything, as reported last.
     reported: String,
 }
@@ -86,9 +89,17 @@ impl Link {
         let mut record = self.record();
         record.reported.clear();
         record.is_transcoding = is_transcoding;
+        if !is_transcoding {
+            record.transcoded = None;
+        }
         let changed = record.route != route;
         record.route = route;
         changed
+    }
+
+    /// Counts it among those whose media is decoded or encoded, as long as it is.
+    pub(crate) fn count_transcoded(&self, transcoded: TranscodedLink) {
+        self.record().transcoded = Some(transcoded);
     }
 
     /// The way that media comes; empty while it does not.
@@ -133,6 +144,7 @@ impl Link {
         let mut record = self.record();
         record.active = false;
         record.is_transcoding = false;
+        record.transcoded = None;
         record.route.clear();
         drop(record);
         self.order.change(Order::end);

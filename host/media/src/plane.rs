@@ -5,8 +5,10 @@ use std::{
         Arc, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicU32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+use rivero_plugin_api::Format;
 
 use crate::{
     conversion_counters::{ConversionFigures, Ledger},
@@ -16,6 +18,10 @@ use crate::{
     format::Formats,
     thinning,
     timers::Timers,
+    traffic::{
+        self, CodecTraffic, EstimateFigures, Estimates, Traffic, TrafficFigures, Transcoded,
+        TranscodedFigures, TranscodedLink,
+    },
     workers::Workers,
 };
 
@@ -30,6 +36,9 @@ pub struct Plane {
     workers: Workers,
     conversions: Ledger,
     shared_encoding: OnceLock<SharedEncoding>,
+    traffic: Traffic,
+    estimates: Arc<Estimates>,
+    transcoded: Transcoded,
 }
 
 /// What the media plane has counted since the server started.
@@ -39,6 +48,12 @@ pub struct Figures {
     pub conversions: Vec<ConversionFigures>,
     /// Frames of shared encodings that weak viewers were not sent.
     pub frames_left_out: u64,
+    /// By codec; empty before there was any.
+    pub traffic: Vec<TrafficFigures>,
+    /// What the paths to clients carry now.
+    pub estimates: EstimateFigures,
+    /// Links whose media is decoded or encoded, by codecs.
+    pub transcoded: Vec<TranscodedFigures>,
 }
 
 impl Plane {
@@ -57,6 +72,9 @@ impl Plane {
             workers: Workers::default(),
             conversions: Ledger::default(),
             shared_encoding: OnceLock::new(),
+            traffic: Traffic::default(),
+            estimates: Arc::default(),
+            transcoded: Transcoded::default(),
         }))
     }
 
@@ -115,7 +133,53 @@ impl Plane {
         Figures {
             conversions: self.conversions.figures(),
             frames_left_out: thinning::frames_left_out(),
+            traffic: self.traffic.figures(),
+            estimates: self.estimates.figures(),
+            transcoded: self.transcoded.figures(),
         }
+    }
+
+    /// Calls `then` on the thread of timers, which must not be blocked by it.
+    pub fn soon(&self, then: Box<dyn FnOnce() + Send>) {
+        self.timers.after(Duration::ZERO, then);
+    }
+
+    /// How long the threads of conversions have worked so far, all together.
+    #[must_use]
+    pub fn converting_time(&self) -> Duration {
+        self.workers.busy_time()
+    }
+
+    /// What an encoding is called in figures: as a conversion of the installed modules has it, or `other`.
+    #[must_use]
+    pub fn codec_name(&self, encoding: &str) -> String {
+        let converters = self.converters();
+        let conversions = converters
+            .as_ref()
+            .map_or(&[][..], |known| known.conversions());
+        traffic::codec(encoding, conversions).to_owned()
+    }
+
+    /// Where the media of an encoding is counted.
+    pub(crate) fn traffic(&self, encoding: &str) -> Arc<CodecTraffic> {
+        let converters = self.converters();
+        let conversions = converters
+            .as_ref()
+            .map_or(&[][..], |known| known.conversions());
+        self.traffic.of(encoding, conversions)
+    }
+
+    /// Counts a link whose media is decoded or encoded between these formats.
+    pub(crate) fn transcoded_link(&self, ends: [&Format; 2]) -> TranscodedLink {
+        let converters = self.converters();
+        let conversions = converters
+            .as_ref()
+            .map_or(&[][..], |known| known.conversions());
+        self.transcoded.link(ends, conversions)
+    }
+
+    pub(crate) fn estimates(&self) -> &Arc<Estimates> {
+        &self.estimates
     }
 
     pub(crate) fn timers(&self) -> &Timers {

@@ -188,8 +188,12 @@ impl Locked<'_> {
         let first = round.source.hop();
         let stages = round.tree.along(path).map(|stage| stage.output.hop());
         let transcodes = path.iter().any(|step| step.transcodes);
-        if link.set_route(std::iter::once(first).chain(stages).collect(), transcodes) && transcodes
-        {
+        let is_new = link.set_route(std::iter::once(first).chain(stages).collect(), transcodes);
+        if is_new && transcodes {
+            let ends = [first.format, feed.format()].map(|number| self.plane.formats().get(number));
+            if let [Some(sent), Some(got)] = ends {
+                link.count_transcoded(self.plane.transcoded_link([&sent, &got]));
+            }
             let cause = self.mismatch_in_words(round.source.format(), link, &sink);
             let kind = link.connection.kind.as_str().to_lowercase();
             self.log_formats(link, &sink);

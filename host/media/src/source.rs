@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rivero_plugin_api::{Encoding, MediaKind, Packet, Upstream, abi::traits::SourceHandler};
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
     link::{Hop, Link},
     owner::Owner,
     plane::Plane,
+    traffic::CodecTraffic,
     upstream::Outbox,
 };
 
@@ -56,6 +57,8 @@ pub struct Source {
     /// What comes out of a conversion has one encoding, whatever the original has.
     conversion: Option<Converted>,
     measuring: Arc<Measuring>,
+    /// Where what passes is counted; nowhere before there is a format.
+    traffic: ArcSwapOption<CodecTraffic>,
 }
 
 /// The consumers, and what is still to be done about them.
@@ -106,6 +109,7 @@ impl Source {
             demand: Demand::new(plane.shared_encoding()),
             conversion: None,
             measuring: Arc::default(),
+            traffic: ArcSwapOption::empty(),
         }
     }
 
@@ -151,10 +155,16 @@ impl Source {
                 continue;
             }
             let mut burst = Burst::new(packets);
+            let plane = self.plane.upgrade();
             if self.measuring.is_on()
-                && let Some(plane) = self.plane.upgrade()
+                && let Some(plane) = &plane
             {
                 burst = burst.measured(plane.now());
+            }
+            let traffic = self.traffic.load();
+            // What a conversion gives out has come in before.
+            if let Some(traffic) = traffic.as_ref().filter(|_| !self.is_converted()) {
+                traffic.on_in(packets.len() as u64, burst.bytes);
             }
             self.flow.on_packets(packets.len() as u64);
             if self.audience.is_shown.load(Relaxed) {
@@ -167,19 +177,30 @@ impl Source {
             let late = late.load(Relaxed) && late.swap(false, Acquire);
             let fan_out = self.audience.fan_out.load();
             if self.history.is_on()
-                && let Some(plane) = self.plane.upgrade()
+                && let Some(plane) = &plane
             {
                 let now = plane.now();
                 // Here, on the producer's thread, so that no live packet overtakes what a consumer
                 // is shown; and before this burst is stored, which it gets as everybody does.
                 if fan_out.take_joined() || late {
-                    fan_out.catch_up(|encoding| self.history.since_keyframe(encoding, now));
+                    let shown =
+                        fan_out.catch_up(|encoding| self.history.since_keyframe(encoding, now));
+                    if let Some(traffic) = &*traffic {
+                        traffic.on_out(&shown, || None);
+                    }
                 }
                 // Before the push: a consumer may ask for a packet again as soon as it misses it.
                 self.history.store(packets, now);
             }
             if fan_out.push(&burst) {
                 self.repeat_keyframe_request();
+            }
+            if let Some(traffic) = &*traffic {
+                traffic.on_out(&burst.tally, || {
+                    let came = packets.first()?.ingress_time;
+                    // 0 where a producer does not say.
+                    (came > 0).then_some(plane.as_ref()?.now() - came)
+                });
             }
         }
     }
@@ -383,10 +404,10 @@ impl Source {
     /// `true` when it is a change.
     pub(crate) fn set_format(&self, format: Option<Arc<FormatUse>>, plane: &Plane) -> bool {
         let number = format.as_deref().map_or(0, FormatUse::number);
-        let keeps = plane
-            .formats()
-            .get(number)
-            .is_some_and(|format| history::keeps(format.packaging));
+        let known = plane.formats().get(number);
+        let traffic = known.as_ref().map(|format| plane.traffic(&format.encoding));
+        self.traffic.store(traffic);
+        let keeps = known.is_some_and(|format| history::keeps(format.packaging));
         // Sound is not asked for again, and begins without a keyframe.
         self.history.set_on(keeps && self.kind == MediaKind::Video);
         if !keeps {

@@ -2,8 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
+    time::{Duration, Instant},
 };
 
 use rivero_plugin_api::supervise::{self, contain, contained};
@@ -34,6 +38,8 @@ pub(crate) struct Workers(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     ready: Condvar,
+    /// ns that the threads have worked. Relaxed: it stands for itself.
+    busy: AtomicU64,
 }
 
 #[derive(Default)]
@@ -77,6 +83,11 @@ impl Workers {
 }
 
 impl Workers {
+    /// How long the threads have worked so far, all together.
+    pub(crate) fn busy_time(&self) -> Duration {
+        Duration::from_nanos(self.0.busy.load(Relaxed))
+    }
+
     /// A thread does not come back from its work: another one does that of the others meanwhile.
     pub(crate) fn lose(&self) {
         let mut queue = self.0.lock();
@@ -160,7 +171,11 @@ fn start_one(shared: &Arc<Shared>) {
 
 fn run(shared: &Shared) {
     while let Some(work) = shared.next() {
-        match contain(|| work.work()) {
+        let begin = Instant::now();
+        let outcome = contain(|| work.work());
+        let took = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        shared.busy.fetch_add(took, Relaxed);
+        match outcome {
             Ok(true) => {
                 // Behind the others: no stream keeps the rest waiting for more than a piece.
                 shared.lock().add(work);

@@ -8,6 +8,8 @@ const MAIN: &[&str] = &[
     // Read and checked on its own.
     "mediaServer.auth.*",
     "mediaServer.requireAuth",
+    "mediaServer.health.recordings",
+    "mediaServer.health.minFreeMiB",
     "mediaServer.modules.hotPlug",
     "mediaServer.modules.allowWritable",
     "mediaServer.resources.exceptionLimit",

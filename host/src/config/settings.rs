@@ -26,6 +26,10 @@ pub struct Settings {
     pub kill_limit: Option<f64>,
     /// How long what runs may go on after SIGTERM; zero ends it at once.
     pub drain_timeout: Duration,
+    /// Directories where room has to be for recordings; none: those by default.
+    pub health_recordings: Vec<PathBuf>,
+    /// Bytes that have to be free there for `/readyz`.
+    pub health_least_free: u64,
     /// Period of the garbage collector.
     pub collector_period: Duration,
     /// How modules are found and replaced.
@@ -96,6 +100,8 @@ impl Default for Settings {
             exception_limit: 0.8,
             kill_limit: None,
             drain_timeout: Duration::ZERO,
+            health_recordings: Vec::new(),
+            health_least_free: 256 << 20,
             collector_period: Duration::from_secs(240),
             modules: Modules::default(),
             disable_request_cache: false,
@@ -137,6 +143,7 @@ impl Settings {
         let registrar = "/mediaServer/net/websocket/registrar";
         let resources = "/mediaServer/resources";
         let modules = "/mediaServer/modules";
+        let health = "/mediaServer/health";
         let element = "/modules/kurento/MediaElement";
         let settings = Settings {
             exception_limit: reader
@@ -148,6 +155,10 @@ impl Settings {
             drain_timeout: reader
                 .get("/mediaServer", "drainTimeout")
                 .map_or(default.drain_timeout, drain_seconds),
+            health_recordings: reader.list(health, "recordings"),
+            health_least_free: reader
+                .get(health, "minFreeMiB")
+                .map_or(default.health_least_free, |mib: u32| u64::from(mib) << 20),
             collector_period: reader
                 .get(resources, "garbageCollectorPeriod")
                 .map_or(default.collector_period, |seconds: NonZeroU64| {

@@ -1,11 +1,12 @@
 //! Where objects of modules come from.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rivero_idl::Model;
 
 use crate::error::CallError;
-use crate::modules::{Factory, Installed, Modules};
+use crate::modules::{Factory, Installed, Modules, Refused};
 use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
@@ -24,6 +25,16 @@ pub trait Factories: Send + Sync {
     /// What the modules measure.
     fn metrics(&self) -> Vec<Family> {
         Vec::new()
+    }
+    /// Ends what was measured of objects and libraries that are gone; `lives` knows objects by their ids.
+    fn tidy_metrics(&self, _lives: &dyn Fn(&str) -> bool) {}
+    /// The files that are not taken, and why.
+    fn refused(&self) -> Vec<Refused> {
+        Vec::new()
+    }
+    /// The names of the files of the modules in use, unless nobody knows.
+    fn names(&self) -> Option<HashSet<String>> {
+        None
     }
 }
 
@@ -46,5 +57,17 @@ impl Factories for Modules {
 
     fn metrics(&self) -> Vec<Family> {
         Modules::metrics(self)
+    }
+
+    fn tidy_metrics(&self, lives: &dyn Fn(&str) -> bool) {
+        Modules::tidy_metrics(self, lives);
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        Modules::refused(self)
+    }
+
+    fn names(&self) -> Option<HashSet<String>> {
+        Some(Modules::names(self))
     }
 }

@@ -12,12 +12,16 @@ mod dot;
 mod execution;
 pub mod factories;
 mod figures;
+mod health;
 pub mod heap;
 mod invoke;
 mod media_element;
+mod media_figures;
 mod media_object;
 mod module_events;
+pub mod monitor;
 mod old_operations;
+pub mod requests;
 mod resources;
 mod server_manager;
 
@@ -32,6 +36,7 @@ use rivero_media::Plane;
 use serde_json::{Map, Value};
 
 pub use execution::Execution;
+pub use health::Check;
 
 use crate::accounts::{Accounts, Limits};
 use crate::aliases;
@@ -46,6 +51,8 @@ use crate::registry::id::SERVER_MANAGER;
 use crate::registry::{Allotment, Body, Object, Registry, Session, Settings};
 use aside::Aside;
 use factories::Factories;
+use monitor::{HealthOptions, Monitor};
+use requests::Requests;
 pub use resources::raise_file_limit;
 use resources::{Resources, file_limit};
 
@@ -73,6 +80,8 @@ pub struct Options {
     pub drain: Duration,
     /// How much clients may have and ask for.
     pub limits: Limits,
+    /// What health depends on.
+    pub health: HealthOptions,
 }
 
 impl Default for Options {
@@ -85,6 +94,7 @@ impl Default for Options {
             call_timeout: CALL_TIMEOUT,
             drain: Duration::ZERO,
             limits: Limits::default(),
+            health: HealthOptions::default(),
         }
     }
 }
@@ -107,6 +117,10 @@ pub struct Core {
     pub options: Options,
     /// What is begun, and what is not any more.
     pub lifecycle: Arc<Lifecycle>,
+    /// What clients asked for.
+    pub requests: Arc<Requests>,
+    /// How the process is.
+    pub monitor: Arc<Monitor>,
     /// Of everything here, the plane and the modules.
     pub metrics: Metrics,
     plane: Arc<Plane>,
@@ -143,19 +157,22 @@ impl Core {
         let events = Events::new(model.clone())
             .map_err(|error| CallError::unexpected(format!("No thread for events: {error}")))?;
         let lanes = Arc::<Lanes>::default();
-        let metrics = metrics(&registry, &plane, &factories, &lanes);
-        Ok(Arc::new(Core {
+        let lifecycle = Arc::new(Lifecycle::new(options.drain));
+        let monitor = Monitor::new(options.health.clone());
+        Ok(Arc::new_cyclic(|core| Core {
             accounts,
             aside: Aside::default(),
             registry,
             events: Arc::new(events),
+            requests: Arc::default(),
+            monitor,
             factories,
             lanes,
             resources: Resources::within(options.exception_limit),
-            lifecycle: Arc::new(Lifecycle::new(options.drain)),
+            lifecycle,
             descriptors: Mutex::default(),
             options,
-            metrics,
+            metrics: figures::page(core),
             plane,
             manager,
         }))
@@ -230,23 +247,6 @@ impl Core {
         let core = self.clone();
         Execution::pending(async move { core.aside.clone().run(move || items(&core)).await })
     }
-}
-
-fn metrics(
-    registry: &Arc<Registry>,
-    plane: &Arc<Plane>,
-    factories: &Arc<dyn Factories>,
-    lanes: &Arc<Lanes>,
-) -> Metrics {
-    let (registry, plane, factories) = (registry.clone(), plane.clone(), factories.clone());
-    let lanes = lanes.clone();
-    Metrics::new(vec![
-        Box::new(move || figures::of_registry(&registry)),
-        Box::new(figures::of_process),
-        Box::new(move || figures::of_media(&plane.figures())),
-        Box::new(move || factories.metrics()),
-        Box::new(move || lanes.figures()),
-    ])
 }
 
 impl std::fmt::Debug for Core {

@@ -17,7 +17,7 @@ use crate::observe::usage;
 use crate::registry::id::SERVER_MANAGER;
 
 /// The protocol level that clients check.
-const PROTOCOL_VERSION: &str = "7.3.0";
+pub(super) const PROTOCOL_VERSION: &str = "7.3.0";
 /// The longest interval of `getUsedCpu`; clients give up on calls that take 10 s.
 const MAX_INTERVAL: Duration = Duration::from_secs(8);
 /// The operations that change the server manager.

@@ -100,6 +100,12 @@ impl Delivery {
         receiver
     }
 
+    /// Work that waits, of all accounts.
+    pub(super) fn waiting(&self) -> usize {
+        let state = self.0.state.lock();
+        state.lanes.values().map(|lane| lane.waiting.len()).sum()
+    }
+
     /// Events that were dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)

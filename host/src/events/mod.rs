@@ -146,6 +146,26 @@ impl Events {
         let _ = tokio::time::timeout(PATIENCE, fence).await;
     }
 
+    /// Events that were raised and wanted so far.
+    #[must_use]
+    pub fn raised(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// Events that wait for their delivery.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.delivery.waiting()
+    }
+
+    /// Calls `then` on the thread of events, when it is the account's turn.
+    pub fn when_idle(&self, account: &Arc<Account>, then: Box<dyn FnOnce() + Send>) {
+        self.delivery.push_always(account, move || {
+            then();
+            0
+        });
+    }
+
     /// Events that were dropped because too many waited for their delivery.
     #[must_use]
     pub fn dropped(&self) -> u64 {

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::error::CallError;
 use crate::observe::metrics::{Family, Histogram, Kind, Labels, count};
+use crate::observe::times::Times;
 
 /// Threads of a module at most; further calls wait. Many, since all of them may be waiting for files that
 /// others write, and none of a module is to wait for those of another.
@@ -72,6 +73,16 @@ impl Lanes {
         let lanes = self.by_module.lock();
         self.max_threads.fetch_max(max_threads, Relaxed);
         lanes.values().for_each(|lane| lane.widen(max_threads));
+    }
+
+    /// How full the fullest lane is, from 0 to 1, where a further call would be refused.
+    pub(crate) fn fullness(&self) -> f64 {
+        let lanes = self.by_module.lock();
+        let waiting = lanes
+            .values()
+            .map(|lane| lane.shared.state.lock().jobs.len());
+        let most = waiting.max().unwrap_or_default().min(MAX_WAITING);
+        count(most as u64) / count(MAX_WAITING as u64)
     }
 
     /// What the lanes have done, by module.
@@ -135,35 +146,6 @@ impl Lanes {
 
 /// Upper bounds of how long calls wait or take, in seconds. The last but one is about what clients wait for.
 const BOUNDS: [f64; 8] = [0.0001, 0.001, 0.01, 0.1, 0.5, 1.0, 9.0, f64::MAX];
-
-/// Times, since the start. Relaxed: each number stands for itself.
-#[derive(Default)]
-struct Times {
-    /// µs, all together.
-    sum: AtomicU64,
-    /// How many up to each bound and above the one before.
-    buckets: [AtomicU64; BOUNDS.len()],
-}
-
-impl Times {
-    fn add(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.sum.fetch_add(micros, Relaxed);
-        let seconds = time.as_secs_f64();
-        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
-        if let Some(bucket) = bucket.and_then(|bucket| self.buckets.get(bucket)) {
-            bucket.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn read(&self) -> Histogram {
-        let counts = self.buckets.iter().map(|bucket| bucket.load(Relaxed));
-        Histogram {
-            sum: Duration::from_micros(self.sum.load(Relaxed)).as_secs_f64(),
-            buckets: BOUNDS.into_iter().zip(counts).collect(),
-        }
-    }
-}
 
 /// A call, and since when it waits.
 struct Job {
@@ -234,12 +216,22 @@ pub fn current_module() -> Option<Arc<str>> {
 }
 
 /// Since the start; relaxed, each stands for itself.
-#[derive(Default)]
 struct Done {
     calls: AtomicU64,
     refused: AtomicU64,
     waited: Times,
     took: Times,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done {
+            calls: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            waited: Times::new(&BOUNDS),
+            took: Times::new(&BOUNDS),
+        }
+    }
 }
 
 impl Lane {

@@ -24,6 +24,7 @@ use serde_json::Value;
 use super::{
     callee::Threads,
     loader::{Closing, Kept, Library, Mapping, Obstacle},
+    metrics::Writer,
 };
 
 /// Which content of which file.
@@ -50,6 +51,8 @@ pub(super) struct Generation {
     pub(super) model: Arc<Model>,
     /// Those that the module has asked for.
     pub(super) formats: RecentFormats,
+    /// What it measures ends with it.
+    pub(super) alive: Writer,
     /// Whether media lies in the library's own memory, or is freed by its code.
     gave_memory: AtomicBool,
     threads: Arc<Threads>,
@@ -74,6 +77,7 @@ impl Generation {
             configuration,
             model,
             formats: RecentFormats::default(),
+            alive: Writer::default(),
             gave_memory: AtomicBool::new(false),
             threads,
             library: Some(library),

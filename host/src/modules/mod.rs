@@ -33,6 +33,7 @@ mod trust;
 mod watch;
 
 use std::{
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
@@ -310,6 +311,17 @@ impl Modules {
         installed
     }
 
+    /// The names of the files that serve, or have objects from when they did.
+    pub fn names(&self) -> HashSet<String> {
+        let installed = self.installed();
+        let stems = installed
+            .iter()
+            .filter_map(|module| module.file.file_stem());
+        stems
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .collect()
+    }
+
     /// The files that do not serve as they are.
     pub fn refused(&self) -> Vec<Refused> {
         self.current.load().catalogue.refused.clone()
@@ -333,6 +345,11 @@ impl Modules {
     /// What the modules measure.
     pub fn metrics(&self) -> Vec<Family> {
         self.services.metrics()
+    }
+
+    /// Ends what was measured of objects and libraries that are gone; `lives` knows objects by their ids.
+    pub fn tidy_metrics(&self, lives: &dyn Fn(&str) -> bool) {
+        self.services.tidy_metrics(lives);
     }
 
     /// What makes objects of this class, whatever takes its place before it has.

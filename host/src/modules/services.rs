@@ -109,6 +109,11 @@ impl Services {
         families
     }
 
+    /// Ends the series of what is gone; `lives` knows objects by their ids.
+    pub(super) fn tidy_metrics(&self, lives: &dyn Fn(&str) -> bool) {
+        self.metrics.tidy(lives);
+    }
+
     /// Libraries of no use any more.
     pub(super) fn retired(&self) -> &Retired {
         &self.retired
@@ -274,8 +279,15 @@ impl AbiHost for ModuleServices {
             } else {
                 Kind::Gauge
             };
-            let (module, metrics) = (&self.namespace, &self.services.metrics);
-            metrics.record(module, kind, name.as_str(), labels.as_str(), value);
+            // A thread that is left over of a library that is gone has nothing to measure.
+            let Some(generation) = self.generation.upgrade() else {
+                return;
+            };
+            let from = (self.namespace.as_str(), &generation.alive);
+            let metrics = &self.services.metrics;
+            let codec = |name: &str| self.services.plane.codec_name(name);
+            let named = (name.as_str(), labels.as_str());
+            metrics.record(from, kind, named, value, codec);
         });
     }
 

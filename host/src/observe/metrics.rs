@@ -5,8 +5,9 @@
 //! a single series makes unreadable is lost as a whole.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -91,6 +92,12 @@ impl Family {
         self.histograms.insert(labels, histogram);
     }
 
+    /// Keeps the series that `is_kept` says of their labels.
+    pub fn retain(&mut self, is_kept: impl Fn(&Labels) -> bool) {
+        self.series.retain(|labels, _| is_kept(labels));
+        self.histograms.retain(|labels, _| is_kept(labels));
+    }
+
     /// Whether it has no series at all.
     fn is_empty(&self) -> bool {
         self.series.is_empty() && self.histograms.is_empty()
@@ -168,6 +175,12 @@ impl Labels {
         Labels::new([(name, value.into())]).unwrap_or_default()
     }
 
+    /// The value of one of them.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -204,15 +217,26 @@ fn legal_label_name(name: &str) -> String {
 pub type Source = Box<dyn Fn() -> Vec<Family> + Send + Sync>;
 
 /// All figures of a server.
-pub struct Metrics(Registry);
+pub struct Metrics {
+    registry: Registry,
+    sources: Arc<Sources>,
+}
 
 impl Metrics {
     /// Of these sources.
     #[must_use]
     pub fn new(sources: Vec<Source>) -> Metrics {
+        let sources = Arc::new(Sources(sources));
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Sources(sources)));
-        Metrics(registry)
+        registry.register_collector(Box::new(Page(sources.clone())));
+        Metrics { registry, sources }
+    }
+
+    /// The names of all families, also of those that have no series yet and are not on the page.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        let families = self.sources.0.iter().flat_map(|source| source());
+        families.map(|family| family.name).collect()
     }
 
     /// The page.
@@ -220,7 +244,7 @@ impl Metrics {
     pub fn page(&self) -> String {
         let mut page = String::new();
         // Text never fails to grow.
-        let _ = text::encode_registry(&mut page, &self.0);
+        let _ = text::encode_registry(&mut page, &self.registry);
         // The last bound of a histogram, which the crate writes as the number that it is given.
         page.replace(r#"le="1.7976931348623157e308""#, r#"le="+Inf""#)
     }
@@ -240,9 +264,13 @@ impl fmt::Debug for Sources {
     }
 }
 
-impl Collector for Sources {
+/// The sources, as the crate asks them.
+#[derive(Debug)]
+struct Page(Arc<Sources>);
+
+impl Collector for Page {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let families = self.0.iter().flat_map(|source| source());
+        let families = self.0.0.iter().flat_map(|source| source());
         // All series of a name have to stand together, whoever gives them.
         let mut by_name: BTreeMap<String, Family> = BTreeMap::new();
         for family in families.filter(|family| !family.is_empty()) {

@@ -2,6 +2,8 @@
 //! server does; whoever does gives its figures.
 
 pub mod civil_time;
+pub mod disks;
+pub mod load;
 mod log;
 pub mod log_files;
 mod log_limit;
@@ -10,4 +12,6 @@ mod log_queue;
 pub mod logging;
 pub mod metrics;
 pub mod standard_error;
+pub mod times;
 pub mod usage;
+pub mod watchdog;

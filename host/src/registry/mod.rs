@@ -23,13 +23,14 @@ mod subscriptions;
 mod view;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 pub use labels::{Labels, Tags};
-pub use object::{Allotment, Body, Object, Settings};
+pub use object::{Allotment, Body, OWN_MODULE, Object, Settings};
 pub use outbox::Outbox;
 pub use replies::{Known, Replies};
 pub use session::Session;
@@ -60,6 +61,9 @@ struct Graph {
     births: u64,
     /// Objects without parent, by birth.
     roots: BTreeMap<u64, Arc<Object>>,
+    /// How many there are of each class and module: counted as they come and go, since whoever asks does so
+    /// again and again, and there may be 200,000.
+    census: BTreeMap<(String, Arc<str>), u64>,
     /// Nothing is registered any more.
     closed: bool,
 }
@@ -85,6 +89,15 @@ impl Registry {
     /// Number of objects that were ever registered.
     pub fn objects_made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
+    }
+
+    /// How many objects there are of each class and module, the server manager excepted.
+    pub fn census(&self) -> Vec<(String, Arc<str>, u64)> {
+        let graph = self.graph.lock();
+        let counted = graph.census.iter();
+        counted
+            .map(|((class, module), number)| (class.clone(), module.clone(), *number))
+            .collect()
     }
 
     fn roots(&self) -> Vec<Arc<Object>> {
@@ -117,6 +130,7 @@ impl Registry {
             self.hold_chain(session, object, born)?;
         }
         graph.births = born;
+        graph.count_in(object);
         match &object.parent {
             Some(parent) => parent.children.lock().insert(born, object.clone()),
             None => graph.roots.insert(born, object.clone()),
@@ -333,6 +347,21 @@ impl Graph {
         dead
     }
 
+    fn count_in(&mut self, object: &Object) {
+        if !matches!(object.body, Body::ServerManager) {
+            *self.census.entry(kind_of(object)).or_default() += 1;
+        }
+    }
+
+    fn count_out(&mut self, object: &Object) {
+        if let Entry::Occupied(mut counted) = self.census.entry(kind_of(object)) {
+            *counted.get_mut() -= 1;
+            if *counted.get() == 0 {
+                counted.remove();
+            }
+        }
+    }
+
     /// Unregisters one object; false when it is already, or is the server manager.
     fn take(&mut self, registry: &Registry, object: &Arc<Object>) -> bool {
         if matches!(object.body, Body::ServerManager)
@@ -341,6 +370,7 @@ impl Graph {
             return false;
         }
         registry.objects.remove(&object.id);
+        self.count_out(object);
         match &object.parent {
             Some(parent) => parent.children.lock().remove(&object.born()),
             None => self.roots.remove(&object.born()),
@@ -352,6 +382,11 @@ impl Graph {
         }
         true
     }
+}
+
+/// What the census counts by.
+fn kind_of(object: &Object) -> (String, Arc<str>) {
+    (object.class.name.clone(), object.module())
 }
 
 /// Ends the session's subscriptions to events of the object and its descendants, `subtree`.

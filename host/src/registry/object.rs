@@ -15,6 +15,9 @@ use super::subscriptions::Subscriptions;
 use crate::accounts::{Account, Claim, Exhausted, Resource};
 use crate::modules::Instance;
 
+/// What stands for a module where the server makes objects itself.
+pub const OWN_MODULE: &str = "rivero";
+
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// What an object is made of, beyond what all have in common.
@@ -314,6 +317,13 @@ impl Object {
             }
             Body::ServerManager | Body::Pipeline { .. } | Body::HubPort { .. } => None,
         }
+    }
+
+    /// What makes objects of its class: the name of a module's file, or of the server.
+    #[must_use]
+    pub fn module(&self) -> Arc<str> {
+        self.instance()
+            .map_or_else(|| OWN_MODULE.into(), |instance| instance.module())
     }
 
     /// Whether it has been destroyed.

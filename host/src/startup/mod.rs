@@ -94,7 +94,7 @@ pub fn prepare(
     }
     problems.extend(modules.unusable_files());
     Ok(Prepared {
-        core: core_options(&configuration),
+        core: core_options(command_line, &configuration)?,
         server: sockets::options(command_line, &configuration, problems)?,
         configuration,
         modules,
@@ -129,17 +129,21 @@ pub fn discover(
     Ok((Modules::discover(discovery, &plane)?, plane))
 }
 
-fn core_options(configuration: &Configuration) -> core::Options {
+fn core_options(
+    command_line: &CommandLine,
+    configuration: &Configuration,
+) -> Result<core::Options, Error> {
     let settings = &configuration.settings;
-    core::Options {
+    Ok(core::Options {
         metadata: settings.metadata.clone(),
         element_settings: settings.element,
         exception_limit: settings.exception_limit,
         drain: settings.drain_timeout,
         limits: settings.limits.clone(),
         dot_directory: std::env::var_os("GST_DEBUG_DUMP_DOT_DIR").map(PathBuf::from),
+        health: places::health(command_line, settings)?,
         ..core::Options::default()
-    }
+    })
 }
 
 /// This program, by a name that finds it even after an upgrade replaced it.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 use super::Error;
-use crate::config::CommandLine;
+use crate::config::{CommandLine, Settings};
+use crate::core::monitor::HealthOptions;
 
 /// Where modules are looked for, in order of precedence: what the command line says, then the
 /// built-in places.
@@ -36,6 +37,26 @@ fn built_in_directories() -> Vec<PathBuf> {
         .collect();
     found.dedup();
     found
+}
+
+/// Where Kurento's recordings go by default, and what packages make for them.
+const RECORDINGS: &str = "/var/lib/kurento";
+
+/// Where room for recordings has to be: as the configuration says, else where they go by default if that is
+/// there, and where the server and its modules write themselves.
+pub(super) fn health(
+    command_line: &CommandLine,
+    settings: &Settings,
+) -> Result<HealthOptions, Error> {
+    let mut recordings = settings.health_recordings.clone();
+    if recordings.is_empty() {
+        recordings.extend(Some(PathBuf::from(RECORDINGS)).filter(|place| place.is_dir()));
+        recordings.push(data_directory(command_line)?);
+    }
+    Ok(HealthOptions {
+        recordings,
+        least_free: settings.health_least_free,
+    })
 }
 
 /// The directory for data, made if it is missing: as the command line says, else below

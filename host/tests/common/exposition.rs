@@ -56,7 +56,7 @@ fn parse_line(
         }
         let place = match word {
             "HELP" => &mut family.help,
-            "TYPE" if ["counter", "gauge"].contains(&rest) => &mut family.kind,
+            "TYPE" if ["counter", "gauge", "histogram"].contains(&rest) => &mut family.kind,
             _ => return Err("neither help nor a known type".into()),
         };
         if !place.is_empty() {
@@ -68,8 +68,9 @@ fn parse_line(
     let end = line.find(['{', ' ']).ok_or("no value")?;
     let (name, rest) = line.split_at(end);
     check_name(name)?;
+    let (name, part) = family_of(name, families);
     begin(name, current, done)?;
-    let (labels, rest) = match rest.strip_prefix('{') {
+    let (mut labels, rest) = match rest.strip_prefix('{') {
         Some(rest) => parse_labels(rest)?,
         None => (Vec::new(), rest),
     };
@@ -79,6 +80,8 @@ fn parse_line(
     }
     let value: f64 = value.parse().map_err(|_| "no number".to_owned())?;
     let family = families.get_mut(name).ok_or("no type before it")?;
+    // What a histogram consists of is told apart by a label that no page has.
+    labels.extend(part.map(|part| (PART.to_owned(), part.to_owned())));
     if family.kind == "counter" && !(value >= 0.0 && value.is_finite()) {
         return Err("no count".into());
     }
@@ -86,6 +89,26 @@ fn parse_line(
         Some(_) => Err("the same series twice".into()),
         None => Ok(()),
     }
+}
+
+/// Stands among the labels for the part of a histogram that a line is.
+pub const PART: &str = "";
+
+/// The family of a line, and which part of a histogram it is.
+fn family_of<'n>(
+    name: &'n str,
+    families: &BTreeMap<String, Family>,
+) -> (&'n str, Option<&'static str>) {
+    for part in ["bucket", "sum", "count"] {
+        let base = name
+            .strip_suffix(part)
+            .and_then(|base| base.strip_suffix('_'));
+        let family = base.and_then(|base| families.get(base));
+        if let Some(base) = base.filter(|_| family.is_some_and(|f| f.kind == "histogram")) {
+            return (base, Some(part));
+        }
+    }
+    (name, None)
 }
 
 /// All lines of a family stand together.

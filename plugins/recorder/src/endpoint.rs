@@ -28,7 +28,7 @@ use crate::{
     settings::Settings,
     stats,
     track::kind_of,
-    writer::{Listener, Writer},
+    writer::{Listener, Writer, totals},
 };
 
 /// `stopAndWait` answers within this, below the 10 s of Kurento's Java client.
@@ -262,7 +262,7 @@ impl Shared {
         let mut phase = lock(&self.phase);
         match &*phase {
             Phase::Recording(writer) => {
-                if self.base.enter(UriState::Start) {
+                if self.enter(UriState::Start) {
                     writer.intake().control(now(), Command::Begin);
                     self.context.recording();
                 }
@@ -275,7 +275,7 @@ impl Shared {
             Phase::New => {
                 let writer = Arc::new(self.start()?);
                 *phase = Phase::Recording(writer);
-                self.base.enter(UriState::Start);
+                self.enter(UriState::Start);
                 self.context.recording();
             }
         }
@@ -314,12 +314,23 @@ impl Shared {
         Ok(writer)
     }
 
+    /// Changes the state, and counts those that are on hold; `false` when it is the state already. Under the
+    /// lock of the phase, so that nobody changes it meanwhile.
+    fn enter(&self, state: UriState) -> bool {
+        let was_paused = self.base.state() == UriState::Pause;
+        let changes = self.base.enter(state);
+        if changes && was_paused != (state == UriState::Pause) {
+            totals::paused(!was_paused);
+        }
+        changes
+    }
+
     fn pause(&self) {
         let phase = lock(&self.phase);
         let Phase::Recording(writer) = &*phase else {
             return;
         };
-        if !self.base.enter(UriState::Pause) {
+        if !self.enter(UriState::Pause) {
             return;
         }
         writer.intake().control(now(), Command::Pause);
@@ -487,6 +498,7 @@ impl Listener for Reports {
 
     fn failed(&self, failure: &Failure) {
         let (kind, code) = failure.event();
+        totals::failed(failure.reason());
         tracing::warn!(recorder = self.0.context.id(), "{failure}");
         self.0.context.error(kind, code, &failure.to_string());
     }
@@ -502,7 +514,7 @@ impl Listener for Reports {
             former => (Phase::New, matches!(former, Phase::Over(_))),
         };
         *phase = next;
-        self.0.base.enter(UriState::Stop);
+        self.0.enter(UriState::Stop);
         drop(phase);
         if opened || was_stopped {
             self.0.context.stopped();

@@ -1,6 +1,7 @@
 //! The task that writes one recording.
 
 mod progress;
+pub(crate) mod totals;
 
 use std::{
     sync::{
@@ -93,6 +94,7 @@ impl Writer {
             progress: writer.progress.clone(),
             state: State::Running,
         };
+        let running = totals::Running::begin();
         let (intake, progress) = (writer.intake.clone(), writer.progress.clone());
         let waiting = intake.clone();
         writer.spawn(async move {
@@ -104,6 +106,7 @@ impl Writer {
             });
             waiting.close();
             contained(PLACE, || listener.over(opened));
+            drop(running);
             progress.end();
         })?;
         Ok(writer)
@@ -258,7 +261,8 @@ impl Task {
             self.state = State::Over;
         }
         let bytes = self.recording.bytes(output);
-        self.figures.bytes.store(bytes, Relaxed);
+        let former = self.figures.bytes.swap(bytes, Relaxed);
+        totals::written(bytes.saturating_sub(former));
         self.figures
             .duration
             .store(self.recording.duration(), Relaxed);

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::accounts::{Account, Claim, Resource};
 use crate::auth::Caller;
+use crate::core::requests::Method;
 use crate::core::{Core, Execution};
 use crate::error::CallError;
 use crate::jsonrpc::json::{self, Extent, weight};
@@ -145,23 +146,34 @@ impl Methods {
 
     /// Takes a message. `received` is what has been claimed for its bytes so far.
     pub fn begin(self: &Arc<Self>, origin: &Origin, text: &str, mut received: Claim) -> Begun {
+        let since = Instant::now();
         let request = match self.parse(text, &mut received) {
             Ok(request) => request,
-            Err(refused) => return done(response::error_reply(&refused.id, &refused.error)),
+            Err(refused) => {
+                self.answered(Method::unknown(), Some(refused.error.code), since);
+                return done(response::error_reply(&refused.id, &refused.error));
+            }
+        };
+        let method_name = Method::named(&request.method);
+        let refuse = |error: CallError| {
+            self.answered(method_name, Some(error.code), since);
+            done(response::reply(request.id.as_ref(), &Err(error)))
         };
         let named = match self.named_session(&request) {
             Ok(named) => named,
-            Err(error) => return done(response::reply(request.id.as_ref(), &Err(error))),
+            Err(error) => return refuse(error),
         };
         let session = self.session(named, origin);
         if let Err(error) = authorize(&origin.caller, session.as_ref(), &request.method) {
-            return done(response::reply(request.id.as_ref(), &Err(error)));
+            return refuse(error);
         }
         if request.method == "ping" {
-            return self.ping(session, origin, &request);
+            let begun = self.ping(session, origin, &request);
+            self.answered(method_name, None, since);
+            return begun;
         }
         if let Err(error) = self.check_memory(&request, text, &mut received) {
-            return done(response::reply(request.id.as_ref(), &Err(error)));
+            return refuse(error);
         }
         let has_session = session.is_some();
         let account = origin.outbox.account();
@@ -184,6 +196,8 @@ impl Methods {
             id,
             ticket,
             raised,
+            method: method_name,
+            since,
         };
         match execution {
             Execution::Done(outcome) if finish.is_quick(&outcome) => {
@@ -208,6 +222,10 @@ impl Methods {
                 }
             }
         }
+    }
+
+    fn answered(&self, method: Method, error: Option<i32>, since: Instant) {
+        self.core.requests.answered(method, error, since.elapsed());
     }
 
     /// Parses a text that does not hold too much. For what a large one holds, memory is claimed
@@ -451,9 +469,9 @@ impl Arguments {
     }
 }
 
-type Method = fn(&Arc<Methods>, Arguments) -> Result<Execution<Answer>, CallError>;
+type Run = fn(&Arc<Methods>, Arguments) -> Result<Execution<Answer>, CallError>;
 
-fn method_named(name: &str) -> Option<Method> {
+fn method_named(name: &str) -> Option<Run> {
     Some(match name {
         "create" => object::create,
         "invoke" => object::invoke,
@@ -558,6 +576,10 @@ struct Finish {
     ticket: Option<Ticket>,
     /// Events of the account before the request began.
     raised: u64,
+    /// What it is counted as.
+    method: Method,
+    /// When it came.
+    since: Instant,
 }
 
 impl Finish {
@@ -597,6 +619,8 @@ impl Finish {
         if let Some(ticket) = self.ticket {
             ticket.finish(&text);
         }
+        let error = outcome.as_ref().err().map(|error| error.code);
+        self.methods.answered(self.method, error, self.since);
         Reply { text, session }
     }
 }

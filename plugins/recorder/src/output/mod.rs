@@ -78,6 +78,17 @@ impl Failure {
         }
     }
 
+    /// In a word, for `/metrics`.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::NoSpace { .. } => "no_space",
+            Self::Panicked { .. } => "panic",
+            Self::Write { .. } => "write",
+            Self::TooSlow { .. } => "too_slow",
+        }
+    }
+
     /// `type` and `errorCode` of the `Error` event: GStreamer's resource errors.
     pub(crate) fn event(&self) -> (&'static str, i32) {
         match self {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use rivero_endpoint::error;
-use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream};
+use rivero_plugin_api::{MediaKind, SinkHandler, SourceHandler, Upstream, host};
+use serde_json::json;
 
 use super::Shared;
 use crate::{
@@ -16,6 +17,13 @@ use crate::{
 
 /// The component that carries RTP and RTCP together.
 pub(super) const COMPONENT: i32 = 1;
+
+/// A connection with a peer could not be made, or is lost, in this `layer`.
+fn count_failure(layer: &str) {
+    if let Some(host) = host() {
+        host.count("connection_failures_total", &json!({ "layer": layer }), 1.0);
+    }
+}
 
 /// What one transport last told.
 #[derive(Debug, Clone)]
@@ -115,6 +123,9 @@ impl LegObserver {
             endpoint.change_leg(self.token, |leg| leg.connects = true);
             return;
         }
+        if state == IceComponentState::Failed {
+            count_failure("ice");
+        }
         endpoint.tell_connecting(self.token);
         endpoint.tell_ice_state(self.token, state);
         match state {
@@ -143,6 +154,9 @@ impl LegObserver {
             DtlsState::Failed => DtlsConnectionState::Failed,
             DtlsState::Closed => DtlsConnectionState::Closed,
         };
+        if state == DtlsConnectionState::Failed {
+            count_failure("dtls");
+        }
         if state == DtlsConnectionState::Connecting {
             self.tell_dtls(endpoint, DtlsConnectionState::New);
         }

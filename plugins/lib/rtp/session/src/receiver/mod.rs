@@ -412,6 +412,25 @@ impl Receiver {
         self.streams.iter().next().is_some()
     }
 
+    /// The format that comes now, as the host numbers it.
+    pub(crate) fn format(&self) -> Option<u32> {
+        self.outlet.format()
+    }
+
+    /// What the streams that there are have lost and asked for.
+    pub(crate) fn losses(&self) -> Losses {
+        let mut losses = Losses::default();
+        for stream in self.streams.iter() {
+            let lost = stream.statistics.cumulative_lost();
+            losses.add(Losses {
+                packets: u64::try_from(lost).unwrap_or(0),
+                nack: stream.counters.nack,
+                pli: stream.counters.pli + stream.counters.fir,
+            });
+        }
+        losses
+    }
+
     /// Counters of the streams that there are.
     pub(crate) fn snapshot(&self, now: Instant) -> impl Iterator<Item = StreamSnapshot> {
         let current = self

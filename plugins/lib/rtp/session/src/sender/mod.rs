@@ -213,6 +213,27 @@ impl Sender {
         &self.feedback
     }
 
+    /// The format that is sent now, as the host numbers it.
+    pub(crate) fn format(&self) -> Option<u32> {
+        let payload_type = self.sending.payload_type;
+        let mut formats = self.negotiated.formats.iter();
+        let format = formats.find(|format| format.payload_type == payload_type);
+        format.map(|format| format.format)
+    }
+
+    /// What the peer says that it has lost, and what it asked for.
+    pub(crate) fn losses(&self) -> Losses {
+        let lost = self
+            .statistics
+            .remote()
+            .map_or(0, |block| block.cumulative_lost);
+        Losses {
+            packets: u64::try_from(lost).unwrap_or(0),
+            nack: self.feedback.nack,
+            pli: self.feedback.pli + self.feedback.fir,
+        }
+    }
+
     /// How the stream is sent now.
     pub(crate) fn sending(&self) -> CurrentEncoding {
         self.sending

@@ -11,6 +11,7 @@ mod report_timer;
 mod reports;
 mod snapshot;
 mod start;
+mod totals;
 mod track;
 
 use std::time::{Duration, Instant};
@@ -33,10 +34,12 @@ use outbox::Outbox;
 use pacing::VideoPacer;
 use reports::Reports;
 use start::Start;
+use totals::Told;
 use track::Tracks;
 
 pub use profile::Profile;
 pub use snapshot::{SentSnapshot, SessionSnapshot};
+pub(crate) use totals::Losses;
 pub use track::Track;
 
 /// Something that happened in a session.
@@ -76,6 +79,7 @@ pub struct Session {
     /// To the peer and back, as its owner says.
     path_round_trip: Option<Duration>,
     outbox: Outbox,
+    told: Told,
     /// Media can be protected and sent.
     connected: bool,
 }
@@ -98,6 +102,7 @@ impl Session {
             activity: Activity::default(),
             path_round_trip: None,
             outbox: Outbox::default(),
+            told: Told::default(),
             connected: false,
         }
     }

@@ -137,6 +137,7 @@ impl Session {
     /// sender report (RFC 3550 §6.4.1), or in a receiver report if there is none.
     fn report<P: Protect>(&mut self, now: Instant, protect: &mut P) {
         let at = self.clock.at(now);
+        self.count_losses(now);
         self.measure_bandwidth(now);
         let mut blocks: Vec<ReportBlock> = Vec::new();
         for receiver in self.tracks.receivers_mut() {
@@ -165,6 +166,7 @@ impl Session {
     /// that gets whole compounds knows us by our reports, also where we have sent nothing.
     pub fn say_goodbye<P: Protect>(&mut self, now: Instant, protect: &mut P) {
         let at = self.clock.at(now);
+        self.count_losses(now);
         let is_known = self.reports.full.is_some();
         let (compound, feedback_ssrc) = self.reports.begin(&self.tracks);
         let mut ended: Vec<u32> = Vec::new();
