@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod aliases;
 pub mod config;
+pub mod console;
 pub mod convert;
 pub mod core;
 pub mod error;

@@ -272,7 +272,7 @@ fn announce_start(server: &Server, path: &str) {
         }
     }
     if let Some(address) = server.management_address() {
-        tracing::info!("management on http://{address}/: /health, /metrics");
+        tracing::info!("management on http://{address}/: /health, /metrics, /console");
     }
 }
 

@@ -1,9 +1,10 @@
-//! Pages for supervisors: `/health` everywhere, `/metrics` where only they look.
+//! Pages for supervisors: `/health` everywhere, `/metrics` and the console where only they look.
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
 
+use crate::console::{self, Console};
 use crate::http::{Page, Router};
 use crate::lifecycle::Phase;
 use crate::modules::overdue_calls;
@@ -28,10 +29,14 @@ pub(crate) fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
 
 /// The pages of the management port.
 #[must_use]
-pub(crate) fn management(methods: &Arc<Methods>) -> Router {
+pub(crate) fn management(methods: &Arc<Methods>, console: &Arc<Console>) -> Router {
     let router = Router::new(|_| {
-        let pages = "There are /health and /metrics here\n";
+        let pages = "There are /health, /metrics and /console here\n";
         Page::text(StatusCode::NOT_FOUND, pages)
+    });
+    let console = console.clone();
+    let router = router.area(console::PATH, move |method, asked| {
+        console.answer(method, asked)
     });
     with_metrics(with_health(router, methods), methods)
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::console::{self, Console};
 use crate::core::{Core, heap};
 use crate::http::Site;
 use crate::http::access::Policy;
@@ -45,6 +46,8 @@ pub struct Options {
     pub secure: Option<(Binding, Arc<Certificate>)>,
     /// The listener for supervisors: metrics and health.
     pub management: Option<Binding>,
+    /// The page for operators, on the management port.
+    pub console: console::Options,
     /// Who is answered.
     pub access: Policy,
     /// Path of the WebSocket, without leading slash.
@@ -142,9 +145,11 @@ impl Server {
             on_loopback,
             access: access.clone(),
         })?;
+        let console = options.console;
         let management = options.management.and_then(|binding| {
+            let console = Console::new(core.clone(), console);
             open_management(&binding, |on_loopback| Site {
-                router: pages::management(&methods),
+                router: pages::management(&methods, &console),
                 has_websocket: false,
                 on_loopback,
                 access: access.clone(),

@@ -56,6 +56,8 @@ pub(crate) struct Consumer {
     /// The same as it is assumed before anything has shown a limit; `u64::MAX` where nothing is.
     start: AtomicU64,
     latency: Latency,
+    /// Of what came while somebody wanted to know. One producer writes, so a load and a store do.
+    bytes: AtomicU64,
 }
 
 impl Consumer {
@@ -88,6 +90,7 @@ impl Consumer {
             estimate: AtomicU64::new(u64::MAX),
             start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
+            bytes: AtomicU64::new(0),
         }
     }
 
@@ -183,12 +186,27 @@ impl Consumer {
         self.opening.token
     }
 
-    /// So many packets of a burst go to it; `age`: ns since they entered the server, if measured.
-    pub(crate) fn on_packets(&self, packets: u32, age: Option<i64>) {
+    /// So many packets of a burst go to it; `bytes`: 0 while they are not counted; `age`: ns since
+    /// they entered the server, if measured.
+    pub(crate) fn on_packets(&self, packets: u32, bytes: u64, age: Option<i64>) {
         self.flow.on_packets(u64::from(packets));
+        if bytes > 0 {
+            let sum = self.bytes.load(Relaxed).wrapping_add(bytes);
+            self.bytes.store(sum, Relaxed);
+        }
         if let Some(age) = age {
             self.latency.record(age);
         }
+    }
+
+    /// Bytes of what came while they were counted.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Packets that its module did not take fast enough.
+    pub(crate) fn lost(&self) -> u64 {
+        self.ring.as_ref().map_or(0, |ring| ring.lost())
     }
 
     pub(crate) fn latency(&self) -> &Latency {

@@ -24,6 +24,8 @@ pub(crate) struct Burst<'a> {
     layered: bool,
     /// ns since the first packet entered the server, while that is measured.
     pub(crate) age: Option<i64>,
+    /// Bytes of all packets, while they are counted.
+    bytes: Option<u64>,
 }
 
 impl<'a> Burst<'a> {
@@ -41,7 +43,29 @@ impl<'a> Burst<'a> {
                 .iter()
                 .any(|p| p.layer.temporal > 0 || p.layer.spatial > 0),
             age: None,
+            bytes: None,
         }
+    }
+
+    /// The same, with its bytes counted.
+    pub(crate) fn weighed(self) -> Self {
+        let bytes = self.packets.iter().map(size).sum();
+        Self {
+            bytes: Some(bytes),
+            ..self
+        }
+    }
+
+    /// Bytes of those packets that pass; 0 while they are not counted.
+    pub(crate) fn bytes_of(&self, selection: u64) -> u64 {
+        let Some(bytes) = self.bytes else { return 0 };
+        if selection == self.all {
+            return bytes;
+        }
+        let bits = self.packets.iter().take(64).enumerate();
+        bits.filter(|(bit, _)| selection >> bit & 1 == 1)
+            .map(|(_, packet)| size(packet))
+            .sum()
     }
 
     /// The same, measured at `now` on the pipeline clock.
@@ -53,6 +77,10 @@ impl<'a> Burst<'a> {
             .map(|entered| now - entered);
         Self { age, ..self }
     }
+}
+
+fn size(packet: &Packet) -> u64 {
+    packet.bytes.len() as u64
 }
 
 /// What passes of a burst.

@@ -314,8 +314,9 @@ impl Member {
         }
         let selection = self.link.select(self.start, self.estimate(), burst);
         if selection.packets != 0 {
-            self.consumer
-                .on_packets(selection.packets.count_ones(), burst.age);
+            let bytes = burst.bytes_of(selection.packets);
+            let packets = selection.packets.count_ones();
+            self.consumer.on_packets(packets, bytes, burst.age);
         }
         selection
     }

@@ -277,6 +277,11 @@ impl Graph {
         self.measuring.set(on);
     }
 
+    /// Whether pads count the bytes that arrive, for [`Node::inputs`](crate::Node::inputs).
+    pub fn count_bytes(&self, on: bool) {
+        self.measuring.set_bytes(on);
+    }
+
     pub(crate) fn source(&self, id: &Arc<str>, key: &PadKey) -> Option<Arc<Source>> {
         self.elements().get(id)?.sources.get(key).cloned()
     }

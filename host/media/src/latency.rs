@@ -1,18 +1,31 @@
-//! How long media is on its way within the server, while a pipeline measures it.
+//! What pads measure while somebody wants to know: how long media is on its way within the server,
+//! and how many bytes it has.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Whether the pads of a pipeline measure. Relaxed is enough: a burst more or less is measured.
 #[derive(Debug, Default)]
-pub(crate) struct Measuring(AtomicBool);
+pub(crate) struct Measuring {
+    age: AtomicBool,
+    bytes: AtomicBool,
+}
 
 impl Measuring {
     pub(crate) fn set(&self, on: bool) {
-        self.0.store(on, Relaxed);
+        self.age.store(on, Relaxed);
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.0.load(Relaxed)
+        self.age.load(Relaxed)
+    }
+
+    pub(crate) fn set_bytes(&self, on: bool) {
+        self.bytes.store(on, Relaxed);
+    }
+
+    /// Whether bytes are counted: that looks at each packet again for each consumer.
+    pub(crate) fn counts_bytes(&self) -> bool {
+        self.bytes.load(Relaxed)
     }
 }
 

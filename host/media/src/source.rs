@@ -156,6 +156,9 @@ impl Source {
             {
                 burst = burst.measured(plane.now());
             }
+            if self.measuring.counts_bytes() {
+                burst = burst.weighed();
+            }
             self.flow.on_packets(packets.len() as u64);
             if self.audience.is_shown.load(Relaxed) {
                 for flow in self.audience.shown_by.load().iter() {

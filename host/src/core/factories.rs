@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rivero_idl::Model;
 
 use crate::error::CallError;
-use crate::modules::{Factory, Installed, Modules};
+use crate::modules::{Factory, Installed, Modules, Refused};
 use crate::observe::metrics::Family;
 
 /// What the core needs of the installed modules; tests put their own in its place.
@@ -14,6 +14,10 @@ pub trait Factories: Send + Sync {
     fn model(&self) -> Arc<Model>;
     /// The modules in use.
     fn installed(&self) -> Vec<Installed>;
+    /// The files that were not taken, and why.
+    fn refused(&self) -> Vec<Refused> {
+        Vec::new()
+    }
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
     /// What creates objects of this class at this moment.
@@ -34,6 +38,10 @@ impl Factories for Modules {
 
     fn installed(&self) -> Vec<Installed> {
         Modules::installed(self)
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        Modules::refused(self)
     }
 
     fn provides(&self, class: &str) -> bool {

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use hyper::body::Bytes;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+
+use super::body::Body;
 
 /// A request for a page.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +42,15 @@ impl Page {
     }
 }
 
+/// Answers whatever is asked at a path and below it, by any method.
+type AreaHandler = Box<dyn Fn(&Method, &PageRequest<'_>) -> Response<Body> + Send + Sync>;
+
 type Handler = Box<dyn Fn(&PageRequest<'_>) -> Page + Send + Sync>;
 
 /// Which page is at which path.
 pub struct Router {
     pages: Vec<(&'static str, Handler)>,
+    areas: Vec<(&'static str, AreaHandler)>,
     otherwise: Handler,
 }
 
@@ -53,6 +59,7 @@ impl Router {
     pub fn new(otherwise: impl Fn(&PageRequest<'_>) -> Page + Send + Sync + 'static) -> Router {
         Router {
             pages: Vec::new(),
+            areas: Vec::new(),
             otherwise: Box::new(otherwise),
         }
     }
@@ -67,6 +74,34 @@ impl Router {
     ) -> Router {
         self.pages.push((path, Box::new(page)));
         self
+    }
+
+    /// Has everything at `path` and below it answered by one that makes whole responses, with fields
+    /// and methods of its own. As for pages, nothing may block.
+    #[must_use]
+    pub fn area(
+        mut self,
+        path: &'static str,
+        area: impl Fn(&Method, &PageRequest<'_>) -> Response<Body> + Send + Sync + 'static,
+    ) -> Router {
+        self.areas.push((path, Box::new(area)));
+        self
+    }
+
+    /// The answer of an area, if the path is in one.
+    #[must_use]
+    pub fn answer_in_area(
+        &self,
+        method: &Method,
+        request: &PageRequest<'_>,
+    ) -> Option<Response<Body>> {
+        let mut areas = self.areas.iter();
+        let is_within = |path: &str| {
+            let rest = request.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let (_, area) = areas.find(|(path, _)| is_within(path))?;
+        Some(area(method, request))
     }
 
     /// The answer to a request.

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http_body_util::Full;
-use hyper::body::{Body, Bytes};
+use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION,
     SERVER, UPGRADE,
@@ -13,6 +12,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::access::{Claim, Policy, Refusal};
+use super::body::Body;
 use super::handshake::Handshake;
 use super::host::HostPattern;
 use super::pages::{Page, PageRequest, Router};
@@ -43,12 +43,20 @@ pub struct Access {
 #[derive(Debug)]
 pub(super) enum Answer {
     Page(Page),
-    Upgrade { accept: String },
+    /// Of an area, which says what its fields are.
+    Whole(Response<Body>),
+    Upgrade {
+        accept: String,
+    },
 }
 
 impl Site {
     /// The answer to a request.
-    pub(super) fn answer<B: Body>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
+    pub(super) fn answer<B: hyper::body::Body>(
+        &self,
+        request: &Request<B>,
+        from: SocketAddr,
+    ) -> Answer {
         let handshake = match self.has_websocket {
             true => Handshake::of(request),
             false => Handshake::None,
@@ -89,15 +97,19 @@ impl Site {
     }
 
     fn page<B>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
-        }
-        Answer::Page(self.router.answer(&PageRequest {
+        let asked = PageRequest {
             path: request.uri().path(),
             query: request.uri().query(),
             headers: request.headers(),
             from,
-        }))
+        };
+        if let Some(response) = self.router.answer_in_area(request.method(), &asked) {
+            return Answer::Whole(response);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD\n");
+        }
+        Answer::Page(self.router.answer(&asked))
     }
 }
 
@@ -127,11 +139,16 @@ fn text(status: StatusCode, text: &'static str) -> Answer {
 
 impl Answer {
     /// With the fields that its status asks for. hyper leaves the body out for HEAD.
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::default();
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
         let (status, body) = match self {
+            Answer::Whole(mut whole) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                whole.headers_mut().extend(std::mem::take(headers));
+                return whole;
+            }
             Answer::Page(page) => {
                 // Said here and not by a setting of hyper, which would say it of an upgrade too.
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -161,7 +178,7 @@ impl Answer {
             _ => {}
         }
         *response.status_mut() = status;
-        *response.body_mut() = Full::new(body);
+        *response.body_mut() = Body::from(body);
         response
     }
 }

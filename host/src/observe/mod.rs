@@ -4,10 +4,13 @@
 pub mod civil_time;
 mod log;
 pub mod log_files;
+pub mod log_levels;
 mod log_limit;
 mod log_line;
 mod log_queue;
+pub mod log_tail;
 pub mod logging;
 pub mod metrics;
+pub mod recent;
 pub mod standard_error;
 pub mod usage;

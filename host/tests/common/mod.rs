@@ -19,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rivero::console;
 use rivero::core::{self, Core};
 use rivero::http::access::Policy;
 use rivero::lifecycle::Event;
@@ -88,6 +89,7 @@ impl Bench {
             binding: Some(binding()),
             secure: None,
             management: None,
+            console: console::Options::default(),
             access: Policy::default(),
             path: "kurento".into(),
             registrar: None,
