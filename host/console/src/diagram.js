@@ -5,8 +5,14 @@ import { bitrate, linkKey, perSecond } from './rates.js';
 const LETTER = 7;
 const LINE = 16;
 
-/** `H264 (profile-level-id=…)` without what is in brackets. */
-export const shortFormat = (format) => format.replace(/ ?\(.*$/, '');
+/** `H264/90000;profile=…` without clock and parameters. */
+export const shortFormat = (format) => format.replace(/[/;].*$/, '');
+
+/** The hops of a link at which the format is another one; elsewhere it is only packed otherwise. */
+export const conversions = ({ hops }) => hops.filter(({ format }, index) => index > 0 && media(format) !== media(hops[index - 1].format));
+
+/** A format without its packaging: `(Rtp)`, `(Frame)` or `(Raw)`. */
+const media = (format) => format.replace(/ \(\w+\)$/, '');
 
 /** The end of an id, which tells objects of a class apart. */
 export const shortId = (id) => id.split('/').at(-1).replace(/_.*$/, '').slice(0, 8);
@@ -35,11 +41,10 @@ export function diagram(graph, rates) {
   };
   for (const link of graph.links) {
     const rate = rates.links.get(linkKey(link));
-    const converted = link.hops.length > 1;
-    const flags = { flowing: link.flowing, converted };
+    const steps = conversions(link);
+    const flags = { flowing: link.flowing, converted: steps.length > 0 };
     let from = link.source;
-    link.hops.forEach(({ pad, format }, index) => {
-      if (index === 0) return;
+    steps.forEach(({ pad, format }, index) => {
       const id = `conversion ${pad}`;
       if (!known.has(id)) {
         const title = `→ ${shortFormat(format)}`;
@@ -48,7 +53,7 @@ export function diagram(graph, rates) {
         nodes.push(node);
       }
       // Between conversions, the former one says what it makes.
-      draw(from, id, index === 1 ? `${link.kind.toLowerCase()} ${shortFormat(link.hops[0].format)}` : '', flags);
+      draw(from, id, index === 0 ? `${link.kind.toLowerCase()} ${shortFormat(link.hops[0].format)}` : '', flags);
       from = id;
     });
     draw(from, link.sink, label(link, rate), flags);
@@ -60,7 +65,9 @@ export function diagram(graph, rates) {
 function label(link, rate) {
   const format = link.hops.at(-1)?.format;
   const kind = link.kind.toLowerCase();
-  if (!format) return link.kind === 'DATA' ? kind : `${kind} (waiting)`;
+  // Everything that is connected has a link for data, and hardly anything sends some.
+  if (link.kind === 'DATA' && !link.flowing) return '';
+  if (!format) return `${kind} (waiting)`;
   const lost = rate?.lost > 0 ? `, lost ${perSecond(rate.lost)}` : '';
   return `${kind} ${shortFormat(format)}${link.flowing && rate ? ` ${bitrate(rate.bits)}` : ''}${lost}`;
 }

@@ -25,7 +25,7 @@ export function Element({ details, node, history, missing }) {
         <br />
         created {time(details.created)}
       </p>
-      {node && history && <Plots history={history} />}
+      {node && history && <Plots history={history} hasPeer={!!node.peer} />}
       <Values title="Properties" values={properties} />
       {Object.keys(tags).length > 0 && <Values title="Tags" values={tags} />}
       {statistics?.error && <p>{statistics.error}</p>}
@@ -43,11 +43,12 @@ export function Element({ details, node, history, missing }) {
 
 const latest = (list) => list.at(-1) ?? 0;
 
-function Plots({ history }) {
-  const { time, bitsIn, bitsOut, packetsIn, packetsOut, lost } = history;
+function Plots({ history, hasPeer }) {
+  const { time, bitsIn, bitsOut, bitsReceived, bitsSent, packetsIn, packetsOut, lost } = history;
   return (
     <div class="plots">
-      <Plot title="Bitrate" text={`in ${bitrate(latest(bitsIn))}, out ${bitrate(latest(bitsOut))}`} data={[time, bitsIn, bitsOut]} show={bitrate} />
+      <Plot title="Links" text={`in ${bitrate(latest(bitsIn))}, out ${bitrate(latest(bitsOut))}`} data={[time, bitsIn, bitsOut]} show={bitrate} />
+      {hasPeer && <Plot title="Peer" text={`received ${bitrate(latest(bitsReceived))}, sent ${bitrate(latest(bitsSent))}`} data={[time, bitsReceived, bitsSent]} show={bitrate} />}
       <Plot title="Packets" text={`in ${perSecond(latest(packetsIn))}, out ${perSecond(latest(packetsOut))}`} data={[time, packetsIn, packetsOut]} show={perSecond} />
       <Plot title="Lost" text={perSecond(latest(lost))} data={[time, lost]} show={perSecond} />
     </div>

@@ -1,6 +1,6 @@
 // One pipeline: its graph as a picture and as a table, and the element that was chosen there.
 
-import { diagram, shortFormat, shortId } from './diagram.js';
+import { conversions, diagram, shortFormat, shortId } from './diagram.js';
 import { Element } from './element.jsx';
 import { Graph } from './graph.jsx';
 import { EventTable } from './lines.jsx';
@@ -73,7 +73,8 @@ function Links({ graph, rates, id }) {
       <tbody>
         {graph.links.map((link) => {
           const rate = rates.links.get(linkKey(link)) ?? { bits: 0, packets: 0 };
-          const converts = link.hops.length > 1;
+          const steps = conversions(link);
+          const formats = [...link.hops.slice(0, 1), ...steps].map(({ format }) => shortFormat(format));
           return (
             <tr key={linkKey(link)}>
               <td>{end(link.source)}</td>
@@ -83,7 +84,7 @@ function Links({ graph, rates, id }) {
                 {(link.sourcePad !== 'default' || link.sinkPad !== 'default') && ` ${link.sourcePad} → ${link.sinkPad}`}
               </td>
               <td title={link.hops.map(({ format }) => format).join(' → ')}>
-                {link.hops.length === 0 ? 'waiting' : link.hops.map(({ format }) => shortFormat(format)).join(' → ')} {converts && <span class="badge converting">converted</span>}
+                {formats.join(' → ') || 'waiting'} {steps.length > 0 && <span class="badge converting">converted</span>}
               </td>
               <td class="number">{link.flowing ? bitrate(rate.bits) : '–'}</td>
               <td class="number">{link.flowing ? perSecond(rate.packets) : '–'}</td>

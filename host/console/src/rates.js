@@ -10,7 +10,7 @@ export const linkKey = ({ source, sink, kind, sourcePad, sinkPad }) => [source, 
 export class Rates {
   #samples = [];
   links = new Map();
-  /** By element: `{time: [s], bitsIn, bitsOut, packetsIn, packetsOut, lost}`, each a list. */
+  /** By element: `{time: [s], bitsIn, …}`, each a list; in and out are what comes by links, received and sent what the peer has. */
   history = new Map();
 
   /** Takes a pipeline's graph as the server sends it. */
@@ -33,22 +33,26 @@ export class Rates {
       }),
     );
     // Of one sample there is no rate.
-    if (seconds > 0) for (const node of graph.nodes) this.#note(graph, node, (name) => rate(node[name], former.nodes.get(node.id)?.[name]), former, rate);
+    if (seconds > 0) for (const node of graph.nodes) this.#note(graph, node, (name) => rate(node[name], former.nodes.get(node.id)?.[name]), former);
     for (const id of this.history.keys()) if (!sample.nodes.has(id)) this.history.delete(id);
   }
 
-  #note(graph, node, rateOf, former, rate) {
+  #note(graph, node, rateOf, former) {
     const sum = (end, what) =>
       graph.links.filter((link) => link[end] === node.id).reduce((sum, link) => sum + (this.links.get(linkKey(link))?.[what] ?? 0), 0);
-    const peerLost = (peer) => (peer ? (peer.lostReceived ?? 0) + (peer.lostSent ?? 0) : undefined);
-    const lost = node.peer ? rate(peerLost(node.peer), peerLost(former.nodes.get(node.id)?.peer)) : 0;
+    const then = former.nodes.get(node.id)?.peer;
+    // Statistics are made less often than the graph: their rates are of the time between two of them.
+    const passed = node.peer && then ? (node.peer.time - then.time) / 1000 : 0;
+    const ofPeer = (name) => (passed > 0 ? Math.max(0, (node.peer[name] ?? 0) - (then[name] ?? 0)) / passed : 0);
     const point = {
       time: graph.time / 1000,
       bitsIn: sum('sink', 'bits'),
       bitsOut: sum('source', 'bits'),
       packetsIn: rateOf('packetsIn'),
       packetsOut: rateOf('packetsOut'),
-      lost: lost + sum('sink', 'lost'),
+      bitsReceived: 8 * ofPeer('bytesReceived'),
+      bitsSent: 8 * ofPeer('bytesSent'),
+      lost: ofPeer('lostReceived') + ofPeer('lostSent') + sum('sink', 'lost'),
     };
     const known = this.history.get(node.id) ?? Object.fromEntries(Object.keys(point).map((name) => [name, []]));
     this.history.set(node.id, Object.fromEntries(Object.entries(point).map(([name, value]) => [name, [...known[name], value].slice(-POINTS)])));

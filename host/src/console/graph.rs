@@ -111,7 +111,12 @@ fn peer(statistics: &Value) -> Option<Value> {
     };
     let (received, sent) = ("packetsReceived", "packetsSent");
     sum(received, received).or(sum(sent, sent))?;
+    let times = entries
+        .iter()
+        .filter_map(|entry| entry.get("timestampMillis")?.as_u64());
     Some(json!({
+        // Statistics are older than the graph, and of the time between two of them are the rates.
+        "time": times.max(),
         "packetsReceived": sum(received, received),
         "bytesReceived": sum(received, "bytesReceived"),
         "lostReceived": sum(received, "packetsLost"),
@@ -130,11 +135,14 @@ mod tests {
         let statistics = json!({
             "a": {"type": "inboundrtp", "packetsReceived": 10, "bytesReceived": 100, "packetsLost": 1},
             "b": {"type": "inboundrtp", "packetsReceived": 5, "bytesReceived": 50, "packetsLost": 2},
-            "c": {"type": "outboundrtp", "packetsSent": 7, "bytesSent": 70, "packetsLost": 4},
+            "c": {"type": "outboundrtp", "timestampMillis": 5, "packetsSent": 7, "bytesSent": 70, "packetsLost": 4},
             "d": {"type": "endpoint", "inputLatency": []},
         });
         let sums = peer(&statistics).unwrap();
-        assert_eq!(sums["packetsReceived"], 15.0);
+        assert_eq!(
+            (&sums["packetsReceived"], &sums["time"]),
+            (&json!(15.0), &json!(5))
+        );
         assert_eq!(
             (&sums["lostReceived"], &sums["lostSent"]),
             (&json!(3.0), &json!(4.0))
