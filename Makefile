@@ -51,7 +51,7 @@ help: ## this list
 # --- Dependencies ---------------------------------------------------------
 
 .PHONY: deps deps-system deps-opencv deps-test
-deps: deps-system deps-opencv examples/vendor/.made ## what building and the demo need (apt, npm)
+deps: deps-system deps-opencv examples/vendor/.made host/console/node_modules/.made ## what building and the demo need (apt, npm)
 
 deps-system:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
@@ -80,6 +80,10 @@ examples/node_modules/.made: examples/package-lock.json | deps-system
 # The browser builds of kurento-client and kurento-utils, which npm does not have.
 examples/vendor/.made: examples/node_modules/.made
 	npm --prefix examples run --silent vendor
+	@touch $@
+
+host/console/node_modules/.made: host/console/package-lock.json | deps-system
+	cd host/console && $(NPM_CI)
 	@touch $@
 
 tests/node_modules/.made: tests/package-lock.json | deps-system
@@ -112,16 +116,22 @@ crate-of = $(shell sed -n '0,/^name = /s/^name = "\(.*\)"$$/\1/p' plugins/$(1)/C
 # $(call build-packages,modules …): the server, `kmd`, and these modules.
 build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(foreach module,$(1),--package $(call crate-of,$(module)))
 
+# What the management port shows at /console.
+CONSOLE := $(RELEASE)/console/index.html
+$(CONSOLE): host/console/node_modules/.made host/console/index.html host/console/build.mjs $(wildcard host/console/src/*)
+	cd host/console && node build.mjs $(RELEASE)/console
+	@touch $@
+
 .PHONY: build build-first build-tests
-build: deps-system deps-opencv ## release build: target/release/{rivero,kmd}, target/release/modules/<name>.so
+build: deps-system deps-opencv $(CONSOLE) ## release build: target/release/{rivero,kmd,console}, target/release/modules/<name>.so
 	$(call build-packages,$(MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 
-build-first: deps-system
+build-first: deps-system $(CONSOLE)
 	$(call build-packages,$(FIRST_MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
 
-build-tests: deps-system deps-opencv ## the same, and what the tests and `make bench` need besides
+build-tests: deps-system deps-opencv $(CONSOLE) ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
@@ -134,6 +144,7 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	ln -sf rivero $(DESTDIR)$(PREFIX)/bin/kurento-media-server
 	install -d $(DESTDIR)$(PREFIX)/lib/kurento
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/rivero/console $(RELEASE)/console/*
 
 .PHONY: install-gallery deb deps-deb
 install-gallery: examples/vendor/.made ## install the examples, and `rivero-gallery`, which shows them
@@ -156,7 +167,7 @@ demo: deps build-first ## build, start the server and the example gallery on htt
 
 .PHONY: clean
 clean: ## remove everything built or installed below this folder
-	rm -rf $(TARGET_DIR) {tests,tests/kurento-client-6,examples}/node_modules tests/.venv tests/.chroot tests/.output examples/vendor
+	rm -rf $(TARGET_DIR) {tests,tests/kurento-client-6,examples,host/console}/node_modules tests/.venv tests/.chroot tests/.output examples/vendor
 
 # --- Checking -------------------------------------------------------------
 

@@ -88,7 +88,7 @@ start_server
 start_pages
 echo
 echo "Rivero listens on ws://127.0.0.1:8888/kurento."
-echo "Open http://localhost:8080 in a browser. Ctrl-C ends both."
+echo "Open http://localhost:8080 in a browser, and http://localhost:8890/console/ to see what the server does. Ctrl-C ends both."
 built=
 if [ $# -gt 0 ]; then
     # With job control it gets a process group of its own.

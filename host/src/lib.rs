@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod aliases;
 pub mod auth;
 pub mod config;
+pub mod console;
 pub mod convert;
 pub mod core;
 pub mod error;

@@ -13,6 +13,7 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::auth::Guard;
+use crate::console::{self, Console};
 use crate::core::{Core, heap, monitor};
 use crate::http::Site;
 use crate::http::access::Policy;
@@ -47,6 +48,8 @@ pub struct Options {
     pub secure: Option<(Binding, Arc<Certificate>)>,
     /// The listener for supervisors: metrics and health.
     pub management: Option<Binding>,
+    /// The page for operators, on the management port.
+    pub console: console::Options,
     /// Who is answered.
     pub access: Policy,
     /// Who knows the credentials.
@@ -159,9 +162,11 @@ impl Server {
             on_loopback,
             access: access.clone(),
         })?;
+        let console = options.console;
         let management = options.management.and_then(|binding| {
+            let console = Console::new(core.clone(), console);
             open_management(&binding, |on_loopback| Site {
-                router: pages::management(&methods, on_loopback),
+                router: pages::management(&methods, &console),
                 has_websocket: false,
                 on_loopback,
                 access: access.clone(),

@@ -21,6 +21,7 @@ export const artefacts = {
   modules: join(release, 'modules'),
   fixtures: join(release, 'fixtures'),
   examples: join(release, 'example-modules'),
+  console: join(release, 'console'),
 };
 
 /** Where each server's log stays after its test, for reading when one fails. */

@@ -78,6 +78,23 @@ pub struct Way {
     pub hops: Vec<(u32, String)>,
 }
 
+/// What came to one sink pad so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Kind of media.
+    pub kind: MediaKind,
+    /// The pad's description.
+    pub description: Arc<str>,
+    /// Whether media arrives now.
+    pub flowing: bool,
+    /// Packets that arrived.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets that the module did not take fast enough.
+    pub lost: u64,
+}
+
 /// Is told what happens to one node.
 pub trait NodeObserver: Send + Sync {
     /// Must return quickly; may be called from any thread but a producer's.

@@ -45,21 +45,20 @@ impl<'a> Burst<'a> {
                 .iter()
                 .any(|p| p.layer.temporal > 0 || p.layer.spatial > 0),
             age: None,
-            bytes: packets.iter().map(|packet| packet.bytes.len() as u64).sum(),
+            bytes: packets.iter().map(size).sum(),
             tally: Tally::default(),
         }
     }
 
-    /// An element is given these of the packets.
-    pub(crate) fn count(&self, selected: u64) {
-        let bytes = if selected == self.all {
-            self.bytes
-        } else {
-            let packets = self.packets.iter().enumerate();
-            let taken = packets.filter(|(place, _)| selected >> place & 1 == 1);
-            taken.map(|(_, packet)| packet.bytes.len() as u64).sum()
-        };
-        self.tally.add(selected.count_ones().into(), bytes);
+    /// Bytes of those packets that pass.
+    pub(crate) fn bytes_of(&self, selection: u64) -> u64 {
+        if selection == self.all {
+            return self.bytes;
+        }
+        let bits = self.packets.iter().take(64).enumerate();
+        bits.filter(|(bit, _)| selection >> bit & 1 == 1)
+            .map(|(_, packet)| size(packet))
+            .sum()
     }
 
     /// The same, measured at `now` on the pipeline clock.
@@ -71,6 +70,10 @@ impl<'a> Burst<'a> {
             .map(|entered| now - entered);
         Self { age, ..self }
     }
+}
+
+fn size(packet: &Packet) -> u64 {
+    packet.bytes.len() as u64
 }
 
 /// What passes of a burst.

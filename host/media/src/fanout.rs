@@ -321,11 +321,12 @@ impl Member {
         }
         let selection = self.link.select(self.start, self.estimate(), burst);
         if selection.packets != 0 {
-            self.consumer
-                .on_packets(selection.packets.count_ones(), burst.age);
+            let packets = selection.packets.count_ones();
+            let bytes = burst.bytes_of(selection.packets);
+            self.consumer.on_packets(packets, bytes, burst.age);
             // What conversions take is on its way still.
             if self.consumer.owner().is_some() {
-                burst.count(selection.packets);
+                burst.tally.add(packets.into(), bytes);
             }
         }
         selection

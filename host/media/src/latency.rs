@@ -1,18 +1,20 @@
-//! How long media is on its way within the server, while a pipeline measures it.
+//! How long media is on its way within the server, measured while somebody wants to know.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Whether the pads of a pipeline measure. Relaxed is enough: a burst more or less is measured.
 #[derive(Debug, Default)]
-pub(crate) struct Measuring(AtomicBool);
+pub(crate) struct Measuring {
+    age: AtomicBool,
+}
 
 impl Measuring {
     pub(crate) fn set(&self, on: bool) {
-        self.0.store(on, Relaxed);
+        self.age.store(on, Relaxed);
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.0.load(Relaxed)
+        self.age.load(Relaxed)
     }
 }
 

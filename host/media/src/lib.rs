@@ -65,7 +65,7 @@ mod traffic;
 mod upstream;
 mod workers;
 
-pub use connection::{Connection, NodeEvent, NodeObserver, Way};
+pub use connection::{Connection, Input, NodeEvent, NodeObserver, Way};
 pub use conversion_counters::ConversionFigures;
 pub use convert::{
     bitrate::EncoderRates,

@@ -8,7 +8,7 @@ use rivero_plugin_api::{
 };
 
 use crate::{
-    connection::{Connection, NodeObserver, PadKey, Way},
+    connection::{Connection, Input, NodeObserver, PadKey, Way},
     consumer::Opening,
     convert::{bitrate::EncoderRates, route::ForcedFormat},
     element::PadExists,
@@ -167,6 +167,11 @@ impl Node {
     /// What this element feeds, and by which way.
     pub fn ways(&self) -> Vec<Way> {
         self.graph.ways(&self.id)
+    }
+
+    /// What came to each sink pad so far, in no order.
+    pub fn inputs(&self) -> Vec<Input> {
+        self.graph.sink_pads(&self.id)
     }
 
     /// Average age of the media at each sink pad, ns since it entered the server:

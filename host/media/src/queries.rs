@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rivero_plugin_api::MediaKind;
 
 use crate::{
-    connection::{Connection, Way, sorted},
+    connection::{Connection, Input, Way, sorted},
     graph::Graph,
 };
 
@@ -80,6 +80,27 @@ impl Graph {
         let mut ways: Vec<Way> = ways.collect();
         ways.sort_by(|a, b| a.connection.rank().cmp(&b.connection.rank()));
         ways
+    }
+
+    /// What came to the sink pads of an element.
+    pub(crate) fn sink_pads(&self, id: &Arc<str>) -> Vec<Input> {
+        let elements = self.elements();
+        let sinks = elements
+            .get(id)
+            .into_iter()
+            .flat_map(|element| &element.sinks);
+        let inputs = sinks.map(|(key, sink)| {
+            let consumer = sink.consumer();
+            Input {
+                kind: key.kind,
+                description: key.description.clone(),
+                flowing: consumer.flow().is_flowing(),
+                packets: consumer.flow().packets(),
+                bytes: consumer.bytes(),
+                lost: consumer.lost(),
+            }
+        });
+        inputs.collect()
     }
 
     pub(crate) fn packet_counts(&self, id: &Arc<str>) -> (u64, u64) {

@@ -1,6 +1,9 @@
 //! What waits for a sink pad whose module takes media on a thread of its own.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use rivero_plugin_api::{
     MediaKind, Packaging, Packet, SinkSelection,
@@ -46,6 +49,8 @@ pub(crate) struct Ring {
     end: End,
     /// Asks what feeds the pad for a keyframe; set once there is something to ask.
     on_overflow: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Packets that were lost here so far: only shown, so relaxed accesses are enough.
+    lost: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -73,6 +78,7 @@ impl Ring {
             owner,
             end,
             on_overflow: OnceLock::new(),
+            lost: AtomicU64::new(0),
             state: Mutex::new(state),
         })
     }
@@ -80,6 +86,16 @@ impl Ring {
     /// Names what to do when media was lost that a keyframe would make up for; only the first call counts.
     pub(crate) fn set_on_overflow(&self, action: impl Fn() + Send + Sync + 'static) {
         let _ = self.on_overflow.set(Box::new(action));
+    }
+
+    /// Packets that were lost here so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
+    }
+
+    fn on_lost(&self, packets: u64) {
+        self.lost.fetch_add(packets, Relaxed);
+        self.owner.on_lost(packets);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,7 +119,7 @@ impl Ring {
             self.schedule(state);
         }
         if lost > 0 {
-            self.owner.on_lost(lost);
+            self.on_lost(lost);
         }
         if overflowed && let Some(action) = self.on_overflow.get() {
             action();
@@ -119,7 +135,7 @@ impl Ring {
         let lost = if begins { state.media.break_off() } else { 0 };
         drop(state);
         if lost > 0 {
-            self.owner.on_lost(lost);
+            self.on_lost(lost);
         }
     }
 
@@ -152,7 +168,7 @@ impl Ring {
             if self.owner.is_cut() {
                 let lost = state.media.break_off();
                 if lost > 0 {
-                    self.owner.on_lost(lost);
+                    self.on_lost(lost);
                 }
             } else if state.open {
                 state.media.pop_piece(&mut piece);

@@ -1,6 +1,7 @@
 //! J02, J06: the graph with producers and consumers made of memory.
 
 mod audience;
+mod bytes;
 mod formats;
 mod owners;
 mod rings;

@@ -1,5 +1,7 @@
 //! What a request shows of itself (RFC 6750).
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
@@ -46,6 +48,21 @@ impl Credential {
             _ => Credential::Malformed,
         }
     }
+
+    /// Of a request for a page that people look at: also the password that a browser asked for
+    /// (RFC 7617), whatever the name beside it.
+    #[must_use]
+    pub fn of_page(headers: &HeaderMap, query: Option<&str>) -> Credential {
+        let shown = Credential::of(headers, query);
+        if shown != Credential::None {
+            return shown;
+        }
+        let fields = headers.get_all(AUTHORIZATION).into_iter();
+        let mut passwords = fields.filter_map(|field| password(field.as_bytes()));
+        passwords.next().map_or(Credential::None, |password| {
+            password.map_or(Credential::Malformed, Credential::Bearer)
+        })
+    }
 }
 
 /// Whether a text can be a token: visible ASCII, so that it fits into a header field.
@@ -62,6 +79,19 @@ fn bearer(field: &[u8]) -> Option<Option<String>> {
     }
     let token = std::str::from_utf8(rest).ok().map(str::trim);
     Some(token.filter(|token| is_token(token)).map(str::to_owned))
+}
+
+/// The password of an `Authorization` field, if that is of the scheme `Basic`; inside, `None` if it
+/// can be no token.
+fn password(field: &[u8]) -> Option<Option<String>> {
+    let (scheme, rest) = field.split_at_checked("Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let decoded = BASE64.decode(rest.trim_ascii()).ok();
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let password = text.and_then(|text| Some(text.split_once(':')?.1.to_owned()));
+    Some(password.filter(|password| is_token(password)))
 }
 
 /// The tokens in a query.
@@ -90,6 +120,28 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_take_the_password_that_a_browser_asked_for() {
+        let of_page = |field: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(AUTHORIZATION, field.parse().unwrap());
+            assert_eq!(Credential::of(&headers, None), Credential::None);
+            Credential::of_page(&headers, None)
+        };
+        // anybody:abc, :abc, anybody:a:b
+        for (field, token) in [
+            ("Basic YW55Ym9keTphYmM=", "abc"),
+            ("basic OmFiYw==", "abc"),
+            ("Basic YW55Ym9keTphOmI=", "a:b"),
+        ] {
+            assert_eq!(of_page(field), Credential::Bearer(token.into()));
+        }
+        // No base64, no colon, no password.
+        for field in ["Basic ?", "Basic YWJj", "Basic YWJjOg=="] {
+            assert_eq!(of_page(field), Credential::Malformed);
+        }
+    }
 
     fn of(fields: &[&'static str], query: Option<&str>) -> Credential {
         let mut headers = HeaderMap::new();

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Keys of the main file; `*` stands for anything below.
 const MAIN: &[&str] = &[
+    "mediaServer.console.path",
+    "mediaServer.console.write",
     "mediaServer.drainTimeout",
     // Read and checked on its own.
     "mediaServer.auth.*",

@@ -32,6 +32,8 @@ pub struct Settings {
     pub health_least_free: u64,
     /// Period of the garbage collector.
     pub collector_period: Duration,
+    /// The page for operators.
+    pub console: Console,
     /// How modules are found and replaced.
     pub modules: Modules,
     /// Whether repeated requests are executed again.
@@ -76,6 +78,15 @@ pub struct Settings {
     pub require_auth: bool,
 }
 
+/// The page for operators on the management port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Console {
+    /// Where its files are; in the places of a build or an installation if `None`.
+    pub path: Option<PathBuf>,
+    /// Whether it may change anything.
+    pub write: bool,
+}
+
 /// How modules are found and replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Modules {
@@ -103,6 +114,7 @@ impl Default for Settings {
             health_recordings: Vec::new(),
             health_least_free: 256 << 20,
             collector_period: Duration::from_secs(240),
+            console: Console::default(),
             modules: Modules::default(),
             disable_request_cache: false,
             address: None,
@@ -144,6 +156,7 @@ impl Settings {
         let resources = "/mediaServer/resources";
         let modules = "/mediaServer/modules";
         let health = "/mediaServer/health";
+        let console = "/mediaServer/console";
         let element = "/modules/kurento/MediaElement";
         let settings = Settings {
             exception_limit: reader
@@ -164,6 +177,10 @@ impl Settings {
                 .map_or(default.collector_period, |seconds: NonZeroU64| {
                     Duration::from_secs(seconds.get())
                 }),
+            console: Console {
+                path: reader.get(console, "path"),
+                write: reader.flag(console, "write").unwrap_or_default(),
+            },
             modules: Modules {
                 hot_plug: reader
                     .flag(modules, "hotPlug")

@@ -15,6 +15,10 @@ pub trait Factories: Send + Sync {
     fn model(&self) -> Arc<Model>;
     /// The modules in use.
     fn installed(&self) -> Vec<Installed>;
+    /// The files that were not taken, and why.
+    fn refused(&self) -> Vec<Refused> {
+        Vec::new()
+    }
     /// Whether some module creates objects of this class (plain name).
     fn provides(&self, class: &str) -> bool;
     /// What creates objects of this class at this moment.
@@ -45,6 +49,10 @@ impl Factories for Modules {
 
     fn installed(&self) -> Vec<Installed> {
         Modules::installed(self)
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        Modules::refused(self)
     }
 
     fn provides(&self, class: &str) -> bool {

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rivero_idl::Model;
-use rivero_media::Plane;
+use rivero_media::{Figures, Plane};
 use serde_json::{Map, Value};
 
 pub use execution::Execution;
@@ -189,6 +189,12 @@ impl Core {
         object.types().cloned().unwrap_or_else(|| self.model())
     }
 
+    /// What the media plane has counted.
+    #[must_use]
+    pub fn media_figures(&self) -> Figures {
+        self.plane.figures()
+    }
+
     /// All bounds for clients.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -202,7 +208,7 @@ impl Core {
 
     /// Raises an event of the server manager about an object.
     fn announce(&self, event: &str, member: &str, object: &Object) {
-        if !self.manager.subscriptions.wants(event) {
+        if !self.manager.subscriptions.wants(event) && !self.events.recent().is_watched() {
             return;
         }
         let data = Map::from_iter([(member.to_owned(), Value::from(&*object.id))]);

@@ -6,8 +6,10 @@
 
 mod delivery;
 mod emitter;
+mod seen;
 
 pub use emitter::Emitter;
+pub use seen::Seen;
 
 use std::io;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::aliases::{old_event_data, old_event_names};
 use crate::convert;
 use crate::jsonrpc::json::weight;
 use crate::jsonrpc::response;
+use crate::observe::recent::Recent;
 use crate::registry::{Object, Tags};
 use delivery::Delivery;
 
@@ -36,6 +39,8 @@ pub struct Events {
     delivery: Delivery,
     /// Number of the next event.
     next: AtomicU64,
+    /// The latest ones, while somebody looks on, whether clients want them or not.
+    recent: Arc<Recent<Seen>>,
 }
 
 /// An event as it was when it was raised.
@@ -62,6 +67,7 @@ impl Events {
             model,
             delivery: Delivery::start()?,
             next: AtomicU64::new(0),
+            recent: Arc::new(Recent::new(seen::MOST, seen::MOST_BYTES)),
         })
     }
 
@@ -96,6 +102,10 @@ impl Events {
         event: &str,
         data: Map<String, Value>,
     ) {
+        if self.recent.is_watched() {
+            let seen = Seen::new(object, event, &data);
+            self.recent.push(seen.size(), seen);
+        }
         let subscriptions = &object.subscriptions;
         let mut old_names = old_event_names(&object.class, event);
         if !subscriptions.wants(event) && !old_names.any(|old| subscriptions.wants(old)) {
@@ -121,6 +131,12 @@ impl Events {
             let _until_then = (claim, on_its_way);
             raised.deliver()
         });
+    }
+
+    /// The latest events, kept while somebody [watches](Recent::watch).
+    #[must_use]
+    pub fn recent(&self) -> &Arc<Recent<Seen>> {
+        &self.recent
     }
 
     /// The number of the next event: who subscribes now wants this one and later ones.

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::body::Body;
 use super::site::{Answer, Site};
 use crate::auth::Principal;
 
@@ -25,6 +28,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an exchange may take, head, body and answer included: a client that neither sends nor
 /// reads holds its connection no longer than this.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take no piece of an answer that goes on.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may go on sending after its answer.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -50,14 +55,20 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let upgraded_at = OnceLock::new();
+    let taken: OnceLock<Arc<AtomicU64>> = OnceLock::new();
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let answer = site.answer(&request, from);
         if let Answer::Upgrade { principal, .. } = &answer {
             let _ = upgraded_at.set((request.uri().path().to_owned(), principal.clone()));
         }
+        let taken = &taken;
         Box::pin(async move {
             answer.due().await;
-            Ok::<_, Infallible>(answer.into_response())
+            let response = answer.into_response();
+            if let Body::Stream(pieces) = response.body() {
+                let _ = taken.set(pieces.taken());
+            }
+            Ok::<_, Infallible>(response)
         })
     });
     // In a box, which is given back before the WebSocket begins: thousands of idle connections
@@ -66,11 +77,11 @@ where
     // Shutting down is left to `hang_up`; and a WebSocket goes on with the stream itself, without
     // hyper's boxed one in between.
     let answered = poll_fn(|cx| connection.poll_without_shutdown(cx));
-    match timeout(EXCHANGE_TIMEOUT, answered).await {
+    match in_time(answered, || taken.get().map(|taken| taken.load(Relaxed))).await {
         Ok(Ok(())) => {}
         // hyper has answered what is malformed or too large.
         Ok(Err(error)) => tracing::debug!(%from, %error, "no request"),
-        Err(_) => {
+        Err(Elapsed) => {
             tracing::debug!(%from, "no complete exchange within 30 s");
             return None;
         }
@@ -87,6 +98,34 @@ where
         path,
         principal,
     })
+}
+
+/// An exchange took too long.
+struct Elapsed;
+
+/// Waits for an exchange as long as it may take. An answer that goes on may do so for as long as its
+/// client takes pieces of it; `taken` counts them, `None` for any other answer.
+async fn in_time<T>(
+    exchange: impl Future<Output = T>,
+    taken: impl Fn() -> Option<u64>,
+) -> Result<T, Elapsed> {
+    let mut exchange = pin!(exchange);
+    let mut seen = None;
+    loop {
+        let patience = if seen.is_none() {
+            EXCHANGE_TIMEOUT
+        } else {
+            PIECE_TIMEOUT
+        };
+        if let Ok(done) = timeout(patience, &mut exchange).await {
+            return Ok(done);
+        }
+        let now = taken();
+        if now.is_none() || now == seen {
+            return Err(Elapsed);
+        }
+        seen = now;
+    }
 }
 
 fn builder() -> http1::Builder {
@@ -118,7 +157,7 @@ async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Page, Router};
+    use crate::http::{Page, Pieces, Router};
     use hyper::StatusCode;
     use tokio::io::duplex;
     use tokio::time::Instant;
@@ -159,6 +198,46 @@ mod tests {
         // A body is not waited for: the answer does not depend on it.
         let endless = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert!(patience(endless).await <= 2 * LINGER);
+    }
+
+    /// A site whose only page goes on for ever, a second and 1 KB a piece.
+    fn endless() -> Site {
+        let pieces = || {
+            futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Some((Bytes::from(vec![b'x'; 1 << 10]), ()))
+            })
+        };
+        Site {
+            router: Router::new(|_| Page::text(StatusCode::NOT_FOUND, ""))
+                .area("/console", move |_, _| {
+                    hyper::Response::new(Body::Stream(Pieces::new(pieces())))
+                }),
+            ..site()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_go_on_as_long_as_somebody_reads() {
+        let (mut client, server) = duplex(1024);
+        let from = ([127, 0, 0, 1], 1).into();
+        let begun = Instant::now();
+        let served =
+            tokio::spawn(async move { exchange(server, from, &endless()).await.is_none() });
+        let request = b"GET /console/api HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut part = vec![0; 64 << 10];
+        while begun.elapsed() < 4 * PIECE_TIMEOUT {
+            assert!(client.read(&mut part).await.unwrap() > 0);
+        }
+        // Nobody reads any more.
+        let stopped = Instant::now();
+        assert!(served.await.unwrap());
+        let lasted = stopped.elapsed();
+        assert!(
+            lasted >= PIECE_TIMEOUT && lasted < 4 * PIECE_TIMEOUT,
+            "{lasted:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

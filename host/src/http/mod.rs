@@ -4,9 +4,10 @@
 //! [`exchange`] is the shell around hyper with its time limits, [`site`] decides what a listener
 //! answers, [`access`] to whom, by the hosts and origins that [`host`] compares and the names that
 //! [`machine`] has, [`handshake`] recognises the upgrade to a WebSocket, [`pages`] are what
-//! supervisors and people look at.
+//! supervisors and people look at, [`body`] is an answer that may go on.
 
 pub mod access;
+pub mod body;
 pub mod exchange;
 pub mod handshake;
 pub mod host;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod pages;
 pub mod site;
 
+pub use body::{Body, Pieces};
 pub use exchange::{Upgraded, exchange};
 pub use pages::{Page, PageRequest, Router};
 pub use site::Site;

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use hyper::body::Bytes;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+
+use super::body::Body;
 
 /// A request for a page.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,9 @@ pub struct PageRequest<'a> {
     /// Whether he has shown a credential for all objects, or none is asked for. Otherwise nothing
     /// but the status of the page is sent.
     pub sees_all: bool,
+    /// Whether he may learn what is wrong, and not only that something is: names of files and
+    /// directories say much about a machine. Who has shown a credential, or asks on the machine itself.
+    pub sees_details: bool,
 }
 
 /// The answer to such a request.
@@ -43,6 +48,9 @@ impl Page {
     }
 }
 
+/// Answers whatever is asked at a path and below it, by any method.
+type AreaHandler = Box<dyn Fn(&Method, &PageRequest<'_>) -> Response<Body> + Send + Sync>;
+
 type Handler = Box<dyn Fn(&PageRequest<'_>) -> Page + Send + Sync>;
 
 /// Which page is at which path.
@@ -50,6 +58,7 @@ pub struct Router {
     pages: Vec<(&'static str, Handler)>,
     /// Paths of pages whose status is for anybody.
     open: Vec<&'static str>,
+    areas: Vec<(&'static str, AreaHandler)>,
     otherwise: Handler,
 }
 
@@ -59,6 +68,7 @@ impl Router {
         Router {
             pages: Vec::new(),
             open: Vec::new(),
+            areas: Vec::new(),
             otherwise: Box::new(otherwise),
         }
     }
@@ -90,6 +100,32 @@ impl Router {
     #[must_use]
     pub(super) fn tells_status(&self, path: &str) -> bool {
         self.open.contains(&path)
+    /// Has everything at `path` and below it answered by one that makes whole responses, with fields
+    /// and methods of its own. As for pages, nothing may block.
+    #[must_use]
+    pub fn area(
+        mut self,
+        path: &'static str,
+        area: impl Fn(&Method, &PageRequest<'_>) -> Response<Body> + Send + Sync + 'static,
+    ) -> Router {
+        self.areas.push((path, Box::new(area)));
+        self
+    }
+
+    /// The answer of an area, if the path is in one.
+    #[must_use]
+    pub fn answer_in_area(
+        &self,
+        method: &Method,
+        request: &PageRequest<'_>,
+    ) -> Option<Response<Body>> {
+        let mut areas = self.areas.iter();
+        let is_within = |path: &str| {
+            let rest = request.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let (_, area) = areas.find(|(path, _)| is_within(path))?;
+        Some(area(method, request))
     }
 
     /// The answer to a request.

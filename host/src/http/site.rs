@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http_body_util::Full;
-use hyper::body::{Body, Bytes};
+use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_VERSION, SERVER, UPGRADE, WWW_AUTHENTICATE,
@@ -13,6 +12,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::access::{Claim, Policy, Refusal};
+use super::body::Body;
 use super::handshake::Handshake;
 use super::host::HostPattern;
 use super::pages::{Page, PageRequest, Router};
@@ -48,8 +48,13 @@ pub(super) enum Answer {
     Page(Page),
     /// Nothing but the status.
     Status(StatusCode),
-    /// It takes a credential.
-    Refused(auth::Refusal),
+    /// It takes a credential; `by_people`: a browser may ask for it.
+    Refused {
+        refusal: auth::Refusal,
+        by_people: bool,
+    },
+    /// Of an area, which says what its fields are.
+    Whole(Response<Body>),
     Upgrade {
         accept: String,
         principal: Arc<Principal>,
@@ -58,7 +63,11 @@ pub(super) enum Answer {
 
 impl Site {
     /// The answer to a request.
-    pub(super) fn answer<B: Body>(&self, request: &Request<B>, from: SocketAddr) -> Answer {
+    pub(super) fn answer<B: hyper::body::Body>(
+        &self,
+        request: &Request<B>,
+        from: SocketAddr,
+    ) -> Answer {
         let handshake = match self.has_websocket {
             true => Handshake::of(request),
             false => Handshake::None,
@@ -71,13 +80,18 @@ impl Site {
             // Kurento's answer, for which health checks look; it tells no more than that there is a server.
             return text(StatusCode::INTERNAL_SERVER_ERROR, "Incomplete handshake\n");
         }
-        let credential = Credential::of(request.headers(), request.uri().query());
+        let (headers, query) = (request.headers(), request.uri().query());
+        // Programs speak on the WebSocket, and people look at what has only pages.
+        let credential = match self.has_websocket {
+            true => Credential::of(headers, query),
+            false => Credential::of_page(headers, query),
+        };
         let identified = self.access.guard.identify(&credential, from.ip());
         match handshake {
             Handshake::None | Handshake::Incomplete => self.page(request, from, identified),
             handshake => match identified {
                 Ok(principal) => upgrade(request, handshake, principal),
-                Err(refusal) => Answer::Refused(refusal),
+                Err(refusal) => self.refused(refusal),
             },
         }
     }
@@ -95,6 +109,18 @@ impl Site {
             .admit(&claim, &certificate, self.on_loopback)
     }
 
+    fn refused(&self, refusal: auth::Refusal) -> Answer {
+        Answer::Refused {
+            refusal,
+            by_people: !self.has_websocket,
+        }
+    }
+
+    /// Whether somebody on this machine asks at a port that nobody else reaches.
+    fn is_local(&self, from: SocketAddr) -> bool {
+        self.on_loopback && from.ip().to_canonical().is_loopback()
+    }
+
     /// The one place that says who sees a page: whoever shows a credential for all objects.
     /// Others get the status of those that are [for anybody](Router::status), and no more.
     fn page<B>(
@@ -108,8 +134,19 @@ impl Site {
         if !sees_all && !self.router.tells_status(path) {
             return match identified {
                 Ok(_) => Answer::Status(StatusCode::FORBIDDEN),
-                Err(refusal) => Answer::Refused(refusal),
+                Err(refusal) => self.refused(refusal),
             };
+        }
+        let asked = PageRequest {
+            path,
+            query: request.uri().query(),
+            headers: request.headers(),
+            from,
+            sees_all,
+            sees_details: sees_all && (self.access.guard.asks() || self.is_local(from)),
+        };
+        if sees_all && let Some(response) = self.router.answer_in_area(request.method(), &asked) {
+            return Answer::Whole(response);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -118,13 +155,7 @@ impl Site {
                 false => Answer::Status(status),
             };
         }
-        let page = self.router.answer(&PageRequest {
-            path,
-            query: request.uri().query(),
-            headers: request.headers(),
-            from,
-            sees_all,
-        });
+        let page = self.router.answer(&asked);
         match sees_all {
             true => Answer::Page(page),
             false => Answer::Status(page.status),
@@ -178,17 +209,26 @@ fn text(status: StatusCode, text: &'static str) -> Answer {
 impl Answer {
     /// Waits until the answer is due: who guesses credentials does not get it at once.
     pub(super) async fn due(&self) {
-        if let Answer::Refused(auth::Refusal::Wrong(delay)) = self {
+        if let Answer::Refused {
+            refusal: auth::Refusal::Wrong(delay),
+            ..
+        } = self
+        {
             Delay::over(delay).await;
         }
     }
 
     /// With the fields that its status asks for. hyper leaves the body out for HEAD.
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::default();
         let headers = response.headers_mut();
         let close = HeaderValue::from_static("close");
         let (status, body) = match self {
+            Answer::Whole(mut whole) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                whole.headers_mut().extend(std::mem::take(headers));
+                return whole;
+            }
             Answer::Page(page) => {
                 headers.insert(SERVER, HeaderValue::from_static(super::SERVER));
                 // Said here and not by a setting of hyper, which would say it of an upgrade too.
@@ -201,9 +241,9 @@ impl Answer {
                 headers.insert(CONNECTION, close);
                 (status, Bytes::new())
             }
-            Answer::Refused(refusal) => {
+            Answer::Refused { refusal, by_people } => {
                 headers.insert(CONNECTION, close);
-                let (status, field) = challenge(&refusal);
+                let (status, field) = challenge(&refusal, by_people);
                 headers.insert(field.0, HeaderValue::from_static(field.1));
                 (status, Bytes::new())
             }
@@ -231,19 +271,22 @@ impl Answer {
             _ => {}
         }
         *response.status_mut() = status;
-        *response.body_mut() = Full::new(body);
+        *response.body_mut() = Body::from(body);
         response
     }
 }
 
-/// Status and field of a refusal (RFC 6750 section 3).
-fn challenge(refusal: &auth::Refusal) -> (StatusCode, (HeaderName, &'static str)) {
-    match refusal {
-        auth::Refusal::Missing => (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, "Bearer")),
-        auth::Refusal::Wrong(_) => (
-            StatusCode::UNAUTHORIZED,
-            (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
-        ),
-        auth::Refusal::Unheard => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
+/// Status and field of a refusal (RFC 6750 section 3); a browser asks people for the token as for a
+/// password (RFC 7617).
+fn challenge(refusal: &auth::Refusal, by_people: bool) -> (StatusCode, (HeaderName, &'static str)) {
+    let ask = |field| (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, field));
+    match (refusal, by_people) {
+        (auth::Refusal::Missing, false) => ask("Bearer"),
+        (auth::Refusal::Missing, true) => ask("Bearer, Basic realm=\"Rivero\""),
+        (auth::Refusal::Wrong(_), false) => ask("Bearer error=\"invalid_token\""),
+        (auth::Refusal::Wrong(_), true) => {
+            ask("Bearer error=\"invalid_token\", Basic realm=\"Rivero\"")
+        }
+        (auth::Refusal::Unheard, _) => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
     }
 }

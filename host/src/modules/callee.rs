@@ -44,6 +44,11 @@ pub(super) struct Threads {
 }
 
 impl Threads {
+    /// The name of the module's file.
+    pub(super) fn module(&self) -> &Arc<str> {
+        &self.module
+    }
+
     pub(super) fn new(
         file: &Path,
         inline: bool,

@@ -21,6 +21,7 @@ use rivero_plugin_api::{
     supervise,
 };
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
 
 use super::{
     callee::{Counts, Threads},
@@ -30,6 +31,7 @@ use super::{
     metrics::Metrics,
     overdue::{self, Manner},
 };
+use crate::observe::log_levels;
 use crate::observe::metrics::{Family, Kind, Labels};
 
 /// Shared by all modules of a server, whichever there are.
@@ -124,6 +126,7 @@ impl Services {
         let services = ModuleServices {
             services: self.clone(),
             namespace: generation.namespace.clone(),
+            file: generation.threads().module().clone(),
             generation: Arc::downgrade(generation),
         };
         AbiHost_TO::from_ptr(RArc::new(services), TD_Opaque)
@@ -163,7 +166,21 @@ fn generation_families(generations: &Generations) -> [Family; 3] {
 struct ModuleServices {
     services: Arc<Services>,
     namespace: String,
+    /// The name of its file, without the ending.
+    file: Arc<str>,
     generation: Weak<Generation>,
+}
+
+/// A level as modules count them.
+fn level_number(level: LevelFilter) -> u8 {
+    match level {
+        LevelFilter::OFF => 0,
+        LevelFilter::ERROR => 1,
+        LevelFilter::WARN => 2,
+        LevelFilter::INFO => 3,
+        LevelFilter::DEBUG => 4,
+        LevelFilter::TRACE => 5,
+    }
 }
 
 /// What a class is told of the configuration, for a module of this namespace. A module may serve
@@ -185,6 +202,10 @@ fn contained<T: Default>(body: impl FnOnce() -> T) -> T {
 impl AbiHost for ModuleServices {
     fn log(&self, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>) {
         contained(|| {
+            // Most modules ask before; a library of theirs may not.
+            if level.clamp(1, 5) > level_number(log_levels::of_module(&self.file)) {
+                return;
+            }
             let (module, target) = (self.namespace.as_str(), target.as_str());
             let fields = if fields.as_str() == "{}" {
                 ""
@@ -204,15 +225,7 @@ impl AbiHost for ModuleServices {
     }
 
     fn log_level(&self) -> u8 {
-        use tracing::level_filters::LevelFilter;
-        match LevelFilter::current() {
-            LevelFilter::OFF => 0,
-            LevelFilter::ERROR => 1,
-            LevelFilter::WARN => 2,
-            LevelFilter::INFO => 3,
-            LevelFilter::DEBUG => 4,
-            LevelFilter::TRACE => 5,
-        }
+        level_number(log_levels::of_module(&self.file))
     }
 
     fn configuration(&self, class: RStr<'_>) -> RString {

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::log_limit::{LogLimit, Suppressed, Verdict, WINDOW};
 use super::log_line::{LogFormat, Record, origin};
 use super::log_queue::LogQueue;
+use super::log_tail;
 
 /// The target of what the log says of itself.
 const TARGET: &str = module_path!();
@@ -124,6 +125,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let record = Record::of(event);
         if self.0.admits(event, &record) {
             self.0.put(&record);
+            log_tail::keep(record);
         }
     }
 }
@@ -169,8 +171,10 @@ impl<D: Destination> Writer<D> {
             self.unreported += taken.lost;
             self.report();
             for suppressed in self.log.limit.over(Instant::now()) {
-                let line = told(suppressed).line(self.log.format, self.log.colours);
+                let record = told(suppressed);
+                let line = record.line(self.log.format, self.log.colours);
                 self.line(line.as_bytes());
+                log_tail::keep(record);
             }
             // An error is told by the next line that fails.
             let _ = self.destination.flush();

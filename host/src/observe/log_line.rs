@@ -134,6 +134,11 @@ impl Record {
     }
 
     fn as_json(&self, timestamp: String) -> String {
+        json!(self.as_object(timestamp)).to_string()
+    }
+
+    /// The members of the object that a line is in JSON.
+    pub(super) fn as_object(&self, timestamp: String) -> Map<String, Value> {
         let mut object = Map::from_iter([
             ("timestamp".to_owned(), Value::from(timestamp)),
             ("level".to_owned(), self.level.as_str().into()),
@@ -148,7 +153,12 @@ impl Record {
         if !fields.is_empty() {
             object.insert("fields".to_owned(), fields.into());
         }
-        json!(object).to_string()
+        object
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Record>() + self.target.len() + LINE_LIMIT.saturating_sub(self.left)
     }
 
     /// Takes what fits of a value.
@@ -267,7 +277,11 @@ fn is_hidden(character: char) -> bool {
 
 /// The time now in UTC, as in RFC 3339, with microseconds.
 fn timestamp() -> String {
-    let now = SystemTime::now();
+    timestamp_of(SystemTime::now())
+}
+
+/// A time in UTC, as in RFC 3339, with microseconds.
+pub(super) fn timestamp_of(now: SystemTime) -> String {
     let micros = now
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()

@@ -5,12 +5,13 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
 
 use super::log::{Log, LogLayer};
 use super::log_files::{Files, LogFiles};
+use super::log_levels;
 pub use super::log_line::LogFormat;
 use super::standard_error::StandardError;
 
@@ -45,13 +46,19 @@ pub fn start(files: Option<Files>, format: LogFormat) -> io::Result<FlushAtEnd> 
         None => Log::start(format, io::stderr().is_terminal(), StandardError)?,
     };
     let gst_debug = std::env::var("GST_DEBUG").unwrap_or_default();
-    let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(levels(&gst_debug)));
+    let directives = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let directives = directives.filter(|text| EnvFilter::try_new(text).is_ok());
+    let directives = directives.unwrap_or_else(|| levels(&gst_debug).to_owned());
+    let (filter, replace) = reload::Layer::new(EnvFilter::new(&directives));
     let subscriber = tracing_subscriber::registry()
         .with(filter)
         .with(LogLayer(log.clone()));
     match subscriber.try_init() {
-        Ok(()) => drop(LOG.set(log)),
+        Ok(()) => {
+            let apply = move |filter| replace.reload(filter).map_err(|error| error.to_string());
+            log_levels::start(directives, Box::new(apply));
+            let _ = LOG.set(log);
+        }
         // Another subscriber is in place: the embedding program's.
         Err(_) => tracing::debug!("logging was started before"),
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 use super::Error;
-use crate::config::{CommandLine, Settings};
+use crate::config::{CommandLine, Configuration, Settings};
 use crate::core::monitor::HealthOptions;
 
 /// Where modules are looked for, in order of precedence: what the command line says, then the
@@ -57,6 +57,22 @@ pub(super) fn health(
         recordings,
         least_free: settings.health_least_free,
     })
+}
+
+/// Where the files of the console are: as the configuration says, relative to its directory, else
+/// `console` beside the program, where the build puts them, else the place of installation.
+pub(super) fn console_directory(configuration: &Configuration) -> Option<PathBuf> {
+    if let Some(given) = &configuration.settings.console.path {
+        let directory = configuration.directory.clone().unwrap_or_default();
+        return Some(directory.join(given));
+    }
+    let program = std::env::current_exe().ok()?;
+    let beside = program.parent()?;
+    let places = [
+        beside.join("console"),
+        beside.join("../share/rivero/console"),
+    ];
+    places.into_iter().find(|place| place.is_dir())
 }
 
 /// The directory for data, made if it is missing: as the command line says, else below

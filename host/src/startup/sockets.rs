@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Error;
+use super::{Error, places};
 use crate::auth::Guard;
 use crate::config::{CommandLine, Configuration, Settings};
+use crate::console;
 use crate::http::access::Policy;
 use crate::http::machine;
 use crate::protocol::listener::Binding;
@@ -35,6 +36,10 @@ pub(super) fn options(
             allowed_origins: settings.allowed_origins.clone(),
             allowed_hosts: settings.allowed_hosts.clone(),
             machine: machine::names(),
+        },
+        console: console::Options {
+            directory: places::console_directory(configuration),
+            may_write: settings.console.write,
         },
         path: settings.path.clone(),
         registrar,

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use rivero::auth::{Caller, Guard};
 use rivero::config::CommandLine;
+use rivero::console;
 use rivero::core::{self, Core};
 use rivero::http::access::Policy;
 use rivero::lifecycle::Event;
@@ -115,6 +116,7 @@ impl Bench {
             binding: Some(binding()),
             secure: None,
             management: None,
+            console: console::Options::default(),
             access: Policy::default(),
             guard: Arc::default(),
             path: "kurento".into(),
