@@ -138,7 +138,9 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	install -D -m 644 $(RELEASE)/librivero_module.a $(DESTDIR)$(PREFIX)/lib/librivero_module.a
 	install -d $(DESTDIR)$(PREFIX)/lib/kurento
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
-	cd $(RELEASE)/js && find kurento-module-rivero -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/rivero/js/{} \;
+	for file in $$(cd $(RELEASE)/js && find kurento-module-rivero -type f); do \
+		install -D -m 644 $(RELEASE)/js/$$file $(DESTDIR)$(PREFIX)/share/rivero/js/$$file; \
+	done
 
 .PHONY: demo
 demo: deps build-first ## build, start the server and the example gallery on http://localhost:8080

@@ -107,7 +107,7 @@ fn each_target_has_its_files() {
     generate("c", &[&lens()], &output);
     assert_eq!(
         files(&output).into_keys().collect::<Vec<_>>(),
-        ["lens.module.c"]
+        ["lens.module.c", "lens.module.map"]
     );
 }
 

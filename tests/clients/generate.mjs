@@ -1,7 +1,7 @@
 // Runs `kmd gen`, and makes what comes out usable.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after } from 'node:test';
@@ -24,10 +24,11 @@ export function run(...args) {
   return spawnSync(kmd, args, { encoding: 'utf8' });
 }
 
-/** A folder for the file's tests in which packages find kurento-client. */
+/** A folder for the file's tests, in whose node_modules packages find kurento-client and each other. */
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), 'rivero-clients-'));
-  symlinkSync(join(repository, 'tests/node_modules'), join(folder, 'node_modules'));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(join(repository, 'tests/node_modules/kurento-client'), join(folder, 'node_modules/kurento-client'));
   after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { after, before, test } from 'node:test';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 
 import { connectClient, kurentoClient } from '../lib/client.mjs';
 import { until } from '../lib/wait.mjs';
@@ -11,14 +13,27 @@ import { HOSTILE, LENS, generate, scratch } from './generate.mjs';
 import { ScriptedServer } from './scripted-server.mjs';
 
 const folder = scratch();
+const modules = join(folder, 'node_modules');
 let server, client, pipeline, lens, packages;
 
+/** A module that extends what another one has. */
+const TELESCOPE = {
+  name: 'telescope',
+  version: '1.0.0',
+  kurentoVersion: '^7.0.0',
+  imports: [{ name: 'lens', version: '>=1.0.0 AND <2.0.0' }],
+  remoteClasses: [{ name: 'Telescope', extends: 'lens.Lens', constructor: { params: [{ name: 'mediaPipeline', type: 'MediaPipeline' }] }, methods: [{ name: 'turn', params: [{ name: 'at', type: 'Spot' }] }] }],
+  complexTypes: [{ name: 'Spot', typeFormat: 'REGISTER', extends: 'lens.Point', properties: [{ name: 'z', type: 'float' }] }],
+};
+
 before(async () => {
-  generate('js', [LENS, HOSTILE], folder);
+  generate('js', [LENS, HOSTILE], modules);
+  writeFileSync(join(folder, 'telescope.kmd.json'), JSON.stringify(TELESCOPE));
+  generate('js', [join(folder, 'telescope.kmd.json')], modules, '--dependency', LENS);
   const load = createRequire(join(folder, 'index.js'));
-  packages = ['lens', 'native'].map((name) => load(`./kurento-module-${name}`));
+  packages = ['lens', 'native', 'telescope'].map((name) => load(`kurento-module-${name}`));
   packages.forEach((made) => kurentoClient.register(made));
-  server = await ScriptedServer.start(['lens', 'native'], ({ operation }) => {
+  server = await ScriptedServer.start(['lens', 'native', 'telescope'], ({ operation }) => {
     if (operation === 'find') throw new Error('nothing to find');
     return new Map(Object.entries({ getPartner: '7_lens.Lens', constructor: { a: '8_native.Promise' }, focus: 0.5, getMatch: true })).get(operation);
   });
@@ -125,6 +140,18 @@ test('an inherited overload stays what it is', async () => {
   assert.deepEqual([server.latest.operation, params().sink, params().mediaType], ['connect', lens.id, 'VIDEO']);
 });
 
+test('what another module has is extended', async () => {
+  const { dependencies } = JSON.parse(readFileSync(join(modules, 'kurento-module-telescope/package.json'), 'utf8'));
+  assert.deepEqual(dependencies, { 'kurento-module-lens': '>=1.0.0 <2.0.0' });
+  const telescope = await pipeline.create('telescope.Telescope', {});
+  await telescope.turn({ x: 1, y: 2, z: 3 });
+  assert.deepEqual(params(), { at: { x: 1, y: 2, z: 3 } });
+  assert.equal(await telescope.getMatch(), true);
+  const spot = packages[2].complexTypes.Spot({ x: 1, y: 2, z: 3 });
+  assert.ok(spot instanceof packages[0].complexTypes.Point);
+  assert.deepEqual(JSON.parse(JSON.stringify(spot)), { x: 1, y: 2, z: 3, __module__: 'telescope', __type__: 'Spot' });
+});
+
 test('own and inherited events can be listened to, others not', async () => {
   const heard = [];
   for (const event of ['Seen', 'Lost', 'ElementConnected', 'Error']) lens.on(event, (data) => heard.push([event, data]));
@@ -135,13 +162,11 @@ test('own and inherited events can be listened to, others not', async () => {
   assert.deepEqual(heard, [['Seen', { certainty: 0.5 }]]);
 });
 
-test('a page without bundler registers the package by loading it', async () => {
-  const { readFileSync } = await import('node:fs');
-  const { runInNewContext } = await import('node:vm');
+test('a page without bundler registers the package by loading it', () => {
   const registered = [];
   const register = Object.assign((made) => registered.push(made), kurentoClient.register);
   const page = { kurentoClient: Object.assign(() => {}, kurentoClient, { register }) };
-  runInNewContext(readFileSync(join(folder, 'kurento-module-lens/lib/index.js'), 'utf8'), page);
+  runInNewContext(readFileSync(join(modules, 'kurento-module-lens/lib/index.js'), 'utf8'), page);
   assert.equal(registered[0].name, 'lens');
   assert.equal(registered[0].Lens.name, 'Lens');
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { connectClient, kurentoClient } from '../lib/client.mjs';
@@ -65,8 +65,7 @@ test('an object that is found by its id is of the class as well', async () => {
   assert.ok((await pipeline.getChildren()).some((child) => child.id === id && typeof child.setLayout === 'function'));
 });
 
-test('a library gives the same package as its descriptor', async () => {
-  const { readFileSync } = await import('node:fs');
+test('a library gives the same package as its descriptor', () => {
   const library = scratch();
   generate('ts', [join(artefacts.modules, 'rtmp.so')], library);
   const text = scratch();

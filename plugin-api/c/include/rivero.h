@@ -10,9 +10,10 @@
  *     RIVERO_MODULE(&blur)
  *
  * `kmd gen c acme.kmd.json --output .` writes acme.module.c, by which the server knows the module without
- * running it. All of it becomes one library:
+ * running it, and acme.module.map, by which the library shows nothing else. All of it becomes one library:
  *
- *     cc -shared -fPIC -O2 -o acme.so blur.c acme.module.c -lrivero_module -lm
+ *     cc -shared -fPIC -O2 -o acme.so blur.c acme.module.c -lrivero_module -lm \
+ *       -Wl,--gc-sections -Wl,--version-script=acme.module.map
  *
  * The functions of one object are never called at the same time, whichever threads they come from. They return at once
  * where they get media: what else goes on waits for them. Nothing is checked here that the descriptor says: parameters

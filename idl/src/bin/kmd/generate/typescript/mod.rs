@@ -1,40 +1,21 @@
 //! `lib/index.d.ts`: what the package's code is called with, and what it answers.
 
+mod needed;
+
 use super::javascript::{is_exported, operation_text, quoted, value_text};
 use super::names::{Identifiers, member, typescript};
 use super::package::Package;
 use super::plan::{ClassPlan, Plan};
 use super::text::{Code, javascript_comment};
+use needed::Needed;
 use rivero_idl::{Class, ComplexType, Event, Model, Operation, Param, QualifiedName, Type};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Names with `$` are nothing that a descriptor could define.
-const HEAD: &str = "\
-/** Called when an operation is done; `error` is null unless it failed. */
-export type $Callback<T> = (error: globalThis.Error | null, value: T) => void;
-/** An object of the server, or its id. Objects of other packages for kurento-client do as well. */
-export type $Reference<T> = T | { readonly id: string } | string;
-/** The class as kurento-client knows it, for `register` and `instanceof`. */
-export interface $MediaClass<T> {
-  readonly prototype: T;
-  readonly constructorParams: { readonly [name: string]: object };
-  readonly events: readonly string[];
-}
-/** Makes a structure of an object with its fields; `new` may be left out. */
-export interface $Register<T> {
-  new (values: T): T;
-  (values: T): T;
-}
-/** Whether something is one of an enumeration's values; throws if it is not. */
-export interface $Enumeration<T extends string> {
-  (key: string, value: T): void;
-  readonly values: readonly T[];
-}";
+const HEAD: &str = include_str!("head.d.ts");
 
 struct Declarations<'a> {
     plan: &'a Plan,
-    model: &'a Model,
     identifiers: Identifiers,
 }
 
@@ -42,7 +23,6 @@ struct Declarations<'a> {
 pub(super) fn declarations(package: &Package, plan: &Plan, model: &Model) -> String {
     let mut all = Declarations {
         plan,
-        model,
         identifiers: Identifiers::default(),
     };
     let mut code = Code::default();
@@ -65,7 +45,7 @@ pub(super) fn declarations(package: &Package, plan: &Plan, model: &Model) -> Str
     for class in &plan.classes {
         all.class(&mut code, class);
     }
-    let needed = all.needed();
+    let needed = Needed::by(plan, model);
     for name in &needed {
         match (
             model.class(name),
@@ -107,76 +87,6 @@ impl Declarations<'_> {
         let wished = format!("{}Params", name.name());
         self.identifiers
             .for_key(&format!("params {name}"), &wished, name.namespace())
-    }
-
-    /// Everything else that the classes refer to, by qualified name, events behind `event `.
-    fn needed(&self) -> BTreeSet<String> {
-        let mut needed = BTreeSet::new();
-        for plan in &self.plan.classes {
-            self.need_class(&plan.class, &mut needed);
-        }
-        for complex in &self.plan.types {
-            self.need_type(&Type::Complex(complex.name().clone()), &mut needed);
-        }
-        for event in &self.plan.events {
-            self.need_event(event, &mut needed);
-        }
-        for plan in &self.plan.classes {
-            needed.remove(&**plan.class.qualified_name());
-        }
-        needed
-    }
-
-    fn need_class(&self, class: &Class, needed: &mut BTreeSet<String>) {
-        if !needed.insert(class.qualified_name().to_string()) {
-            return;
-        }
-        let params = class.constructor.iter().map(|param| &param.ty);
-        let methods = class.methods().iter().flat_map(|method| {
-            let params = method.params.iter().map(|param| &param.ty);
-            params.chain(&method.returns)
-        });
-        let properties = class.properties().iter().map(|property| &property.ty);
-        for ty in params.chain(methods).chain(properties) {
-            self.need_type(ty, needed);
-        }
-        for event in class.events() {
-            self.need_event(&event.event, needed);
-        }
-        for ancestor in class.ancestors() {
-            self.need_class(ancestor, needed);
-        }
-    }
-
-    fn need_event(&self, event: &Event, needed: &mut BTreeSet<String>) {
-        if needed.insert(format!("event {}", event.name)) {
-            for property in &event.properties {
-                // Of objects events have the ids.
-                if !matches!(property.ty.innermost(), Type::Class(_)) {
-                    self.need_type(&property.ty, needed);
-                }
-            }
-        }
-    }
-
-    fn need_type(&self, ty: &Type, needed: &mut BTreeSet<String>) {
-        match ty.innermost() {
-            Type::Class(name) => {
-                if let Some(class) = self.model.class(name) {
-                    self.need_class(class, needed);
-                }
-            }
-            Type::Complex(name) => {
-                let is_new = needed.insert(name.to_string());
-                let complex = self.model.complex_type(name).filter(|_| is_new);
-                if let Some(ComplexType::Register(register)) = complex.map(|complex| &**complex) {
-                    for field in &register.fields {
-                        self.need_type(&field.ty, needed);
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 
     /// A class of the package, with the parameters of its constructor.
