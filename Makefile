@@ -66,7 +66,7 @@ deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
 
 deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroot/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
-	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core promtool=prometheus)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
+	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core promtool=prometheus javac=default-jdk-headless)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
 	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
@@ -113,8 +113,14 @@ MODULES := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 FIRST_MODULES := codecs http-post passthrough player recorder webrtc
 # The name of the crate in a module's folder.
 crate-of = $(shell sed -n '0,/^name = /s/^name = "\(.*\)"$$/\1/p' plugins/$(1)/Cargo.toml)
-# $(call build-packages,modules …): the server, `kmd`, and these modules.
-build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(foreach module,$(1),--package $(call crate-of,$(module)))
+# $(call build-packages,modules …): the server, `kmd`, the library for modules in C, and these modules.
+build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl --package rivero-c $(foreach module,$(1),--package $(call crate-of,$(module)))
+
+# The package for kurento-client with what Rivero has beyond Kurento; pages of examples/ load it.
+define client-package
+	@$(RELEASE)/kmd gen ts --rivero $(wildcard plugins/*/*.kmd.json) --output $(RELEASE)/js
+	@install -D -m 644 $(RELEASE)/js/kurento-module-rivero/lib/index.js examples/vendor/kurento-module-rivero.js
+endef
 
 # What the management port shows at /console.
 CONSOLE := $(RELEASE)/console/index.html
@@ -126,25 +132,34 @@ $(CONSOLE): host/console/node_modules/.made host/console/index.html host/console
 build: deps-system deps-opencv $(CONSOLE) ## release build: target/release/{rivero,kmd,console}, target/release/modules/<name>.so
 	$(call build-packages,$(MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules
+	$(client-package)
 
 build-first: deps-system $(CONSOLE)
 	$(call build-packages,$(FIRST_MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
+	$(client-package)
 
 build-tests: deps-system deps-opencv $(CONSOLE) ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
 	@tests/collect-modules.sh examples/modules $(RELEASE) example-modules
+	$(client-package)
 
 .PHONY: install
 install: ## install below DESTDIR and PREFIX (default /usr/local) what `make build` made
 	@[ -x $(RELEASE)/rivero ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/rivero $(DESTDIR)$(PREFIX)/bin/rivero
 	ln -sf rivero $(DESTDIR)$(PREFIX)/bin/kurento-media-server
+	install -m 755 $(RELEASE)/kmd $(DESTDIR)$(PREFIX)/bin/kmd
+	install -D -m 644 plugin-api/c/include/rivero.h $(DESTDIR)$(PREFIX)/include/rivero.h
+	install -D -m 644 $(RELEASE)/librivero_module.a $(DESTDIR)$(PREFIX)/lib/librivero_module.a
 	install -d $(DESTDIR)$(PREFIX)/lib/kurento
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/rivero/console $(RELEASE)/console/*
+	for file in $$(cd $(RELEASE)/js && find kurento-module-rivero -type f); do \
+		install -D -m 644 $(RELEASE)/js/$$file $(DESTDIR)$(PREFIX)/share/rivero/js/$$file; \
+	done
 
 .PHONY: install-gallery deb deps-deb
 install-gallery: examples/vendor/.made ## install the examples, and `rivero-gallery`, which shows them

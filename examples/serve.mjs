@@ -117,6 +117,7 @@ async function main() {
   const port = portOf('port', values.port ?? '8080');
   const sip = values.sip === undefined ? undefined : portOf('sip', values.sip);
   if (!existsSync(join(root, 'vendor', 'kurento-client.js'))) fail("The browser builds of the Kurento libraries are missing: run 'make deps' first.");
+  if (!existsSync(join(root, 'vendor', 'kurento-module-rivero.js'))) fail("Rivero's own classes for kurento-client are missing: run 'make build' first.");
   const { url, dial } = await serveExamples({ ...values, port, sip, sipHost: values['sip-host'] }).catch((error) => fail(`cannot listen: ${error.message}`));
   console.log(`Examples: ${url}`);
   if (dial) console.log(`Phones call ${dial}, which the page sip-phone answers.`);

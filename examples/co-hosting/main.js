@@ -1,5 +1,4 @@
 import { connectToServer, createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
-import { setPort } from '../common/composite.js';
 import { board } from '../common/notice.js';
 import { showFacts, showState } from '../common/page.js';
 import { showSent, streamOf } from '../common/rtmp.js';
@@ -55,7 +54,7 @@ async function takePart(pipeline, composite, cleanup, fail, joined) {
   const endpoint = await pipeline.create('WebRtcEndpoint');
   const port = await pipeline.create('HubPort', { hub: composite });
   endpoint.on('Error', ({ description }) => fail(new Error(description)));
-  await setPort(composite, port, { label: element('name').value });
+  await composite.setPort(port, { label: element('name').value });
   await invoke(endpoint, 'connect', port);
   await invoke(port, 'connect', endpoint);
   watchConnection(peer, fail, joined);

@@ -51,7 +51,8 @@ fn without_additions(name: &str, mut definition: Value) -> Value {
 }
 
 fn facts() -> Vec<Value> {
-    let facts: Value = serde_json::from_str(include_str!("data/api-facts.json")).unwrap();
+    let facts: Value =
+        serde_json::from_str(include_str!("../interfaces/published-7.3.json")).unwrap();
     facts["modules"].as_array().unwrap().clone()
 }
 

@@ -119,7 +119,9 @@ pub(super) enum ManifestError {
     Kind(ObjectKind),
     #[error("it has no {SECTION} section: not a Rivero module")]
     Foreign,
-    #[error("it is one of Kurento's own modules, in C++, which this server cannot load")]
+    #[error(
+        "it is one of Kurento's own modules, in C++, which this server cannot load: docs/migrating-modules.md says how to build it for this one"
+    )]
     Kurento,
     #[error("it has {0} sections {SECTION}: two modules linked into one library")]
     Sections(usize),

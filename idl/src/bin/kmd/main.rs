@@ -28,7 +28,7 @@ enum Command {
     Check(check::Arguments),
     Show(show::Arguments),
     Docs(docs::Arguments),
-    /// Generates code.
+    /// Generates code: for authors of modules, and for clients of theirs.
     #[command(subcommand)]
     Gen(generate::Target),
 }

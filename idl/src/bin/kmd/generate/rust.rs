@@ -1,20 +1,15 @@
-//! `kmd gen`
+//! `kmd gen rust`
 
 use crate::{Failure, inputs, output};
 use rivero_idl::{Model, rust};
 use std::path::PathBuf;
-
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Target {
-    Rust(RustArguments),
-}
 
 /// Generates traits, parameters, complex types and event emitters for the author of a module in
 /// Rust.
 ///
 /// It is the text that rivero_idl::build writes from a module's build.rs; use this to look at it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct RustArguments {
+pub(crate) struct Arguments {
     /// Class to implement; may be repeated. Without it, all concrete classes in the files.
     #[arg(short, long = "class", value_name = "CLASS")]
     classes: Vec<String>,
@@ -28,8 +23,7 @@ pub(crate) struct RustArguments {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(target: &Target) -> Result<(), Failure> {
-    let Target::Rust(arguments) = target;
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let modules = inputs::read(&arguments.files)?;
     let mut request = rust::Request {
         classes: arguments.classes.clone(),
