@@ -126,6 +126,11 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	ln -sf rivero $(DESTDIR)$(PREFIX)/bin/kurento-media-server
 	install -d $(DESTDIR)$(PREFIX)/lib/kurento
 	install -m 644 $(RELEASE)/modules/*.so $(DESTDIR)$(PREFIX)/lib/kurento/
+# For authors of modules: kmd, the crates that a module is built with, and the descriptors.
+	install -m 755 $(RELEASE)/kmd $(DESTDIR)$(PREFIX)/bin/kmd
+	plugin-api/sdk/install.sh $(DESTDIR)$(PREFIX)/share/rivero/sdk
+	install -d $(DESTDIR)$(PREFIX)/share/kurento/modules
+	install -m 644 idl/interfaces/*.kmd.json plugins/*/*.kmd.json $(DESTDIR)$(PREFIX)/share/kurento/modules/
 
 .PHONY: demo
 demo: deps build-first ## build, start the server and the example gallery on http://localhost:8080
