@@ -44,14 +44,13 @@ test('they pass the checks at the level of our own modules, without a warning', 
   assert.equal(said.match(/passes \d+ checks at strictness 5/g).length, PROJECTS.length, said);
 });
 
-test('the server lists them, and makes objects of each class', async () => {
+test('the server lists their classes, and makes objects of each', async () => {
   const { modules } = await rpc.invoke('manager_ServerManager', 'getInfo');
-  for (const [kind, name] of PROJECTS) {
+  // A module of converters has none: that the server loads it is among the checks.
+  for (const [kind, name] of PROJECTS.filter(([kind]) => kind !== 'converter')) {
     const [module, type] = name.split('.');
-    const { factories } = modules.find((known) => known.name === module);
-    assert.deepEqual(factories, kind === 'converter' ? [] : [type], module);
-    const needed = kind === 'filter' ? { type: 5 } : {};
-    if (kind !== 'converter') await rpc.create(name, { mediaPipeline, ...needed });
+    assert.deepEqual(modules.find((known) => known.name === module)?.factories, [type], module);
+    await rpc.create(name, { mediaPipeline, ...(kind === 'filter' ? { type: 5 } : {}) });
   }
 });
 

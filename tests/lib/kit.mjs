@@ -1,7 +1,7 @@
 // The author's kit as `make install` leaves it, and projects out of the tree that are built with it.
 
 import { execFile } from 'node:child_process';
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ export async function installKit() {
     const to = join(kit.programs, name);
     rmSync(to, { force: true });
     try {
-      linkSync(from, to);
+      linkSync(realpathSync(from), to);
     } catch {
       copyFileSync(from, to); // another file system
     }
@@ -41,6 +41,8 @@ class Kit {
     this.sdk = join(prefix, 'share', 'rivero', 'sdk');
     this.programs = join(prefix, 'bin');
     this.env = { ...process.env, CARGO_TARGET_DIR: target, CARGO_NET_OFFLINE: 'true', PATH: `${this.programs}${delimiter}${process.env.PATH}` };
+    // What is built here is not measured, and takes half as long so.
+    this.env.CARGO_PROFILE_RELEASE_OPT_LEVEL = '0';
     delete this.env.RIVERO_SDK;
   }
 

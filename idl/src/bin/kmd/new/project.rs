@@ -2,6 +2,7 @@
 
 use super::{fails, kind::Kind, names::ClassName, property::Property, sdk::Place};
 use crate::Failure;
+use rivero_idl::Descriptor;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
@@ -72,7 +73,9 @@ impl Project<'_> {
         }
         if self.kind != Kind::Converter {
             let name = format!("{}.kmd.json", self.class.module);
-            let text = serde_json::to_string_pretty(&self.descriptor())?;
+            // With the members in the order that people know.
+            let descriptor = Descriptor::parse(&name, &self.descriptor().to_string())?;
+            let text = serde_json::to_string_pretty(&descriptor)?;
             files.push((name, text + "\n"));
         }
         Ok(files)
