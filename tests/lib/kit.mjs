@@ -1,7 +1,7 @@
 // The author's kit as `make install` leaves it, and projects out of the tree that are built with it.
 
 import { execFile } from 'node:child_process';
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,23 +14,26 @@ const repository = fileURLToPath(new URL('../../', import.meta.url));
 /** Kept, so that only the first run compiles what all projects need. */
 const target = join(dirname(artefacts.server), '..', 'kit');
 
-/** An installed kit, in a directory of its own. */
+/** Installs what is new of the kit. Several test files may do so at a time, and cargo takes files that are written anew for changed ones. */
+const INSTALL = `
+  new=$(mktemp -d "$TARGET/new.XXXXXX")
+  trap 'rm -rf "$new"' EXIT
+  plugin-api/sdk/install.sh "$new/prefix/share/rivero/sdk"
+  mkdir "$new/prefix/bin"
+  for program in "$KMD" "$SERVER"; do
+    ln -L "$program" "$new/prefix/bin/" 2>/dev/null || cp "$program" "$new/prefix/bin/"
+  done
+  if ! diff -rq "$new/prefix" "$TARGET/prefix" >/dev/null 2>&1; then
+    rm -rf "$TARGET/prefix"
+    mv "$new/prefix" "$TARGET/prefix"
+  fi`;
+
+/** An installed kit, and a directory for projects. */
 export async function installKit() {
-  const home = mkdtempSync(join(tmpdir(), 'rivero-kit-'));
-  const kit = new Kit(home);
-  // At a place that stays: cargo knows what it has compiled by the paths of its sources.
-  await run(join(repository, 'plugin-api/sdk/install.sh'), [kit.sdk]);
-  mkdirSync(kit.programs, { recursive: true });
-  for (const [name, from] of [['kmd', artefacts.kmd], ['rivero', artefacts.server]]) {
-    const to = join(kit.programs, name);
-    rmSync(to, { force: true });
-    try {
-      linkSync(realpathSync(from), to);
-    } catch {
-      copyFileSync(from, to); // another file system
-    }
-  }
-  return kit;
+  mkdirSync(target, { recursive: true });
+  const env = { ...process.env, TARGET: target, KMD: artefacts.kmd, SERVER: artefacts.server };
+  await run('flock', [join(target, 'install.lock'), 'bash', '-euc', INSTALL], { cwd: repository, env });
+  return new Kit(mkdtempSync(join(tmpdir(), 'rivero-kit-')));
 }
 
 class Kit {

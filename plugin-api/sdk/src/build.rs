@@ -1,9 +1,7 @@
-//! For the `build.rs` of a module.
+//! For the `build.rs` of a module, whose `main` often has one line:
 //!
 //! ```no_run
-//! fn main() {
-//!     rivero_sdk::build::descriptor("acme.kmd.json");
-//! }
+//! rivero_sdk::build::descriptor("acme.kmd.json");
 //! ```
 
 use std::{path::Path, process::exit};
