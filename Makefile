@@ -161,6 +161,10 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 		install -D -m 644 $(RELEASE)/js/$$file $(DESTDIR)$(PREFIX)/share/rivero/js/$$file; \
 	done
 
+	plugin-api/sdk/install.sh $(DESTDIR)$(PREFIX)/share/rivero/sdk
+	install -d $(DESTDIR)$(PREFIX)/share/kurento/modules
+	install -m 644 idl/interfaces/*.kmd.json plugins/*/*.kmd.json $(DESTDIR)$(PREFIX)/share/kurento/modules/
+
 .PHONY: install-gallery deb deps-deb
 install-gallery: examples/vendor/.made ## install the examples, and `rivero-gallery`, which shows them
 	install -d $(DESTDIR)$(PREFIX)/bin

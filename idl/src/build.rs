@@ -33,7 +33,7 @@
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::model::{Class, Model};
-use crate::rust::{Request, generate};
+use crate::rust::{Request, generate_for};
 use crate::settings::Setting;
 use serde::Serialize;
 use std::env;
@@ -55,6 +55,7 @@ pub struct Module {
     conversions: Vec<Conversion>,
     packaging_parameters: Vec<String>,
     inline: bool,
+    library: Option<String>,
 }
 
 /// How media of an encoding is cut into packets: `Packaging` of plugin-api, by the same names.
@@ -114,6 +115,7 @@ impl Module {
             conversions: Vec::new(),
             packaging_parameters: Vec::new(),
             inline: false,
+            library: None,
         }
     }
 
@@ -201,6 +203,13 @@ impl Module {
         self
     }
 
+    /// Has the code name this crate alone, see [`crate::rust::generate_for`].
+    #[must_use]
+    pub fn library(mut self, name: &str) -> Self {
+        self.library = Some(name.to_owned());
+        self
+    }
+
     /// Writes the files into cargo's `OUT_DIR` and tells cargo what they depend on.
     ///
     /// # Errors
@@ -252,7 +261,7 @@ impl Module {
         };
         let manifest =
             serde_json::to_string(&manifest).map_err(|error| Error::Generate(error.to_string()))?;
-        let code = generate(&model, &request)?;
+        let code = generate_for(&model, &request, self.library.as_deref())?;
         write(&directory.join("api.rs"), &code)?;
         write(&directory.join("module.json"), &manifest)
     }

@@ -80,6 +80,21 @@ fn a_module_with_a_descriptor_carries_it() {
 }
 
 #[test]
+fn code_may_name_one_crate_alone() {
+    let out = out_dir("one-crate");
+    let module = Module::new("lens").descriptor(lens()).library("rivero_sdk");
+    module.generate_into(&out).unwrap();
+    let code = fs::read_to_string(out.join("api.rs")).unwrap();
+    assert!(code.contains("use rivero_sdk::{") && code.contains("use rivero_sdk::serde::{"));
+    assert!(!code.contains("rivero_plugin_api") && !code.contains("use serde"));
+    let derives = code.matches("Deserialize)]").count();
+    let named = code.matches(r#"#[serde(crate = "rivero_sdk::serde")]"#);
+    assert_eq!(named.count(), derives);
+    let error = Module::new("lens").descriptor(lens()).library("no path");
+    assert!(error.generate_into(&out).is_err());
+}
+
+#[test]
 fn a_module_of_converters_has_no_classes_and_lists_its_conversions() {
     let out = out_dir("codecs");
     Module::new("codecs")

@@ -128,3 +128,54 @@ fn what_cannot_be_done_is_said_on_standard_error() {
         );
     }
 }
+
+/// The sources of the kit, where they are in the repository.
+fn kit() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-api/sdk");
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn new_makes_a_project_whose_descriptor_is_right() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kmd-new");
+    let _ = std::fs::remove_dir_all(&home);
+    for kind in [
+        "filter",
+        "sound-filter",
+        "sink",
+        "source",
+        "hub",
+        "endpoint",
+        "converter",
+    ] {
+        let project = home.join(kind);
+        let output = project.to_str().unwrap();
+        let mut arguments = vec!["new", kind, "acme.Thing", "--sdk", &*kit(), "-o", output]
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        if kind != "converter" {
+            let property = |text: &str| ["--property".to_owned(), text.to_owned()];
+            arguments.extend(
+                ["a:int=3", "maxB:float=0.5", "c:String"]
+                    .iter()
+                    .flat_map(|text| property(text)),
+            );
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (success, _, told) = kmd(&arguments);
+        assert!(success, "{told}");
+        let code = std::fs::read_to_string(project.join("src/lib.rs")).unwrap();
+        assert!(!code.contains('@'), "{code}");
+        let manifest = std::fs::read_to_string(project.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("plugin-api/sdk") && !manifest.contains("@module@"));
+        let descriptor = project.join("acme.kmd.json");
+        assert_eq!(descriptor.exists(), kind != "converter");
+        if descriptor.exists() {
+            let result = kmd(&["check", "--strict", descriptor.to_str().unwrap()]);
+            assert_eq!(result, (true, String::new(), String::new()));
+        }
+        // What is there is never written over.
+        assert!(!kmd(&arguments).0);
+    }
+}

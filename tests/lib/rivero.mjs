@@ -17,6 +17,7 @@ const release = process.env.RIVERO_RELEASE_DIR ?? join(repository, 'target', 're
 /** The server binary and the directories of what `make build-tests` leaves behind. */
 export const artefacts = {
   server: join(release, 'rivero'),
+  kmd: join(release, 'kmd'),
   reflector: join(release, 'rivero-reflector'),
   modules: join(release, 'modules'),
   fixtures: join(release, 'fixtures'),

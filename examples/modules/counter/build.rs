@@ -1,7 +1,5 @@
-//! Generates the traits of the module's class.
+//! Generates the trait of the module's class, and what the server reads without loading the library.
 
-fn main() -> Result<(), rivero_idl::Error> {
-    rivero_idl::build::Module::new("counter")
-        .descriptor("counter.kmd.json")
-        .generate()
+fn main() {
+    rivero_sdk::build::descriptor("counter.kmd.json");
 }

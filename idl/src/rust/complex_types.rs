@@ -20,13 +20,16 @@ pub(super) fn items(selection: &Selection) -> Result<TokenStream, Error> {
         .complex_types
         .iter()
         .map(|complex| match &**complex {
-            ComplexType::Enum(enumeration) => enumeration_item(enumeration),
+            ComplexType::Enum(enumeration) => enumeration_item(selection, enumeration),
             ComplexType::Register(register) => register_items(selection, register),
         });
     types.collect()
 }
 
-fn enumeration_item(enumeration: &Enumeration) -> Result<TokenStream, Error> {
+fn enumeration_item(
+    selection: &Selection,
+    enumeration: &Enumeration,
+) -> Result<TokenStream, Error> {
     let name = identifier(enumeration.name.name());
     let text = doc(
         &enumeration.doc,
@@ -45,11 +48,12 @@ fn enumeration_item(enumeration: &Enumeration) -> Result<TokenStream, Error> {
         }
         variants.push(identifier(&variant));
     }
-    let values = &enumeration.values;
+    let (values, derives_from) = (&enumeration.values, &selection.derives_from);
     let value_docs = values.iter().map(|value| format!(" `{value}`."));
     Ok(quote! {
         #text
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #derives_from
         pub enum #name {
             #(
                 #[doc = #value_docs]
@@ -70,13 +74,14 @@ fn enumeration_item(enumeration: &Enumeration) -> Result<TokenStream, Error> {
 }
 
 fn register_items(selection: &Selection, register: &Register) -> Result<TokenStream, Error> {
-    let structure = structure_item(register);
+    let structure = structure_item(selection, register);
     let serialize = serialize_impl(register);
     let default = default_impl(selection, register)?;
     Ok(quote!(#structure #serialize #default))
 }
 
-fn structure_item(register: &Register) -> TokenStream {
+fn structure_item(selection: &Selection, register: &Register) -> TokenStream {
+    let derives_from = &selection.derives_from;
     let name = identifier(register.name.name());
     let text = doc(
         &register.doc,
@@ -101,6 +106,7 @@ fn structure_item(register: &Register) -> TokenStream {
     quote! {
         #text
         #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #derives_from
         pub struct #name {
             #(#fields)*
         }

@@ -25,6 +25,7 @@ pub(super) fn params_name(class: &Class) -> Ident {
 
 fn class_items(selection: &Selection, class: &Class) -> Result<TokenStream, Error> {
     let name = params_name(class);
+    let derives_from = &selection.derives_from;
     let text = format!(" What a [`{}`] is created with.", class.name);
     let mut fields = Vec::new();
     let mut defaults = Vec::new();
@@ -36,6 +37,7 @@ fn class_items(selection: &Selection, class: &Class) -> Result<TokenStream, Erro
     Ok(quote! {
         #[doc = #text]
         #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #derives_from
         pub struct #name {
             #(#fields)*
         }

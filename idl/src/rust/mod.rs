@@ -5,12 +5,13 @@
 //! `ElementContext` raises its events; and a function that makes the `Class` to export. Complex
 //! types become structures and enumerations.
 //!
-//! The code needs the crates `rivero_plugin_api`, `serde` (with `derive`) and `serde_json`. It
-//! carries no inner attributes, so that it can be included in a module of the author's crate.
+//! The code needs the crates `rivero_plugin_api`, `serde` (with `derive`) and `serde_json`, or
+//! [one crate](generate_for) with all of them. It carries no inner attributes, so that it can be included in a module of the author's crate.
 
 mod complex_types;
 mod constants;
 mod constructor;
+mod crates;
 mod dispatch;
 mod documentation;
 mod events;
@@ -25,6 +26,7 @@ mod wire;
 
 use crate::error::Error;
 use crate::model::Model;
+use crates::Crates;
 use quote::quote;
 use selection::Selection;
 
@@ -37,20 +39,45 @@ pub struct Request {
     pub types: Vec<String>,
 }
 
+/// The Rust name of a property or parameter: `sdpMLineIndex` is `sdp_m_line_index`, `type` is `r#type`.
+#[must_use]
+pub fn member_name(name: &str) -> String {
+    naming::snake_identifier(name).to_string()
+}
+
 /// Generates the code; the same request always gives the same text.
 ///
 /// # Errors
 /// [`Error::Generate`] when a name is not known, a class belongs to the host, or two things would
 /// have one Rust name.
 pub fn generate(model: &Model, request: &Request) -> Result<String, Error> {
-    let selection = Selection::new(model, request)?;
-    let wire = wire::support_module();
+    generate_for(model, request, None)
+}
+
+/// As [`generate`], for an author who depends on one crate, such as `rivero_sdk`: it has to have
+/// all that is public in `rivero_plugin_api`, and `serde` and `serde_json` as modules.
+///
+/// # Errors
+/// As [`generate`]; also when `library` is no path.
+pub fn generate_for(
+    model: &Model,
+    request: &Request,
+    library: Option<&str>,
+) -> Result<String, Error> {
+    let crates = Crates::new(library)
+        .map_err(|error| Error::Generate(format!("the library's name is no path: {error}")))?;
+    let mut selection = Selection::new(model, request)?;
+    selection.derives_from = crates.derives_from.clone();
+    let wire = wire::support_module(&crates);
     let complex_types = complex_types::items(&selection)?;
     let constructors = constructor::items(&selection)?;
     let traits = traits::items(&selection);
     let events = events::items(&selection);
     let dispatchers = dispatch::items(&selection);
     let exports = export::items(&selection);
+    let Crates {
+        api, serde, json, ..
+    } = &crates;
     let file = quote! {
         #[allow(
             dead_code,
@@ -62,9 +89,9 @@ pub fn generate(model: &Model, request: &Request) -> Result<String, Error> {
             reason = "the descriptor decides what there is and what it is called"
         )]
         mod generated {
-            use rivero_plugin_api::{Class, Element, ElementContext, Error, Object, ObjectRef, Result};
-            use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
-            use serde_json::Value;
+            use #api::{Class, Element, ElementContext, Error, Object, ObjectRef, Result};
+            use #serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+            use #json::Value;
             use std::collections::BTreeMap;
 
             #traits

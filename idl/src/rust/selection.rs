@@ -4,6 +4,7 @@ use super::Request;
 use super::naming::snake_case;
 use crate::error::Error;
 use crate::model::{Class, ComplexType, Event, Model, Param, Type};
+use proc_macro2::TokenStream;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub(super) struct Selection {
     /// Qualified names of the concrete classes asked for, which can be created.
     created: Vec<String>,
     version: String,
+    /// What types that derive from serde carry; see [`Crates`](super::crates::Crates).
+    pub(super) derives_from: TokenStream,
 }
 
 impl Selection {
@@ -68,6 +71,7 @@ impl Selection {
             complex_types: Vec::new(),
             created: Vec::new(),
             version: String::new(),
+            derives_from: TokenStream::new(),
         };
         for name in &request.classes {
             let class = model.class(name).ok_or_else(|| unknown("class", name))?;

@@ -1,15 +1,17 @@
 //! The part of the generated code that is the same for all: JSON to values and back.
 
+use super::crates::Crates;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-pub(super) fn support_module() -> TokenStream {
+pub(super) fn support_module(crates: &Crates) -> TokenStream {
+    let Crates { serde, json, .. } = crates;
     quote! {
         /// Values as the host gives and takes them.
         mod wire {
             use super::{Error, Result, Serialize, Value};
-            use serde::de::DeserializeOwned;
-            use serde_json::Map;
+            use #serde::de::DeserializeOwned;
+            use #json::Map;
 
             /// Parameters of a call by name.
             pub(super) struct Arguments(Map<String, Value>);
@@ -46,11 +48,11 @@ pub(super) fn support_module() -> TokenStream {
             }
 
             pub(super) fn read<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
-                serde_json::from_value(value).map_err(|error| Error::marshall(format!("'{name}': {error}")))
+                #json::from_value(value).map_err(|error| Error::marshall(format!("'{name}': {error}")))
             }
 
             pub(super) fn answer<T: Serialize>(value: &T) -> Result<Value> {
-                serde_json::to_value(value).map_err(|error| Error::marshall(error.to_string()))
+                #json::to_value(value).map_err(|error| Error::marshall(error.to_string()))
             }
 
             /// The answer of an operation without one.
@@ -60,7 +62,7 @@ pub(super) fn support_module() -> TokenStream {
 
             /// Of generated types and plain ones, all of which serde can write.
             pub(super) fn value<T: Serialize>(value: &T) -> Value {
-                serde_json::to_value(value).unwrap_or_default()
+                #json::to_value(value).unwrap_or_default()
             }
 
             /// An object without the members that are null.

@@ -5,15 +5,12 @@ use std::sync::{
     atomic::{AtomicI64, Ordering::Relaxed},
 };
 
-use rivero_plugin_api::{
+use rivero_sdk::{
     DEFAULT_DESCRIPTION, Element, ElementContext, MediaKind, Packet, Result, SinkHandler, SinkPad,
 };
 
-mod api {
-    include!(concat!(env!("OUT_DIR"), "/api.rs"));
-}
-
-rivero_plugin_api::export_module! { classes: [api::counter::<Counter>()] }
+rivero_sdk::generated!(api);
+rivero_sdk::export_module! { classes: [api::counter::<Counter>()] }
 
 struct Counter {
     packets: Arc<AtomicI64>,

@@ -1,48 +1,49 @@
 //! `kmd check`
 
-use crate::{Failure, inputs};
-use rivero_idl::{Problem, Severity};
+mod descriptors;
+mod library;
+mod manifest;
+mod rules;
+mod server;
+
+use crate::{Failure, module_file};
 use std::path::PathBuf;
 
-/// Checks descriptors; prints one line for each problem and exits with 1 if there is an error.
+/// Checks descriptors, or modules; prints one line for each problem and exits with 1 if there is an error.
 ///
-/// A line says file, place in the file's tree and what is wrong: `lens.kmd.json:
-/// remoteClasses[0].extends: class 'Filtr' is not known`.
+/// A line about a descriptor says file, place in the file's tree and what is wrong: `lens.kmd.json:
+/// remoteClasses[0].extends: class 'Filtr' is not known`. One about a module begins with the number of what it
+/// breaks: docs/module-spec.md has the list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Descriptor files, or directories with them.
+    /// Descriptor files, or directories with them, or libraries (*.so).
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Descriptor of a module that is imported; its own problems are not told. The standard modules
     /// are known.
     #[arg(short, long, value_name = "FILE")]
     dependency: Vec<PathBuf>,
-    /// Take warnings for errors.
+    /// Take warnings for errors: with modules, what they SHOULD be.
     #[arg(long)]
     strict: bool,
+    /// How much is asked of a module: 1 whether the file is one, 3 what clients see, 5 whether the server takes it.
+    #[arg(long, value_name = "1..10", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=10))]
+    strictness: u8,
+    /// The server that modules are tried with; without it the one beside this program, or that of PATH.
+    #[arg(long, value_name = "FILE", env = "RIVERO_SERVER")]
+    server: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let modules = inputs::read(&arguments.files)?;
-    let files: Vec<String> = modules
-        .iter()
-        .flat_map(|module| module.files())
-        .map(str::to_owned)
-        .collect();
-    let mut all = inputs::read(&arguments.dependency)?;
-    all.extend(modules);
-    let problems = rivero_idl::check(&inputs::with_standard(all)?);
-    let told: Vec<&Problem> = problems
-        .iter()
-        .filter(|problem| files.iter().any(|file| **file == *problem.location.file))
-        .collect();
-    for problem in &told {
-        eprintln!("{problem}");
+    let files = arguments.files.iter().cloned();
+    let (libraries, described): (Vec<_>, Vec<_>) =
+        files.partition(|file| module_file::is_library(file));
+    let mut passed = true;
+    if !described.is_empty() {
+        passed &= descriptors::check(arguments, &described)?;
     }
-    let counts = |problem: &&Problem| arguments.strict || problem.severity == Severity::Error;
-    if told.into_iter().any(|problem| counts(&problem)) {
-        Err(Failure(None))
-    } else {
-        Ok(())
+    for library in &libraries {
+        passed &= rules::check(arguments, library)?;
     }
+    if passed { Ok(()) } else { Err(Failure(None)) }
 }

@@ -4,6 +4,9 @@ mod check;
 mod docs;
 mod generate;
 mod inputs;
+mod inspect;
+mod module_file;
+mod new;
 mod output;
 mod show;
 
@@ -31,6 +34,8 @@ enum Command {
     /// Generates code: for authors of modules, and for clients of theirs.
     #[command(subcommand)]
     Gen(generate::Target),
+    New(new::Arguments),
+    Inspect(inspect::Arguments),
 }
 
 /// Why the command failed, for the last line on standard error; nothing when everything was said.
@@ -49,6 +54,8 @@ fn main() -> ExitCode {
         Command::Show(arguments) => show::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Gen(target) => generate::run(&target),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

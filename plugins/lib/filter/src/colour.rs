@@ -82,6 +82,18 @@ impl Colours {
             .map(|value| value.round() as u8)
     }
 
+    /// Red, green and blue of Y, U and V.
+    pub fn to_rgb(&self, [luma, blue, red]: [u8; 3]) -> [u8; 3] {
+        let black = if self.is_full_range { 0.0 } else { 16.0 };
+        let values = [
+            f32::from(luma) - black,
+            f32::from(blue) - 128.0,
+            f32::from(red) - 128.0,
+        ];
+        let [red, green, blue, _] = self.rgb(values);
+        [red, green, blue].map(|value| value.round() as u8)
+    }
+
     /// Y, U and V of a colour that is multiplied with its opacity, and multiplied so too. All
     /// values, the opacity included, are from 0 to 255.
     pub(crate) fn convert(&self, [red, green, blue, opacity]: [f32; 4]) -> [f32; 3] {

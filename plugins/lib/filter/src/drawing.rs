@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use rivero_plugin_api::{Packet, host, supervise::lock};
 
-use crate::{Patch, PictureFormat, Planes};
+#[cfg(feature = "images")]
+use crate::Patch;
+use crate::{PictureFormat, Planes};
 
 /// The format of pictures by the number that packets have of it. The latest is kept, since it changes seldom.
 #[derive(Debug, Default)]
@@ -26,6 +28,7 @@ impl Formats {
     }
 }
 
+#[cfg(feature = "images")]
 /// A copy of the picture with `patches` drawn into it, which were made for its format; `None` if its
 /// bytes are too few.
 pub fn draw<'a>(

@@ -96,6 +96,20 @@ impl Lane {
     }
 }
 
+/// Pushes packets as those of the only encoding that a pad has: of several encodings of a source only one comes in, with
+/// its number there.
+pub fn push_single(source: &SourcePad, packets: &[Packet]) {
+    if packets.iter().all(|packet| packet.layer.encoding == 0) {
+        return source.push(packets);
+    }
+    let single = packets.iter().map(|packet| {
+        let mut packet = packet.clone();
+        packet.layer.encoding = 0;
+        packet
+    });
+    source.push(&single.collect::<Vec<_>>());
+}
+
 impl SinkHandler for End {
     fn packets(&self, packets: &[Packet]) {
         let Some(lane) = self.0.upgrade() else { return };
@@ -103,7 +117,7 @@ impl SinkHandler for End {
             return;
         };
         let Some(treatment) = &lane.treatment else {
-            return source.push(packets);
+            return push_single(source, packets);
         };
         let mut treated = Vec::with_capacity(packets.len());
         for packet in packets {
