@@ -43,6 +43,9 @@ FONTS := /usr/share/fonts
 # What face-overlay and marker-detector are built with beside clang, whose library reads OpenCV's headers, and runs with.
 OPENCV_FILES := /usr/include/opencv4/opencv2/objdetect.hpp /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt.xml
 OPENCV_PACKAGES := clang libopencv-objdetect-dev opencv-data
+# What plate-detector is built with beside clang, and runs with.
+TESSERACT_DATA := /usr/share/tesseract-ocr/*/tessdata/eng.traineddata
+TESSERACT_PACKAGES := libtesseract-dev tesseract-ocr-eng
 
 .PHONY: help
 help: ## this list
@@ -50,8 +53,8 @@ help: ## this list
 
 # --- Dependencies ---------------------------------------------------------
 
-.PHONY: deps deps-system deps-opencv deps-test
-deps: deps-system deps-opencv examples/vendor/.made ## what building and the demo need (apt, npm)
+.PHONY: deps deps-system deps-opencv deps-tesseract deps-test
+deps: deps-system deps-opencv deps-tesseract examples/vendor/.made ## what building and the demo need (apt, npm)
 
 deps-system:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
@@ -64,6 +67,9 @@ deps-system:
 
 deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
+
+deps-tesseract: deps-opencv
+	@pkg-config --exists tesseract lept && ls $(TESSERACT_DATA) >/dev/null 2>&1 || { $(APT_INSTALL) $(TESSERACT_PACKAGES); }
 
 deps-test: deps tests/node_modules/.made tests/.venv/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
 	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
@@ -105,7 +111,7 @@ crate-of = $(shell sed -n '0,/^name = /s/^name = "\(.*\)"$$/\1/p' plugins/$(1)/C
 build-packages = $(CARGO) build --release --locked --package rivero --package rivero-idl $(foreach module,$(1),--package $(call crate-of,$(module)))
 
 .PHONY: build build-first build-tests
-build: deps-system deps-opencv ## release build: target/release/{rivero,kmd}, target/release/modules/<name>.so
+build: deps-system deps-opencv deps-tesseract ## release build: target/release/{rivero,kmd}, target/release/modules/<name>.so
 	$(call build-packages,$(MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 
@@ -113,7 +119,7 @@ build-first: deps-system
 	$(call build-packages,$(FIRST_MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
 
-build-tests: deps-system deps-opencv ## the same, and what the tests and `make bench` need besides
+build-tests: deps-system deps-opencv deps-tesseract ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
