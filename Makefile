@@ -43,6 +43,9 @@ FONTS := /usr/share/fonts
 # What face-overlay and marker-detector are built with beside clang, whose library reads OpenCV's headers, and runs with.
 OPENCV_FILES := /usr/include/opencv4/opencv2/objdetect.hpp /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt.xml
 OPENCV_PACKAGES := clang libopencv-objdetect-dev opencv-data
+# What plate-detector is built with beside clang, and runs with.
+TESSERACT_DATA := /usr/share/tesseract-ocr/*/tessdata/eng.traineddata
+TESSERACT_PACKAGES := libtesseract-dev tesseract-ocr-eng
 
 .PHONY: help
 help: ## this list
@@ -50,8 +53,8 @@ help: ## this list
 
 # --- Dependencies ---------------------------------------------------------
 
-.PHONY: deps deps-system deps-opencv deps-test
-deps: deps-system deps-opencv examples/vendor/.made host/console/node_modules/.made ## what building and the demo need (apt, npm)
+.PHONY: deps deps-system deps-opencv deps-tesseract deps-test
+deps: deps-system deps-opencv deps-tesseract examples/vendor/.made host/console/node_modules/.made ## what building and the demo need (apt, npm)
 
 deps-system:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run make again." >&2; exit 1; }
@@ -64,6 +67,9 @@ deps-system:
 
 deps-opencv: deps-system
 	@command -v clang >/dev/null && ls $(OPENCV_FILES) >/dev/null 2>&1 || { $(APT_INSTALL) $(OPENCV_PACKAGES); }
+
+deps-tesseract: deps-opencv
+	@pkg-config --exists tesseract lept && ls $(TESSERACT_DATA) >/dev/null 2>&1 || { $(APT_INSTALL) $(TESSERACT_PACKAGES); }
 
 deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroot/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
 	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core promtool=prometheus javac=default-jdk-headless)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables))"; \
@@ -129,7 +135,7 @@ $(CONSOLE): host/console/node_modules/.made host/console/index.html host/console
 	@touch $@
 
 .PHONY: build build-first build-tests
-build: deps-system deps-opencv $(CONSOLE) ## release build: target/release/{rivero,kmd,console}, target/release/modules/<name>.so
+build: deps-system deps-opencv deps-tesseract $(CONSOLE) ## release build: target/release/{rivero,kmd,console}, target/release/modules/<name>.so
 	$(call build-packages,$(MODULES))
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	$(client-package)
@@ -139,7 +145,7 @@ build-first: deps-system $(CONSOLE)
 	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
 	$(client-package)
 
-build-tests: deps-system deps-opencv $(CONSOLE) ## the same, and what the tests and `make bench` need besides
+build-tests: deps-system deps-opencv deps-tesseract $(CONSOLE) ## the same, and what the tests and `make bench` need besides
 	$(CARGO) build --release --workspace --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
@@ -160,7 +166,6 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	for file in $$(cd $(RELEASE)/js && find kurento-module-rivero -type f); do \
 		install -D -m 644 $(RELEASE)/js/$$file $(DESTDIR)$(PREFIX)/share/rivero/js/$$file; \
 	done
-
 	plugin-api/sdk/install.sh $(DESTDIR)$(PREFIX)/share/rivero/sdk
 	install -d $(DESTDIR)$(PREFIX)/share/kurento/modules
 	install -m 644 idl/interfaces/*.kmd.json plugins/*/*.kmd.json $(DESTDIR)$(PREFIX)/share/kurento/modules/

@@ -246,6 +246,11 @@ impl Shared {
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
+    /// Events tell what it sees.
+    fn is_watching(&self) -> bool {
+        true
+    }
+
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let shared = &self.0;
         if shared.regions.is_empty() {

@@ -73,6 +73,11 @@ fn look(filter: &Weak<Shared>, reader: &mut Reader, picture: &Packet, format: Pi
 struct Pictures(Arc<Shared>);
 
 impl Treatment for Pictures {
+    /// Events tell what it sees.
+    fn is_watching(&self) -> bool {
+        true
+    }
+
     /// Pictures are read and stay as they are.
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
         let shared = &self.0;

@@ -7,7 +7,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, Weak},
 };
 
-use rivero_mix::{Beat, Due, FRAME, FRAME_NS, Frame, SAMPLE_RATE, Speakers, add, subtract};
+use rivero_mix::{
+    Beat, Due, FRAME, FRAME_NS, Frame, SAMPLE_RATE, Speakers, add, loudness, subtract,
+};
 use rivero_plugin_api::{
     Bytes, ElementContext, Layer, MediaKind, Packet, Result, Rtp, host, supervise::lock,
 };
@@ -247,7 +249,8 @@ impl SoundMix {
         };
         for share in shares {
             if let Some(said) = &share.said {
-                work.speakers.hear(&share.seat.port, said);
+                let level = share.level.unwrap_or_else(|| loudness(said));
+                work.speakers.hear(&share.seat.port, level);
             }
         }
         if let Some(speaker) = work.speakers.step() {

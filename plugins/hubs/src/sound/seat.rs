@@ -10,8 +10,8 @@ use std::sync::{
 
 use rivero_mix::{FRAME, FRAME_NS, Frame, Limiter, Voice};
 use rivero_plugin_api::{
-    ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler, SourceHandler, host,
-    supervise::lock,
+    AudioLevel, ElementContext, Format, MediaKind, Packaging, Packet, Result, SinkHandler,
+    SourceHandler, host, supervise::lock,
 };
 
 use super::SoundMix;
@@ -43,6 +43,8 @@ struct Input {
     is_idle: bool,
     /// As others hear it; `None` for as it comes.
     volume: Option<f32>,
+    /// Of the latest packet.
+    level: AudioLevel,
 }
 
 /// What a seat gives to a mix.
@@ -50,6 +52,19 @@ pub(super) struct Share {
     pub(super) seat: Arc<Seat>,
     /// What it says; `None` for silence.
     pub(super) said: Option<Box<Frame>>,
+    /// How loud that is by what its sender says (RFC 6464): root mean square, of full scale. A sender knows better than its
+    /// samples tell, which encoders have changed and noise has been added to.
+    pub(super) level: Option<f32>,
+}
+
+/// The root mean square, of full scale, of a level, which is about the packets that came last; 10 ms more or less decide
+/// nothing. What nobody is to hear speaks for nobody.
+fn root_mean_square(level: AudioLevel, volume: f32) -> Option<f32> {
+    level.decibels().map(|decibels| match decibels {
+        // The lowest level stands for all that is below it, too.
+        -127 => 0.0,
+        _ => volume * 10f32.powf(f32::from(decibels) / 20.0),
+    })
 }
 
 /// Samples; rate and channels are each packet's own.
@@ -149,10 +164,12 @@ impl Seat {
             self.lag
                 .step(time + FRAME_NS, input.end - input.voice.kept());
         }
+        let level = root_mean_square(input.level, input.volume.unwrap_or(1.0));
         drop(input);
         Share {
             seat: self.clone(),
             said: is_sound.then_some(frame),
+            level,
         }
     }
 
@@ -171,6 +188,7 @@ impl Seat {
                 let samples = packet.payload().len() / (2 * channels.max(1));
                 let length = 1_000_000_000 * samples as u64 / u64::from(rate.max(1));
                 input.end = packet.presentation_time.saturating_add_unsigned(length);
+                input.level = packet.audio_level;
             }
         }
     }
@@ -243,5 +261,22 @@ impl SourceHandler for End {
         if let Some(seat) = self.0.upgrade() {
             seat.on_consumers(count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_that_senders_say() {
+        let of = |byte| root_mean_square(AudioLevel::from_byte(byte), 1.0);
+        assert_eq!(of(0), Some(1.0));
+        assert!((of(20).unwrap() - 0.1).abs() < 1e-6);
+        assert_eq!(of(0x80 | 20), of(20), "with and without the bit for voice");
+        assert_eq!(of(127), Some(0.0));
+        assert_eq!(root_mean_square(AudioLevel::UNKNOWN, 1.0), None);
+        let muted = root_mean_square(AudioLevel::from_byte(0), 0.0);
+        assert_eq!(muted, Some(0.0), "whoever is muted has no floor");
     }
 }

@@ -14,6 +14,12 @@ pub trait Treatment: Send + Sync + 'static {
         MediaKind::Video
     }
 
+    /// Whether it tells what it sees, by events say, so that media comes also while nobody consumes what goes on. Otherwise
+    /// nothing is decoded then.
+    fn is_watching(&self) -> bool {
+        false
+    }
+
     /// The picture (I420) that goes on instead of this one; `None` for the same. Called on the producer's thread: must
     /// not block.
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
@@ -88,11 +94,24 @@ impl Lane {
         // The lane is new, so both places are empty.
         let _ = lane.source.set(source);
         let sink = lane.sink.get_or_init(|| sink);
-        match (&lane.treatment, host()) {
-            (Some(_), Some(host)) => sink.set_accepted(&[host.format_id(&raw(kind))]),
-            _ => sink.accept_any(),
+        match &lane.treatment {
+            Some(_) => lane.on_consumers(0),
+            None => sink.accept_any(),
         }
         Ok(lane)
+    }
+
+    /// Asks for raw media, or for none while nobody would see what becomes of it: then the host converts nothing, and the
+    /// first that comes afterwards is current.
+    fn on_consumers(&self, count: u32) {
+        let (Some(treatment), Some(sink), Some(host)) = (&self.treatment, self.sink.get(), host())
+        else {
+            return;
+        };
+        match count > 0 || treatment.is_watching() {
+            true => sink.set_accepted(&[host.format_id(&raw(treatment.kind()))]),
+            false => sink.set_accepted(&[]),
+        }
     }
 }
 
@@ -139,6 +158,12 @@ impl SourceHandler for End {
         let Some(lane) = self.0.upgrade() else { return };
         if let Some(sink) = lane.sink.get() {
             sink.upstream(message);
+        }
+    }
+
+    fn consumers(&self, count: u32) {
+        if let Some(lane) = self.0.upgrade() {
+            lane.on_consumers(count);
         }
     }
 }

@@ -15,6 +15,6 @@ pub use picture::{
     paint::{BLACK, Canvas, Painter, Picture},
 };
 pub use sound::{
-    FRAME, FRAME_NS, Frame, SAMPLE_RATE, add, limiter::Limiter, speaker::Speakers, subtract,
-    voice::Voice,
+    FRAME, FRAME_NS, Frame, SAMPLE_RATE, add, limiter::Limiter, speaker::Speakers,
+    speaker::loudness, subtract, voice::Voice,
 };

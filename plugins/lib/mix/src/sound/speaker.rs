@@ -48,10 +48,9 @@ impl<K> Default for Speakers<K> {
 }
 
 impl<K: Ord + Clone> Speakers<K> {
-    /// What a voice says in a frame of 10 ms.
-    pub fn hear(&mut self, voice: &K, said: &Frame) {
-        let sum: f32 = said.iter().flatten().map(|sample| sample * sample).sum();
-        let level = (sum / (2 * FRAME) as f32).sqrt();
+    /// How loud a voice is in a frame of 10 ms: root mean square, of full scale. Its [`loudness`], or what its sender says
+    /// of it (RFC 6464).
+    pub fn hear(&mut self, voice: &K, level: f32) {
         let activity = match self.voices.get_mut(voice) {
             Some(activity) => activity,
             None => self.voices.entry(voice.clone()).or_default(),
@@ -97,6 +96,13 @@ impl<K: Ord + Clone> Speakers<K> {
     }
 }
 
+/// How loud a frame is: root mean square, of full scale.
+#[must_use]
+pub fn loudness(frame: &Frame) -> f32 {
+    let sum: f32 = frame.iter().flatten().map(|sample| sample * sample).sum();
+    (sum / (2 * FRAME) as f32).sqrt()
+}
+
 impl Activity {
     fn step(&mut self, speaks: bool) {
         let speaks = if speaks { 1.0 } else { 0.0 };
@@ -121,7 +127,7 @@ mod tests {
         let mut changes = Vec::new();
         for _ in 0..frames {
             for (voice, level) in levels {
-                speakers.hear(voice, &[[*level; 2]; FRAME]);
+                speakers.hear(voice, *level);
             }
             changes.extend(speakers.step());
         }
@@ -140,6 +146,12 @@ mod tests {
             [Some(2)]
         );
         assert_eq!(hear(&mut speakers, 200, &[(1, HUM), (2, SPEECH)]), []);
+    }
+
+    #[test]
+    fn frames_are_as_loud_as_their_samples() {
+        assert_eq!(loudness(&[[0.0; 2]; FRAME]), 0.0);
+        assert!((loudness(&[[SPEECH, -SPEECH]; FRAME]) - SPEECH).abs() < 1e-4);
     }
 
     #[test]
