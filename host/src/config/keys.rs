@@ -7,6 +7,8 @@ const MAIN: &[&str] = &[
     "mediaServer.drainTimeout",
     "mediaServer.modules.hotPlug",
     "mediaServer.modules.allowWritable",
+    // Read and checked on its own.
+    "mediaServer.modules.isolation.*",
     "mediaServer.resources.exceptionLimit",
     "mediaServer.resources.killLimit",
     "mediaServer.resources.garbageCollectorPeriod",

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
 use super::settings::drain_seconds;
+use crate::modules::{Isolated, IsolationError};
+
 use super::{CommandLine, Document, LimitError, Problem, Settings, limits};
 
 /// Directories below that of the configuration of modules at most.
@@ -74,6 +76,14 @@ pub enum Error {
         /// Which, and why.
         error: LimitError,
     },
+    /// It is not said which modules have processes of their own, or not in such a way that it can be done.
+    #[error("Error reading configuration: {}: {error}", file.display())]
+    Isolation {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        error: IsolationError,
+    },
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
@@ -124,6 +134,10 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     settings.modules.hot_plug &= !command_line.no_hot_plug;
     settings.modules.anyone_may_write |= command_line.allow_writable_modules;
     settings.limits = limits::read(&tree).map_err(|error| Error::Limit {
+        file: file.clone().unwrap_or_default(),
+        error,
+    })?;
+    settings.isolated = Isolated::read(&tree).map_err(|error| Error::Isolation {
         file: file.clone().unwrap_or_default(),
         error,
     })?;

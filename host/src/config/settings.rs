@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::accounts::Limits;
 use crate::http::host::{HostPattern, OriginPattern};
+use crate::modules::Isolated;
 use crate::protocol::registrar::Address;
 use crate::registry;
 
@@ -65,6 +66,8 @@ pub struct Settings {
     pub shared_encoding: SharedEncoding,
     /// How much clients may have and ask for.
     pub limits: Limits,
+    /// Which modules have processes of their own.
+    pub isolated: Isolated,
 }
 
 /// How modules are found and replaced.
@@ -111,6 +114,7 @@ impl Default for Settings {
             element: registry::Settings::default(),
             shared_encoding: SharedEncoding::default(),
             limits: Limits::default(),
+            isolated: Isolated::default(),
         }
     }
 }
@@ -180,6 +184,7 @@ impl Settings {
             shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
             // Read on their own, since nothing in them may be wrong.
             limits: default.limits,
+            isolated: default.isolated,
             element: element_settings(&mut reader, element),
         };
         (settings, reader.problems)
