@@ -221,7 +221,7 @@ baseline: ## what calls are like in the simulator, written down anew (tests/simu
 	$(CARGO) run --release --locked --package rivero-simulator -- --write
 	$(CARGO) run --release --locked --package rivero-simulator -- --write --full
 
-bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, hostile clients, scrapes (ARGS=--help: options)
+bench: deps-test build-tests ## forwarding, recording and transcoding beside their floors, latency, memory, threads, weak viewers, isolated modules, hostile clients, scrapes (ARGS=--help: options)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) $(ARGS)
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 100 --packets-per-frame 12 --control-seconds 0 --no-forwarder
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) --viewers 20,100 --capture vp8 --control-seconds 0 --no-forwarder
@@ -231,6 +231,7 @@ bench: deps-test build-tests ## forwarding, recording and transcoding beside the
 	tests/netns.sh node tests/bench/peers.mjs
 	tests/netns.sh node tests/bench/conversion.mjs
 	tests/netns.sh node tests/bench/converted-viewer.mjs
+	tests/netns.sh node tests/bench/isolation.mjs
 	tests/netns.sh node tests/bench/hostile-clients.mjs
 	tests/netns.sh node tests/bench/scrape.mjs
 	$(RELEASE)/rivero-bench --release-dir $(RELEASE) rtp

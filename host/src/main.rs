@@ -10,7 +10,7 @@ use std::time::Duration;
 use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
 use rivero::lifecycle::Event;
-use rivero::modules::{Modules, probe_files};
+use rivero::modules::{Modules, probe_files, serve_module};
 use rivero::observe::{log_files::Files, logging, standard_error, usage};
 use rivero::server::Server;
 use rivero::signals;
@@ -27,6 +27,9 @@ fn main() -> ExitCode {
     };
     if !command_line.probe_module.is_empty() {
         return probe(&command_line.probe_module);
+    }
+    if command_line.isolated_module.is_some() {
+        return isolated();
     }
     if command_line.help {
         print!("{}", CommandLine::help_text());
@@ -60,6 +63,14 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// Tries modules out on behalf of another process of this program.
 fn probe(files: &[PathBuf]) -> ExitCode {
     match probe_files(files) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(format!("{error}\n")),
+    }
+}
+
+/// Serves a module on behalf of another process of this program.
+fn isolated() -> ExitCode {
+    match serve_module() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(format!("{error}\n")),
     }

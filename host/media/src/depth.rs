@@ -13,14 +13,14 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How deep this thread is.
-pub(super) fn current() -> u32 {
+/// How deep this thread is: how many elements handed on what it is at, each from within the call of the one before.
+pub fn current() -> u32 {
     DEPTH.get()
 }
 
 /// Runs what was handed on from another thread that was so deep: else a ring of elements would
 /// go on for ever that take media on threads of their own.
-pub(super) fn resume<T>(depth: u32, body: impl FnOnce() -> T) -> T {
+pub fn resume<T>(depth: u32, body: impl FnOnce() -> T) -> T {
     let _reset = Reset(DEPTH.replace(depth));
     body()
 }

@@ -129,6 +129,9 @@ pub struct CommandLine {
     /// Try out the files of modules and exit; the server calls itself so
     #[arg(long, value_name = "FILE", num_args = 1.., hide = true)]
     pub probe_module: Vec<PathBuf>,
+    /// Serve a module for the server that started this process; the server calls itself so
+    #[arg(long, value_name = "MODULE", hide = true)]
+    pub isolated_module: Option<String>,
     /// `check-config` checks the configuration files and exits
     #[arg(value_name = "COMMAND", value_parser = ["check-config"])]
     pub command: Option<String>,

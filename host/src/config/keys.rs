@@ -14,6 +14,8 @@ const MAIN: &[&str] = &[
     "mediaServer.health.minFreeMiB",
     "mediaServer.modules.hotPlug",
     "mediaServer.modules.allowWritable",
+    // Read and checked on its own.
+    "mediaServer.modules.isolation.*",
     "mediaServer.resources.exceptionLimit",
     "mediaServer.resources.killLimit",
     "mediaServer.resources.garbageCollectorPeriod",

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use super::command_line::DEFAULT_FILE;
 use super::keys::unknown_in_main;
 use super::settings::drain_seconds;
+use crate::modules::{Isolated, IsolationError};
+
 use super::{CommandLine, Document, LimitError, Problem, Settings, limits};
 use crate::auth;
 
@@ -88,6 +90,14 @@ pub enum Error {
         "Error reading configuration: {}: mediaServer.requireAuth should be true or false", .0.display()
     )]
     RequireAuth(PathBuf),
+    /// It is not said which modules have processes of their own, or not in such a way that it can be done.
+    #[error("Error reading configuration: {}: {error}", file.display())]
+    Isolation {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        error: IsolationError,
+    },
     /// The main file describes no WebSocket listener.
     #[error("Error reading configuration: {}: mediaServer.net should have exactly one member, 'websocket'", .0.display())]
     Net(PathBuf),
@@ -149,6 +159,10 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
     }
     settings.require_auth |= command_line.require_auth;
     settings.limits = limits::read(&tree).map_err(|error| Error::Limit {
+        file: file.clone().unwrap_or_default(),
+        error,
+    })?;
+    settings.isolated = Isolated::read(&tree).map_err(|error| Error::Isolation {
         file: file.clone().unwrap_or_default(),
         error,
     })?;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::accounts::Limits;
 use crate::auth;
 use crate::http::host::{HostPattern, OriginPattern};
+use crate::modules::Isolated;
 use crate::protocol::registrar::Address;
 use crate::registry;
 
@@ -72,6 +73,8 @@ pub struct Settings {
     pub shared_encoding: SharedEncoding,
     /// How much clients may have and ask for.
     pub limits: Limits,
+    /// Which modules have processes of their own.
+    pub isolated: Isolated,
     /// What clients have to show; `None` if nothing.
     pub auth: Option<auth::Settings>,
     /// Whether a server that asks for nothing may be open to the network.
@@ -134,6 +137,7 @@ impl Default for Settings {
             element: registry::Settings::default(),
             shared_encoding: SharedEncoding::default(),
             limits: Limits::default(),
+            isolated: Isolated::default(),
             auth: None,
             require_auth: false,
         }
@@ -215,6 +219,7 @@ impl Settings {
             shared_encoding: reader.get(element, "sharedEncoding").unwrap_or_default(),
             // Read on their own, since nothing in them may be wrong.
             limits: default.limits,
+            isolated: default.isolated,
             auth: default.auth,
             require_auth: reader
                 .flag("/mediaServer", "requireAuth")

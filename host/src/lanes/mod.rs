@@ -353,6 +353,13 @@ impl Lane {
         self.shared.state.lock().lost
     }
 
+    /// Whether a thread is in a job, or a job waits for one.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let state = self.shared.state.lock();
+        !state.jobs.is_empty() || state.threads > state.idle
+    }
+
     /// Ends its threads as soon as they have nothing to do, and drops what would come later.
     pub fn close(&self) {
         self.shared.state.lock().closed = true;

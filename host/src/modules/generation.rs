@@ -56,6 +56,7 @@ pub(super) struct Generation {
     /// Whether media lies in the library's own memory, or is freed by its code.
     gave_memory: AtomicBool,
     threads: Arc<Threads>,
+    /// None where another process has it.
     library: Option<Library>,
     retired: Arc<Retired>,
 }
@@ -65,7 +66,7 @@ impl Generation {
         origin: Origin,
         namespace: String,
         settings: (Arc<Value>, Arc<Model>),
-        library: Library,
+        library: Option<Library>,
         threads: Arc<Threads>,
         retired: &Arc<Retired>,
     ) -> Arc<Self> {
@@ -80,7 +81,7 @@ impl Generation {
             alive: Writer::default(),
             gave_memory: AtomicBool::new(false),
             threads,
-            library: Some(library),
+            library,
             retired: retired.clone(),
         })
     }
@@ -113,7 +114,7 @@ impl Drop for Generation {
     fn drop(&mut self) {
         self.threads.close();
         let Some(library) = self.library.take() else {
-            return;
+            return self.retired.ended(&self.origin);
         };
         let gave_memory = self.gave_memory.load(Ordering::Relaxed);
         self.retired.add(self.origin.clone(), library, gave_memory);
@@ -192,6 +193,12 @@ impl Retired {
         self.0.lock().in_use += 1;
         let (file, number) = (origin.file.display(), origin.number);
         tracing::info!(%file, generation = number, "module loaded");
+    }
+
+    /// The process that has the library ends by itself.
+    fn ended(&self, origin: &Origin) {
+        self.0.lock().in_use -= 1;
+        tell_of_the_end(origin);
     }
 
     fn add(&self, origin: Origin, library: Library, gave_memory: bool) {

@@ -21,6 +21,7 @@ mod files;
 mod generation;
 mod held;
 mod instance;
+mod isolation;
 mod loader;
 mod metrics;
 mod overdue;
@@ -48,6 +49,7 @@ use serde_json::{Map, Value};
 
 pub use changes::Change;
 pub use discovery::inspect;
+pub use isolation::{Isolated, IsolationError, serve_module};
 pub use probe::probe_files;
 pub use roles::is_of_runtime;
 pub use watch::Listener;
@@ -73,6 +75,8 @@ pub struct Discovery {
     /// The program that tries out a new file (`PROGRAM --probe-module FILE`)
     /// before this process loads it; without one new files are trusted.
     pub prober: Option<PathBuf>,
+    /// Which modules have processes of their own.
+    pub isolated: Isolated,
     /// Whether also files and directories are taken that others than root and the server's user
     /// may write: for development.
     pub anyone_may_write: bool,
@@ -255,7 +259,7 @@ impl Modules {
     /// When the system refuses a thread.
     pub fn discover(discovery: Discovery, plane: &Arc<Plane>) -> io::Result<Self> {
         let mut candidates = Candidates::new(&discovery);
-        let services = Arc::new(Services::start(&discovery.data_directory, plane)?);
+        let services = Arc::new(Services::start(&discovery, plane)?);
         let (sightings, _) = candidates.look();
         let now = Instant::now();
         for verdict in candidates.judge(&sightings) {

@@ -12,6 +12,7 @@ use super::{
     conversions, discovery,
     discovery::Manifest,
     generation::{Generation, Held, Origin},
+    isolation,
     loader::{self, LoadError, PrivateCopy},
     probe::{Identity, Passed},
     services::Environment,
@@ -144,12 +145,25 @@ impl Provider {
 
     fn start(&self, environment: &Environment) -> Result<Loaded, LoadError> {
         let copy = self.tried_copy()?;
-        let (library, root) = loader::open(self.file(), &copy)?;
-        let generation = {
-            let told = (self.namespace(), self.manifest.inline);
+        let generation = |inline, library| {
+            let told = (self.namespace(), inline);
             environment.generation(self.origin.clone(), told, library)
         };
-        let module = root.start(environment.services().for_module(&generation))?;
+        let host = |generation| environment.services().for_module(generation);
+        let (module, generation) = match environment.isolation(self.file(), &copy) {
+            Some((isolation, program)) => {
+                // A producer of media never waits for another process.
+                let generation = generation(false, None);
+                let host = host(&generation);
+                let module = isolation::start(self.file(), &copy, isolation, program, host)?;
+                (module, generation)
+            }
+            None => {
+                let (library, root) = loader::open(self.file(), &copy)?;
+                let generation = generation(self.manifest.inline, Some(library));
+                (root.start(host(&generation))?, generation)
+            }
+        };
         self.compare(Held::new(module, &generation))
     }
 

@@ -1,7 +1,7 @@
 //! What the host does for modules.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -24,10 +24,12 @@ use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 use super::{
+    Discovery,
     callee::{Counts, Threads},
     generation::{Generation, Generations, Origin, Retired},
     held,
-    loader::Library,
+    isolation::{self, Isolated, Isolation},
+    loader::{Library, PrivateCopy},
     metrics::Metrics,
     overdue::{self, Manner},
 };
@@ -43,6 +45,9 @@ pub(super) struct Services {
     metrics: Metrics,
     counts: Arc<Counts>,
     retired: Arc<Retired>,
+    isolated: Isolated,
+    /// This program, which the processes of modules run.
+    program: PathBuf,
 }
 
 /// What modules are loaded into: the services, and what the files of a moment brought about.
@@ -69,13 +74,23 @@ impl Environment {
         &self.services
     }
 
-    /// A library that was opened here, of a module that is told a namespace and whose pads take media
+    /// How a file's module is isolated, if it is, and the program that serves it then.
+    pub(super) fn isolation(
+        &self,
+        file: &Path,
+        copy: &PrivateCopy,
+    ) -> Option<(Isolation, PathBuf)> {
+        let isolation = isolation::of(&self.services.isolated, file, copy)?;
+        Some((isolation, self.services.program.clone()))
+    }
+
+    /// A library that was opened here, or by another process, of a module that is told a namespace and whose pads take media
     /// inline or not.
     pub(super) fn generation(
         &self,
         origin: Origin,
         (namespace, inline): (&str, bool),
-        library: Library,
+        library: Option<Library>,
     ) -> Arc<Generation> {
         let settings = (self.configuration.clone(), self.model.clone());
         let namespace = namespace.to_owned();
@@ -91,15 +106,18 @@ impl Environment {
 }
 
 impl Services {
-    pub(super) fn start(data_directory: &Path, plane: &Arc<Plane>) -> std::io::Result<Self> {
+    pub(super) fn start(discovery: &Discovery, plane: &Arc<Plane>) -> std::io::Result<Self> {
+        let this_program = || PathBuf::from("/proc/self/exe");
         overdue::watch()?;
         Ok(Self {
-            data_directory: data_directory.display().to_string(),
+            data_directory: discovery.data_directory.display().to_string(),
             plane: plane.clone(),
             timers: Timers::start("module-timers")?,
             metrics: Metrics::default(),
             counts: Arc::default(),
             retired: Arc::default(),
+            isolated: discovery.isolated.clone(),
+            program: discovery.prober.clone().unwrap_or_else(this_program),
         })
     }
 

@@ -124,6 +124,7 @@ pub fn discover(
         directories,
         data_directory,
         prober,
+        isolated: configuration.settings.isolated.clone(),
         anyone_may_write: configuration.settings.modules.anyone_may_write,
     };
     Ok((Modules::discover(discovery, &plane)?, plane))

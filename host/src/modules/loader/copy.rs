@@ -35,10 +35,7 @@ impl PrivateCopy {
     /// # Errors
     /// When the file cannot be read or there is no memory for it.
     pub(in crate::modules) fn of(file: &Path) -> io::Result<Self> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let own = file.file_name().unwrap_or_default().to_string_lossy();
-        let own: String = own.chars().take(NAME_LENGTH).collect();
-        let name = format!("rivero-module-{number}-{own}");
+        let (number, name) = named(file);
         let memory: OwnedFd = memfd_create(name.as_str(), MemfdFlags::CLOEXEC)?;
         let mut memory = File::from(memory);
         io::copy(&mut regular_file::open(file)?, &mut memory)?;
@@ -47,6 +44,21 @@ impl PrivateCopy {
             number,
             name,
         })
+    }
+
+    /// Another descriptor of the copy, for a process that is to load it.
+    pub(in crate::modules) fn shared(&self) -> io::Result<File> {
+        self.memory.try_clone()
+    }
+
+    /// A copy of `file` that another process made.
+    pub(in crate::modules) fn given(memory: OwnedFd, file: &Path) -> Self {
+        let (number, name) = named(file);
+        Self {
+            memory: memory.into(),
+            number,
+            name,
+        }
     }
 
     /// Where other processes of this user find it while it lives.
@@ -69,6 +81,14 @@ impl PrivateCopy {
     pub(super) fn mapping_name(&self) -> String {
         format!("/memfd:{}", self.name)
     }
+}
+
+/// Number and name of the next copy.
+fn named(file: &Path) -> (u64, String) {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let own = file.file_name().unwrap_or_default().to_string_lossy();
+    let own: String = own.chars().take(NAME_LENGTH).collect();
+    (number, format!("rivero-module-{number}-{own}"))
 }
 
 /// A number in a part of a path that means nothing to the kernel: repeated slashes, and dots

@@ -6,7 +6,9 @@ use abi_stable::library::{AbiHeaderRef, LibHeader, ROOT_MODULE_LOADER_NAME_WITH_
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
 use super::{
-    LoadError, PrivateCopy, keys,
+    LoadError, PrivateCopy,
+    crash::{self, Noted},
+    keys,
     mapping::Mapping,
     needs::Needs,
     one_line,
@@ -22,6 +24,8 @@ pub(in crate::modules) struct Library {
     /// Closed after the one that needs them.
     _neighbours: Vec<Handle>,
     mapping: Option<Mapping>,
+    /// A fault in it names it.
+    _noted: Option<Noted>,
     /// The loader's name for it.
     path: PathBuf,
     /// A library beyond the system's that it needs.
@@ -62,10 +66,14 @@ impl Library {
         let needs = Needs::of(&copy.path()).unwrap_or_default();
         let mut neighbours = Vec::new();
         open_neighbours(&needs, directory, DEPTH, &mut neighbours)?;
+        let handle = open(file, &copy.path())?;
+        let mapping = Mapping::of(&copy.mapping_name());
+        let note = |mapping: &Mapping| crash::note(&mapping.all, &file.display().to_string());
         Ok(Self {
-            handle: open(file, &copy.path())?,
+            handle,
             _neighbours: neighbours,
-            mapping: Mapping::of(&copy.mapping_name()),
+            _noted: mapping.as_ref().map(note),
+            mapping,
             path: copy.path(),
             foreign: needs.foreign().map(str::to_owned),
         })

@@ -5,6 +5,7 @@
 //! memory of former checks, which would refer to libraries that are closed.
 
 mod copy;
+mod crash;
 mod keys;
 mod library;
 mod mapping;
