@@ -294,7 +294,9 @@ fn announce_start(server: &Server, path: &str) {
                 "the management port is open to the network and asks nobody for a token: see mediaServer.auth in docs/security.md"
             );
         }
-        tracing::info!("management on http://{address}/: /healthz, /readyz, /health, /metrics, /console");
+        tracing::info!(
+            "management on http://{address}/: /healthz, /readyz, /health, /metrics, /console"
+        );
     }
 }
 

@@ -194,7 +194,9 @@ async fn get(
     object: &Arc<Object>,
     operation: String,
 ) -> Result<Value, String> {
-    let call = core.invoke(session, object, operation, None).wait();
+    let call = core
+        .invoke(&core.itself(), session, object, operation, None)
+        .wait();
     match tokio::time::timeout(PATIENCE, call).await {
         Ok(result) => result.map_err(|error| redact::text(&error.message)),
         Err(_) => Err("The module has not answered yet".to_owned()),

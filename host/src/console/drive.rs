@@ -88,21 +88,22 @@ impl Work {
 
 /// Adds what somebody has chosen to look at.
 fn watched(console: &Arc<Console>, entries: &mut Entries) {
-        let readers = console.readers.lock();
-        let pipelines: Vec<Arc<str>> = readers.pipelines.keys().cloned().collect();
-        let objects: Vec<Arc<str>> = readers.objects.keys().cloned().collect();
-        drop(readers);
-        let object = |id: &str| console.core.registry.object(id).ok();
-        for pipeline in pipelines.iter().filter_map(|id| object(id)) {
-            let value = graph::of(&console.core, &console.details, &pipeline);
-            entries.push((format!("graph/{}", pipeline.id), value));
-        }
-        for object in objects.iter().filter_map(|id| object(id)) {
-            entries.push((
-                format!("object/{}", object.id),
-                self::object(console, &object),
-            ));
-        }
+    let readers = console.readers.lock();
+    let pipelines: Vec<Arc<str>> = readers.pipelines.keys().cloned().collect();
+    let objects: Vec<Arc<str>> = readers.objects.keys().cloned().collect();
+    drop(readers);
+    let caller = console.core.itself();
+    let view = console.core.registry.view(&caller);
+    let object = |id: &str| view.object(id).ok();
+    for pipeline in pipelines.iter().filter_map(|id| object(id)) {
+        let value = graph::of(&console.core, &console.details, &pipeline);
+        entries.push((format!("graph/{}", pipeline.id), value));
+    }
+    for object in objects.iter().filter_map(|id| object(id)) {
+        entries.push((
+            format!("object/{}", object.id),
+            self::object(console, &object),
+        ));
     }
 }
 

@@ -72,7 +72,8 @@ fn node(element: &Arc<Object>, pipeline: &Arc<Object>, details: Option<Value>) -
 
 fn link(core: &Arc<Core>, way: &Way) -> Value {
     let connection = &way.connection;
-    let sink = core.registry.object(&connection.sink).ok();
+    let caller = core.itself();
+    let sink = core.registry.view(&caller).object(&connection.sink).ok();
     let inputs = { sink.as_ref() }
         .and_then(|sink| sink.node())
         .map(|node| node.inputs())

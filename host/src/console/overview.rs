@@ -9,7 +9,7 @@ use super::redact;
 use crate::core::Core;
 use crate::modules::Installed;
 use crate::observe::{log_levels, logging, usage};
-use crate::registry::{Object, Registry};
+use crate::registry::Object;
 use rivero_media::MediaKind;
 
 /// Sessions and pipelines shown, each; further ones are only counted.
@@ -30,7 +30,7 @@ pub(super) fn entries(core: &Core) -> Entries {
             self::pipeline(pipeline),
         ));
     }
-    sessions(&core.registry, &mut entries);
+    sessions(core, &mut entries);
     let given = log_levels::given();
     for (number, module) in core.factories.installed().iter().enumerate() {
         let level = given.get(&stem(module)).map(|level| level.to_string());
@@ -82,13 +82,11 @@ pub(super) fn server(core: &Core) -> Value {
     })
 }
 
-fn sessions(registry: &Registry, entries: &mut Entries) {
-    for id in registry.session_ids().iter().take(MOST) {
-        let Some(session) = registry.known_session(id) else {
-            continue;
-        };
+fn sessions(core: &Core, entries: &mut Entries) {
+    let caller = core.itself();
+    for session in core.registry.view(&caller).sessions().iter().take(MOST) {
         let value = json!({
-            "id": redact::text(&cut(id)),
+            "id": redact::text(&cut(&session.id)),
             "connected": session.is_bound(),
             "objects": session.extent(),
         });

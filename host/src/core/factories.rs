@@ -32,10 +32,6 @@ pub trait Factories: Send + Sync {
     }
     /// Ends what was measured of objects and libraries that are gone; `lives` knows objects by their ids.
     fn tidy_metrics(&self, _lives: &dyn Fn(&str) -> bool) {}
-    /// The files that are not taken, and why.
-    fn refused(&self) -> Vec<Refused> {
-        Vec::new()
-    }
     /// The names of the files of the modules in use, unless nobody knows.
     fn names(&self) -> Option<HashSet<String>> {
         None
@@ -69,10 +65,6 @@ impl Factories for Modules {
 
     fn tidy_metrics(&self, lives: &dyn Fn(&str) -> bool) {
         Modules::tidy_metrics(self, lives);
-    }
-
-    fn refused(&self) -> Vec<Refused> {
-        Modules::refused(self)
     }
 
     fn names(&self) -> Option<HashSet<String>> {

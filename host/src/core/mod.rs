@@ -195,6 +195,12 @@ impl Core {
         self.plane.figures()
     }
 
+    /// The server as a caller of its own, which sees everything.
+    #[must_use]
+    pub fn itself(&self) -> Caller {
+        Caller::anyone(&self.accounts.of_server())
+    }
+
     /// All bounds for clients.
     #[must_use]
     pub fn limits(&self) -> &Limits {

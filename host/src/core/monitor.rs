@@ -108,7 +108,9 @@ impl Monitor {
             .ask(|answer| core.events.when_idle(&core.accounts.of_server(), answer));
         self.timers.ask(|answer| core.plane.soon(answer));
         self.look_at_disks();
-        let lives = |id: &str| core.registry.object(id).is_ok();
+        let caller = core.itself();
+        let view = core.registry.view(&caller);
+        let lives = |id: &str| view.object(id).is_ok();
         core.factories.tidy_metrics(&lives);
         let now = Reading {
             at: Instant::now(),

@@ -63,8 +63,7 @@ where
         }
         let taken = &taken;
         Box::pin(async move {
-            answer.due().await;
-            let response = answer.into_response();
+            let response = answer.when_due().await.into_response();
             if let Body::Stream(pieces) = response.body() {
                 let _ = taken.set(pieces.taken());
             }

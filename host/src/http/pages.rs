@@ -100,6 +100,8 @@ impl Router {
     #[must_use]
     pub(super) fn tells_status(&self, path: &str) -> bool {
         self.open.contains(&path)
+    }
+
     /// Has everything at `path` and below it answered by one that makes whole responses, with fields
     /// and methods of its own. As for pages, nothing may block.
     #[must_use]

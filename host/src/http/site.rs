@@ -164,7 +164,7 @@ impl Site {
 }
 
 /// The answer to somebody who may have a WebSocket.
-fn upgrade<B: Body>(
+fn upgrade<B: hyper::body::Body>(
     request: &Request<B>,
     handshake: Handshake,
     principal: Arc<Principal>,
@@ -207,15 +207,16 @@ fn text(status: StatusCode, text: &'static str) -> Answer {
 }
 
 impl Answer {
-    /// Waits until the answer is due: who guesses credentials does not get it at once.
-    pub(super) async fn due(&self) {
+    /// The answer when it is due: who guesses credentials does not get it at once.
+    pub(super) async fn when_due(self) -> Answer {
         if let Answer::Refused {
             refusal: auth::Refusal::Wrong(delay),
             ..
-        } = self
+        } = &self
         {
             Delay::over(delay).await;
         }
+        self
     }
 
     /// With the fields that its status asks for. hyper leaves the body out for HEAD.

@@ -80,14 +80,20 @@ impl View<'_> {
         })
     }
 
-    /// The ids of all known sessions, sorted.
+    /// All known sessions, sorted by their ids.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let seen = |session: &Arc<Session>| self.caller.sees(session.account().owner());
+        let mut sessions = self.registry.sessions.filtered(seen);
+        sessions.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        sessions
+    }
+
+    /// Their ids.
     #[must_use]
     pub fn session_ids(&self) -> Vec<Arc<str>> {
-        let seen = |session: &Arc<Session>| self.caller.sees(session.account().owner());
-        let sessions = self.registry.sessions.filtered(seen);
-        let mut ids: Vec<_> = sessions.iter().map(|session| session.id.clone()).collect();
-        ids.sort_unstable();
-        ids
+        let sessions = self.sessions();
+        sessions.iter().map(|session| session.id.clone()).collect()
     }
 
     /// All pipelines, oldest first.
