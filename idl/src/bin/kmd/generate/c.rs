@@ -1,11 +1,10 @@
 //! `kmd gen c`
 
+use super::section::{SECTION, write};
 use super::text::Code;
 use super::tree::Tree;
 use crate::{Failure, inputs};
 use rivero_idl::{Descriptor, Model, STANDARD_MODULES};
-use rivero_plugin_api::abi::section::{MAGIC, SECTION, UNWINDS};
-use rivero_plugin_api::abi::{ABI_MAJOR, ABI_MINOR};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -95,22 +94,10 @@ fn source(module: &Descriptor) -> String {
     code.open(&format!(
         "__attribute__((KEPT, section(\"{SECTION}\"))) const unsigned char rivero_manifest_of_this_module[] = {{"
     ));
-    for row in bytes(&manifest).chunks(24) {
+    for row in write(&manifest).chunks(24) {
         let row: Vec<String> = row.iter().map(|byte| format!("{byte},")).collect();
         code.line(&row.join(" "));
     }
     code.close("};");
     code.finish()
-}
-
-/// The section's content, see `rivero_plugin_api::abi::section`. The static library unwinds.
-fn bytes(manifest: &str) -> Vec<u8> {
-    let length = u32::try_from(manifest.len()).unwrap_or(u32::MAX);
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend(ABI_MAJOR.to_le_bytes());
-    bytes.extend(ABI_MINOR.to_le_bytes());
-    bytes.extend(UNWINDS.to_le_bytes());
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(manifest.as_bytes());
-    bytes
 }

@@ -10,6 +10,7 @@ mod names;
 mod package;
 mod plan;
 mod rust;
+mod section;
 mod text;
 mod tree;
 mod typescript;
