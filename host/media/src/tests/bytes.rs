@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Bytes of each packet.
+const SIZE: u64 = 100;
+
 #[test]
 fn the_bytes_of_media_are_counted_while_that_is_wanted() {
     let bench = TestBench::new();
@@ -18,18 +21,20 @@ fn the_bytes_of_media_are_counted_while_that_is_wanted() {
     camera.connect(&viewer, VIDEO, "default", "default");
     let counted = |count: bool, sequence| {
         bench.graph.count_bytes(count);
-        let packets = bench.packets(sequence..sequence + 2, Some(sequence));
-        let size: u64 = packets.iter().map(|p| p.bytes.len() as u64).sum();
+        let mut packets = bench.packets(sequence..sequence + 2, Some(sequence));
+        for packet in &mut packets {
+            packet.bytes = vec![0; SIZE as usize].into();
+        }
         source.push(&packets);
         let inputs = viewer.inputs();
         let [input] = &inputs[..] else {
             panic!("{inputs:?}")
         };
-        assert!(size > 0 && input.flowing && input.kind == VIDEO && input.lost == 0);
-        (input.packets, input.bytes / size)
+        assert!(input.flowing && input.kind == VIDEO && input.lost == 0);
+        (input.packets, input.bytes)
     };
     assert_eq!(counted(false, 0), (2, 0));
-    assert_eq!(counted(true, 2), (4, 1));
-    assert_eq!(counted(false, 4), (6, 1));
+    assert_eq!(counted(true, 2), (4, 2 * SIZE));
+    assert_eq!(counted(false, 4), (6, 2 * SIZE));
     assert!(camera.inputs().is_empty());
 }
