@@ -144,7 +144,7 @@ impl Server {
         })?;
         let management = options.management.and_then(|binding| {
             open_management(&binding, |on_loopback| Site {
-                router: pages::management(&methods, on_loopback),
+                router: pages::management(&methods),
                 has_websocket: false,
                 on_loopback,
                 access: access.clone(),
