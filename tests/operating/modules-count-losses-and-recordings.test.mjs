@@ -1,7 +1,7 @@
 // What the modules know and tell: packets that RTP has lost, recordings and their failures.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -51,7 +51,9 @@ test('packets that are missing are counted by direction and codec', async () => 
 });
 
 test('a recording that cannot be written is a failure with a reason', async () => {
-  const nowhere = await recorder(`file://${folder}/not/there/sound.mkv`);
+  writeFileSync(join(folder, 'file'), '');
+  // A file is no directory.
+  const nowhere = await recorder(`file://${folder}/file/sound.mkv`);
   await rpc.invoke(nowhere, 'record');
   await until(async () => (await counts('recorder_failures_total', { reason: 'open' })) === 1, 'it is counted');
   const page = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
