@@ -18,7 +18,8 @@ use crate::protocol::methods::Methods;
 #[must_use]
 pub(crate) fn control(methods: &Arc<Methods>, on_loopback: bool) -> Router {
     let router = Router::new(|_| Page::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket\n"));
-    let router = with_health(router, methods);
+    // Details are where metrics are.
+    let router = with_health(router, methods, on_loopback);
     match on_loopback {
         true => with_metrics(router, methods),
         // Who calls the server from elsewhere need not know how it is.
@@ -42,15 +43,17 @@ pub(crate) fn management(methods: &Arc<Methods>, console: &Arc<Console>) -> Rout
     let router = router.area(console::PATH, move |method, asked| {
         console.answer(method, asked)
     });
-    with_metrics(with_health(router, methods), methods)
+    with_metrics(with_health(router, methods, true), methods)
 }
 
-fn with_health(router: Router, methods: &Arc<Methods>) -> Router {
+/// `has_details`: what is wrong names files and directories, which are no business of whoever calls the server
+/// from elsewhere.
+fn with_health(router: Router, methods: &Arc<Methods>, has_details: bool) -> Router {
     let probe = |good: &'static str, checks: &'static [Check]| {
         let methods = methods.clone();
         move |request: &PageRequest<'_>| {
             let report = Report::of(methods.core(), good, checks);
-            report.page(wants_json(request) && request.sees_details)
+            report.page(has_details && request.sees_all && wants_json(request))
         }
     };
     let of_old = methods.clone();

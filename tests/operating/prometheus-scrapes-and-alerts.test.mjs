@@ -1,7 +1,8 @@
 // A real Prometheus scrapes the server; its alert rules fire for what they are there for.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -92,6 +93,18 @@ test('series of what was released are gone', async () => {
   await during('8', () => until(async () => (await prometheus.query(released)).length === 2, 'Prometheus sees the call'));
   await until(async () => !/rivero_transcoded_links|class="RtpEndpoint"/.test(await metricsPage()), 'the page has none of it');
   await until(async () => (await prometheus.query(released)).length === 0, 'Prometheus sees none of it');
+});
+
+test('series of a module are gone when its file is', async () => {
+  const mediaPipeline = await rpc.create('MediaPipeline');
+  await rpc.create('PassThrough', { mediaPipeline });
+  const calls = 'rivero_module_calls_total{module="passthrough"}';
+  await until(async () => (await metricsPage()).includes(calls), 'its calls are counted');
+  rmSync(join(server.modulesPath, 'passthrough.so'));
+  await until(async () => /rivero_modules\{state="retiring"\} 1\n/.test(await metricsPage()), 'its object lives on');
+  assert.ok((await metricsPage()).includes(calls), 'and is called');
+  await rpc.value('release', { object: mediaPipeline });
+  await until(async () => !(await metricsPage()).includes('"passthrough"'), 'nothing is left of it');
 });
 
 test('a refused file of a module is an alert', async () => {

@@ -21,9 +21,6 @@ pub struct PageRequest<'a> {
     /// Whether he has shown a credential for all objects, or none is asked for. Otherwise nothing
     /// but the status of the page is sent.
     pub sees_all: bool,
-    /// Whether he may learn what is wrong, and not only that something is: names of files and
-    /// directories say much about a machine. Who has shown a credential, or asks on the machine itself.
-    pub sees_details: bool,
 }
 
 /// The answer to such a request.

@@ -116,11 +116,6 @@ impl Site {
         }
     }
 
-    /// Whether somebody on this machine asks at a port that nobody else reaches.
-    fn is_local(&self, from: SocketAddr) -> bool {
-        self.on_loopback && from.ip().to_canonical().is_loopback()
-    }
-
     /// The one place that says who sees a page: whoever shows a credential for all objects.
     /// Others get the status of those that are [for anybody](Router::status), and no more.
     fn page<B>(
@@ -143,7 +138,6 @@ impl Site {
             headers: request.headers(),
             from,
             sees_all,
-            sees_details: sees_all && (self.access.guard.asks() || self.is_local(from)),
         };
         if sees_all && let Some(response) = self.router.answer_in_area(request.method(), &asked) {
             return Answer::Whole(response);

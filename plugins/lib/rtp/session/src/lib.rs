@@ -23,6 +23,7 @@
 mod clock;
 pub mod digits;
 mod extensions;
+mod losses;
 mod pads;
 mod protect;
 pub mod receiver;

@@ -24,7 +24,7 @@ use rivero_rtp::{
     rtx,
 };
 
-use crate::{clock::Now, extensions, pads::Deliver};
+use crate::{clock::Now, extensions, losses::Losses, pads::Deliver};
 use negotiated::Negotiated;
 use outlet::Outlet;
 use stream::{PLAIN_HEADER, Stream};

@@ -22,7 +22,7 @@ use rivero_rtp::{
     sender::SenderStatistics,
 };
 
-use crate::{clock::Now, extensions, pads::Feed, protect::Protect};
+use crate::{clock::Now, extensions, losses::Losses, pads::Feed, protect::Protect};
 use config::{Epoch, Negotiated};
 use continuity::MediaNumbers;
 use repair::Repair;

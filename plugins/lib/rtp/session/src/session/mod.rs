@@ -39,7 +39,6 @@ use track::Tracks;
 
 pub use profile::Profile;
 pub use snapshot::{SentSnapshot, SessionSnapshot};
-pub(crate) use totals::Losses;
 pub use track::Track;
 
 /// Something that happened in a session.

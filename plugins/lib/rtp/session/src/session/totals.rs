@@ -13,45 +13,18 @@ use rivero_plugin_api::{host, supervise::lock};
 use serde_json::json;
 
 use super::{Session, track::Track};
+use crate::losses::Losses;
 
 /// Between two times that the host is told.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Counted of a stream, or of many.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Losses {
-    /// Packets that did not arrive (RFC 3550 §6.4.1).
-    pub(crate) packets: u64,
-    /// Generic NACK messages (RFC 4585 §6.2.1).
-    pub(crate) nack: u64,
-    /// Requests for keyframes: PLI (RFC 4585 §6.3.1) and FIR (RFC 5104 §4.3.1).
-    pub(crate) pli: u64,
-}
-
-impl Losses {
-    pub(crate) fn add(&mut self, other: Losses) {
-        self.packets += other.packets;
-        self.nack += other.nack;
-        self.pli += other.pli;
-    }
-
-    /// What came since. A stream that ended takes its counts along, and late packets take losses back: nothing
-    /// is new then.
-    fn since(self, former: Losses) -> Losses {
-        Losses {
-            packets: self.packets.saturating_sub(former.packets),
-            nack: self.nack.saturating_sub(former.nack),
-            pli: self.pli.saturating_sub(former.pli),
-        }
-    }
-
-    fn counters(self) -> [(&'static str, u64); 3] {
-        [
-            ("rtp_packets_lost_total", self.packets),
-            ("rtp_nacks_total", self.nack),
-            ("rtp_keyframe_requests_total", self.pli),
-        ]
-    }
+/// As they are counted.
+fn counters(losses: Losses) -> [(&'static str, u64); 3] {
+    [
+        ("rtp_packets_lost_total", losses.packets),
+        ("rtp_nacks_total", losses.nack),
+        ("rtp_keyframe_requests_total", losses.pli),
+    ]
 }
 
 /// What a session has added already of a track, in and out.
@@ -116,34 +89,10 @@ fn add(news: &[((&'static str, u32), Losses)], now: Instant) {
         let format = host.format(format);
         let codec = format.map_or_else(String::new, |format| format.encoding);
         let labels = json!({ "direction": direction, "codec": codec });
-        for (name, count) in losses.counters() {
+        for (name, count) in counters(losses) {
             if count > 0 {
                 host.count(name, &labels, count as f64);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_back_is_nothing_new() {
-        let former = Losses {
-            packets: 5,
-            nack: 2,
-            pli: 1,
-        };
-        let now = Losses {
-            packets: 3,
-            nack: 4,
-            pli: 1,
-        };
-        let new = Losses {
-            nack: 2,
-            ..Losses::default()
-        };
-        assert_eq!(now.since(former), new);
     }
 }
