@@ -27,7 +27,8 @@ cp LICENSE Cargo.lock "$to/"
     printf '    "%s",\n' "${crates[@]}"
     printf ']\n\n'
     # What the crates inherit; profiles are those of whoever builds.
-    awk '/^\[/ { inherited = /^\[workspace\.(package|dependencies|lints)/ } inherited' Cargo.toml
+    # `cargo package` finds the crates that one needs beside it only where they may be published.
+    awk '/^\[/ { inherited = /^\[workspace\.(package|dependencies|lints)/ } inherited' Cargo.toml | sed 's/^publish = false$/publish = true/'
 } >"$to/Cargo.toml"
 
 find "$to" -type d -exec chmod 755 {} +

@@ -128,7 +128,7 @@ impl ModuleFile {
                 DT_RUNPATH => run_path = text(),
                 DT_RPATH => rpath = text(),
                 DT_TEXTREL => self.has_text_relocations = true,
-                DT_FLAGS => self.has_text_relocations |= entry.val & u64::from(DF_TEXTREL.0) != 0,
+                DT_FLAGS => self.has_text_relocations |= entry.val & DF_TEXTREL.0 != 0,
                 _ => {}
             }
         }
