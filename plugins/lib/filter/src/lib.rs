@@ -26,7 +26,7 @@ pub use crew::Crew;
 pub use drawing::{Formats, draw, drawn};
 pub use image::{Image, Unreadable};
 pub use key::{Key, Sample};
-pub use lanes::{Lanes, Treatment};
+pub use lanes::{Lanes, Outlet, Treatment};
 pub use load::Loader;
 pub use lookout::Lookout;
 pub use patch::{Patch, Place};
