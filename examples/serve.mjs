@@ -28,7 +28,7 @@ usage: node serve.mjs [options]
 `;
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const PUBLIC = ['gallery', 'common', 'vendor', 'co-hosting', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtmp-live', 'rtp-receiver', 'sip-phone', 'vision'];
+const PUBLIC = ['gallery', 'common', 'vendor', 'co-hosting', 'group-call', 'hello-world', 'hello-world-recording', 'magic-mirror', 'one2many', 'player', 'recorder', 'rtmp-live', 'rtp-receiver', 'sip-phone', 'vision'];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -44,7 +44,7 @@ const TYPES = {
  */
 export async function serveExamples({ port = 8080, host = 'localhost', server: mediaServer = null, sip, sipHost = '127.0.0.1' } = {}) {
   const line = sip === undefined ? null : await TelephoneLine.listen({ host: sipHost, port: sip });
-  const services = new Map(['/one2many/presenter', '/co-hosting/show'].map((path) => [path, new NoticeBoard()]));
+  const services = new Map(['/one2many/presenter', '/co-hosting/show', '/group-call/call'].map((path) => [path, new NoticeBoard()]));
   if (line) services.set('/sip-phone/call', line);
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');

@@ -1,11 +1,13 @@
 import { connectToServer, createPeer, invoke, negotiate, openPipeline, watchConnection } from '../common/call.js';
+import { takePart } from '../common/composite.js';
 import { board } from '../common/notice.js';
-import { showFacts, showState } from '../common/page.js';
+import { showState } from '../common/page.js';
 import { showSent, streamOf } from '../common/rtmp.js';
 import { Run } from '../common/run.js';
 
 const element = (id) => document.querySelector(`#${id}`);
 const SIZE = { width: 960, height: 540, framerate: 25 };
+const mine = () => ({ screen: element('screen'), facts: element('facts'), label: element('name').value });
 const show = board('/co-hosting/show', 'Somebody else is the host. Choose Join instead.');
 
 /** Makes the show: a composite of all who join, which goes out by RTMP. It lasts as long as this page takes part. */
@@ -14,7 +16,7 @@ async function host(cleanup, fail) {
   await show.check();
   const pipeline = await openPipeline(cleanup);
   const composite = await pipeline.create('Composite', SIZE);
-  await takePart(pipeline, composite, cleanup, fail);
+  await takePart(pipeline, composite, mine(), cleanup, fail);
   if (cleanup.over) return;
 
   const { uri, stream } = await streamOf(pipeline, element('uri').value.trim());
@@ -40,27 +42,9 @@ async function join(cleanup, fail) {
   cleanup.add(() => client.close());
   const composite = await client.getMediaobjectById(id);
   const pipeline = await composite.getMediaPipeline();
-  const mine = await takePart(pipeline, composite, cleanup, fail, () => showState('live', 'You are on air'));
+  const made = await takePart(pipeline, composite, mine(), cleanup, fail, () => showState('live', 'You are on air'));
   // The pipeline is the host's and goes on.
-  cleanup.add(() => mine?.forEach((object) => object.release()));
-}
-
-/** This page's camera and microphone go into the composite, and what the others see and say comes out. Resolves to what it made. */
-async function takePart(pipeline, composite, cleanup, fail, joined) {
-  const peer = await createPeer('Sendrecv', { remoteVideo: element('screen') });
-  cleanup.add(() => peer.dispose());
-  if (cleanup.over) return;
-
-  const endpoint = await pipeline.create('WebRtcEndpoint');
-  const port = await pipeline.create('HubPort', { hub: composite });
-  endpoint.on('Error', ({ description }) => fail(new Error(description)));
-  await composite.setPort(port, { label: element('name').value });
-  await invoke(endpoint, 'connect', port);
-  await invoke(port, 'connect', endpoint);
-  watchConnection(peer, fail, joined);
-  if (!cleanup.over) await negotiate(peer, endpoint);
-  cleanup.add(showFacts(peer, element('facts')));
-  return [port, endpoint];
+  cleanup.add(() => made?.forEach((object) => object.release()));
 }
 
 /** What comes out of the RTMP server; silent, since this page is heard in it. */

@@ -37,6 +37,7 @@ register('markerdetector.ArMarkerdetector', {
   methods: { setOverlayImage: ['overlayImage'], setOverlayText: ['overlayText'], setOverlayScale: ['overlayScale'], setShowDebugLevel: ['showDebugLevel'] },
   events: ['MarkerCount'],
 });
+register('platedetector.PlateDetectorFilter', { methods: { setPlateWidthPercentage: ['plateWidthPercentage'] }, events: ['PlateDetected'] });
 
 const CORNER = { topRightCornerX: 5, topRightCornerY: 5, width: 50, height: 50 };
 const WINDOWS = [['upper', 100], ['lower', 300]].map(([id, upperRightY]) => ({ id, width: 100, height: 100, upperRightX: 500, upperRightY }));
@@ -99,6 +100,12 @@ export const FILTERS = {
       return filter;
     },
     events: { MarkerCount: ({ markerId, markerCount }) => `Marker ${markerId}: ${markerCount} in the picture` },
+  },
+  plate: {
+    title: 'Plates',
+    about: 'The server reads the number plates that your camera sees, and draws a line around each.',
+    create: (pipeline) => pipeline.create('platedetector.PlateDetectorFilter'),
+    events: { PlateDetected: ({ plate }) => `Plate ${plate}` },
   },
   code: {
     title: 'Codes',

@@ -3,7 +3,7 @@
 fn main() -> Result<(), rivero_idl::Error> {
     rivero_idl::build::Module::new("filters")
         .classes(&["FaceOverlayFilter"])
-        .settings("settings.json")
+        .settings("../lib/faces/settings.json")
         .settings("../lib/uri/settings.json")
         .generate()
 }

@@ -44,19 +44,26 @@ export async function drawImage(directory, name, graph) {
 }
 
 /**
- * Plays a film through a filter and records what comes out. `events`: types to subscribe to; `during(filter, film)` runs
+ * Plays a film through a filter, or several in a row, and records what comes out. `events`: types of the first one to subscribe to; `during(filter, film)` runs
  * once it plays; `film.reaches(seconds)` waits. Resolves to `{events, recorded}`: the events' data with their `type`, and a file.
  */
 export async function throughFilter({ rpc }, type, parameters, film, { events = [], during = () => {}, directory }) {
   const pipeline = await rpc.create('MediaPipeline');
   const player = await rpc.create('PlayerEndpoint', { mediaPipeline: pipeline, uri: `file://${film}` });
-  const filter = await rpc.create(type, { mediaPipeline: pipeline, ...parameters });
+  const [first, ...others] = [type].flat();
+  const filter = await rpc.create(first, { mediaPipeline: pipeline, ...parameters });
+  let last = filter;
+  for (const other of others) {
+    const next = await rpc.create(other, { mediaPipeline: pipeline });
+    await rpc.invoke(last, 'connect', { sink: next });
+    last = next;
+  }
   const recorded = join(directory, `${filter.split('/').at(-1)}.webm`);
   const recorder = await rpc.create('RecorderEndpoint', { mediaPipeline: pipeline, uri: `file://${recorded}`, mediaProfile: 'WEBM_VIDEO_ONLY' });
   for (const event of [...events, 'Error']) await rpc.value('subscribe', { object: filter, type: event });
   await rpc.value('subscribe', { object: player, type: 'EndOfStream' });
   await rpc.invoke(player, 'connect', { sink: filter });
-  await rpc.invoke(filter, 'connect', { sink: recorder });
+  await rpc.invoke(last, 'connect', { sink: recorder });
   await rpc.invoke(recorder, 'record');
   await rpc.invoke(player, 'play');
   const reaches = (seconds) => until(async () => (await rpc.invoke(player, 'getPosition')) >= seconds * 1000, `the film reaches ${seconds} s`);

@@ -5,17 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use rivero_faces::{Detector, Faces, Frame, crew};
 use rivero_filter::{
     Crew, Formats, Image, Lanes, Loader, Lookout, Patch, PictureFormat, Source, Treatment,
 };
 use rivero_plugin_api::{Element, ElementContext, Error, Packet, Result, supervise::lock};
 
-use crate::{
-    api::{self, FaceOverlayFilterParams},
-    detector::Detector,
-    faces::{Faces, Frame},
-    settings::Settings,
-};
+use crate::api::{self, FaceOverlayFilterParams};
 
 /// A filter of the server.
 pub(crate) struct FaceOverlay {
@@ -112,13 +108,6 @@ impl api::FaceOverlayFilter for FaceOverlay {
     }
 }
 
-/// The threads on which faces are looked for, the same for all filters.
-fn crew() -> Result<Arc<Crew<Detector>>> {
-    static CREW: Mutex<Weak<Crew<Detector>>> = Mutex::new(Weak::new());
-    let cascade = Settings::load()?.cascade;
-    Crew::join(&CREW, "faces", || Detector::new(&cascade))
-}
-
 fn check(frame: Frame) -> Result<()> {
     let is_positive = |size: f32| size.is_finite() && size > 0.0;
     if !frame.x.is_finite() || !frame.y.is_finite() {
@@ -193,7 +182,7 @@ impl Look {
         };
         let faces = lock(&filter.faces).update(found, self.picture.presentation_time);
         let Overlay { image, frame } = &*self.overlay;
-        let patch = |face: &crate::faces::Face| {
+        let patch = |face: &rivero_faces::Face| {
             let place = face.place(*frame, self.format.width, self.format.height);
             Patch::new(image, place, &self.format)
         };

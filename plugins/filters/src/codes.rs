@@ -1,16 +1,12 @@
 //! `ZBarFilter`: tells what codes pictures show.
 
-mod reader;
-mod sightings;
-
 use std::sync::{Arc, Mutex, Weak};
 
+use rivero_codes::{Reader, Sightings, crew};
 use rivero_filter::{Crew, Formats, Lanes, Lookout, PictureFormat, Treatment};
 use rivero_plugin_api::{Element, ElementContext, Packet, Result, supervise::lock};
 
 use crate::api::{self, ZBarFilterParams};
-use reader::Reader;
-use sightings::Sightings;
 
 /// A filter of the server.
 pub(crate) struct Codes {
@@ -48,12 +44,6 @@ impl api::ZBarFilter for Codes {
             lanes: Mutex::new(Some(lanes)),
         })
     }
-}
-
-/// The threads on which codes are read, the same for all filters.
-fn crew() -> Result<Arc<Crew<Reader>>> {
-    static CREW: Mutex<Weak<Crew<Reader>>> = Mutex::new(Weak::new());
-    Crew::join(&CREW, "codes", || Ok(Reader::default()))
 }
 
 /// Looks at a picture of a filter, which may be released meanwhile.

@@ -22,6 +22,14 @@ const PLACES: [&str; 12] = [
     "socket",
 ];
 
+/// Properties that hold up the media for as long as they say, or write to the server's output.
+const HARMFUL: [(&str, &str); 4] = [
+    ("identity", "datarate"),
+    ("identity", "dump"),
+    ("identity", "sleep-time"),
+    ("identity", "sync"),
+];
+
 /// What is wrong with a property.
 #[derive(Debug)]
 pub(super) enum Refused {
@@ -110,11 +118,18 @@ fn writable(element: &gst::Element, name: &str) -> std::result::Result<glib::Par
     let flags = property.flags();
     let is_ours = !flags.contains(glib::ParamFlags::WRITABLE)
         || flags.contains(glib::ParamFlags::CONSTRUCT_ONLY)
-        || matches!(name, "name" | "parent");
+        || matches!(name, "name" | "parent")
+        || is_harmful(element, name);
     match is_ours {
         true => Err(Refused::Unknown),
         false => Ok(property),
     }
+}
+
+fn is_harmful(element: &gst::Element, name: &str) -> bool {
+    let factory = element.factory().map(|factory| factory.name());
+    let mut harmful = HARMFUL.iter();
+    harmful.any(|(element, property)| factory.as_deref() == Some(*element) && name == *property)
 }
 
 /// `videoflip` 1.22 takes `method` and does nothing about it; what took its place has the same numbers.

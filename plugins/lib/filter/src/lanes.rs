@@ -20,6 +20,17 @@ pub trait Treatment: Send + Sync + 'static {
         false
     }
 
+    /// The format of media of another kind that it gives out itself, by an [`Outlet`], instead of what comes.
+    fn gives(&self, kind: MediaKind) -> Option<Format> {
+        let _ = kind;
+        None
+    }
+
+    /// Media of another kind passes. As [`Treatment::drawn`].
+    fn passes(&self, kind: MediaKind, media: &[Packet]) {
+        let _ = (kind, media);
+    }
+
     /// The picture (I420) that goes on instead of this one; `None` for the same. Called on the producer's thread: must
     /// not block.
     fn drawn(&self, picture: &Packet) -> Option<Packet> {
@@ -37,7 +48,21 @@ pub trait Treatment: Send + Sync + 'static {
 
 /// All pads of a filter, open until dropped.
 pub struct Lanes {
-    _lanes: Vec<Arc<Lane>>,
+    lanes: Vec<Arc<Lane>>,
+}
+
+/// The way out of what a filter gives out itself. Whoever uses it gives out one thing after the other.
+#[derive(Debug)]
+pub struct Outlet(Weak<Lane>);
+
+impl Outlet {
+    /// Gives out media.
+    pub fn push(&self, media: &[Packet]) {
+        let lane = self.0.upgrade();
+        if let Some(source) = lane.as_ref().and_then(|lane| lane.source.get()) {
+            source.push(media);
+        }
+    }
 }
 
 impl Lanes {
@@ -46,12 +71,15 @@ impl Lanes {
     /// # Errors
     /// The host's
     pub fn open(context: &ElementContext, treatment: &Arc<dyn Treatment>) -> Result<Self> {
-        let lane = |kind: &MediaKind| {
-            let treatment = (*kind == treatment.kind()).then(|| treatment.clone());
-            Lane::open(context, *kind, treatment)
-        };
+        let lane = |kind: &MediaKind| Lane::open(context, *kind, treatment.clone());
         let lanes: Result<_> = MediaKind::ALL.iter().map(lane).collect();
-        Ok(Self { _lanes: lanes? })
+        Ok(Self { lanes: lanes? })
+    }
+
+    /// The way out of media of a kind that the filter gives out itself.
+    pub fn outlet(&self, kind: MediaKind) -> Option<Outlet> {
+        let lane = self.lanes.iter().find(|lane| lane.kind == kind)?;
+        Some(Outlet(Arc::downgrade(lane)))
     }
 }
 
@@ -69,9 +97,12 @@ fn raw(kind: MediaKind) -> Format {
 
 /// The way through for one kind of media.
 struct Lane {
+    kind: MediaKind,
     source: OnceLock<SourcePad>,
     sink: OnceLock<SinkPad>,
-    treatment: Option<Arc<dyn Treatment>>,
+    treatment: Arc<dyn Treatment>,
+    /// What comes is not what goes out.
+    is_given: bool,
 }
 
 /// The lane as its pads know it: they do not keep it alive.
@@ -81,35 +112,51 @@ impl Lane {
     fn open(
         context: &ElementContext,
         kind: MediaKind,
-        treatment: Option<Arc<dyn Treatment>>,
+        treatment: Arc<dyn Treatment>,
     ) -> Result<Arc<Self>> {
+        // What is treated goes out raw whatever comes, and each packet says which format it has: so consumers are there
+        // before anything comes, which comes for them.
+        let given = match kind == treatment.kind() {
+            true => Some(raw(kind)),
+            false => treatment.gives(kind),
+        };
         let lane = Arc::new(Self {
+            kind,
             source: OnceLock::new(),
             sink: OnceLock::new(),
             treatment,
+            is_given: given.is_some(),
         });
         let end = || End(Arc::downgrade(&lane));
         let source = context.source_pad(kind, DEFAULT_DESCRIPTION, end())?;
         let sink = context.sink_pad(kind, DEFAULT_DESCRIPTION, end())?;
+        if let Some(format) = given {
+            source.set_format(host().map(|host| host.format_id(&format)));
+        }
         // The lane is new, so both places are empty.
         let _ = lane.source.set(source);
         let sink = lane.sink.get_or_init(|| sink);
-        match &lane.treatment {
-            Some(_) => lane.on_consumers(0),
-            None => sink.accept_any(),
+        match lane.is_treated() {
+            true => lane.on_consumers(0),
+            // What comes beside what is given out goes nowhere.
+            false if lane.is_given => {}
+            false => sink.accept_any(),
         }
         Ok(lane)
+    }
+
+    fn is_treated(&self) -> bool {
+        self.kind == self.treatment.kind()
     }
 
     /// Asks for raw media, or for none while nobody would see what becomes of it: then the host converts nothing, and the
     /// first that comes afterwards is current.
     fn on_consumers(&self, count: u32) {
-        let (Some(treatment), Some(sink), Some(host)) = (&self.treatment, self.sink.get(), host())
-        else {
+        let (true, Some(sink), Some(host)) = (self.is_treated(), self.sink.get(), host()) else {
             return;
         };
-        match count > 0 || treatment.is_watching() {
-            true => sink.set_accepted(&[host.format_id(&raw(treatment.kind()))]),
+        match count > 0 || self.treatment.is_watching() {
+            true => sink.set_accepted(&[host.format_id(&raw(self.kind))]),
             false => sink.set_accepted(&[]),
         }
     }
@@ -135,19 +182,20 @@ impl SinkHandler for End {
         let Some(source) = lane.source.get() else {
             return;
         };
-        let Some(treatment) = &lane.treatment else {
+        if !lane.is_treated() {
+            lane.treatment.passes(lane.kind, packets);
             return push_single(source, packets);
-        };
+        }
         let mut treated = Vec::with_capacity(packets.len());
         for packet in packets {
-            treatment.treat(packet.clone(), &mut treated);
+            lane.treatment.treat(packet.clone(), &mut treated);
         }
         source.push(&treated);
     }
 
     fn format(&self, format: Option<u32>) {
         let Some(lane) = self.0.upgrade() else { return };
-        if let Some(source) = lane.source.get() {
+        if let Some(source) = lane.source.get().filter(|_| !lane.is_given) {
             source.set_format(format);
         }
     }

@@ -39,7 +39,7 @@ pub use drawing::{Formats, drawn};
 #[cfg(feature = "images")]
 pub use image::{Image, Unreadable};
 pub use key::{Key, Sample};
-pub use lanes::{Lanes, Treatment, push_single};
+pub use lanes::{Lanes, Outlet, Treatment, push_single};
 #[cfg(feature = "images")]
 pub use load::Loader;
 pub use lookout::Lookout;

@@ -1,6 +1,6 @@
 //! Which of the codes that are read is news.
 
-use super::reader::Code;
+use crate::Code;
 
 /// A code that stays in the picture is told again after so long, ns.
 const AGAIN: i64 = 1_000_000_000;
@@ -9,7 +9,7 @@ const MOST: usize = 64;
 
 /// What was read lately.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(Vec<Sighting>);
+pub struct Sightings(Vec<Sighting>);
 
 #[derive(Debug)]
 struct Sighting {
@@ -23,7 +23,7 @@ struct Sighting {
 impl Sightings {
     /// Takes what a picture of this time shows, and gives what is to be told of it: each code once a
     /// second at most, and one without check digits when a second picture shows it, too.
-    pub(super) fn add(&mut self, found: Vec<Code>, time: i64) -> Vec<Code> {
+    pub fn add(&mut self, found: Vec<Code>, time: i64) -> Vec<Code> {
         let is_recent = |since: i64| (0..AGAIN).contains(&time.saturating_sub(since));
         self.0.retain(|sighting| is_recent(sighting.seen));
         let mut news = Vec::new();

@@ -7,25 +7,33 @@ const MISSED: i64 = 300_000_000;
 
 /// Where a face is, in units of the picture's width and height.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Face {
-    pub(crate) x: f64,
-    pub(crate) y: f64,
-    pub(crate) width: f64,
-    pub(crate) height: f64,
+pub struct Face {
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// Width.
+    pub width: f64,
+    /// Height.
+    pub height: f64,
 }
 
 /// Where an image is, in units of a face's width and height.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Frame {
-    pub(crate) x: f32,
-    pub(crate) y: f32,
-    pub(crate) width: f32,
-    pub(crate) height: f32,
+pub struct Frame {
+    /// Left edge, from the face's.
+    pub x: f32,
+    /// Upper edge, from the face's.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
 }
 
 impl Face {
     /// Where an image goes in a picture of this size, pixels.
-    pub(crate) fn place(&self, frame: Frame, width: usize, height: usize) -> Place {
+    pub fn place(&self, frame: Frame, width: usize, height: usize) -> Place {
         let (width, height) = (width as f64, height as f64);
         Place {
             x: (self.x + f64::from(frame.x) * self.width) * width,
@@ -46,15 +54,15 @@ impl Face {
 }
 
 /// What is known from one picture to the next: without this, images would flicker.
-#[derive(Default)]
-pub(crate) struct Faces {
+#[derive(Debug, Default)]
+pub struct Faces {
     /// Each with the time when it was seen last, ns.
     known: Vec<(Face, i64)>,
 }
 
 impl Faces {
     /// The faces at `time` (ns), of which `found` were found.
-    pub(crate) fn update(&mut self, found: Vec<Face>, time: i64) -> Vec<Face> {
+    pub fn update(&mut self, found: Vec<Face>, time: i64) -> Vec<Face> {
         let is_new = |face: &Face| !found.iter().any(|found| found.overlaps(face));
         let missed = |(face, seen): &(Face, i64)| time - seen < MISSED && is_new(face);
         self.known.retain(missed);

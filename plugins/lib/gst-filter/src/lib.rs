@@ -1,4 +1,4 @@
-//! Media on its way through an element.
+//! Media on its way through elements of GStreamer, for the filters that have some treat it.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,8 +17,8 @@ use rivero_plugin_api::{ElementContext, Error, MediaKind, Packet, Result, host, 
 /// A gap in the media that elements which keep a frame rate fill with repetitions, ns: 1 s.
 const LONGEST_REPETITION: &str = "1000000000";
 
-/// An element between two that convert to what it takes, and back to what packets carry.
-pub(super) struct Media {
+/// Elements in a row between two that convert to what the first takes, and back to what packets carry.
+pub struct Media {
     context: ElementContext,
     kind: MediaKind,
     state: Mutex<State>,
@@ -55,17 +55,17 @@ impl ChainOutput for CameOut {
 }
 
 impl Media {
-    /// Puts the element to work.
+    /// Puts the elements to work.
     ///
     /// # Errors
-    /// 40001 where it does not start
-    pub(super) fn new(
+    /// 40001 where they do not start
+    pub fn new(
         context: ElementContext,
-        element: &gst::Element,
+        elements: &[gst::Element],
         kind: MediaKind,
     ) -> Result<Self> {
         let came_out = CameOut::default();
-        let chain = chain(element, kind, came_out.clone()).map_err(|error| {
+        let chain = chain(elements, kind, came_out.clone()).map_err(|error| {
             Error::marshall(format!("GStreamer element cannot be created: {error}"))
         })?;
         Ok(Self {
@@ -80,8 +80,8 @@ impl Media {
         })
     }
 
-    /// Stops the element.
-    pub(super) fn end(&self) {
+    /// Stops the elements.
+    pub fn end(&self) {
         let chain = self.state().chain.take();
         drop(chain);
     }
@@ -199,7 +199,7 @@ fn tell(chain: &Chain, format: u32) -> std::result::Result<Shape, GstError> {
 }
 
 fn chain(
-    element: &gst::Element,
+    elements: &[gst::Element],
     kind: MediaKind,
     output: CameOut,
 ) -> std::result::Result<Chain, GstError> {
@@ -226,10 +226,6 @@ fn chain(
     }
     let filter = make("capsfilter")?;
     set(&filter, "caps", caps);
-    let row = before
-        .iter()
-        .chain([element])
-        .chain(&after)
-        .chain([&filter]);
+    let row = before.iter().chain(elements).chain(&after).chain([&filter]);
     Chain::new(&row.collect::<Vec<_>>(), output)
 }

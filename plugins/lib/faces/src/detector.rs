@@ -11,7 +11,7 @@ use opencv::{
 use rivero_filter::PictureFormat;
 use rivero_plugin_api::Error;
 
-use crate::faces::Face;
+use crate::Face;
 
 /// Pixels; faces are looked for in a copy that is no wider.
 const WIDTH: usize = 320;
@@ -25,7 +25,7 @@ const SMALLEST: i32 = 24;
 const MOST: usize = 32;
 
 /// See the head of this file.
-pub(crate) struct Detector {
+pub struct Detector {
     classifier: CascadeClassifier,
     small: Mat,
     even: Mat,
@@ -36,7 +36,7 @@ impl Detector {
     ///
     /// # Errors
     /// 40003 saying what is wrong with it and what to do
-    pub(crate) fn new(cascade: &Path) -> Result<Self, Error> {
+    pub fn new(cascade: &Path) -> Result<Self, Error> {
         let unusable = |reason: String| {
             Error::unexpected(format!(
                 "faces cannot be found without the cascade {}: {reason}; install OpenCV's data \
@@ -66,7 +66,7 @@ impl Detector {
     ///
     /// # Errors
     /// OpenCV's
-    pub(crate) fn find(
+    pub fn find(
         &mut self,
         luma: &[u8],
         format: &PictureFormat,
@@ -116,7 +116,7 @@ mod tests {
     use crate::settings::Settings;
     use rivero_filter::Colours;
 
-    const FACE: &[u8] = include_bytes!("../../../tests/pages/face.png");
+    const FACE: &[u8] = include_bytes!("../../../../tests/pages/face.png");
 
     fn detector() -> Detector {
         Detector::new(&Settings::default().cascade).unwrap()

@@ -11,19 +11,19 @@ const TURNS: [f64; 5] = [30.0, 45.0, 60.0, -30.0, -60.0];
 
 /// A code as clients are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Code {
+pub struct Code {
     /// What ZBar calls it.
-    pub(super) kind: &'static str,
+    pub kind: &'static str,
     /// What it says.
-    pub(super) text: String,
+    pub text: String,
     /// It has a check that is worth it, so that it is hardly ever read where there is none: that of UPC-E,
     /// a digit in the pattern of six, is found in parts of longer codes.
-    pub(super) is_checked: bool,
+    pub is_checked: bool,
 }
 
 /// Reads one picture after the other.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub struct Reader {
     looks: usize,
 }
 
@@ -36,7 +36,7 @@ struct Luma {
 
 impl Reader {
     /// The codes in a picture of so many pixels, each once.
-    pub(super) fn read(&mut self, luma: &[u8], width: usize, height: usize) -> Vec<Code> {
+    pub fn read(&mut self, luma: &[u8], width: usize, height: usize) -> Vec<Code> {
         let values = luma.get(..width * height).unwrap_or_default();
         if values.is_empty() {
             return Vec::new();
