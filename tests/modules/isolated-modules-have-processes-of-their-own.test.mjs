@@ -105,6 +105,23 @@ test('when its process ends its objects say so, and a new one serves new objects
   assert.match(server.log, new RegExp(`process of the module is gone.*|process=${pid}`));
 });
 
+test('processes that end leave no descriptor behind', async () => {
+  const mediaPipeline = await rpc.create('MediaPipeline');
+  const die = async () => {
+    const element = await faults(rpc, mediaPipeline);
+    process.kill(await processOf(rpc, element), 'SIGKILL');
+    await goneEvent(rpc, element);
+    await rpc.value('release', { object: element });
+  };
+  await die();
+  const next = await faults(rpc, mediaPipeline);
+  const before = server.usage().descriptors;
+  for (let death = 0; death < 3; death += 1) await die();
+  await rpc.value('release', { object: next });
+  await faults(rpc, mediaPipeline);
+  await until(() => server.usage().descriptors <= before, `no more than ${before} descriptors`);
+});
+
 test('a pipeline has a process of its own, which ends with its objects', async () => {
   const pipelines = [await rpc.create('MediaPipeline'), await rpc.create('MediaPipeline')];
   const children = () => server.log.match(/a process of the module runs.* module=passthrough/g)?.length ?? 0;
