@@ -57,7 +57,7 @@ test('media passes as it is, small and large, in and out of processes', async ()
   await connect(rpc, passThrough, last);
   const sum = await rpc.invoke(source, 'send', { count: 3, size: 1_000_000 });
   await received(rpc, last, 3);
-  assert.equal(await rpc.invoke(last, 'getSum'), sum);
+  await until(async () => (await rpc.invoke(last, 'getSum')) === sum, 'the same bytes arrive');
   assert.match(await rpc.invoke(last, 'getNoted'), /decoded 5 captured Some\(6\) level Some\(-30\) rtp 7 8 0 metadata sender=faults/);
   for (let burst = 1; burst <= 20; burst += 1) await rpc.invoke(source, 'send', { count: 64, size: 1200 });
   await received(rpc, last, 3 + 20 * 64);
@@ -103,6 +103,23 @@ test('when its process ends its objects say so, and a new one serves new objects
   await rpc.invoke(next, 'echo', { text: 'x' });
   for (const element of elements) await rpc.value('release', { object: element });
   assert.match(server.log, new RegExp(`process of the module is gone.*|process=${pid}`));
+});
+
+test('processes that end leave no descriptor behind', async () => {
+  const mediaPipeline = await rpc.create('MediaPipeline');
+  const die = async () => {
+    const element = await faults(rpc, mediaPipeline);
+    process.kill(await processOf(rpc, element), 'SIGKILL');
+    await goneEvent(rpc, element);
+    await rpc.value('release', { object: element });
+  };
+  await die();
+  const next = await faults(rpc, mediaPipeline);
+  const before = server.usage().descriptors;
+  for (let death = 0; death < 3; death += 1) await die();
+  await rpc.value('release', { object: next });
+  await faults(rpc, mediaPipeline);
+  await until(() => server.usage().descriptors <= before, `no more than ${before} descriptors`);
 });
 
 test('a pipeline has a process of its own, which ends with its objects', async () => {

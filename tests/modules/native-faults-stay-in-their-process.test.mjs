@@ -61,7 +61,7 @@ async function beside() {
   return async () => {
     goes = false;
     await sends;
-    assert.ok(sent > 100, `${sent} packets`);
+    assert.ok(sent > 0);
     await until(async () => (await rpc.invoke(sink, 'getReceived')) === sent, `all ${sent} packets`);
   };
 }

@@ -42,6 +42,8 @@ pub(super) const PATIENT: Duration = Duration::from_secs(8);
 /// The end of an object, which may complete what it recorded.
 pub(super) const RELEASE: Duration = Duration::from_secs(20);
 
+/// How long the end of a child takes at most to be cleared up.
+const CLEARED: Duration = Duration::from_secs(1);
 /// How long media waits for room in the ring: as long as the child takes to copy what is there.
 const ROOM: Duration = Duration::from_millis(20);
 /// Pads that a child has open at most.
@@ -117,7 +119,7 @@ impl Link {
 
     /// Whether calls can be made still.
     pub(super) fn is_alive(&self) -> bool {
-        self.state.lock().ended.is_none()
+        self.state.lock().ended.is_none() && !self.process.is_ending()
     }
 
     /// Ends the child. Whoever waits for it learns of it by its end.
@@ -166,8 +168,13 @@ impl Link {
             call,
         };
         if let Err(error) = self.send_media(&message, payload) {
-            self.state.lock().calls.remove(&number);
-            return Err(error);
+            if self.is_alive() {
+                self.state.lock().calls.remove(&number);
+                return Err(error);
+            }
+            // The reader clears up, and knows why it ended.
+            let _ = returned.recv_timeout(CLEARED);
+            return Err(self.ended());
         }
         match returned.recv_timeout(patience) {
             Ok(outcome) => outcome,

@@ -357,7 +357,7 @@ mod tests {
         };
         packet.rtp.payload_offset = 12;
         let came = |packet: &Packet, length: usize| {
-            Burst::of(&[packet.clone()])
+            Burst::of(std::slice::from_ref(packet))
                 .packets(|_| Some(Bytes::copy_from(&vec![0; length])))
                 .map(|packets| packets.len())
         };

@@ -76,6 +76,11 @@ impl Process {
         self.errors.lock().take()
     }
 
+    /// Whether it has ended, or has been ended: nothing is to be begun with it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.sentence.get().is_some() || self.has_ended()
+    }
+
     /// Whether it has ended. It is not waited for here: until [`end`](Self::end) does, nothing else has its number.
     fn has_ended(&self) -> bool {
         let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn an_address_on_the_stack_names_a_library() {
         let noted = note(&(0x1234_5678_0000..0x1234_5679_0000), "/modules/c.so");
-        let words = [1, 0x1234_5678_9abc, 3, 4];
+        let words: [usize; 4] = [1, 0x1234_5678_9abc, 3, 4];
         let stack = std::hint::black_box(&words).as_ptr().addr();
         assert_eq!(name_on(stack), Some(b"/modules/c.so".as_slice()));
         drop(noted);
