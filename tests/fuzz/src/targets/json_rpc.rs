@@ -41,7 +41,7 @@ pub(crate) fn run(input: &[u8]) {
     let core = core.expect("a core without modules");
     let account = core.accounts.of_peer(Ipv4Addr::LOCALHOST.into());
     let methods = Methods::new(core, true);
-    let mut peer = Peer::new(Outbox::new(&account));
+    let mut peer = Peer::new(Outbox::new(&account), Caller::anyone(&account));
     let mut results = Vec::new();
     for line in text.lines().take(LINES) {
         let message = filled_in(line, &results);
