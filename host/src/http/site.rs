@@ -239,10 +239,16 @@ impl Answer {
 /// Status and field of a refusal (RFC 6750 section 3).
 fn challenge(refusal: &auth::Refusal) -> (StatusCode, (HeaderName, &'static str)) {
     match refusal {
-        auth::Refusal::Missing => (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, "Bearer")),
+        auth::Refusal::Missing => (
+            StatusCode::UNAUTHORIZED,
+            (WWW_AUTHENTICATE, "Bearer realm=\"media\""),
+        ),
         auth::Refusal::Wrong(_) => (
             StatusCode::UNAUTHORIZED,
-            (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            (
+                WWW_AUTHENTICATE,
+                "Bearer realm=\"media\", error=\"invalid_token\"",
+            ),
         ),
         auth::Refusal::Unheard => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
     }
