@@ -78,10 +78,10 @@ async fn whoever_shows_none_or_a_wrong_one_learns_nothing() {
     let missing = handshake(bench.address, "/kurento", "").await;
     let wrong = handshake(bench.address, "/kurento?access_token=wrong", "").await;
     for (answer, field) in [
-        (missing, "www-authenticate: bearer\r\n"),
+        (missing, "www-authenticate: bearer realm=\"media\"\r\n"),
         (
             wrong,
-            "www-authenticate: bearer error=\"invalid_token\"\r\n",
+            "www-authenticate: bearer realm=\"media\", error=\"invalid_token\"\r\n",
         ),
     ] {
         let answer = answer.to_lowercase();

@@ -197,6 +197,38 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_query_says_comes_to_an_end() {
+        let parts = [
+            "access_token=",
+            "%",
+            "%2",
+            "%41",
+            "&",
+            "=",
+            "a",
+            "\u{e9}",
+            "\0",
+        ];
+        let mut state = 1_u64;
+        let mut next = move |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..5_000 {
+            let query: String = (0..next(12)).map(|_| parts[next(parts.len())]).collect();
+            let found = of(&[], Some(&query));
+            let names = query
+                .split('&')
+                .any(|pair| pair.starts_with("access_token="));
+            assert_eq!(found != Credential::None, names, "{query}");
+            let clean = crate::redact::redacted(&query).into_owned();
+            assert_eq!(crate::redact::redacted(&clean), clean);
+        }
+    }
+
+    #[test]
     fn a_credential_shows_itself_nowhere() {
         assert_eq!(format!("{:?}", token("secret")), "Bearer(…)");
     }

@@ -274,6 +274,38 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_settings_can_be_pasted() {
+        let document = include_str!("../../../docs/security.md");
+        let blocks = document.split("```json\n").skip(1);
+        let blocks: Vec<_> = blocks
+            .filter_map(|block| block.split("```").next())
+            .collect();
+        assert!(blocks.len() >= 5);
+        for block in blocks {
+            let whole = block.starts_with('{');
+            let text = if whole {
+                block.to_owned()
+            } else {
+                format!("{{{block}}}")
+            };
+            let given: Value = serde_json::from_str(&text).unwrap();
+            let first = given.as_object().unwrap().keys().next().unwrap().clone();
+            let tree = match first.as_str() {
+                "mediaServer" => given,
+                "auth" => json!({ "mediaServer": given }),
+                "keys" => json!({"mediaServer": {"auth": {"jwt": given}}}),
+                "quotas" => {
+                    let mut token = given;
+                    token["file"] = json!("x");
+                    json!({"mediaServer": {"auth": {"tokens": {"a": token}}}})
+                }
+                _ => json!({"mediaServer": {"auth": {"tokens": given}}}),
+            };
+            assert!(read(&tree).unwrap().is_some(), "{block}");
+        }
+    }
+
+    #[test]
     fn nothing_may_be_misspelt_and_nothing_secret_is_told() {
         let token = |token: Value| json!({"tokens": {"a": token}});
         for (wrong, told) in [

@@ -276,11 +276,11 @@ impl Answer {
 fn challenge(refusal: &auth::Refusal, by_people: bool) -> (StatusCode, (HeaderName, &'static str)) {
     let ask = |field| (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, field));
     match (refusal, by_people) {
-        (auth::Refusal::Missing, false) => ask(r#"Bearer realm="Rivero""#),
-        (auth::Refusal::Missing, true) => ask(r#"Bearer realm="Rivero", Basic realm="Rivero""#),
-        (auth::Refusal::Wrong(_), false) => ask(r#"Bearer realm="Rivero", error="invalid_token""#),
+        (auth::Refusal::Missing, false) => ask(r#"Bearer realm="media""#),
+        (auth::Refusal::Missing, true) => ask(r#"Bearer realm="media", Basic realm="media""#),
+        (auth::Refusal::Wrong(_), false) => ask(r#"Bearer realm="media", error="invalid_token""#),
         (auth::Refusal::Wrong(_), true) => {
-            ask(r#"Bearer realm="Rivero", error="invalid_token", Basic realm="Rivero""#)
+            ask(r#"Bearer realm="media", error="invalid_token", Basic realm="media""#)
         }
         (auth::Refusal::Unheard, _) => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
     }

@@ -214,6 +214,10 @@ impl Place {
         *self.socket.claim.lock() = None;
         open.forget(self.number);
         self.socket.account.store(account.clone());
+        // Whoever is refused has a place in the reserve until he is told, as others without claim.
+        if open.unclaimed.len() >= self.sockets.reserve {
+            open.end_oldest_unclaimed();
+        }
         open.unclaimed.insert(self.number);
         let claim = self.sockets.claim(&mut open, account)?;
         *self.socket.claim.lock() = Some(claim);

@@ -8,6 +8,7 @@ use std::{
 
 use rivero::{
     accounts::{Claim, Resource},
+    auth::Caller,
     core::{self, Core, factories::Factories},
     error::CallError,
     modules::{Factory, Installed},
