@@ -73,6 +73,7 @@ async fn what_the_server_measures_and_what_is_documented_are_the_same() {
         data_directory: data.path().to_owned(),
         prober: None,
         anyone_may_write: false,
+        isolated: rivero::modules::Isolated::default(),
     };
     let modules = Arc::new(Modules::discover(discovery, &plane).unwrap());
     let core = Core::new(modules, plane, core::Options::default()).unwrap();

@@ -1,10 +1,11 @@
 //! `kmd gen c`
 
-use super::section::{SECTION, write};
+use super::section::write;
 use super::text::Code;
 use super::tree::Tree;
 use crate::{Failure, inputs};
 use rivero_idl::{Descriptor, Model, STANDARD_MODULES};
+use rivero_plugin_api::abi::section::SECTION;
 use serde_json::json;
 use std::path::PathBuf;
 

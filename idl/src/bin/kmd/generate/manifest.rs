@@ -1,9 +1,9 @@
 //! The descriptor in a module's library, which is read and never run.
 
-use super::section::{self, SECTION};
 use crate::Failure;
 use object::{Object, ObjectSection};
 use rivero_idl::Descriptor;
+use rivero_plugin_api::abi::section::{self, SECTION};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -34,8 +34,8 @@ pub(super) fn read(file: &Path) -> Result<Manifest, Failure> {
         .section_by_name(SECTION)
         .ok_or_else(|| failed(format!("it has no {SECTION} section: not a Rivero module")))?;
     let data = section.data().map_err(|error| failed(error.to_string()))?;
-    let manifest = section::read(data).map_err(failed)?;
-    let manifest: Value = serde_json::from_slice(manifest)
+    let section = section::decode(data).map_err(|error| failed(error.to_string()))?;
+    let manifest: Value = serde_json::from_slice(section.manifest)
         .map_err(|error| failed(format!("its manifest is malformed: {error}")))?;
     let classes = manifest.get("classes").and_then(Value::as_array);
     let descriptor = match manifest.get("descriptor") {
