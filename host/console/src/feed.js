@@ -9,7 +9,7 @@ export class Feed {
   #abort;
   #wants = {};
 
-  /** `connecting`, `open`, `closed` (tries again), or `locked`: it wants a token. */
+  /** `connecting`, `open`, `closed` (tries again), or `locked`: the password that the browser asked for counts no more. */
   status = 'connecting';
   trouble = '';
   hello = { mayWrite: false };
@@ -45,7 +45,7 @@ export class Feed {
   /** Asks for a change; resolves to an error's text, or undefined. */
   async setLevel(name, level) {
     const query = new URLSearchParams(level ? { name, level } : { name });
-    const answer = await fetch(`api/level?${query}`, { method: 'POST', headers: authorization() });
+    const answer = await fetch(`api/level?${query}`, { method: 'POST' });
     return answer.ok ? undefined : (await answer.text()).trim();
   }
 
@@ -53,7 +53,7 @@ export class Feed {
     let pause = 500;
     while (!signal.aborted) {
       try {
-        const answer = await fetch(`api?${this.#query()}`, { signal, headers: authorization(), cache: 'no-store' });
+        const answer = await fetch(`api?${this.#query()}`, { signal, cache: 'no-store' });
         if (answer.status === 401 || answer.status === 403) {
           return this.#is('locked', (await answer.text()).trim());
         }
@@ -122,16 +122,4 @@ export class Feed {
     const fresh = items.at(-1)?.number < last ? items : items.filter(({ number }) => number > last);
     return [...known, ...fresh].slice(-KEPT);
   }
-}
-
-const TOKEN = 'rivero-token';
-
-/** Keeps the token for as long as the tab is open. */
-export function keepToken(token) {
-  sessionStorage.setItem(TOKEN, token);
-}
-
-function authorization() {
-  const token = sessionStorage.getItem(TOKEN);
-  return token ? { Authorization: `Bearer ${token}` } : {};
 }

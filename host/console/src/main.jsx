@@ -6,7 +6,7 @@ import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 
-import { Feed, keepToken } from './feed.js';
+import { Feed } from './feed.js';
 import { Events, Log } from './lines.jsx';
 import { Modules } from './modules.jsx';
 import { Pipeline } from './pipeline.jsx';
@@ -67,7 +67,7 @@ function Console() {
         <Status feed={feed} />
       </header>
       <main id="main" tabIndex={-1} ref={main}>
-        {feed.status === 'locked' ? <Token feed={feed} /> : <View here={here} feed={feed} graph={graph} rates={rates} />}
+        {feed.status === 'locked' ? <Locked /> : <View here={here} feed={feed} graph={graph} rates={rates} />}
       </main>
     </>
   );
@@ -115,21 +115,12 @@ function Figure({ name, value }) {
   );
 }
 
-function Token({ feed }) {
-  const input = useRef();
-  const submit = (event) => {
-    event.preventDefault();
-    keepToken(input.current.value);
-    feed.restart();
-  };
+function Locked() {
   return (
-    <form class="token" onSubmit={submit}>
-      <h1>The server wants a token</h1>
-      <p>{feed.trouble}</p>
-      <label for="token">Token</label>
-      <input id="token" type="password" autocomplete="off" ref={input} required />
-      <button>Open</button>
-    </form>
+    <>
+      <h1>The server wants another password</h1>
+      <p>Load this page again to enter it.</p>
+    </>
   );
 }
 
