@@ -9,7 +9,10 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwapOption;
 use rivero_plugin_api::{Format, abi::traits::ANY_FORMAT};
+
+use crate::traffic::CodecTraffic;
 
 /// Bytes of a format's texts. A configuration in hexadecimal is the longest of them: the three
 /// headers of Vorbis have some 10 kB.
@@ -184,6 +187,8 @@ pub(crate) struct CurrentFormat {
     number: AtomicU32,
     /// Keeps the number valid.
     usage: Mutex<Option<Arc<FormatUse>>>,
+    /// Where what passes in it is counted; nowhere before there is one.
+    pub(crate) traffic: ArcSwapOption<CodecTraffic>,
 }
 
 impl CurrentFormat {

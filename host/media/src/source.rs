@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use rivero_plugin_api::{Encoding, MediaKind, Packet, Upstream, abi::traits::SourceHandler};
 
 use crate::{
@@ -28,7 +28,6 @@ use crate::{
     link::{Hop, Link},
     owner::Owner,
     plane::Plane,
-    traffic::CodecTraffic,
     upstream::Outbox,
 };
 
@@ -57,8 +56,6 @@ pub struct Source {
     /// What comes out of a conversion has one encoding, whatever the original has.
     conversion: Option<Converted>,
     measuring: Arc<Measuring>,
-    /// Where what passes is counted; nowhere before there is a format.
-    traffic: ArcSwapOption<CodecTraffic>,
 }
 
 /// The consumers, and what is still to be done about them.
@@ -109,7 +106,6 @@ impl Source {
             demand: Demand::new(plane.shared_encoding()),
             conversion: None,
             measuring: Arc::default(),
-            traffic: ArcSwapOption::empty(),
         }
     }
 
@@ -161,7 +157,7 @@ impl Source {
             {
                 burst = burst.measured(plane.now());
             }
-            let traffic = self.traffic.load();
+            let traffic = self.format.traffic.load();
             // What a conversion gives out has come in before.
             if let Some(traffic) = traffic.as_ref().filter(|_| !self.is_converted()) {
                 traffic.on_in(packets.len() as u64, burst.bytes);
@@ -406,7 +402,7 @@ impl Source {
         let number = format.as_deref().map_or(0, FormatUse::number);
         let known = plane.formats().get(number);
         let traffic = known.as_ref().map(|format| plane.traffic(&format.encoding));
-        self.traffic.store(traffic);
+        self.format.traffic.store(traffic);
         let keeps = known.is_some_and(|format| history::keeps(format.packaging));
         // Sound is not asked for again, and begins without a keyframe.
         self.history.set_on(keeps && self.kind == MediaKind::Video);

@@ -238,8 +238,13 @@ impl Answer {
             }
             Answer::Refused { refusal, by_people } => {
                 headers.insert(CONNECTION, close);
-                let (status, field) = challenge(&refusal, by_people);
-                headers.insert(field.0, HeaderValue::from_static(field.1));
+                let (status, (name, value)) = challenge(&refusal);
+                headers.insert(name, HeaderValue::from_static(value));
+                if by_people && status == StatusCode::UNAUTHORIZED {
+                    // In a field of its own: browsers look at the first challenge of each (RFC 7617).
+                    let password = HeaderValue::from_static(r#"Basic realm="media""#);
+                    headers.append(WWW_AUTHENTICATE, password);
+                }
                 (status, Bytes::new())
             }
             Answer::Upgrade { accept, .. } => {
@@ -271,17 +276,12 @@ impl Answer {
     }
 }
 
-/// Status and field of a refusal (RFC 6750 section 3); a browser asks people for the token as for a
-/// password (RFC 7617).
-fn challenge(refusal: &auth::Refusal, by_people: bool) -> (StatusCode, (HeaderName, &'static str)) {
-    let ask = |field| (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, field));
-    match (refusal, by_people) {
-        (auth::Refusal::Missing, false) => ask(r#"Bearer realm="media""#),
-        (auth::Refusal::Missing, true) => ask(r#"Bearer realm="media", Basic realm="media""#),
-        (auth::Refusal::Wrong(_), false) => ask(r#"Bearer realm="media", error="invalid_token""#),
-        (auth::Refusal::Wrong(_), true) => {
-            ask(r#"Bearer realm="media", error="invalid_token", Basic realm="media""#)
-        }
-        (auth::Refusal::Unheard, _) => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
+/// Status and field of a refusal (RFC 6750 section 3).
+fn challenge(refusal: &auth::Refusal) -> (StatusCode, (HeaderName, &'static str)) {
+    let ask = |challenge| (StatusCode::UNAUTHORIZED, (WWW_AUTHENTICATE, challenge));
+    match refusal {
+        auth::Refusal::Missing => ask(r#"Bearer realm="media""#),
+        auth::Refusal::Wrong(_) => ask(r#"Bearer realm="media", error="invalid_token""#),
+        auth::Refusal::Unheard => (StatusCode::TOO_MANY_REQUESTS, (RETRY_AFTER, "4")),
     }
 }
