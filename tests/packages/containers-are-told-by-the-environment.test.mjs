@@ -17,7 +17,7 @@ const release = process.env.RIVERO_RELEASE_DIR ?? join(root, 'target', 'release'
 const ENTRYPOINT = join(root, 'packaging/container/entrypoint');
 const PROBE = 'http://127.0.0.1:8888/kurento';
 const SOCKET = 'ws://127.0.0.1:8888/kurento';
-const TOKEN = 'a token for these tests alone';
+const TOKEN = 'a-token-for-these-tests-alone';
 
 let work;
 let container;
@@ -41,7 +41,9 @@ function environment(variables) {
 async function start(variables, env = environment(variables)) {
   const child = spawn(ENTRYPOINT, [], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   container = { process: child, ended: new Promise((resolve) => child.once('exit', resolve)) };
-  await until(() => fetch(PROBE).then(() => true), 'the container listens');
+  const ended = container.ended.then((code) => assert.fail(`the container ended with ${code}`));
+  await Promise.race([ended, until(() => fetch(PROBE).then(() => true), 'the container listens')]);
+  ended.catch(() => {});
 }
 
 test('without a word on who may come in it does not start', () => {
