@@ -29,7 +29,8 @@ accepting() { (exec 3<>"/dev/tcp/localhost/$1") 2>/dev/null; }
 
 start_server() {
     # Without a configuration file the server listens on 127.0.0.1:8888 only.
-    "$release/rivero" --modules-path "$release/modules" &
+    # As in the service: threads of Tesseract wait for each other by spinning.
+    OMP_THREAD_LIMIT=1 "$release/rivero" --modules-path "$release/modules" &
     server=$!
     for _ in $(seq 100); do
         accepting 8888 && return

@@ -58,8 +58,8 @@ export async function startRivero(options = {}) {
   await options.arrange?.(paths.modules);
   const [program, ...args] = commandLine(paths, options);
   // Servers of several tests run at a time, and the usual port is one. A server ends where it calls a module
-  // on a thread that is none of the module's.
-  const env = { RIVERO_MANAGEMENT_PORT: '0', RIVERO_CHECK_THREADS: '1', ...process.env, ...options.env };
+  // on a thread that is none of the module's. Tesseract has one thread, as in the service.
+  const env = { RIVERO_MANAGEMENT_PORT: '0', RIVERO_CHECK_THREADS: '1', OMP_THREAD_LIMIT: '1', ...process.env, ...options.env };
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = new Rivero(child, home, port, paths);
   try {
