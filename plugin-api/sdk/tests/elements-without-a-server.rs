@@ -163,8 +163,10 @@ fn an_hour_takes_no_time() {
 fn a_panic_is_an_error_of_the_object() {
     let pipeline = pipeline();
     let filter = pipeline.create(filter(), json!({"level": 200})).unwrap();
-    let camera = pipeline.camera(4, 4);
+    // A filter without a consumer rests.
+    let (camera, screen) = (pipeline.camera(4, 4), pipeline.screen());
     camera.connect(&filter);
+    filter.connect(&screen);
     camera.show([0; 3]);
     let errors = filter.errors();
     assert!(errors[0].message.contains("on purpose"), "{errors:?}");
