@@ -72,7 +72,7 @@ function colourAt(page, selector, x, y) {
 test('the gallery shows that the server answers', async () => {
   const page = await open('/');
   await reaches(page, 'live', 'protocol 7.3.0');
-  assert.equal(await page.locator('.cards a').count(), 15);
+  assert.equal(await page.locator('.cards a').count(), 17);
   await page.close();
 });
 
