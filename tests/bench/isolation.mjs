@@ -46,13 +46,17 @@ async function measure(mode) {
     const pids = [server.pid, ...children(server).map(({ pid }) => pid)];
     const cpu = () => pids.reduce((sum, pid) => sum + usage(pid).cpuSeconds, 0);
     const send = () => rpc.invoke(source, 'send', { count: 1, size: PICTURE });
-    for (let picture = 0; picture < RATE; picture += 1) await send();
+    const sendSeconds = async (seconds) => {
+      const began = performance.now();
+      for (let picture = 1; picture <= seconds * RATE; picture += 1) {
+        await send();
+        const due = began + (picture * 1000) / RATE - performance.now();
+        if (due > 0) await new Promise((resolve) => setTimeout(resolve, due));
+      }
+    };
+    await sendSeconds(1);
     const [began, before] = [performance.now(), cpu()];
-    for (let picture = 1; picture <= SECONDS * RATE; picture += 1) {
-      await send();
-      const due = began + (picture * 1000) / RATE - performance.now();
-      if (due > 0) await new Promise((resolve) => setTimeout(resolve, due));
-    }
+    await sendSeconds(SECONDS);
     const used = ((cpu() - before) / (performance.now() - began)) * 100_000;
     await until(async () => (await rpc.invoke(last, 'getReceived')) === (SECONDS + 1) * RATE, 'every picture arrives');
     if ((await metric(server, 'rivero_kurento_isolation_packets_lost_total')) > 0) misses.push('pictures were lost');
