@@ -40,8 +40,8 @@ const LINE: usize = 512;
 struct Place {
     begin: AtomicUsize,
     end: AtomicUsize,
-    name: AtomicPtr<u8>,
-    length: AtomicUsize,
+    /// One pointer, so that a handler sees a text and its length together.
+    name: AtomicPtr<&'static str>,
 }
 
 static TABLE: [Place; PLACES] = [const {
@@ -49,7 +49,6 @@ static TABLE: [Place; PLACES] = [const {
         begin: AtomicUsize::new(0),
         end: AtomicUsize::new(0),
         name: AtomicPtr::new(ptr::null_mut()),
-        length: AtomicUsize::new(0),
     }
 }; PLACES];
 
@@ -69,9 +68,8 @@ pub(super) fn note(addresses: &Range<usize>, name: &str) -> Noted {
     let place = TABLE.iter().find(free);
     if let Some(place) = place {
         // A handler may read it at any time: so the text is never freed, some dozens of bytes for each load.
-        let text = Box::leak(name.to_owned().into_boxed_str());
-        place.length.store(text.len(), Relaxed);
-        place.name.store(text.as_mut_ptr(), Relaxed);
+        let text: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        place.name.store(Box::leak(Box::new(text)), Release);
         place.end.store(addresses.end, Release);
     }
     Noted(place)
@@ -93,13 +91,10 @@ fn name_at(address: usize) -> Option<&'static [u8]> {
         (place.begin.load(Relaxed)..end).contains(&address)
     };
     let place = TABLE.iter().find(is_there)?;
-    let (name, length) = (place.name.load(Relaxed), place.length.load(Relaxed));
-    if name.is_null() {
-        return None;
-    }
-    // SAFETY: both are of one text that lives as long as the process, since the end of an entry is written last; an
-    // entry that is given to another library at this moment has another text, which may be cut off.
-    Some(unsafe { std::slice::from_raw_parts(name, length) })
+    // SAFETY: null, or a text that lives as long as the process. An entry that is given to another library at this
+    // moment has the name of one of the two.
+    let name = unsafe { place.name.load(Acquire).as_ref() }?;
+    Some(name.as_bytes())
 }
 
 /// What was done about each signal before.
