@@ -147,8 +147,9 @@ build-first: deps-system $(CONSOLE)
 	@tests/collect-modules.sh plugins $(RELEASE) modules $(FIRST_MODULES)
 	$(client-package)
 
+# With the tests in one go: their dependencies turn on features, with which half of the crates would be built a second time.
 build-tests: deps-system deps-opencv deps-tesseract $(CONSOLE) ## the same, and what the tests and `make bench` need besides
-	$(CARGO) build --release --workspace --locked
+	$(CARGO) build --release --workspace --lib --bins --tests --locked
 	@tests/collect-modules.sh plugins $(RELEASE) modules
 	@tests/collect-modules.sh tests/fixtures $(RELEASE) fixtures
 	@tests/collect-modules.sh examples/modules $(RELEASE) example-modules
@@ -206,7 +207,8 @@ test-full: ## the whole suite with full repetitions (kills of a recording server
 
 lint: ## formatting, clippy, licences and sources of dependencies
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+# In the profile of the build, which then has its generated code and macros ready.
+	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 # Without `advisories`: its database comes by git, which build machines may not reach.
 	$(CARGO) deny --locked check bans licenses sources
 

@@ -1,21 +1,12 @@
 //! `check-config` builds what a start builds: what keeps a server from starting, or is worth a
 //! warning, it finds as well. Neither hangs, whatever the names of files lead to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::process::{PATIENCE, command, free_address, listening_at};
+use crate::common::process::{PATIENCE, command, free_address, listening_at};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 

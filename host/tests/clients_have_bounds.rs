@@ -1,14 +1,7 @@
 //! What a client may ask for and have is bounded; each refusal names its setting, and what is
 //! refused to one request leaves the connection as it was.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use rivero::accounts::{Bounds, Limits, Resource};
 use rivero::core;
 use rivero::observe::usage;

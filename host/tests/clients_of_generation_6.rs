@@ -1,8 +1,6 @@
 //! Names of the 6.x API: answered for those who use them, invisible to all others.
 
-mod common;
-
-use common::{Bench, Toys};
+use crate::common::{Bench, Toys};
 use serde_json::{Map, Value, json};
 
 /// A toy endpoint that finds a candidate when it gathers, and remembers its external addresses.

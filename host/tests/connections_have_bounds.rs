@@ -1,13 +1,9 @@
 //! Connections that leave messages unfinished, read nothing or say nothing cost little, and keep
 //! nobody from being served.
 
-#![allow(clippy::panic, reason = "a failure here is the failure of a test")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use futures_util::{SinkExt, StreamExt};
 use rivero::accounts::{Bounds, Limits, Resource};
 use rivero::core;

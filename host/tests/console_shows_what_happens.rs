@@ -1,19 +1,10 @@
 //! The console: its page, and the stream of what there is and what changes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::{Bench, Toys, binding, http};
+use crate::common::{Bench, Toys, binding, http};
 use rivero::console;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -116,7 +107,10 @@ impl Reader {
     }
 }
 
-async fn pipeline_with(bench: &Bench, classes: &[&str]) -> (common::Client, String, Vec<String>) {
+async fn pipeline_with(
+    bench: &Bench,
+    classes: &[&str],
+) -> (crate::common::Client, String, Vec<String>) {
     let mut client = bench.client().await;
     let create = |kind: &str, params: Value| json!({"type": kind, "constructorParams": params});
     let made = client

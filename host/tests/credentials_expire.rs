@@ -1,18 +1,10 @@
 //! After its token has expired a connection begins nothing new, goes on for a while, and ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::jwt::{Signer, claims, now};
-use common::{Bench, Client, Toys, guard};
+use crate::common::jwt::{Signer, claims, now};
+use crate::common::{Bench, Client, Toys, guard};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;

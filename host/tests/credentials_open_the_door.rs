@@ -1,19 +1,10 @@
 //! Who shows no right credential gets nothing: no WebSocket, no page, and no word about why.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::jwt::{RSA_PUBLIC_KEY, Signer, claims, now, url_safe};
-use common::{Bench, Client, Toys, binding, guard, guard_in, http, token};
+use crate::common::jwt::{RSA_PUBLIC_KEY, Signer, claims, now, url_safe};
+use crate::common::{Bench, Client, Toys, binding, guard, guard_in, http, token};
 use rivero::auth::Guard;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -163,9 +154,10 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 
 #[tokio::test]
 async fn jwts_of_each_algorithm_are_verified() {
-    let ed25519 = Signer::ed25519();
+    let (ed25519, in_pem) = (Signer::ed25519(), Signer::ed25519());
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("rsa.pem"), RSA_PUBLIC_KEY).unwrap();
+    std::fs::write(directory.path().join("ed25519.pem"), in_pem.ed25519_pem()).unwrap();
     let set = json!({"keys": [
         {"kty": "OKP", "crv": "Ed25519", "kid": "e", "use": "sig", "x": url_safe(ed25519.ed25519_key())},
         {"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"},
@@ -177,12 +169,14 @@ async fn jwts_of_each_algorithm_are_verified() {
     let jwt = json!({"jwks": "set.json", "keys": {
         "h": {"algorithm": "HS256", "value": SECRET},
         "r": {"algorithm": "RS256", "file": "rsa.pem"},
+        "p": {"algorithm": "EdDSA", "file": "ed25519.pem"},
     }});
     let bench = with_guard(guard_in(directory.path(), json!({ "jwt": jwt }))).await;
     for (signer, kid, algorithm) in [
         (Signer::Hs256(SECRET.into()), "h", "HS256"),
         (Signer::rsa(), "r", "RS256"),
         (ed25519, "e", "EdDSA"),
+        (in_pem, "p", "EdDSA"),
     ] {
         let good = signer.token(claims("a", 60));
         assert_eq!(status(bench.address, &good).await, 101, "{kid}");

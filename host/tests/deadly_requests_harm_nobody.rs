@@ -2,17 +2,9 @@
 //! process of Kurento 7.3. Every class of the standard descriptors is asked, with every object
 //! that does not fit.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Bench, Client};
+use crate::common::{Bench, Client};
 use rivero_idl::{Class, Method, Model, Param, Type};
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,6 @@
 //! Events: once per session, in order, with the members that clients expect.
 
-mod common;
-
-use common::{Bench, Toys};
+use crate::common::{Bench, Toys};
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -6,18 +6,9 @@
 //! here; `tests/protocol/golden-replies.test.mjs` replays the file to the real modules, with those
 //! records that only they can answer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::collections::HashMap;
 
-use common::{Bench, Client};
+use crate::common::{Bench, Client};
 use futures_util::SinkExt;
 use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Message;

@@ -1,17 +1,9 @@
 //! Whoever guesses tokens waits longer and longer, and who has the right one does not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Bench, Client, Toys, guard, token};
+use crate::common::{Bench, Client, Toys, guard, token};
 use serde_json::json;
 use tokio::task::JoinSet;
 

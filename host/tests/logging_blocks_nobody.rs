@@ -1,16 +1,7 @@
 //! The log of a process whose standard error nobody reads, and what clients can write into it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
-use common::Client;
-use common::process::{PATIENCE, Running, wait_for_line};
+use crate::common::Client;
+use crate::common::process::{PATIENCE, Running, wait_for_line};
 use rustix::io::ioctl_fionread;
 use serde_json::{Value, json};
 

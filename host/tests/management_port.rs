@@ -1,15 +1,8 @@
 //! Health and metrics have a port of their own.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use common::{Bench, Toys, binding, http};
+use crate::common::{Bench, Toys, binding, http};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")

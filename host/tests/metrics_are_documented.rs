@@ -1,21 +1,12 @@
 //! What is on `/metrics` is in docs/log-and-metrics.md, and what is there is measured.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::Client;
-use common::exposition::{PART, parse};
-use common::process::Running;
+use crate::common::Client;
+use crate::common::exposition::{PART, parse};
+use crate::common::process::Running;
 use rivero::core::{self, Core};
 use rivero::modules::{Discovery, Modules};
 use rivero_media::Plane;

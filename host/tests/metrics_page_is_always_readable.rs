@@ -1,17 +1,8 @@
 //! `/metrics` passes a strict reader, whatever names and values there are.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
-use common::exposition::parse;
-use common::process::Running;
-use common::{Bench, Toys};
+use crate::common::exposition::parse;
+use crate::common::process::Running;
+use crate::common::{Bench, Toys};
 use rivero::observe::metrics::{Family, Kind, Labels};
 use serde_json::json;
 

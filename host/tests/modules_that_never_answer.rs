@@ -2,17 +2,9 @@
 //!
 //! The bound is 9 s, less than the 10 s after which Java's client gives up; here it is shorter.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use rivero::core::{CALL_TIMEOUT, Options};
 use rivero::error::CallError;
 use serde_json::{Value, json};

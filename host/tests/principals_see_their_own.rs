@@ -1,18 +1,9 @@
 //! What belongs to another principal answers as what does not exist, by every way in.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::jwt::{Signer, claims};
-use common::{Bench, Client, Toys, guard, token};
+use crate::common::jwt::{Signer, claims};
+use crate::common::{Bench, Client, Toys, guard, token};
 use serde_json::{Value, json};
 
 async fn bench() -> Bench {

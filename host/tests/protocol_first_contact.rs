@@ -1,8 +1,6 @@
 //! What a client does first: ping, connect, create, describe, invoke.
 
-mod common;
-
-use common::{Bench, Client};
+use crate::common::{Bench, Client};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -188,7 +186,12 @@ async fn classes_without_module_are_not_available() {
 
 #[tokio::test]
 async fn large_replies_arrive_whole() {
-    let bench = Bench::of(common::with_long_names(), common::Toys::new(), |_| {}).await;
+    let bench = Bench::of(
+        crate::common::with_long_names(),
+        crate::common::Toys::new(),
+        |_| {},
+    )
+    .await;
     let mut client: Client = bench.client().await;
     let pipeline = client.create("MediaPipeline", json!({})).await;
     let name = "é€".repeat(600_000);

@@ -1,18 +1,9 @@
 //! A principal gets what its token permits, and a clear error beyond.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::jwt::{Signer, claims};
-use common::{Bench, Client, Toys, guard, token};
+use crate::common::jwt::{Signer, claims};
+use crate::common::{Bench, Client, Toys, guard, token};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;

@@ -1,18 +1,10 @@
 //! A14: the server tells a registrar where it is, and serves whatever becomes of the registrar.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use common::certificates::Certificate;
-use common::{Bench, Toys, binding};
+use crate::common::certificates::Certificate;
+use crate::common::{Bench, Toys, binding};
 use futures_util::StreamExt;
 use rivero::protocol::registrar::Registrar;
 use serde_json::{Value, json};

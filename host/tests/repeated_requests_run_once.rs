@@ -1,14 +1,6 @@
 //! A request that comes again, on whichever connection, is answered and not carried out again.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use serde_json::{Value, json};
 
 fn create(id: u64, session: Option<&str>) -> String {

@@ -1,17 +1,9 @@
 //! The TLS listener behaves as the plain one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::certificates::Certificate;
-use common::{Bench, Toys, binding};
+use crate::common::certificates::Certificate;
+use crate::common::{Bench, Toys, binding};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 async fn start(certificate: &Certificate) -> Bench {
-    Bench::of(common::with_long_names(), Toys::new(), |options| {
+    Bench::of(crate::common::with_long_names(), Toys::new(), |options| {
         options.secure = Some((binding(), certificate.load()));
     })
     .await

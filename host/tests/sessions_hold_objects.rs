@@ -1,10 +1,8 @@
 //! Sessions: binding, holding, ending, and coming back.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, Toys};
+use crate::common::{Bench, Toys};
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! A slow call delays only later calls on its object; replies come in order otherwise.
 
-mod common;
-
-use common::{Bench, Toys};
+use crate::common::{Bench, Toys};
 use rivero::error::CallError;
 use serde_json::{Value, json};
 

@@ -1,18 +1,10 @@
 //! Whoever restarts servers asks `/healthz`, whoever sends them clients asks `/readyz`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use common::process::{self, PATIENCE, Running};
-use common::{Bench, Toys, http};
+use crate::common::process::{self, PATIENCE, Running};
+use crate::common::{Bench, Toys, http};
 use rivero::core;
 use rivero::core::monitor::HealthOptions;
 use rivero::lifecycle::Event;

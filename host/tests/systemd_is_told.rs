@@ -1,16 +1,8 @@
 //! What a service manager hears from the process that it started.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::os::unix::net::UnixDatagram;
 
-use common::process::{PATIENCE, Running};
+use crate::common::process::{PATIENCE, Running};
 
 /// What is said next that contains `text`.
 fn wait_for_word(manager: &UnixDatagram, text: &str) -> String {

@@ -1,18 +1,10 @@
 //! Draining lets what exists go on, ending leaves nothing behind and tells the clients.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use rivero::core;
 use rivero::lifecycle::Event;
 use serde_json::{Value, json};

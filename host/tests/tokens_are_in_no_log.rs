@@ -1,21 +1,12 @@
 //! Whatever is logged, and however much: no token is in it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 
-use common::jwt::{Signer, claims};
-use common::process::{PATIENCE, Running, command, listening_at};
-use common::token;
+use crate::common::jwt::{Signer, claims};
+use crate::common::process::{PATIENCE, Running, command, listening_at};
+use crate::common::token;
 use serde_json::{Value, json};
 
 fn with_tokens(configuration: &mut Value) {

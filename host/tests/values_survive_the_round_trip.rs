@@ -1,16 +1,8 @@
 //! A17: values of every type come back as they went, through requests, replies and events.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::{Bench, Client, Toys};
+use crate::common::{Bench, Client, Toys};
 use rivero_idl::{Descriptor, Model};
 use serde_json::{Map, Value, json};
 

@@ -1,14 +1,6 @@
 //! What happens on the socket before and around requests.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
-use common::{Bench, Client, http};
+use crate::common::{Bench, Client, http};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,17 +1,9 @@
 //! Pages of other hosts, and names that lead here without being the server's, are refused.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use common::certificates::Certificate;
-use common::{Bench, Toys, binding, http};
+use crate::common::certificates::Certificate;
+use crate::common::{Bench, Toys, binding, http};
 use rivero::http::access::Policy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

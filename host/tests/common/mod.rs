@@ -1,13 +1,6 @@
 //! A server on a free port of the loopback address, a client, and modules made of thin air.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
+#![allow(unreachable_pub, reason = "what is for all tests reads like a library")]
 
 pub mod certificates;
 pub mod client;

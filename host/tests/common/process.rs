@@ -42,6 +42,7 @@ pub fn listening_at(address: SocketAddr) -> Value {
 pub struct Running {
     pub child: Child,
     pub address: SocketAddr,
+    #[expect(dead_code, reason = "removed when the server has ended")]
     pub directory: TempDir,
 }
 

@@ -1,14 +1,6 @@
 //! Encoders keep to their bitrate by time, whatever the rate of the pictures and whatever they show.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use serde_json::json;
 

@@ -1,16 +1,8 @@
 //! J11: fifty times begun and ended: threads, files and memory are as before.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
 use std::fs;
 
-use rig::{Running, frames, picture, raw, rtp, tone};
+use crate::rig::{Running, frames, picture, raw, rtp, tone};
 use rivero_plugin_api::{MediaKind, Packet};
 use serde_json::json;
 

@@ -1,14 +1,6 @@
 //! What encoders need before and behind a sample shifts nothing: sound is decoded at the time it had.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, raw, rtp, tone};
+use crate::rig::{Running, frames, raw, rtp, tone};
 use rivero_plugin_api::{Bytes, MediaKind};
 use serde_json::json;
 

@@ -1,14 +1,6 @@
 //! J01: what consumers ask for shows in what comes out.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::{Format, MediaKind, Packaging, Packet, Upstream};
 use serde_json::{Value, json};
 
@@ -271,7 +263,7 @@ fn options_reach_the_element() {
 #[test]
 fn a_decoder_scales_when_a_raw_consumer_asks_for_it() {
     let encoded = encoder("VP8", &json!({})).convert(&[picture::picture(0, 320, 240)]);
-    let target = rig::format("I420", Packaging::Raw, 0, 0);
+    let target = crate::rig::format("I420", Packaging::Raw, 0, 0);
     let settings = json!({"width": 160, "height": 120});
     let decoder = Running::new(&frames(&rtp("VP8")), &target, &settings).unwrap();
     let decoded = decoder.convert(&encoded);

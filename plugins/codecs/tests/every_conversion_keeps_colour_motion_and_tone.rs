@@ -1,14 +1,6 @@
 //! J01: every conversion there is, on a way from raw media to raw media.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp, tone};
+use crate::rig::{Running, frames, picture, raw, rtp, tone};
 use rivero_codecs::conversions;
 use rivero_plugin_api::{Format, MediaKind, Packaging, Packet};
 use serde_json::json;
@@ -102,7 +94,7 @@ fn h265() {
 #[test]
 fn jpeg_and_png() {
     for encoding in ["JPEG", "PNG"] {
-        let frames = rig::format(encoding, Packaging::Frame, 0, 0);
+        let frames = crate::rig::format(encoding, Packaging::Frame, 0, 0);
         let encoded = run(&raw(MediaKind::Video), &frames, &pictures());
         assert!(encoded.iter().all(Packet::is_keyframe));
         assert_video(&run(&frames, &raw(MediaKind::Video), &encoded));
@@ -153,7 +145,7 @@ fn l16() {
 
 #[test]
 fn vorbis() {
-    let frames = rig::format("VORBIS", Packaging::Frame, 48_000, 2);
+    let frames = crate::rig::format("VORBIS", Packaging::Frame, 48_000, 2);
     let encoded = run(&raw(MediaKind::Audio), &frames, &tones(48_000, 2));
     tone::assert_heard(&run(&frames, &raw(MediaKind::Audio), &encoded), HERTZ);
 }
@@ -182,12 +174,12 @@ fn mp3_is_decoded() {
         assert_eq!(format.encoding, "MP3");
         encoded.push(Packet {
             bytes: frame.bytes,
-            format: rig::host::format_id(&format),
+            format: crate::rig::host::format_id(&format),
             presentation_time: i64::try_from(frame.presentation.unwrap().nseconds()).unwrap(),
             ..tone::tone(0, HERTZ, 44_100, 1)
         });
     }
-    let format = rig::host::format(encoded[0].format).unwrap();
+    let format = crate::rig::host::format(encoded[0].format).unwrap();
     tone::assert_heard(&run(&format, &raw(MediaKind::Audio), &encoded), HERTZ);
 }
 

@@ -1,14 +1,6 @@
 //! Pictures of the full range, as browsers make them of a canvas, look the same after a conversion.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::{Bytes, Extension, ExtensionKind, Format, MediaKind, Packaging, Packet};
 use serde_json::json;
 
@@ -31,13 +23,13 @@ fn grey(number: u32, luma: u8, colours: &str) -> Packet {
         .with("width", "320")
         .with("height", "240")
         .with("colorimetry", colours);
-    picture.format = rig::host::format_id(&format);
+    picture.format = crate::rig::host::format_id(&format);
     picture
 }
 
 /// The grey that a viewer sees, from 0 to 255, by what the picture's format says of its values.
 fn shown(picture: &Packet) -> f64 {
-    let format = rig::host::format(picture.format).unwrap();
+    let format = crate::rig::host::format(picture.format).unwrap();
     let mut parameters = format.parameters.iter();
     let colours = parameters.find(|(name, _)| name == "colorimetry");
     let is_full = colours.is_some_and(|(_, colours)| colours.starts_with("1:"));
@@ -71,7 +63,7 @@ fn decoded(encoding: &str, frames_of: &[Packet]) -> Vec<Packet> {
 fn what_is_encoded_is_converted_or_says_what_it_is() {
     for encoding in ["VP8", "VP9", "AV1", "H264", "H265", "JPEG"] {
         let target = match encoding {
-            "JPEG" => rig::format("JPEG", Packaging::Frame, 0, 0),
+            "JPEG" => crate::rig::format("JPEG", Packaging::Frame, 0, 0),
             encoding => frames(&rtp(encoding)),
         };
         for (luma, colours, expected) in [

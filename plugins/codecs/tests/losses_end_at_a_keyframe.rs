@@ -1,14 +1,6 @@
 //! J06: lost, late and damaged media on the way into a conversion.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp, tone};
+use crate::rig::{Running, frames, picture, raw, rtp, tone};
 use rivero_plugin_api::{Bytes, MediaKind, Packet, Upstream};
 use serde_json::json;
 
@@ -178,7 +170,7 @@ fn packets_of_another_format_pass_by() {
     let way = Way::new("VP8");
     let mut sent = way.sent(0..3);
     let mut stray = sent[0].clone();
-    stray.format = rig::host::format_id(&rtp("H264"));
+    stray.format = crate::rig::host::format_id(&rtp("H264"));
     sent.insert(1, stray);
     assert_eq!(way.depacketiser.convert(&sent).len(), 3);
 }
@@ -249,10 +241,10 @@ fn rubbish_is_survived_and_the_next_keyframe_shows_again() {
 #[test]
 fn a_stream_that_is_no_media_ends_with_an_error() {
     let kind = MediaKind::Audio;
-    let aac = rig::format("AAC", rivero_plugin_api::Packaging::Frame, 48_000, 2);
+    let aac = crate::rig::format("AAC", rivero_plugin_api::Packaging::Frame, 48_000, 2);
     let decoder = Running::new(&aac, &raw(kind), &json!({})).unwrap();
     let mut packet = tone::tone(0, 440.0, 48_000, 2);
-    packet.format = rig::host::format_id(&aac);
+    packet.format = crate::rig::host::format_id(&aac);
     for _ in 0..10 {
         decoder.packets(std::slice::from_ref(&packet));
     }

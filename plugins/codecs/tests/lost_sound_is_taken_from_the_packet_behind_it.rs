@@ -1,16 +1,6 @@
 //! Opus packets carry the sound of the one before, for the case that it gets lost (RFC 6716 §2.1.7).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, raw, rtp, tone};
+use crate::rig::{Running, frames, raw, rtp, tone};
 use rivero_plugin_api::{MediaKind, Packet};
 use serde_json::json;
 
@@ -33,7 +23,7 @@ fn speech() -> Vec<Packet> {
 fn strength(decoded: &[Packet], at: i64, hertz: f64) -> f64 {
     let mut samples = Vec::new();
     for packet in decoded {
-        let format = rig::host::format(packet.format).unwrap();
+        let format = crate::rig::host::format(packet.format).unwrap();
         let (rate, channels) = (i64::from(format.clock_rate), usize::from(format.channels));
         let begin = packet.presentation_time - tone::START;
         for (number, frame) in packet.bytes.chunks_exact(2 * channels).enumerate() {

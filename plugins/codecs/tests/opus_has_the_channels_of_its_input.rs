@@ -1,15 +1,7 @@
 //! RFC 7587 §4.2 calls Opus 48000/2 whatever it carries, so the format of a target says nothing about
 //! the channels; each packet does (RFC 6716 §3.1).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, raw, rtp, tone};
+use crate::rig::{Running, frames, raw, rtp, tone};
 use rivero_plugin_api::{MediaKind, Packet};
 use serde_json::{Value, json};
 

@@ -1,14 +1,6 @@
 //! Phones send pictures as their sensor lies, and say how the receiver has to turn them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::{Bytes, Extension, ExtensionKind, MediaKind, Packet};
 use serde_json::json;
 

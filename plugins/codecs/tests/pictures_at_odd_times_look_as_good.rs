@@ -1,13 +1,6 @@
 //! Whenever pictures come, each has its part of the bitrate, and more of it is better.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, pan, raw, rtp};
+use crate::rig::{Running, frames, pan, raw, rtp};
 use rivero_plugin_api::{MediaKind, Packet};
 use serde_json::json;
 

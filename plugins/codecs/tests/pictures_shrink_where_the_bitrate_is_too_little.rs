@@ -1,14 +1,6 @@
 //! A bitrate that is too little for a size brings a smaller picture, which grows again with it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::{MediaKind, Packet, Upstream};
 use serde_json::{Value, json};
 

@@ -1,14 +1,6 @@
 //! While Opus sends nothing (DTX) what comes out goes on: most other encodings cannot leave silence out.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, raw, rtp, tone};
+use crate::rig::{Running, frames, raw, rtp, tone};
 use rivero_plugin_api::{Bytes, MediaKind, Packet};
 use serde_json::json;
 

@@ -1,14 +1,7 @@
 //! The host forgets sizes of pictures that nobody asks for: a decoder that has made the same size
 //! for hours must not go on with a number that means nothing to consumers that come later.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, picture, raw, rtp};
+use crate::rig::{Running, frames, picture, raw, rtp};
 use rivero_plugin_api::MediaKind;
 use serde_json::json;
 
@@ -23,7 +16,7 @@ fn a_running_decoder_goes_on_with_a_format_that_is_known() {
     };
     let (first, second) = (decoded(0), decoded(1));
     assert_eq!(first.format, second.format);
-    rig::host::forget_format(first.format);
+    crate::rig::host::forget_format(first.format);
     let third = decoded(2);
     assert_ne!(third.format, first.format);
     assert_eq!(picture::size(&third), (320, 240));

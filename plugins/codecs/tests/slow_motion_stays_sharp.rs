@@ -1,14 +1,6 @@
 //! What moves by parts of a pixel is as sharp as with an encoder that takes its time.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
-
-mod rig;
-
-use rig::{Running, frames, pan, picture, raw, rtp};
+use crate::rig::{Running, frames, pan, picture, raw, rtp};
 use rivero_plugin_api::{MediaKind, Packet};
 use serde_json::{Value, json};
 

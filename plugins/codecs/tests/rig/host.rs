@@ -32,12 +32,6 @@ pub fn module() -> &'static traits::Module {
     })
 }
 
-/// The host as the module sees it.
-pub fn host() -> &'static rivero_plugin_api::Host {
-    module();
-    rivero_plugin_api::host().unwrap()
-}
-
 pub fn format_id(format: &Format) -> u32 {
     let mut formats = FORMATS.lock().unwrap();
     let index = formats

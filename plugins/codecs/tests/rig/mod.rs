@@ -1,13 +1,6 @@
 //! The module as a host sees it, with synthetic pictures and tones.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is the failure of a test"
-)]
+#![allow(unreachable_pub, reason = "what is for all tests reads like a library")]
 
 pub mod host;
 pub mod pan;
@@ -26,8 +19,6 @@ use rivero_plugin_api::abi::traits::{self, AbiConverterOutput, AbiConverterOutpu
 use rivero_plugin_api::abi::types::{AbiError, AbiUpstream};
 use rivero_plugin_api::{Error, Format, MediaKind, Packaging, Packet, Upstream};
 use serde_json::Value;
-
-pub use host::host;
 
 /// Frames or raw media of an encoding.
 pub fn format(encoding: &str, packaging: Packaging, rate: u32, channels: u8) -> Format {
