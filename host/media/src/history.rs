@@ -1,5 +1,6 @@
 //! Recent packets of a source, kept once for all its viewers: for those that
-//! miss some (RFC 4585 NACK), and for those that join after a keyframe.
+//! miss some (RFC 4585 NACK), and for those that join after a keyframe, or get to know its format
+//! only after it: a file has no second one at hand.
 //!
 //! What is kept is bounded by time and by bytes, not by a number of packets: a slow source does not
 //! hold on to what nobody may ask for any more, and a fast one has as much as may be asked for.
@@ -8,12 +9,12 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use rivero_plugin_api::{Packaging, Packet};
+use rivero_plugin_api::{MediaKind, Packaging, Packet};
 
 /// How long a packet is kept. A viewer is sent again what is younger than a second or three of its
 /// round trips (`track/repair.rs` of the WebRTC module), so 2 s serve round trips up to two thirds of
@@ -41,9 +42,33 @@ const CATCH_UP: u16 = 256;
 #[derive(Default)]
 pub(crate) struct History {
     kept: Mutex<Kept>,
-    /// Packets are to be stored. Relaxed is enough: what a producer pushes while that changes may
-    /// be stored or not.
-    is_on: AtomicBool,
+    /// What is to be stored, a [`Keeping`] by number. Relaxed is enough: what a producer pushes while
+    /// that changes may be stored or not.
+    keeping: AtomicU8,
+}
+
+/// What is kept of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    #[default]
+    Nothing = 0,
+    /// RTP packets, which may be asked for again: a NACK names them by their sequence numbers (RFC 4585
+    /// section 6.2.1), and nothing else has any.
+    Packets = 1,
+    /// Encoded frames from the last keyframe on.
+    Frames = 2,
+}
+
+impl Keeping {
+    /// Sound is not asked for again, and begins without a keyframe, as raw media does.
+    pub(crate) fn of(kind: MediaKind, packaging: Packaging) -> Self {
+        match packaging {
+            _ if kind != MediaKind::Video => Self::Nothing,
+            Packaging::Rtp => Self::Packets,
+            Packaging::Frame => Self::Frames,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -55,6 +80,39 @@ struct Kept {
     bytes: usize,
     /// Where the packets of each encoding are.
     encodings: Vec<Index>,
+    frames: Frames,
+}
+
+/// Whole frames from the last keyframe on, which have no sequence numbers.
+#[derive(Default)]
+struct Frames {
+    /// The first one is a keyframe.
+    packets: Vec<Packet>,
+    bytes: usize,
+    /// When the keyframe came; pipeline clock, ns.
+    began: i64,
+}
+
+impl Frames {
+    fn store(&mut self, packet: &Packet, now: i64) {
+        if packet.is_keyframe() {
+            *self = Self {
+                began: now,
+                ..Self::default()
+            };
+        } else if self.packets.is_empty() {
+            return;
+        }
+        self.bytes += packet.bytes.len() + size_of::<Packet>();
+        self.packets.push(packet.clone());
+        if !self.is_fresh(now) || self.bytes > BYTES {
+            *self = Self::default();
+        }
+    }
+
+    fn is_fresh(&self, now: i64) -> bool {
+        !self.packets.is_empty() && is_fresh(self.began, now)
+    }
 }
 
 struct Arrival {
@@ -128,9 +186,8 @@ impl Index {
 
     fn fresh_keyframe(&self, now: i64) -> Option<Keyframe> {
         let keyframe = self.keyframe?;
-        let fresh = now - keyframe.arrived <= i64::try_from(FRESH.as_nanos()).unwrap_or(i64::MAX);
         let length = self.newest.wrapping_sub(keyframe.sequence);
-        (fresh && length < CATCH_UP).then_some(keyframe)
+        (is_fresh(keyframe.arrived, now) && length < CATCH_UP).then_some(keyframe)
     }
 }
 
@@ -184,6 +241,12 @@ impl History {
     /// `now`: the pipeline clock, ns.
     pub(crate) fn store(&self, packets: &[Packet], now: i64) {
         let mut kept = self.kept();
+        if self.keeping.load(Relaxed) == Keeping::Frames as u8 {
+            for packet in packets {
+                kept.frames.store(packet, now);
+            }
+            return;
+        }
         for packet in packets {
             kept.store(packet, now);
         }
@@ -201,13 +264,16 @@ impl History {
     pub(crate) fn has_keyframe(&self, encoding: u8, now: i64) -> bool {
         let kept = self.kept();
         let index = kept.encodings.get(usize::from(encoding));
-        index.is_some_and(|index| index.fresh_keyframe(now).is_some())
+        kept.frames.is_fresh(now) || index.is_some_and(|index| index.fresh_keyframe(now).is_some())
     }
 
     /// The packets of an encoding from a recent keyframe on, without those that
     /// are missing; empty when there was no keyframe lately.
     pub(crate) fn since_keyframe(&self, encoding: u8, now: i64) -> Vec<Packet> {
         let kept = self.kept();
+        if kept.frames.is_fresh(now) {
+            return kept.frames.packets.clone();
+        }
         let index = kept.encodings.get(usize::from(encoding));
         let Some((index, start)) =
             index.and_then(|index| Some((index, index.fresh_keyframe(now)?)))
@@ -222,17 +288,16 @@ impl History {
             .collect()
     }
 
-    /// Whether packets are to be stored.
+    /// Whether anything is to be stored.
     pub(crate) fn is_on(&self) -> bool {
-        self.is_on.load(Relaxed)
+        self.keeping.load(Relaxed) != Keeping::Nothing as u8
     }
 
-    pub(crate) fn set_on(&self, on: bool) {
-        self.is_on.store(on, Relaxed);
-    }
-
-    pub(crate) fn clear(&self) {
-        *self.kept() = Kept::default();
+    /// Lets go of what was kept of another kind.
+    pub(crate) fn keep(&self, keeping: Keeping) {
+        if self.keeping.swap(keeping as u8, Relaxed) != keeping as u8 {
+            *self.kept() = Kept::default();
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -245,10 +310,9 @@ fn is_newer(sequence: u16, than: u16) -> bool {
     sequence != than && sequence.wrapping_sub(than) < 0x8000
 }
 
-/// Whether packets of this packaging may be asked for again: a NACK names RTP packets by their
-/// sequence numbers (RFC 4585 section 6.2.1), and nothing else has any.
-pub(crate) fn keeps(packaging: Packaging) -> bool {
-    packaging == Packaging::Rtp
+/// Whether who joins may begin with a keyframe that came then.
+fn is_fresh(arrived: i64, now: i64) -> bool {
+    now - arrived <= i64::try_from(FRESH.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -387,5 +451,35 @@ mod tests {
         history.store(&[packet(4, 1, false)], 2_500_000_000);
         let found = [1, 2, 3, 4].map(|sequence| history.find(9, sequence).is_some());
         assert_eq!(found, [false, true, true, true]);
+    }
+
+    #[test]
+    fn frames_are_kept_from_a_fresh_keyframe_on() {
+        let history = History::default();
+        history.keep(Keeping::of(MediaKind::Video, Packaging::Frame));
+        let frame = |timestamp, keyframe| packet(0, timestamp, keyframe);
+        let shown = |now| -> Vec<u32> {
+            let packets = history.since_keyframe(0, now);
+            packets.iter().map(|packet| packet.rtp.timestamp).collect()
+        };
+        history.store(&[frame(1, false)], 0);
+        assert!(shown(0).is_empty(), "nothing begins with it");
+        history.store(&[frame(2, true), frame(3, false)], 0);
+        history.store(&[frame(4, false)], 1);
+        assert_eq!(shown(2), [2, 3, 4]);
+        history.store(&[frame(5, true)], 3);
+        assert_eq!(shown(3), [5]);
+        let fresh = 3 + FRESH.as_nanos() as i64;
+        assert!(history.has_keyframe(0, fresh) && !history.has_keyframe(0, fresh + 1));
+        history.store(&[frame(6, false)], fresh + 1);
+        assert!(
+            history.kept().frames.packets.is_empty(),
+            "it is of no use any more"
+        );
+        history.store(&[frame(7, true)], 0);
+        history.keep(Keeping::Packets);
+        assert!(shown(0).is_empty());
+        history.keep(Keeping::of(MediaKind::Audio, Packaging::Frame));
+        assert!(!history.is_on());
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     fanout::{FanOut, Member},
     flow::Flow,
     format::{CurrentFormat, FormatUse},
-    history::{self, History},
+    history::{History, Keeping},
     keyframe::{Requests, Verdict},
     latency::Measuring,
     layers::{self, Budget},
@@ -403,12 +403,8 @@ impl Source {
         let known = plane.formats().get(number);
         let traffic = known.as_ref().map(|format| plane.traffic(&format.encoding));
         self.format.traffic.store(traffic);
-        let keeps = known.is_some_and(|format| history::keeps(format.packaging));
-        // Sound is not asked for again, and begins without a keyframe.
-        self.history.set_on(keeps && self.kind == MediaKind::Video);
-        if !keeps {
-            self.history.clear();
-        }
+        let keeping = known.map(|format| Keeping::of(self.kind, format.packaging));
+        self.history.keep(keeping.unwrap_or_default());
         self.format.set(format)
     }
 

@@ -16,7 +16,7 @@ use abi_stable::{
     std_types::{RArc, RSlice},
 };
 use rivero_plugin_api::{
-    Packet,
+    Format, Packaging, Packet,
     abi::{
         traits::{
             ANY_FORMAT, AbiSinkHandler, AbiSinkHandler_TO, AbiSourceHandler, AbiSourceHandler_TO,
@@ -132,6 +132,27 @@ fn a_pad_that_takes_media_on_the_producers_thread_begins_when_it_knows_the_forma
     source.push(&bench.packets(2..3, None));
     let media = [Arrival::Packets(vec![0, 1]), Arrival::Packets(vec![2])];
     assert_eq!(arrivals.all()[1..], media);
+
+    // The frames of a file as well, which cannot be asked for a keyframe.
+    let frames = bench.graph.plane().formats().id(Format {
+        packaging: Packaging::Frame,
+        ..Format::rtp("VP8", 90_000, 0)
+    });
+    camera.set_format(VIDEO, "default", 0);
+    viewer.set_accepted(VIDEO, "default", &[frames]);
+    module.run_all();
+    let before = arrivals.all().len();
+    camera.set_format(VIDEO, "default", frames);
+    source.push(&bench.packets(3..4, Some(3)));
+    source.push(&bench.packets(4..5, None));
+    module.run_all();
+    source.push(&bench.packets(5..6, None));
+    let media = [
+        Arrival::Format(frames),
+        Arrival::Packets(vec![3, 4]),
+        Arrival::Packets(vec![5]),
+    ];
+    assert_eq!(arrivals.all()[before..], media);
 }
 
 #[test]
