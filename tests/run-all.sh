@@ -12,6 +12,8 @@ trap 'rm -rf "$results"' EXIT
 passed=0 failed=0
 unwell=()
 RUN_AGAIN=4 # files at most
+ALWAYS=2    # files at a time, and one more while so many percent of the processors are idle:
+SPARE=40
 JUNIT=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml # where .config/nextest.toml has it
 LONGEST=10  # files, and as many Rust tests, are named at the end
 
@@ -89,15 +91,38 @@ node_file() {
     echo "$(($(now) - began)) $file" >>"$results/file-times"
     flock "$results/lock" cat <(echo "-- $file") <(sed '/^ℹ/d' "$results/$name.out") "$results/$name.err"
 }
-export -f node_file count now
-export results FILE_LIMIT
 
-# suite NAME JOBS: every file of a suite, JOBS at a time. Those that fail are noted in `unwell`.
-suite() {
-    echo "== tests/$1"
-    printf '%s\n' tests/"$1"/*.test.mjs | xargs -P "$2" -I {} bash -c 'node_file {}'
-    local file counts
-    for file in tests/"$1"/*.test.mjs; do
+# idle: percent of the processors' time in which nobody used them, over the next second.
+idle() {
+    local _ user nice system rest wait irq soft steal before_rest before
+    read -r _ user nice system rest wait irq soft steal _ </proc/stat
+    before_rest=$((rest + wait)) before=$((user + nice + system + rest + wait + irq + soft + steal))
+    sleep 1
+    read -r _ user nice system rest wait irq soft steal _ </proc/stat
+    local all=$((user + nice + system + rest + wait + irq + soft + steal - before))
+    echo $((100 * (rest + wait - before_rest) / (all > 0 ? all : 1)))
+}
+
+# beside_others FILE: runs it once fewer than ALWAYS do, or the processors have time for one more.
+beside_others() {
+    (
+        flock 9
+        while [ "$(find "$results/running" -type f | wc -l)" -ge "$ALWAYS" ] && [ "$(idle)" -lt "$SPARE" ]; do :; done
+        touch "$results/running/${1//\//-}"
+    ) 9>>"$results/door"
+    node_file "$1"
+    rm "$results/running/${1//\//-}"
+}
+mkdir "$results/running"
+export -f node_file beside_others idle count now
+export results FILE_LIMIT ALWAYS SPARE
+
+# files JOBS FILE…: runs these, so many at a time at most. Those that fail are noted in `unwell`.
+files() {
+    local jobs=$1 file counts
+    shift
+    printf '%s\n' "$@" | xargs -P "$jobs" -I {} bash -c 'beside_others {}'
+    for file; do
         read -ra counts <"$results/${file//\//-}.tally" || counts=(1 0 0)
         if [ "${counts[0]}" -eq 0 ]; then tally "${counts[@]}"; else unwell+=("$file"); fi
     done
@@ -120,15 +145,23 @@ settle() {
     done
 }
 
-# Two at a time: most of their time is waiting for media. Where smoothness itself is
-# measured, one file has the machine to itself.
+# The files of all suites together, so that none waits for the last one of another: most of their
+# time is waiting for media. Those that compile take all that there is, and run first, by
+# themselves. Where smoothness itself is measured, one file has the machine to itself.
+compiling=() usual=() smooth=() has_crates=no
 for name in "${wanted[@]}"; do
     case $name in
-    crates) crates ;;
-    quality) suite "$name" 1 ;;
-    *) suite "$name" 2 ;;
+    crates) has_crates=yes ;;
+    kit | packages) compiling+=(tests/"$name"/*.test.mjs) ;;
+    quality) smooth+=(tests/"$name"/*.test.mjs) ;;
+    *) usual+=(tests/"$name"/*.test.mjs) ;;
     esac
 done
+if [ "$has_crates" = yes ]; then crates; fi
+echo "== tests of the whole: $((${#compiling[@]} + ${#usual[@]} + ${#smooth[@]})) files"
+if [ ${#compiling[@]} -gt 0 ]; then files 2 "${compiling[@]}"; fi
+if [ ${#usual[@]} -gt 0 ]; then files 3 "${usual[@]}"; fi
+if [ ${#smooth[@]} -gt 0 ]; then files 1 "${smooth[@]}"; fi
 
 settle
 if [ -s "$results/rust-times" ]; then longest 'Rust tests' <"$results/rust-times"; fi
