@@ -80,6 +80,9 @@ test('installed, started as the service does, and removed', async (t) => {
   const configured = '{"mediaServer": {"net": {"websocket": {"address": "127.0.0.1", "port": 8888}}}, "metadata": "by hand"}\n';
   const names = ['rivero', 'rivero-module-webrtc', 'rivero-module-passthrough'];
   inside(`dpkg --install ${names.map((name) => `/debs/${deb(name)}`).join(' ')}`);
+  for (const file of ['man/man8/rivero.8.gz', 'man/man8/kurento-media-server.8.gz', 'doc/rivero/README.md', 'doc/rivero/docs/turn.md', 'rivero/coturn/turnserver.conf', 'rivero/prometheus/rivero-alerts.yml']) {
+    assert.ok(existsSync(join(chroot, 'usr/share', file)), `${file} is not installed`);
+  }
   const unit = readFileSync(join(chroot, 'usr/lib/systemd/system/rivero.service'), 'utf8');
   const start = /^ExecStart=(.*)$/m.exec(unit)[1];
   const environment = [...unit.matchAll(/^Environment=(.*)$/gm)].map((match) => match[1]);
