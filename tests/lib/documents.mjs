@@ -28,11 +28,15 @@ export function blocks(file) {
   return found.map(([, language, tried, text]) => ({ language, tried: Boolean(tried), text }));
 }
 
-/** Runs the blocks of a page that are to be tried, one after the other, in `directory`. Places of installed files are those of the sources. */
-export function follow(file, directory, env = {}) {
+/**
+ * Runs the blocks of a page that are to be tried, one after the other, in `directory`, and answers how many these are. Installed files are those of
+ * the sources; `places` has others in place of what the page names.
+ */
+export function follow(file, directory, env = {}, places = {}) {
   const commands = blocks(file).filter(({ tried }) => tried);
   for (const { text } of commands) {
-    const here = text.replaceAll('/usr/share/rivero/', join(repository, 'packaging/'));
+    const moved = { '/usr/share/rivero/': join(repository, 'packaging/'), ...places };
+    const here = Object.entries(moved).reduce((left, [from, to]) => left.replaceAll(from, to), text);
     execFileSync('bash', ['-euo', 'pipefail', '-c', here], { cwd: directory, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
   }
   return commands.length;
