@@ -2,15 +2,17 @@
 // pages have as configuration is one that the server takes; and settings that they name exist.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { blocks, documents, follow, read } from '../lib/documents.mjs';
 import { artefacts, startRivero } from '../lib/rivero.mjs';
+import { until } from '../lib/wait.mjs';
 
 const work = mkdtempSync(join(tmpdir(), 'rivero-documents-'));
 const bin = join(work, 'bin');
@@ -21,7 +23,9 @@ for (const program of ['server', 'kmd']) symlinkSync(artefacts[program], join(bi
 
 let server;
 before(async () => {
-  server = await startRivero({ port: 8888, modules: ['webrtc', 'passthrough'], env: { RIVERO_MANAGEMENT_PORT: '8890' } });
+  // What access.md has beside its recipe for nginx.
+  const { websocket } = JSON.parse(`{${blocks('docs/access.md').find(({ text }) => text.startsWith('"websocket"')).text}}`);
+  server = await startRivero({ port: 8888, modules: ['webrtc', 'passthrough'], config: { websocket }, env: { RIVERO_MANAGEMENT_PORT: '8890' } });
 });
 after(async () => {
   await server?.stop();
@@ -56,6 +60,36 @@ test('security.md: tokens and keys are made', () => {
   assert.match(token, /^[0-9a-f]{64}$/);
   assert.match(readFileSync(join(directory, 'sha256'), 'utf8'), new RegExp(`^${createHash('sha256').update(token).digest('hex')} `));
   assert.match(readFileSync(join(directory, 'jwt.pub.pem'), 'utf8'), /^-----BEGIN PUBLIC KEY-----/);
+});
+
+/** Asks `host` at the port for HTTPS of this machine for a WebSocket, as a page of `origin` does; the status. */
+function handshake(host, origin) {
+  const headers = { Host: host, Origin: origin, Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==' };
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port: 443, path: '/kurento', servername: host, rejectUnauthorized: false, headers });
+    asked.once('upgrade', (response, socket) => resolve(socket.destroy() && response.statusCode));
+    asked.once('response', (response) => resolve(response.resume().statusCode)).once('error', reject).end();
+  });
+}
+
+test('access.md: nginx in front hands on pages of its own host, and no others', async () => {
+  const directory = mkdtempSync(join(work, 'nginx-'));
+  const [certificate, key] = ['certificate.pem', 'key.pem'].map((name) => join(directory, name));
+  spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=media.example.com', '-out', certificate, '-keyout', key]);
+  const recipe = blocks('docs/access.md').find(({ language }) => language === 'nginx').text;
+  const placed = recipe.replace(/\/\S+fullchain\.pem/, certificate).replace(/\/\S+privkey\.pem/, key).replace('/var/www/app', directory);
+  assert.ok(placed.includes(certificate) && placed.includes(key));
+  writeFileSync(join(directory, 'nginx.conf'), `daemon off; master_process off; pid nginx.pid; error_log stderr;\nevents {}\nhttp { access_log off; ${placed} }\n`);
+  const nginx = spawn('nginx', ['-p', directory, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise((resolve) => nginx.once('exit', resolve));
+  try {
+    const status = await until(() => handshake('media.example.com', 'https://media.example.com').catch(() => undefined), 'nginx answers');
+    assert.equal(status, 101);
+    assert.equal(await handshake('media.example.com', 'https://elsewhere.example'), 403);
+  } finally {
+    nginx.kill();
+    await ended;
+  }
 });
 
 /** Where parts of the main configuration belong that pages show by themselves. */
