@@ -133,8 +133,26 @@ test('what pages have as configuration is taken by the server', () => {
   }
 });
 
+/** What the server with all modules prints for an option. */
+function printed(option) {
+  const env = { PATH: process.env.PATH, RIVERO_DATA_PATH: work, KURENTO_CONF_FILE: server.configFile };
+  const { status, stdout, stderr } = spawnSync(artefacts.server, [option, '-c', empty, '-p', artefacts.modules], { encoding: 'utf8', env, timeout: 30_000 });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+test('the index and the API have every class that can be created', () => {
+  const classes = [...printed('--list').matchAll(/^\t(\w+)$/gm)].map(([, name]) => name);
+  assert.ok(classes.length > 25, classes.join());
+  const [index, api] = [read('docs/README.md'), read('docs/api.md')];
+  for (const name of classes) {
+    assert.ok(index.includes(`\`${name}\``), `${name} is not in docs/README.md`);
+    assert.match(api, new RegExp(`^### ${name}$`, 'm'), `${name} is not in docs/api.md`);
+  }
+});
+
 test('settings of classes that pages name exist', () => {
-  const { stdout } = spawnSync(artefacts.server, ['--list-settings', '-c', empty, '-p', artefacts.modules], { encoding: 'utf8', env: { PATH: process.env.PATH, RIVERO_DATA_PATH: work, KURENTO_CONF_FILE: server.configFile } });
+  const stdout = printed('--list-settings');
   const settings = [...stdout.matchAll(/^\w+\.(\w+)\.([\w-]+):/gm)].map(([, name, key]) => ({ name, key }));
   assert.ok(settings.length > 40, stdout);
   const classes = new Set(settings.map(({ name }) => name));
