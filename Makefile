@@ -74,7 +74,7 @@ deps-tesseract: deps-opencv
 	@pkg-config --exists tesseract lept && ls $(TESSERACT_DATA) >/dev/null 2>&1 || { $(APT_INSTALL) $(TESSERACT_PACKAGES); }
 
 deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroot/.made ## what the tests need besides: Chromium, Firefox, aiortc, webrtcbin, cargo tools
-	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl turnserver=coturn baresip=baresip-core promtool=prometheus javac=default-jdk-headless)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables)$(if $(wildcard $(PLATE_FONT)),, fonts-dejavu-core fonts-dejavu-extra))"; \
+	@missing="$(strip $(call absent,chromium=chromium firefox-esr=firefox-esr pulseaudio=pulseaudio ip=iproute2 unshare=util-linux ffprobe=ffmpeg openssl=openssl man=man-db turnserver=coturn baresip=baresip-core promtool=prometheus javac=default-jdk-headless)$(if $(wildcard /usr/lib/nginx/modules/ngx_rtmp_module.so),, libnginx-mod-rtmp)$(if $(wildcard /usr/sbin/nft),, nftables)$(if $(wildcard $(PLATE_FONT)),, fonts-dejavu-core fonts-dejavu-extra))"; \
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
 	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
@@ -172,6 +172,15 @@ install: ## install below DESTDIR and PREFIX (default /usr/local) what `make bui
 	plugin-api/sdk/install.sh $(DESTDIR)$(PREFIX)/share/rivero/sdk
 	install -d $(DESTDIR)$(PREFIX)/share/kurento/modules
 	install -m 644 idl/interfaces/*.kmd.json plugins/*/*.kmd.json $(DESTDIR)$(PREFIX)/share/kurento/modules/
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/rivero.8
+	ln -sf rivero.8 $(DESTDIR)$(PREFIX)/share/man/man8/kurento-media-server.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 packaging/man/kmd.1
+	for folder in prometheus grafana coturn; do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/rivero/$$folder packaging/$$folder/*; \
+	done
+	for file in README.md plugins/*/README.md plugins/lib/uri/README.md $$(find docs -type f); do \
+		install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/doc/rivero/$$file; \
+	done
 
 .PHONY: install-gallery deb deps-deb
 install-gallery: examples/vendor/.made ## install the examples, and `rivero-gallery`, which shows them
@@ -180,6 +189,7 @@ install-gallery: examples/vendor/.made ## install the examples, and `rivero-gall
 		-exec install -D -m 644 '{}' '$(abspath $(DESTDIR)$(PREFIX))/share/rivero/examples/{}' \;
 	chmod 755 $(DESTDIR)$(PREFIX)/share/rivero/examples/serve.mjs
 	ln -sf ../share/rivero/examples/serve.mjs $(DESTDIR)$(PREFIX)/bin/rivero-gallery
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 packaging/man/rivero-gallery.1
 
 deps-deb: deps
 	@missing="$(strip $(call absent,dh=debhelper lintian=lintian mmdebstrap=mmdebstrap))"; \

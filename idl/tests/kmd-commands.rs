@@ -129,6 +129,38 @@ fn what_cannot_be_done_is_said_on_standard_error() {
     }
 }
 
+/// `UPDATE_SNAPSHOTS=1 cargo test -p rivero-idl --test kmd-commands` writes it anew. The file is
+/// committed so that it is read where the sources are.
+#[test]
+fn the_committed_reference_is_what_the_descriptors_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let modules = std::fs::read_dir(root.join("plugins")).unwrap();
+    let files = modules.flat_map(|module| std::fs::read_dir(module.unwrap().path()).unwrap());
+    let mut files: Vec<String> = files
+        .map(|file| file.unwrap().path().to_str().unwrap().to_owned())
+        .filter(|file| file.ends_with(".kmd.json"))
+        .collect();
+    files.sort();
+    let mut arguments = vec!["docs", "core", "elements", "filters"];
+    arguments.extend(files.iter().map(String::as_str));
+    let (success, page, told) = kmd(&arguments);
+    assert!(success, "{told}");
+    let committed = root.join("docs/api.md");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&committed, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&committed).unwrap_or_default() == page,
+        "docs/api.md is stale: look at the difference after UPDATE_SNAPSHOTS=1 cargo test -p rivero-idl --test kmd-commands"
+    );
+    assert!(page.starts_with("# Contents\n\n| module |"), "{page}");
+    for class in ["WebRtcEndpoint", "HubPort", "RtmpIngest"] {
+        let anchor = class.to_lowercase();
+        assert!(page.contains(&format!("[{class}](#{anchor})")), "{class}");
+        assert!(page.contains(&format!("\n### {class}\n")), "{class}");
+    }
+}
+
 /// The sources of the kit, where they are in the repository.
 fn kit() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-api/sdk");

@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 
 import { serveExamples } from '../../examples/serve.mjs';
 import { CODE, TEXT } from '../lib/codes.mjs';
+import { blocks } from '../lib/documents.mjs';
 import { fixtureDirectory, makeMedia } from '../lib/fixtures.mjs';
 import { live } from '../lib/live.mjs';
 import { COLOURS } from '../lib/media.mjs';
@@ -19,7 +20,9 @@ import { PATIENCE_MS, until } from '../lib/wait.mjs';
 const directory = fixtureDirectory();
 const nginx = new RtmpServer();
 let examples;
-const rivero = live({}, async ({ server }) => {
+/** What docs/install.md has for the examples beside the packages' configuration. */
+const { UriEndpoint } = JSON.parse(blocks('docs/install.md').find(({ text }) => text.includes('"UriEndpoint"')).text).modules.kurento;
+const rivero = live({ moduleConfig: { 'kurento/UriEndpoint.conf.json': JSON.stringify(UriEndpoint) } }, async ({ server }) => {
   await nginx.start();
   examples = await serveExamples({ port: 0, server: server.url });
 });

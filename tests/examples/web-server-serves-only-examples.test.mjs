@@ -1,8 +1,13 @@
 // The examples' web server gives out the pages and nothing else of the machine.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { serveExamples } from '../../examples/serve.mjs';
 
@@ -31,6 +36,18 @@ test('the start page is the gallery', async () => {
   assert.ok(links.length > 5, links.join());
   for (const link of links) {
     assert.equal((await get(`/${link}`)).status, 200, `the gallery links to ${link}`);
+  }
+});
+
+test('it is a program by its own name and by another one, as when it is installed', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'rivero-gallery-'));
+  const program = fileURLToPath(new URL('../../examples/serve.mjs', import.meta.url));
+  const link = join(directory, 'rivero-gallery');
+  symlinkSync(program, link);
+  try {
+    for (const name of [program, link]) assert.match(execFileSync(process.execPath, [name, '--help'], { encoding: 'utf8' }), /--sip-host/);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -161,7 +161,7 @@ export class Internet {
     router.run('ip link set media-out down && ip link set media-out up');
   }
 
-  /** Starts coturn on the public host; `options` are further ones of its command line. */
+  /** Starts coturn on the public host; `options` are further ones of its command line, or the name of its configuration. */
   async startTurn(options = []) {
     this.#turn = await startTurn(this.public.prefix, [PUBLIC.v4, PUBLIC.v6], options);
     return this.#turn;
@@ -194,19 +194,13 @@ export const TURN_PASSWORD = 'p@ss:w=rd';
 
 /**
  * Starts coturn in the namespace that `prefix` enters, on ports 3478 (UDP, TCP)
- * and, with `--cert` and `--pkey` among the options, 5349 (TLS) of `addresses`.
+ * and, with `--cert` and `--pkey` among the options, 5349 (TLS) of `addresses`. A
+ * text in place of `options` is the name of a file that has all of it.
  */
 export async function startTurn(prefix, addresses, options = []) {
-  const own = addresses.flatMap((address) => ['--listening-ip', address, '--relay-ip', address]);
-  const words = [
-    ...prefix, 'turnserver', '-n', '--no-cli', '--log-file', 'stdout', '--simple-log', '--verbose',
-    '--pidfile', join(tmpdir(), `rivero-turn-${process.pid}.pid`), '--userdb', join(tmpdir(), `rivero-turn-${process.pid}.db`),
-    '--realm', 'rivero.test', '--fingerprint', '--no-software-attribute', ...own,
-    ...(options.includes('--use-auth-secret') ? [] : ['--lt-cred-mech', '--user', `${TURN_USER}:${TURN_PASSWORD}`]),
-    ...(options.includes('--cert') ? [] : ['--no-tls', '--no-dtls']),
-    ...options,
-  ];
-  const [command, ...rest] = words;
+  const state = join(tmpdir(), `rivero-turn-${process.pid}`);
+  const told = typeof options === 'string' ? ['-c', options] : toldByArguments(addresses, options);
+  const [command, ...rest] = [...prefix, 'turnserver', ...told, '--pidfile', `${state}.pid`, '--userdb', `${state}.db`];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text));
@@ -225,6 +219,17 @@ export async function startTurn(prefix, addresses, options = []) {
       await ended;
     },
   };
+}
+
+function toldByArguments(addresses, options) {
+  return [
+    '-n', '--no-cli', '--log-file', 'stdout', '--simple-log', '--verbose',
+    '--realm', 'rivero.test', '--fingerprint', '--no-software-attribute',
+    ...addresses.flatMap((address) => ['--listening-ip', address, '--relay-ip', address]),
+    ...(options.includes('--use-auth-secret') ? [] : ['--lt-cred-mech', '--user', `${TURN_USER}:${TURN_PASSWORD}`]),
+    ...(options.includes('--cert') ? [] : ['--no-tls', '--no-dtls']),
+    ...options,
+  ];
 }
 
 /** A program in `directory` that runs Chromium in a namespace. */

@@ -75,11 +75,33 @@ test('lintian finds no error', () => {
   execFileSync('lintian', ['--allow-root', '--fail-on', 'error', join(chroot, 'debs', changes)], { stdio: ['ignore', 'pipe', 'inherit'] });
 });
 
+test('the gallery of the package shows its pages', async () => {
+  const directory = join(work, 'gallery');
+  execFileSync('dpkg-deb', ['--extract', join(chroot, 'debs', deb('rivero-gallery')), directory]);
+  const gallery = spawn(join(directory, 'usr/bin/rivero-gallery'), ['--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let told = '';
+    gallery.stdout.setEncoding('utf8').on('data', (text) => (told += text));
+    const [, url] = await until(() => /^Examples: (\S+)$/m.exec(told), 'the gallery listens');
+    const page = await (await fetch(url)).text();
+    const links = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link]) => new URL(link, `${url}gallery/`));
+    assert.ok(links.length > 10, page);
+    for (const link of [...links, new URL('vendor/kurento-utils.js', url), new URL('vendor/kurento-module-rivero.js', url)]) {
+      assert.equal((await fetch(link)).status, 200, link.href);
+    }
+  } finally {
+    gallery.kill();
+  }
+});
+
 test('installed, started as the service does, and removed', async (t) => {
   const fresh = files();
   const configured = '{"mediaServer": {"net": {"websocket": {"address": "127.0.0.1", "port": 8888}}}, "metadata": "by hand"}\n';
   const names = ['rivero', 'rivero-module-webrtc', 'rivero-module-passthrough'];
   inside(`dpkg --install ${names.map((name) => `/debs/${deb(name)}`).join(' ')}`);
+  for (const file of ['man/man8/rivero.8.gz', 'man/man8/kurento-media-server.8.gz', 'doc/rivero/README.md', 'doc/rivero/docs/turn.md', 'rivero/coturn/turnserver.conf', 'rivero/prometheus/rivero-alerts.yml']) {
+    assert.ok(existsSync(join(chroot, 'usr/share', file)), `${file} is not installed`);
+  }
   const unit = readFileSync(join(chroot, 'usr/lib/systemd/system/rivero.service'), 'utf8');
   const start = /^ExecStart=(.*)$/m.exec(unit)[1];
   const environment = [...unit.matchAll(/^Environment=(.*)$/gm)].map((match) => match[1]);
