@@ -49,9 +49,7 @@ fn counted_in(text: &str) -> impl Iterator<Item = &str> {
 /// Whether a module counts it, and not the server.
 fn is_of_module(name: &str) -> bool {
     let prefixes = ["rivero_kurento_", "rivero_rtmp_", "rivero_videosampler_"];
-    prefixes
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[tokio::test]
