@@ -48,9 +48,8 @@ fn counted_in(text: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a module counts it, and not the server.
 fn is_of_module(name: &str) -> bool {
-    ["rivero_kurento_", "rivero_rtmp_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    let prefixes = ["rivero_kurento_", "rivero_rtmp_", "rivero_videosampler_"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[tokio::test]
@@ -91,8 +90,11 @@ fn what_the_modules_count_and_what_is_documented_are_the_same() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            let is_rtmp = path.components().any(|part| part.as_os_str() == "rtmp");
-            let namespace = if is_rtmp { "rtmp" } else { "kurento" };
+            // Folders whose modules have classes of their own namespace.
+            let own = [("rtmp", "rtmp"), ("video-sampler", "videosampler")];
+            let is_in = |folder: &str| path.components().any(|part| part.as_os_str() == folder);
+            let own = own.into_iter().find(|(folder, _)| is_in(folder));
+            let namespace = own.map_or("kurento", |(_, namespace)| namespace);
             counted.extend(counted_in(&text).map(|name| format!("rivero_{namespace}_{name}")));
         }
     }

@@ -9,6 +9,7 @@ const GIVEN = {
   RtmpPlayer: { uri: 'rtmp://127.0.0.1:9/live/nobody' },
   RtmpPublisher: { uri: 'rtmp://127.0.0.1:9/live/nobody' },
   ChromaFilter: { window: WINDOW },
+  VideoSampler: { framePeriod: 1000 },
   PointerDetectorFilter: { calibrationRegion: WINDOW },
   CrowdDetectorFilter: { rois: [{ id: 'corner', points: CORNER, regionOfInterestConfig: {} }] },
 };

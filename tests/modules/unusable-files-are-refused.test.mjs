@@ -176,7 +176,7 @@ test('every line of the log begins with a time: no reason spreads over several',
 test('getInfo lists what the good ones offer, and nothing else', async () => {
   const manager = await client.getServerManager();
   const { modules } = await manager.getInfo();
-  assert.deepEqual(modules.map(({ name }) => name).sort(), ['chroma', 'core', 'counter', 'crowddetector', 'datachannelexample', 'elements', 'filters', 'gstreamerexample', 'markerdetector', 'opencvexample', 'platedetector', 'pointerdetector', 'rtmp']);
+  assert.deepEqual(modules.map(({ name }) => name).sort(), ['chroma', 'core', 'counter', 'crowddetector', 'datachannelexample', 'elements', 'filters', 'gstreamerexample', 'markerdetector', 'opencvexample', 'platedetector', 'pointerdetector', 'rtmp', 'videosampler']);
   const alone = await startRivero({ modules: [...builtModules(), 'counter'] });
   const guest = await connectClient(alone.url);
   const expected = (await (await guest.getServerManager()).getInfo()).modules;

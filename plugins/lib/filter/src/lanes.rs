@@ -14,6 +14,11 @@ pub trait Treatment: Send + Sync + 'static {
         MediaKind::Video
     }
 
+    /// Whether it does anything at all: otherwise media of its kind passes as it comes, too, and nothing is decoded.
+    fn is_needed(&self) -> bool {
+        true
+    }
+
     /// Whether it tells what it sees, by events say, so that media comes also while nobody consumes what goes on. Otherwise
     /// nothing is decoded then.
     fn is_watching(&self) -> bool {
@@ -116,7 +121,7 @@ impl Lane {
     ) -> Result<Arc<Self>> {
         // What is treated goes out raw whatever comes, and each packet says which format it has: so consumers are there
         // before anything comes, which comes for them.
-        let given = match kind == treatment.kind() {
+        let given = match kind == treatment.kind() && treatment.is_needed() {
             true => Some(raw(kind)),
             false => treatment.gives(kind),
         };
@@ -146,7 +151,7 @@ impl Lane {
     }
 
     fn is_treated(&self) -> bool {
-        self.kind == self.treatment.kind()
+        self.kind == self.treatment.kind() && self.treatment.is_needed()
     }
 
     /// Asks for raw media, or for none while nobody would see what becomes of it: then the host converts nothing, and the

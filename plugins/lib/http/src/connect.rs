@@ -33,6 +33,8 @@ pub struct Dialer {
     resolve: Arc<Resolve>,
     /// Bytes; the system decides where there is none.
     send_buffer: Option<u32>,
+    /// What encrypted connections are for; nothing is said where there is none.
+    protocol: Option<&'static [u8]>,
 }
 
 impl fmt::Debug for Dialer {
@@ -58,6 +60,7 @@ impl Dialer {
             policy,
             resolve: Arc::new(resolve),
             send_buffer: None,
+            protocol: None,
         }
     }
 
@@ -66,6 +69,14 @@ impl Dialer {
     #[must_use]
     pub fn with_send_buffer(mut self, bytes: u32) -> Self {
         self.send_buffer = Some(bytes);
+        self
+    }
+
+    /// Names the protocol (ALPN, RFC 7301) where a connection is encrypted: `h2`, say. A server that knows of such names,
+    /// but not this one, refuses the connection.
+    #[must_use]
+    pub fn with_protocol(mut self, name: &'static [u8]) -> Self {
+        self.protocol = Some(name);
         self
     }
 
@@ -90,7 +101,7 @@ impl Dialer {
         tcp.set_nodelay(true)?;
         let socket = tcp.as_fd().try_clone_to_owned()?;
         let stream: Box<dyn Stream> = if is_encrypted {
-            let connector = TlsConnector::from(tls_configuration()?);
+            let connector = TlsConnector::from(self.tls_configuration()?);
             Box::new(connector.connect(server_name(host)?, tcp).await?)
         } else {
             Box::new(tcp)
@@ -99,6 +110,18 @@ impl Dialer {
             stream,
             peer,
             socket,
+        })
+    }
+
+    fn tls_configuration(&self) -> io::Result<Arc<ClientConfig>> {
+        let shared = tls_configuration()?;
+        Ok(match self.protocol {
+            None => shared,
+            Some(name) => {
+                let mut own = ClientConfig::clone(&shared);
+                own.alpn_protocols = vec![name.to_vec()];
+                Arc::new(own)
+            }
         })
     }
 
