@@ -20,6 +20,7 @@ pub mod protocol;
 pub mod redact;
 pub mod registry;
 pub mod regular_file;
+pub mod reload;
 pub mod server;
 pub mod signals;
 pub mod startup;

@@ -69,6 +69,11 @@ impl Machine {
         }
     }
 
+    /// Another time for draining, for a drain that begins later.
+    pub fn set_drain(&mut self, drain: Duration) {
+        self.drain = drain;
+    }
+
     /// Where it is.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -144,6 +149,11 @@ impl Lifecycle {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// See [`Machine::set_drain`].
+    pub fn set_drain(&self, drain: Duration) {
+        self.machine.lock().set_drain(drain);
     }
 
     /// Whether the process ended because everything had come to its end.

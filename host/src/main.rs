@@ -7,11 +7,13 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
 use rivero::lifecycle::Event;
 use rivero::modules::{Modules, probe_files, serve_module};
 use rivero::observe::{log_files::Files, logging, standard_error, usage};
+use rivero::reload::Reload;
 use rivero::server::Server;
 use rivero::signals;
 use rivero::startup::{self, Prepared, discover};
@@ -204,10 +206,10 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     }
     let prepared = prepared?;
     if command_line.strict_config && !problems.is_empty() {
-        return Err("The configuration has problems, and --strict-config is given".into());
+        return Err(startup::Error::Strict.into());
     }
     let runtime = runtime(prepared.configuration.settings.threads)?;
-    let outcome = runtime.block_on(run(prepared));
+    let outcome = runtime.block_on(run(command_line, prepared));
     // Does not wait for names that are still being looked up.
     runtime.shutdown_background();
     rivero::modules::wait_for_the_end(LETTING_GO);
@@ -239,21 +241,30 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
     })
 }
 
-async fn run(prepared: Prepared) -> Outcome<()> {
+async fn run(command_line: &CommandLine, prepared: Prepared) -> Outcome<()> {
     // The thread that waits for the end is one of the runtime's as well.
     rivero::modules::is_of_runtime();
     let modules = Arc::new(prepared.modules);
-    let core = Core::new(modules.clone(), prepared.plane, prepared.core)?;
+    let core = Core::new(modules.clone(), prepared.plane.clone(), prepared.core)?;
     if prepared.configuration.settings.modules.hot_plug {
         modules.watch(core.module_listener())?;
     }
-    signals::attend(core.lifecycle.clone())?;
+    let asked = signals::attend(core.lifecycle.clone())?;
     let server = Server::open(core.clone(), prepared.server)?;
     let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
     if let Some(fraction) = settings.kill_limit {
         tokio::spawn(stop_when_exhausted(core.clone(), fraction));
     }
+    let reload = Reload {
+        command_line: command_line.clone(),
+        core: core.clone(),
+        modules,
+        plane: prepared.plane,
+        controls: server.controls(),
+        current: Mutex::new(prepared.configuration),
+    };
+    tokio::spawn(Arc::new(reload).attend(asked));
     server.run().await;
     match core.lifecycle.is_complete() {
         true => Ok(()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +29,10 @@ use crate::protocol::sockets::Sockets;
 use crate::protocol::tls::Certificate;
 use crate::systemd;
 use crate::tasks::lasting;
+
+mod controls;
+
+pub use controls::Controls;
 
 /// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
 /// 9 s before its object can be released. The rest is for taking leave of clients.
@@ -122,6 +127,7 @@ pub struct Server {
     service: Arc<Service>,
     listeners: Vec<Listener>,
     management: Option<Listener>,
+    access: Arc<Access>,
     certificate: Option<Arc<Certificate>>,
     registrar: Option<Registrar>,
     collector_period: Duration,
@@ -142,7 +148,7 @@ impl Server {
     pub fn open(core: Arc<Core>, options: Options) -> Result<Server, OpenError> {
         let methods = Methods::new(core.clone(), options.caches_replies);
         let access = Arc::new(Access {
-            policy: options.access,
+            policy: ArcSwap::from_pointee(options.access),
             certificate: match &options.secure {
                 Some((_, certificate)) => certificate.names(),
                 None => Arc::default(),
@@ -185,6 +191,7 @@ impl Server {
             service,
             listeners,
             management,
+            access,
             certificate,
             registrar: options.registrar,
             collector_period: options.collector_period,

@@ -15,6 +15,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// however short the unit's `TimeoutStopSec` is.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The state of a server that runs.
+const SERVING: &str = "serving";
+
 /// Says that clients are served, and from then on how the process is. For as long as it is polled;
 /// to be run where clients are served, for a watchdog is to notice when they are not.
 pub(crate) async fn keep_informed(lifecycle: Arc<Lifecycle>) {
@@ -32,10 +35,31 @@ pub(crate) async fn keep_informed(lifecycle: Arc<Lifecycle>) {
             () = lifecycle.reached(next), if told != Some(Phase::Ended) => {}
         }
         let phase = lifecycle.phase();
-        if let Err(error) = sd_notify::notify(&words_for(phase, told)) {
-            tracing::debug!(%error, "systemd does not listen");
-        }
+        say(&words_for(phase, told));
         told = Some(phase);
+    }
+}
+
+/// Says that the configuration is being read again.
+pub(crate) fn reloading() {
+    let mut words = vec![NotifyState::Reloading];
+    // Which tells this reload from an earlier one (Type=notify-reload).
+    words.extend(NotifyState::monotonic_usec_now());
+    say(&words);
+}
+
+/// Says that this is done, or why it was not.
+pub(crate) fn reloaded(failure: Option<String>) {
+    let status = match failure {
+        None => SERVING.to_owned(),
+        Some(failure) => format!("{SERVING}; the last reload failed: {failure}"),
+    };
+    say(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+fn say(words: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!(%error, "systemd does not listen");
     }
 }
 
@@ -58,7 +82,7 @@ fn words_for(phase: Phase, told: Option<Phase>) -> Vec<NotifyState<'static>> {
     }
     if told != Some(phase) {
         words.extend(match phase {
-            Phase::Running => [NotifyState::Ready, NotifyState::Status("serving")],
+            Phase::Running => [NotifyState::Ready, NotifyState::Status(SERVING)],
             Phase::Draining => [
                 NotifyState::Stopping,
                 NotifyState::Status("draining: calls go on, nothing new is begun"),
