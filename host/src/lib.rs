@@ -9,6 +9,7 @@ pub mod convert;
 pub mod core;
 pub mod error;
 pub mod events;
+pub mod handover;
 pub mod http;
 pub mod jsonrpc;
 pub mod lanes;

@@ -1,4 +1,5 @@
-//! Reading the configuration again while the server runs (SIGHUP, `systemctl reload`).
+//! Reading the configuration again while the server runs (SIGHUP, `systemctl reload`), or handing
+//! over to a new server where the program is another one by now.
 //!
 //! All of it is read and checked as at a start, then what can change in a running server does:
 //! either everything that was read, or, where a start would be refused, nothing.
@@ -12,6 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::config::{CommandLine, Configuration, Difference};
 use crate::core::Core;
+use crate::handover::{self, Program};
 use crate::lifecycle::Phase;
 use crate::modules::Modules;
 use crate::server::Controls;
@@ -33,27 +35,65 @@ pub struct Reload {
     pub controls: Controls,
     /// What was read last.
     pub current: Mutex<Configuration>,
+    /// What runs here.
+    pub program: Program,
 }
 
 impl Reload {
     /// Does what signals ask for, one thing after the other, for as long as it is polled.
     pub async fn attend(self: Arc<Self>, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(Asked::Reload) = asked.recv().await {
+        while let Some(asked) = asked.recv().await {
             let phase = self.core.lifecycle.phase();
             if phase != Phase::Running {
-                tracing::warn!("the configuration is not read again: the server is {phase}");
+                tracing::warn!("nothing is reloaded: the server is {phase}");
                 continue;
             }
             systemd::reloading();
-            let reload = self.clone();
-            // Files and names of hosts may take their time.
-            let outcome = spawn_blocking(move || reload.run()).await;
-            let outcome = outcome.unwrap_or_else(|error| Err(Error::Io(error.into())));
-            if let Err(error) = &outcome {
-                tracing::error!("nothing changes, the configuration cannot be used: {error}");
+            let this = self.clone();
+            // Files, names of hosts and new processes may take their time.
+            let failure = spawn_blocking(move || this.carry_out(asked)).await;
+            let failure = failure.unwrap_or_else(|error| Some(error.to_string()));
+            if self.core.lifecycle.phase() == Phase::Running {
+                systemd::reloaded(failure);
             }
-            systemd::reloaded(outcome.err().map(|error| error.to_string()));
         }
+    }
+
+    /// The reason if nothing came of it.
+    fn carry_out(&self, asked: Asked) -> Option<String> {
+        let hands_over = asked == Asked::HandOver || self.program_has_changed();
+        let failure = match hands_over {
+            true => self.hand_over().err().map(|error| error.to_string()),
+            false => self.run().err().map(|error| error.to_string()),
+        };
+        if let Some(error) = &failure {
+            match hands_over {
+                true => tracing::error!("nothing changes, no other process takes over: {error}"),
+                false => {
+                    tracing::error!("nothing changes, the configuration cannot be used: {error}");
+                }
+            }
+        }
+        failure
+    }
+
+    fn program_has_changed(&self) -> bool {
+        self.program.has_changed().unwrap_or_else(|error| {
+            let path = self.program.path().display();
+            tracing::warn!(%error, "cannot see whether there is a new {path}");
+            false
+        })
+    }
+
+    /// Lets a new process serve whoever comes. What is here goes on here.
+    fn hand_over(&self) -> Result<(), handover::Error> {
+        tracing::info!("{} takes over", self.program.path().display());
+        let successor = handover::start(&self.program, self.controls.sockets())?;
+        if !self.core.lifecycle.hand_over(successor.process) {
+            successor.stop();
+            return Err(handover::Error::Stopping);
+        }
+        Ok(successor.attend(self.core.lifecycle.clone(), self.controls.adopter())?)
     }
 
     /// Reads everything again, and says key by key what has changed.

@@ -23,8 +23,10 @@ const LEAVING: Duration = Duration::from_secs(3);
 /// What somebody asks a running server for, by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// SIGHUP: to read the configuration again.
+    /// SIGHUP: to read the configuration again, or to hand over to a new program if there is one.
     Reload,
+    /// SIGUSR2: to hand over, also to the same program.
+    HandOver,
 }
 
 /// Lets SIGTERM and SIGINT lead to the end, at once when they come again, and passes on what other
@@ -41,6 +43,7 @@ pub fn attend(lifecycle: Arc<Lifecycle>) -> io::Result<mpsc::Receiver<Asked>> {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            hand_over: signal(SignalKind::user_defined2())?,
             asks,
         }
     };
@@ -54,6 +57,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    hand_over: Signal,
     asks: mpsc::Sender<Asked>,
 }
 
@@ -94,6 +98,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return "SIGINT",
                 // Also where the terminal has gone, which is no reason to end what is being recorded.
                 _ = self.hangup.recv() => self.ask(Asked::Reload),
+                _ = self.hand_over.recv() => self.ask(Asked::HandOver),
             }
         }
     }

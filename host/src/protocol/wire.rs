@@ -296,7 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-fn config(limits: &Limits) -> WebSocketConfig {
+pub(super) fn config(limits: &Limits) -> WebSocketConfig {
     let most = usize::try_from(limits.message_bytes).unwrap_or(usize::MAX);
     WebSocketConfig::default()
         .max_message_size(Some(most))
