@@ -1,5 +1,8 @@
 //! How the process ends: running → draining → ending → ended.
 //!
+//! A server from which a new one has taken over is *handed over* in place of running: it has no way
+//! in any more, serves what it has without restriction, and ends with its last object.
+//!
 //! *Draining* lets calls end by themselves: sessions that exist go on, new ones and new pipelines
 //! are refused. *Ending* starts nothing any more and destroys all objects, so that recordings are
 //! complete. Whatever has not come to its end by the deadline of that phase is left behind.
@@ -7,7 +10,7 @@
 //! [`Machine`] decides and has no clock of its own; [`Lifecycle`] is what the parts of the server
 //! share of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,6 +28,8 @@ pub const ENDING: Duration = Duration::from_secs(20);
 pub enum Phase {
     /// Everything is served.
     Running,
+    /// Nobody comes any more: another process has the listeners. All else is as while running.
+    HandedOver,
     /// What exists is served, nothing new is begun.
     Draining,
     /// Objects are being destroyed.
@@ -38,6 +43,8 @@ pub enum Phase {
 pub enum Event {
     /// Somebody wants it to end: SIGTERM, SIGINT, a limit.
     Stop,
+    /// Another process serves whoever comes.
+    HandedOver,
     /// The last object has gone.
     Emptied,
     /// Ending is complete.
@@ -69,6 +76,11 @@ impl Machine {
         }
     }
 
+    /// Another time for draining, for a drain that begins later.
+    pub fn set_drain(&mut self, drain: Duration) {
+        self.drain = drain;
+    }
+
     /// Where it is.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -91,13 +103,16 @@ impl Machine {
     pub fn step(&mut self, event: Event, now: Instant) -> Phase {
         let late = self.deadline.is_some_and(|deadline| now >= deadline);
         let next = match (self.phase, event) {
-            (Phase::Running, Event::Stop) if self.drain.is_zero() => Phase::Ending,
-            (Phase::Running, Event::Stop) => Phase::Draining,
+            (Phase::Running | Phase::HandedOver, Event::Stop) => match self.drain.is_zero() {
+                true => Phase::Ending,
+                false => Phase::Draining,
+            },
+            (Phase::Running, Event::HandedOver) => Phase::HandedOver,
             // Whoever asks twice does not want to wait, not even for recordings.
             (Phase::Draining | Phase::Ending, Event::Stop) => Phase::Ended,
-            (Phase::Draining, Event::Emptied) => Phase::Ending,
+            (Phase::HandedOver | Phase::Draining, Event::Emptied) => Phase::Ending,
             (Phase::Ending, Event::Finished | Event::GivenUp) => Phase::Ended,
-            (Phase::Draining, _) if late => Phase::Ending,
+            (Phase::HandedOver | Phase::Draining, _) if late => Phase::Ending,
             (Phase::Ending, _) if late => Phase::Ended,
             (same, _) => same,
         };
@@ -105,6 +120,9 @@ impl Machine {
             self.phase = next;
             self.is_complete = next == Phase::Ended && event == Event::Finished;
             self.deadline = match next {
+                // Without a time for draining, calls last as long as they do.
+                Phase::HandedOver if self.drain.is_zero() => None,
+                Phase::HandedOver => Some(now + self.drain),
                 Phase::Draining => Some(now + self.drain),
                 Phase::Ending => Some(now + ENDING),
                 Phase::Running | Phase::Ended => None,
@@ -121,6 +139,10 @@ pub struct Lifecycle {
     phase: watch::Sender<Phase>,
     /// Held for reading by work that the end has to wait for.
     under_way: Arc<RwLock<()>>,
+    /// Whether the process from which this one took over still has sessions.
+    follows: watch::Sender<bool>,
+    /// The id of the process that has taken over.
+    successor: OnceLock<u32>,
 }
 
 /// Work that the process does not end without, as long as there is time.
@@ -137,6 +159,8 @@ impl Lifecycle {
             machine: Mutex::new(Machine::new(drain)),
             phase: watch::Sender::new(Phase::Running),
             under_way: Arc::default(),
+            follows: watch::Sender::new(false),
+            successor: OnceLock::new(),
         }
     }
 
@@ -144,6 +168,11 @@ impl Lifecycle {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// See [`Machine::set_drain`].
+    pub fn set_drain(&self, drain: Duration) {
+        self.machine.lock().set_drain(drain);
     }
 
     /// Whether the process ended because everything had come to its end.
@@ -160,14 +189,53 @@ impl Lifecycle {
 
     /// Takes an event; returns the phase that it leads to.
     pub fn step(&self, event: Event) -> Phase {
-        // Published under the lock, so that nobody sees the phases in another order.
-        let mut machine = self.machine.lock();
+        self.step_in(&mut self.machine.lock(), event)
+    }
+
+    /// Published under the lock, so that nobody sees the phases in another order.
+    fn step_in(&self, machine: &mut Machine, event: Event) -> Phase {
+        // What the process before this one still has can only be reached through this one.
+        if event == Event::Emptied && *self.follows.borrow() {
+            return machine.phase();
+        }
         let phase = machine.step(event, Instant::now());
         let differs = |known: &mut Phase| std::mem::replace(known, phase) != phase;
         if self.phase.send_if_modified(differs) {
             tracing::info!("the server is {phase}");
         }
         phase
+    }
+
+    /// Another process, of this id, serves whoever comes; false where this one has been told to
+    /// end meanwhile.
+    pub fn hand_over(&self, process: u32) -> bool {
+        let mut machine = self.machine.lock();
+        // Known before the phase is: whoever sees that asks for it.
+        if machine.phase() != Phase::Running || self.successor.set(process).is_err() {
+            return false;
+        }
+        self.step_in(&mut machine, Event::HandedOver) == Phase::HandedOver
+    }
+
+    /// The process that has taken over, and speaks for the server.
+    #[must_use]
+    pub fn successor(&self) -> Option<u32> {
+        self.successor.get().copied()
+    }
+
+    /// This process took over from another one, which lives.
+    pub fn follow(&self) {
+        self.follows.send_replace(true);
+    }
+
+    /// The other one has ended.
+    pub fn follow_no_more(&self) {
+        self.follows.send_replace(false);
+    }
+
+    /// Done when no process is left from which this one took over.
+    pub async fn alone(&self) {
+        let _ = self.follows.subscribe().wait_for(|follows| !follows).await;
     }
 
     /// Waits until the process is in this phase or in a later one.
@@ -247,6 +315,7 @@ impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Phase::Running => "running",
+            Phase::HandedOver => "handed over",
             Phase::Draining => "draining",
             Phase::Ending => "ending",
             Phase::Ended => "ended",
@@ -255,131 +324,4 @@ impl std::fmt::Display for Phase {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DRAIN: Duration = Duration::from_secs(60);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// The phases that events at seconds lead to.
-    fn phases(drain: Duration, events: &[(u32, Event)]) -> Vec<Phase> {
-        let start = Instant::now();
-        let mut machine = Machine::new(drain);
-        let step = |(second, event): &(u32, Event)| machine.step(*event, start + SECOND * *second);
-        events.iter().map(step).collect()
-    }
-
-    #[test]
-    fn without_draining_a_stop_leads_to_the_end_at_once() {
-        let events = [(0, Event::Emptied), (1, Event::Stop), (2, Event::Finished)];
-        let expected = [Phase::Running, Phase::Ending, Phase::Ended];
-        assert_eq!(phases(Duration::ZERO, &events), expected);
-    }
-
-    #[test]
-    fn draining_ends_with_its_time() {
-        let events = [(5, Event::Stop), (64, Event::Time), (65, Event::Time)];
-        let expected = [Phase::Draining, Phase::Draining, Phase::Ending];
-        assert_eq!(phases(DRAIN, &events), expected);
-    }
-
-    #[test]
-    fn draining_ends_with_the_last_object() {
-        let events = [(0, Event::Stop), (1, Event::Finished), (2, Event::Emptied)];
-        let expected = [Phase::Draining, Phase::Draining, Phase::Ending];
-        assert_eq!(phases(DRAIN, &events), expected);
-    }
-
-    #[test]
-    fn ending_takes_20_s_at_most_however_long_draining_took() {
-        let events = [
-            (0, Event::Stop),
-            (60, Event::Time),
-            (79, Event::Emptied),
-            (80, Event::Time),
-        ];
-        let expected = [Phase::Draining, Phase::Ending, Phase::Ending, Phase::Ended];
-        assert_eq!(phases(DRAIN, &events), expected);
-    }
-
-    #[test]
-    fn a_second_stop_ends_at_once() {
-        let twice = [(0, Event::Stop), (1, Event::Stop)];
-        assert_eq!(phases(DRAIN, &twice), [Phase::Draining, Phase::Ended]);
-        assert_eq!(
-            phases(Duration::ZERO, &twice),
-            [Phase::Ending, Phase::Ended]
-        );
-    }
-
-    #[test]
-    fn only_what_is_finished_is_complete() {
-        for last in [Event::Finished, Event::GivenUp, Event::Stop] {
-            let mut machine = Machine::new(Duration::ZERO);
-            machine.step(Event::Stop, Instant::now());
-            assert_eq!(machine.step(last, Instant::now()), Phase::Ended);
-            assert_eq!(machine.is_complete(), last == Event::Finished);
-        }
-    }
-
-    #[test]
-    fn nothing_leads_back() {
-        let start = Instant::now();
-        for drain in [Duration::ZERO, DRAIN] {
-            let all = [Event::Stop, Event::Emptied, Event::GivenUp, Event::Time];
-            for order in 0..256_usize {
-                let mut machine = Machine::new(drain);
-                let mut phase = Phase::Running;
-                for place in 0..4 {
-                    let event = all[order >> (2 * place) & 3];
-                    let next = machine.step(event, start + DRAIN * place);
-                    assert!(next >= phase);
-                    phase = next;
-                }
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn time_leads_to_the_end() {
-        let lifecycle = Lifecycle::new(DRAIN);
-        let start = Instant::now();
-        lifecycle.step(Event::Stop);
-        lifecycle.keep_time().await;
-        assert_eq!(lifecycle.phase(), Phase::Ended);
-        let took = start.elapsed().as_secs();
-        assert_eq!(took, (DRAIN + ENDING).as_secs());
-    }
-
-    #[tokio::test]
-    async fn the_end_waits_for_what_is_under_way() {
-        let lifecycle = Arc::new(Lifecycle::new(Duration::ZERO));
-        let work = lifecycle.begin();
-        let waiting = tokio::spawn({
-            let lifecycle = lifecycle.clone();
-            async move { lifecycle.all_done().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        drop(work);
-        waiting.await.unwrap();
-    }
-
-    #[test]
-    fn what_is_new_is_refused_first_and_then_everything() {
-        let lifecycle = Lifecycle::new(DRAIN);
-        let verdicts = || {
-            let admitted = [
-                lifecycle.admit(),
-                lifecycle.admit_session(),
-                lifecycle.admit_pipeline(),
-            ];
-            admitted.map(|verdict| verdict.err().map(|error| error.code))
-        };
-        assert_eq!(verdicts(), [None, None, None]);
-        lifecycle.step(Event::Stop);
-        assert_eq!(verdicts(), [None, Some(40009), Some(40009)]);
-        lifecycle.step(Event::Emptied);
-        assert_eq!(verdicts(), [Some(40009); 3]);
-    }
-}
+mod tests;

@@ -7,11 +7,14 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rivero::config::{self, CommandLine, Readers};
 use rivero::core::{self, Core};
+use rivero::handover::{self, Predecessor, Program, Step};
 use rivero::lifecycle::Event;
 use rivero::modules::{Modules, probe_files, serve_module};
 use rivero::observe::{log_files::Files, logging, standard_error, usage};
+use rivero::reload::Reload;
 use rivero::server::Server;
 use rivero::signals;
 use rivero::startup::{self, Prepared, discover};
@@ -30,6 +33,9 @@ fn main() -> ExitCode {
     }
     if command_line.isolated_module.is_some() {
         return isolated();
+    }
+    if command_line.take_over == Some(Step::Launch) {
+        return launch();
     }
     if command_line.help {
         print!("{}", CommandLine::help_text());
@@ -71,6 +77,14 @@ fn probe(files: &[PathBuf]) -> ExitCode {
 /// Serves a module on behalf of another process of this program.
 fn isolated() -> ExitCode {
     match serve_module() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(format!("{error}\n")),
+    }
+}
+
+/// Starts the process that takes over from the server that started this one.
+fn launch() -> ExitCode {
+    match handover::launch() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(format!("{error}\n")),
     }
@@ -184,6 +198,12 @@ fn without_proxies() -> std::io::Result<()> {
 
 fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     let proxied = without_proxies();
+    // While its path still leads to it.
+    let program = Program::of_this_process()?;
+    let predecessor = match command_line.take_over {
+        Some(Step::Serve) => Some(Predecessor::of_standard_input()?),
+        Some(Step::Launch) | None => None,
+    };
     core::heap::share_arenas();
     core::raise_file_limit();
     let _flush = logging::start(log_files(command_line), command_line.log_format)
@@ -204,10 +224,10 @@ fn serve(command_line: &CommandLine, ignored: &[String]) -> Outcome<()> {
     }
     let prepared = prepared?;
     if command_line.strict_config && !problems.is_empty() {
-        return Err("The configuration has problems, and --strict-config is given".into());
+        return Err(startup::Error::Strict.into());
     }
     let runtime = runtime(prepared.configuration.settings.threads)?;
-    let outcome = runtime.block_on(run(prepared));
+    let outcome = runtime.block_on(run(command_line, prepared, program, predecessor));
     // Does not wait for names that are still being looked up.
     runtime.shutdown_background();
     rivero::modules::wait_for_the_end(LETTING_GO);
@@ -239,20 +259,40 @@ fn log_files(command_line: &CommandLine) -> Option<Files> {
     })
 }
 
-async fn run(prepared: Prepared) -> Outcome<()> {
+async fn run(
+    command_line: &CommandLine,
+    prepared: Prepared,
+    program: Program,
+    predecessor: Option<Predecessor>,
+) -> Outcome<()> {
     // The thread that waits for the end is one of the runtime's as well.
     rivero::modules::is_of_runtime();
     let modules = Arc::new(prepared.modules);
-    let core = Core::new(modules.clone(), prepared.plane, prepared.core)?;
+    let core = Core::new(modules.clone(), prepared.plane.clone(), prepared.core)?;
     if prepared.configuration.settings.modules.hot_plug {
         modules.watch(core.module_listener())?;
     }
-    signals::attend(core.lifecycle.clone())?;
-    let server = Server::open(core.clone(), prepared.server)?;
+    let asked = signals::attend(core.lifecycle.clone())?;
+    let inherited = predecessor.as_ref().map(Predecessor::listeners);
+    let inherited = inherited.transpose()?.unwrap_or_default();
+    let server = Server::open_with(core.clone(), prepared.server, inherited)?;
     let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
     if let Some(fraction) = settings.kill_limit {
         tokio::spawn(stop_when_exhausted(core.clone(), fraction));
+    }
+    let reload = Reload {
+        command_line: command_line.clone(),
+        core: core.clone(),
+        modules,
+        plane: prepared.plane,
+        controls: server.controls(),
+        current: Mutex::new(prepared.configuration),
+        program,
+    };
+    tokio::spawn(Arc::new(reload).attend(asked));
+    if let Some(predecessor) = predecessor {
+        server.follow(predecessor)?;
     }
     server.run().await;
     match core.lifecycle.is_complete() {

@@ -117,7 +117,7 @@ impl Report {
 /// Whether a load balancer should send anybody here.
 fn health(phase: Phase) -> Page {
     match phase {
-        Phase::Running => {
+        Phase::Running | Phase::HandedOver => {
             // Calls that do not return are a reason to look, and none to send nobody here.
             let overdue = overdue_calls().into_iter();
             let lines = std::iter::once("ok".to_owned()).chain(overdue);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::rustls;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::auth::Guard;
@@ -21,13 +21,19 @@ use crate::http::site::Access;
 use crate::lifecycle::{Event, Phase};
 use crate::pages;
 use crate::protocol::connection::{Farewell, Service};
-use crate::protocol::listener::{self, Binding};
+use crate::protocol::listener::{self, Binding, Inherited};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
 use crate::protocol::sockets::Sockets;
 use crate::protocol::tls::Certificate;
 use crate::systemd;
 use crate::tasks::lasting;
+
+mod controls;
+mod listeners;
+
+pub use controls::Controls;
+use listeners::{Listener, open_management};
 
 /// Of the 20 s of [`ENDING`](crate::lifecycle::ENDING), for objects: a call of a module may take
 /// 9 s before its object can be released. The rest is for taking leave of clients.
@@ -122,15 +128,10 @@ pub struct Server {
     service: Arc<Service>,
     listeners: Vec<Listener>,
     management: Option<Listener>,
+    access: Arc<Access>,
     certificate: Option<Arc<Certificate>>,
     registrar: Option<Registrar>,
     collector_period: Duration,
-}
-
-struct Listener {
-    socket: TcpListener,
-    tls: Option<TlsAcceptor>,
-    site: Arc<Site>,
 }
 
 impl Server {
@@ -140,9 +141,22 @@ impl Server {
     /// When no address can be bound. With two listeners of which one can be opened, the other
     /// is only logged, and so is a management port that cannot be opened.
     pub fn open(core: Arc<Core>, options: Options) -> Result<Server, OpenError> {
+        Server::open_with(core, options, Vec::new())
+    }
+
+    /// The same, with sockets of the server before this one, which are used where they are wanted
+    /// and closed otherwise.
+    ///
+    /// # Errors
+    /// As of [`Server::open`].
+    pub fn open_with(
+        core: Arc<Core>,
+        options: Options,
+        mut inherited: Vec<Inherited>,
+    ) -> Result<Server, OpenError> {
         let methods = Methods::new(core.clone(), options.caches_replies);
         let access = Arc::new(Access {
-            policy: options.access,
+            policy: ArcSwap::from_pointee(options.access),
             certificate: match &options.secure {
                 Some((_, certificate)) => certificate.names(),
                 None => Arc::default(),
@@ -156,7 +170,7 @@ impl Server {
         let plain = options.binding.map(|binding| (binding, None));
         let secure = options.secure.map(|(binding, tls)| (binding, Some(tls)));
         let wanted = plain.into_iter().chain(secure);
-        let listeners = open_listeners(wanted, |on_loopback| Site {
+        let listeners = listeners::open(wanted, &mut inherited, |on_loopback| Site {
             router: pages::control(&methods, on_loopback),
             has_websocket: true,
             on_loopback,
@@ -165,7 +179,7 @@ impl Server {
         let console = options.console;
         let management = options.management.and_then(|binding| {
             let console = Console::new(core.clone(), console);
-            open_management(&binding, |on_loopback| Site {
+            open_management(&binding, &mut inherited, |on_loopback| Site {
                 router: pages::management(&methods, &console),
                 has_websocket: false,
                 on_loopback,
@@ -177,6 +191,7 @@ impl Server {
             guard: options.guard,
             path: options.path.trim_start_matches('/').to_owned(),
             sockets: Sockets::new(&core.accounts),
+            predecessor: ArcSwapOption::empty(),
             ended: AtomicU64::new(0),
             farewell: watch::Sender::new(None),
         });
@@ -185,6 +200,7 @@ impl Server {
             service,
             listeners,
             management,
+            access,
             certificate,
             registrar: options.registrar,
             collector_period: options.collector_period,
@@ -234,14 +250,17 @@ impl Server {
             let run = move || registrar.clone().run(url.clone());
             tasks.spawn(lasting("the registrar", run));
         }
+        let mut listening = JoinSet::new();
         for listener in self.listeners.into_iter().chain(self.management) {
-            let Listener { socket, tls, site } = listener;
-            let (socket, service) = (Arc::new(socket), self.service.clone());
+            let Listener {
+                socket, tls, site, ..
+            } = listener;
+            let service = self.service.clone();
             let accept = move || {
                 let (socket, tls) = (socket.clone(), tls.clone());
                 listener::accept(socket, tls, site.clone(), service.clone())
             };
-            tasks.spawn(lasting("a listener", accept));
+            listening.spawn(lasting("a listener", accept));
         }
         if let Some(certificate) = self.certificate {
             let keep_current = move || certificate.clone().keep_current();
@@ -267,12 +286,24 @@ impl Server {
             heap::keep_small(core.clone(), move || service.ended.load(Ordering::Relaxed))
         };
         tasks.spawn(lasting("the keeper of the heap", keep_small));
-        lifecycle.reached(Phase::Draining).await;
+        lifecycle.reached(Phase::HandedOver).await;
+        if let Some(process) = lifecycle.successor() {
+            // First: who is told that another process serves comes to that one.
+            listening.shutdown().await;
+            systemd::handed_over(process);
+            tracing::info!("process {process} has taken over; this one ends with its last object");
+        }
         // There may be nothing that goes on.
         self.core.note_whether_empty();
+        if lifecycle.phase() == Phase::HandedOver {
+            lifecycle.reached(Phase::Draining).await;
+            self.core.note_whether_empty();
+        }
         lifecycle.reached(Phase::Ending).await;
         let in_order = async {
             let outcome = end(&self.core).await;
+            // A supervisor takes the end of this process for that of the service.
+            lifecycle.alone().await;
             self.service.farewell.send_replace(Some(GOING_AWAY));
             // Each connection is left within a time of its own.
             self.service.farewell.closed().await;
@@ -282,6 +313,7 @@ impl Server {
             outcome = in_order => outcome,
             () = lifecycle.reached(Phase::Ended) => return,
         };
+        listening.shutdown().await;
         tasks.shutdown().await;
         lifecycle.step(outcome);
     }
@@ -312,53 +344,6 @@ async fn end(core: &Arc<Core>) -> Event {
         Ok(()) => Event::Finished,
         Err(_) => Event::GivenUp,
     }
-}
-
-/// Opens the sockets of clients; `site` says what is behind one, by whether it is on loopback.
-fn open_listeners(
-    wanted: impl Iterator<Item = (Binding, Option<Arc<Certificate>>)>,
-    site: impl Fn(bool) -> Site,
-) -> Result<Vec<Listener>, OpenError> {
-    let mut listeners = Vec::new();
-    let mut failures = Vec::new();
-    for (binding, certificate) in wanted {
-        let port = binding.port;
-        let tls = certificate.map(|certificate| certificate.acceptor());
-        match open_listener(&binding, tls.transpose()?, &site) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => failures.push(OpenError::Listen { port, error }),
-        }
-    }
-    if listeners.is_empty() {
-        return Err(failures.pop().unwrap_or(OpenError::NoListener));
-    }
-    for failure in failures {
-        tracing::error!("{failure}");
-    }
-    Ok(listeners)
-}
-
-/// Another server on this machine may have the management port: no reason not to serve.
-fn open_management(binding: &Binding, site: impl Fn(bool) -> Site) -> Option<Listener> {
-    let opened = open_listener(binding, None, site);
-    let warn = |error: &io::Error| {
-        tracing::warn!(
-            "there is no management port: {} cannot be opened: {error}; --management-port names another",
-            binding.port
-        );
-    };
-    opened.inspect_err(warn).ok()
-}
-
-fn open_listener(
-    binding: &Binding,
-    tls: Option<TlsAcceptor>,
-    site: impl Fn(bool) -> Site,
-) -> io::Result<Listener> {
-    let socket = listener::bind(binding)?;
-    let on_loopback = socket.local_addr()?.ip().to_canonical().is_loopback();
-    let site = Arc::new(site(on_loopback));
-    Ok(Listener { socket, tls, site })
 }
 
 /// Ends sessions that went away, for as long as it is polled.

@@ -10,38 +10,55 @@ use std::time::Duration;
 use rivero_plugin_api::supervise;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::lifecycle::{Event, Lifecycle};
 use crate::observe::logging;
 
+/// Requests that wait at most.
+const MOST_ASKED: usize = 8;
 /// How long the process may take to take itself apart when all is done.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Lets SIGTERM and SIGINT lead to the end, at once when they come again, and SIGHUP to nothing.
-/// From then on the process ends at the deadline of its last phase, whoever still works then.
+/// What somebody asks a running server for, by a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGHUP: to read the configuration again, or to hand over to a new program if there is one.
+    Reload,
+    /// SIGUSR2: to hand over, also to the same program.
+    HandOver,
+}
+
+/// Lets SIGTERM and SIGINT lead to the end, at once when they come again, and passes on what other
+/// signals ask for. From then on the process ends at the deadline of its last phase, whoever still works then.
 ///
 /// # Errors
 /// When the system gives no thread or takes no handler.
-pub fn attend(lifecycle: Arc<Lifecycle>) -> io::Result<()> {
+pub fn attend(lifecycle: Arc<Lifecycle>) -> io::Result<mpsc::Receiver<Asked>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (asks, asked) = mpsc::channel(MOST_ASKED);
     let signals = {
         let _context = runtime.enter();
         Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            hand_over: signal(SignalKind::user_defined2())?,
+            asks,
         }
     };
     supervise::thread("signals", move || {
         runtime.block_on(signals.lead_to_the_end(&lifecycle));
     })?;
-    Ok(())
+    Ok(asked)
 }
 
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    hand_over: Signal,
+    asks: mpsc::Sender<Asked>,
 }
 
 impl Signals {
@@ -68,16 +85,20 @@ impl Signals {
         std::process::exit(1);
     }
 
+    fn ask(&self, asked: Asked) {
+        // With so many waiting, what this one asks for will be done after it came.
+        let _ = self.asks.try_send(asked);
+    }
+
     /// The name of the next signal that wants the process to end.
     async fn stop(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                // The terminal may have gone, and what is being recorded has not.
-                _ = self.hangup.recv() => tracing::info!(
-                    "SIGHUP is ignored: settings count from the next start, log files rotate by themselves"
-                ),
+                // Also where the terminal has gone, which is no reason to end what is being recorded.
+                _ = self.hangup.recv() => self.ask(Asked::Reload),
+                _ = self.hand_over.recv() => self.ask(Asked::HandOver),
             }
         }
     }

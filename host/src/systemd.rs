@@ -15,8 +15,11 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// however short the unit's `TimeoutStopSec` is.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Says that clients are served, and from then on how the process is. For as long as it is polled;
-/// to be run where clients are served, for a watchdog is to notice when they are not.
+/// The state of a server that runs.
+const SERVING: &str = "serving";
+
+/// Says that clients are served, and from then on how the process is. For as long as it is polled,
+/// or until another process speaks for the server; to be run where clients are served, for a watchdog is to notice when they are not.
 pub(crate) async fn keep_informed(lifecycle: Arc<Lifecycle>) {
     let watched = sd_notify::watchdog_enabled();
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
@@ -32,10 +35,43 @@ pub(crate) async fn keep_informed(lifecycle: Arc<Lifecycle>) {
             () = lifecycle.reached(next), if told != Some(Phase::Ended) => {}
         }
         let phase = lifecycle.phase();
-        if let Err(error) = sd_notify::notify(&words_for(phase, told)) {
-            tracing::debug!(%error, "systemd does not listen");
+        if lifecycle.successor().is_some() {
+            return;
         }
+        say(&words_for(phase, told));
         told = Some(phase);
+    }
+}
+
+/// Says that the configuration is being read again.
+pub(crate) fn reloading() {
+    let mut words = vec![NotifyState::Reloading];
+    // Which tells this reload from an earlier one (Type=notify-reload).
+    words.extend(NotifyState::monotonic_usec_now());
+    say(&words);
+}
+
+/// Says that this is done, or why it was not.
+pub(crate) fn reloaded(failure: Option<String>) {
+    let status = match failure {
+        None => SERVING.to_owned(),
+        Some(failure) => format!("{SERVING}; the last reload failed: {failure}"),
+    };
+    say(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// Says that another process is the main one of the service from now on, and serves.
+pub(crate) fn handed_over(process: u32) {
+    say(&[
+        NotifyState::MainPid(process),
+        NotifyState::Ready,
+        NotifyState::Status(SERVING),
+    ]);
+}
+
+fn say(words: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!(%error, "systemd does not listen");
     }
 }
 
@@ -43,8 +79,8 @@ pub(crate) async fn keep_informed(lifecycle: Arc<Lifecycle>) {
 fn next_phase(told: Option<Phase>) -> Phase {
     match told {
         None => Phase::Running,
-        Some(Phase::Running) => Phase::Draining,
-        Some(Phase::Draining) => Phase::Ending,
+        Some(Phase::Running) => Phase::HandedOver,
+        Some(Phase::HandedOver | Phase::Draining) => Phase::Ending,
         Some(Phase::Ending | Phase::Ended) => Phase::Ended,
     }
 }
@@ -52,13 +88,15 @@ fn next_phase(told: Option<Phase>) -> Phase {
 /// What is to be said in a phase; `told` is the one that was told before.
 fn words_for(phase: Phase, told: Option<Phase>) -> Vec<NotifyState<'static>> {
     let mut words = vec![NotifyState::Watchdog];
-    if phase != Phase::Running {
+    if phase > Phase::HandedOver {
         let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
         words.push(NotifyState::ExtendTimeoutUsec(patience));
     }
     if told != Some(phase) {
         words.extend(match phase {
-            Phase::Running => [NotifyState::Ready, NotifyState::Status("serving")],
+            Phase::Running | Phase::HandedOver => {
+                [NotifyState::Ready, NotifyState::Status(SERVING)]
+            }
             Phase::Draining => [
                 NotifyState::Stopping,
                 NotifyState::Status("draining: calls go on, nothing new is begun"),

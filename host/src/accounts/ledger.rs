@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::Guard;
 use parking_lot::Mutex;
 
 use super::limits::{Limits, RESOURCES, Resource, share};
@@ -247,7 +248,7 @@ impl Accounts {
         own: u64,
         all: u64,
     ) -> Result<(), Exhausted> {
-        let bounds = self.limits.of(resource);
+        let bounds = self.limits().of(resource);
         if let Some(limit) = account.quotas.amount(resource) {
             if own > limit {
                 return Err(Exhausted::Quota { resource, limit });
@@ -298,8 +299,8 @@ impl Accounts {
 
     /// The bounds.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    pub fn limits(&self) -> Guard<Arc<Limits>> {
+        self.limits.load()
     }
 }
 

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -36,7 +37,8 @@ pub use quotas::Quotas;
 /// All accounts, and what they use together.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    limits: Limits,
+    /// Replaced as a whole when the configuration is read again.
+    limits: ArcSwap<Limits>,
     used: Counters,
     heaviest: Heaviest,
     /// An account is known as long as something belongs to it.
@@ -73,9 +75,14 @@ impl Accounts {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Accounts> {
         Arc::new(Accounts {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             ..Accounts::default()
         })
+    }
+
+    /// Puts other bounds in place of those so far. Who has more already keeps it, and gets no more.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     /// The account of the clients at an address.
@@ -195,8 +202,8 @@ impl Account {
 
     /// All bounds.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.accounts.limits
+    pub fn limits(&self) -> Guard<Arc<Limits>> {
+        self.accounts.limits()
     }
 }
 

@@ -34,6 +34,16 @@ impl Quotas {
         slot.map(|slot| *slot = Some(quota)).is_some()
     }
 
+    /// The quota with this name, if it is set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<u64> {
+        let resource = Resource::ALL.into_iter().find(|one| one.name() == name);
+        match resource {
+            Some(resource) => self.amounts.get(resource as usize).copied().flatten(),
+            None => self.requests_per_second.filter(|_| name == REQUESTS),
+        }
+    }
+
     /// Names of all quotas.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let amounts = Resource::ALL.into_iter().map(Resource::name);

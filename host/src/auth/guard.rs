@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -30,7 +30,9 @@ const GRACE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Guard {
     /// `None` where everybody may do everything.
-    door: Option<Door>,
+    door: ArcSwapOption<Door>,
+    /// Outlives every door: who guesses begins nothing anew when the configuration is read again.
+    throttle: Throttle,
     grace: Duration,
 }
 
@@ -39,7 +41,6 @@ struct Door {
     settings: Settings,
     directory: PathBuf,
     known: ArcSwap<Known>,
-    throttle: Throttle,
     /// What the files contained when they were last looked at.
     seen: Mutex<Vec<Option<String>>>,
 }
@@ -66,7 +67,8 @@ impl Default for Guard {
     /// Lets everybody in.
     fn default() -> Guard {
         Guard {
-            door: None,
+            door: ArcSwapOption::empty(),
+            throttle: Throttle::default(),
             grace: GRACE,
         }
     }
@@ -88,13 +90,17 @@ impl Guard {
             seen: Mutex::new(contents(&settings, directory)),
             directory: directory.to_owned(),
             known: ArcSwap::from_pointee(known),
-            throttle: Throttle::default(),
             settings,
         };
         Ok(Guard {
-            door: Some(door),
-            grace: GRACE,
+            door: ArcSwapOption::from_pointee(door),
+            ..Guard::default()
         })
+    }
+
+    /// Asks for what `other` asks for from now on; what connections have shown stays as it is.
+    pub fn adopt(&self, other: &Guard) {
+        self.door.store(other.door.load_full());
     }
 
     /// The same, with another time between the expiry of a credential and the end of its connection.
@@ -113,7 +119,7 @@ impl Guard {
     /// Whether a credential is asked for.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.door.is_some()
+        self.door.load().is_some()
     }
 
     /// On whose behalf a request comes that shows this credential.
@@ -125,13 +131,13 @@ impl Guard {
         credential: &Credential,
         from: IpAddr,
     ) -> Result<Arc<Principal>, Refusal> {
-        let Some(door) = &self.door else {
+        let Some(door) = self.door.load_full() else {
             return Ok(Arc::new(Principal::anyone()));
         };
         let token = match credential {
             // Not a guess, and so not counted: browsers and probes ask without one first.
             Credential::None => return Err(Refusal::Missing),
-            _ if !door.throttle.listens_to(from) => return Err(Refusal::Unheard),
+            _ if !self.throttle.listens_to(from) => return Err(Refusal::Unheard),
             Credential::Malformed => None,
             Credential::Bearer(token) => Some(token),
         };
@@ -141,7 +147,7 @@ impl Guard {
             None => "it is malformed".to_owned(),
         };
         tracing::warn!(%from, "a wrong credential: {reason}");
-        Err(Refusal::Wrong(door.throttle.failed(from, Instant::now())))
+        Err(Refusal::Wrong(self.throttle.failed(from, Instant::now())))
     }
 
     /// Reads the credentials again, if their files have changed; what connections have shown
@@ -150,7 +156,7 @@ impl Guard {
     /// # Errors
     /// When one cannot be used any more: those of before stay in use.
     pub fn reload(&self) -> Result<bool, LoadError> {
-        match &self.door {
+        match self.door.load_full() {
             Some(door) => door.reload(),
             None => Ok(false),
         }
@@ -158,13 +164,13 @@ impl Guard {
 
     /// Looks at the files every [`PERIOD`], for as long as it is polled.
     pub async fn keep_current(self: Arc<Self>) {
-        let has_files = |door: &Door| !door.settings.files().is_empty();
-        if !self.door.as_ref().is_some_and(has_files) {
-            return std::future::pending().await;
-        }
         let mut ticks = tokio::time::interval(PERIOD);
         loop {
             ticks.tick().await;
+            let has_files = |door: &Arc<Door>| !door.settings.files().is_empty();
+            if !self.door.load().as_ref().is_some_and(has_files) {
+                continue;
+            }
             let guard = self.clone();
             // The files may be on a disk that takes its time.
             match spawn_blocking(move || guard.reload()).await {

@@ -8,6 +8,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::known;
+use crate::handover::Step;
 use crate::observe::logging::LogFormat;
 
 /// Where the main configuration is if nobody says otherwise.
@@ -132,6 +133,9 @@ pub struct CommandLine {
     /// Serve a module for the server that started this process; the server calls itself so
     #[arg(long, value_name = "MODULE", hide = true)]
     pub isolated_module: Option<String>,
+    /// Take over from the server that started this process; the server calls itself so
+    #[arg(long, value_name = "STEP", hide = true)]
+    pub take_over: Option<Step>,
     /// `check-config` checks the configuration files and exits
     #[arg(value_name = "COMMAND", value_parser = ["check-config"])]
     pub command: Option<String>,

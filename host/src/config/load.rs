@@ -11,7 +11,7 @@ use super::keys::unknown_in_main;
 use super::settings::drain_seconds;
 use crate::modules::{Isolated, IsolationError};
 
-use super::{CommandLine, Document, LimitError, Problem, Settings, limits};
+use super::{CommandLine, Document, LimitError, Problem, Settings, Tree, limits};
 use crate::auth;
 
 /// Directories below that of the configuration of modules at most.
@@ -22,6 +22,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Configuration {
     /// What the server itself uses.
     pub settings: Settings,
+    /// All files as they were written.
+    pub tree: Tree,
     /// The `modules` tree: settings of modules by namespace and class.
     pub modules: Value,
     /// What that tree was put together from: each file, and what it says of `modules`.
@@ -184,6 +186,7 @@ pub fn load(command_line: &CommandLine) -> Result<Configuration, Error> {
         .unwrap_or_else(|| Map::new().into());
     Ok(Configuration {
         settings,
+        tree: Tree::new(tree),
         modules,
         parts,
         directory,

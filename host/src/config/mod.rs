@@ -5,6 +5,7 @@
 //! reported with the nearest key that it does.
 
 mod auth;
+mod changes;
 mod command_line;
 mod document;
 mod keys;
@@ -14,6 +15,7 @@ mod load;
 mod module_keys;
 mod settings;
 
+pub use changes::{Difference, Effect, Tree};
 pub use command_line::CommandLine;
 pub use document::{Document, Problem};
 pub use limits::LimitError;

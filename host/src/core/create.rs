@@ -150,7 +150,7 @@ impl Core {
     /// since the client has been told that there is none.
     async fn make_in_time(self: &Arc<Self>, plan: Plan) -> Result<Arc<Object>, CallError> {
         let what = format!("'create' of a {}", plan.class.name);
-        let limit = self.options.call_timeout;
+        let limit = self.options().call_timeout;
         let given_up = plan.given_up.clone();
         let core = self.clone();
         let mut making = Box::pin(async move { core.make(plan).await });
@@ -227,7 +227,7 @@ impl Core {
 
     fn make_pipeline(&self, plan: Plan) -> Result<Arc<Object>, CallError> {
         let graph = Graph::new(&self.plane);
-        graph.measure_latency(self.options.element_settings.latency_stats);
+        graph.measure_latency(self.options().element_settings.latency_stats);
         self.register(plan, Body::Pipeline { graph })
     }
 
@@ -260,9 +260,9 @@ impl Core {
         if object.instance().is_some() {
             object.set_types(plan.types);
         }
-        *object.settings.lock() = self.options.element_settings;
+        *object.settings.lock() = self.options().element_settings;
         if let Some(node) = object.any_node() {
-            node.set_encoder_rates(encoder_rates(&self.options.element_settings));
+            node.set_encoder_rates(encoder_rates(&self.options().element_settings));
         }
         plan.emitter.attach(&object);
         self.registry.insert(&object, Some(&plan.session))?;

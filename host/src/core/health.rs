@@ -45,7 +45,7 @@ impl Core {
         match check {
             Check::Watchdog => self.monitor.blocked(),
             Check::Lifecycle => match self.lifecycle.phase() {
-                Phase::Running => Vec::new(),
+                Phase::Running | Phase::HandedOver => Vec::new(),
                 phase => vec![format!("the server is {phase}")],
             },
             Check::Modules => {

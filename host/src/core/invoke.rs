@@ -116,7 +116,7 @@ impl Core {
         }
         let core = self.clone();
         Execution::pending(in_time(
-            self.options.call_timeout,
+            self.options().call_timeout,
             call.name.clone(),
             async move {
                 let turn = call.object.calls.clone().lock_owned().await;
@@ -173,7 +173,7 @@ impl Core {
     ) -> Execution<Value> {
         let core = self.clone();
         Execution::pending(in_time(
-            self.options.call_timeout,
+            self.options().call_timeout,
             call.name.clone(),
             async move {
                 let value = core

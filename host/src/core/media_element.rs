@@ -79,7 +79,7 @@ impl Core {
     fn stats(self: &Arc<Self>, object: &Arc<Object>, kind: Option<MediaKind>) -> Execution<Value> {
         let (core, object) = (self.clone(), object.clone());
         Execution::pending(in_time(
-            self.options.call_timeout,
+            self.options().call_timeout,
             "getStats".into(),
             async move {
                 let mut entries = match object.instance().cloned() {

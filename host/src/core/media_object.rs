@@ -91,7 +91,7 @@ impl Core {
         object: &Arc<Object>,
         details: Details,
     ) -> Result<Value, CallError> {
-        if let Some(directory) = &self.options.dot_directory {
+        if let Some(directory) = &self.options().dot_directory {
             dot::dump(object, details, directory).map_err(|error| {
                 CallError::unexpected(format!("Cannot write the graph: {error}"))
             })?;

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rivero_idl::Model;
 use rivero_media::{Figures, Plane};
@@ -113,8 +114,8 @@ pub struct Core {
     pub factories: Arc<dyn Factories>,
     /// Where modules are called.
     pub lanes: Arc<Lanes>,
-    /// From the configuration.
-    pub options: Options,
+    /// From the configuration; replaced as a whole when that is read again.
+    options: ArcSwap<Options>,
     /// What is begun, and what is not any more.
     pub lifecycle: Arc<Lifecycle>,
     /// What clients asked for.
@@ -171,7 +172,7 @@ impl Core {
             resources: Resources::within(options.exception_limit),
             lifecycle,
             descriptors: Mutex::default(),
-            options,
+            options: ArcSwap::from_pointee(options),
             metrics: figures::page(core),
             plane,
             manager,
@@ -203,8 +204,24 @@ impl Core {
 
     /// All bounds for clients.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> Guard<Arc<Limits>> {
         self.accounts.limits()
+    }
+
+    /// What the configuration says, at this moment.
+    #[must_use]
+    pub fn options(&self) -> Arc<Options> {
+        self.options.load_full()
+    }
+
+    /// Goes by other options from now on. What exists stays as it is.
+    pub fn set_options(&self, options: Options) {
+        self.accounts
+            .set_limits(options.limits.clone().within_files(file_limit()));
+        self.lifecycle.set_drain(options.drain);
+        self.monitor.set_options(options.health.clone());
+        self.resources.set_fraction(options.exception_limit);
+        self.options.store(Arc::new(options));
     }
 
     /// Where the module is called that makes objects of a class.

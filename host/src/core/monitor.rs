@@ -39,7 +39,7 @@ impl Default for HealthOptions {
 /// What was seen.
 #[derive(Debug)]
 pub struct Monitor {
-    options: HealthOptions,
+    options: Mutex<HealthOptions>,
     /// Seconds since 1970.
     started: f64,
     sampled: Mutex<Sampled>,
@@ -62,7 +62,7 @@ impl Monitor {
     #[must_use]
     pub fn new(options: HealthOptions) -> Arc<Monitor> {
         Arc::new(Monitor {
-            options,
+            options: Mutex::new(options),
             started: {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 now.unwrap_or_default().as_secs_f64()
@@ -74,6 +74,11 @@ impl Monitor {
             timers: Pulse::new("the thread of media timers"),
             files: Pulse::new("the disk of recordings"),
         })
+    }
+
+    /// Looks after other places from now on.
+    pub(super) fn set_options(&self, options: HealthOptions) {
+        *self.options.lock() = options;
     }
 
     /// Why the server cannot go on, if so: one line for each of its threads that does not turn.
@@ -89,10 +94,9 @@ impl Monitor {
     /// What is wrong with the places of recordings.
     #[must_use]
     pub fn disks(&self) -> Vec<String> {
+        let least_free = self.options.lock().least_free;
         let disks = self.disks.lock();
-        let full = disks
-            .iter()
-            .filter_map(|disk| disk.problem(self.options.least_free));
+        let full = disks.iter().filter_map(|disk| disk.problem(least_free));
         full.chain(self.files.problem()).collect()
     }
 
@@ -131,7 +135,8 @@ impl Monitor {
         self.files.ask(|answer| {
             drop(tokio::task::spawn_blocking(move || {
                 let look = |directory: &PathBuf| Disk::look(directory);
-                let disks = monitor.options.recordings.iter().map(look).collect();
+                let recordings = monitor.options.lock().recordings.clone();
+                let disks = recordings.iter().map(look).collect();
                 *monitor.disks.lock() = disks;
                 answer();
             }));

@@ -29,7 +29,7 @@ impl Core {
         let (core, session, object) = (self.clone(), session.clone(), object.clone());
         let caller = caller.clone();
         Execution::pending(in_time(
-            self.options.call_timeout,
+            self.options().call_timeout,
             operation.name().into(),
             async move {
                 let mut answer = Value::Null;

@@ -1,6 +1,7 @@
 //! The limits of the process: `create` is refused before they are reached, and a server that
 //! has no objects left ends when it still is near them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -36,8 +37,8 @@ pub(super) fn file_limit() -> u64 {
 /// Fractions of the system's limits, in numbers.
 #[derive(Debug)]
 pub(super) struct Resources {
-    max_threads: u64,
-    max_files: u64,
+    max_threads: AtomicU64,
+    max_files: AtomicU64,
     verdict: Mutex<Option<(Instant, Result<(), CallError>)>>,
     /// Told whenever the last object has gone.
     emptied: Notify,
@@ -75,18 +76,29 @@ impl Resources {
     /// `fraction` of what the system allows this process (`RLIMIT_NPROC`, `RLIMIT_NOFILE`).
     #[must_use]
     pub(super) fn within(fraction: f64) -> Resources {
+        let resources = Resources::new(0, 0);
+        resources.set_fraction(fraction);
+        resources
+    }
+
+    /// Another fraction counts from now on.
+    pub(super) fn set_fraction(&self, fraction: f64) {
         let part = |resource| {
             getrlimit(resource)
                 .current
                 .map_or(u64::MAX, |limit| part_of(limit, fraction))
         };
-        Resources::new(part(Resource::Nproc), part(Resource::Nofile))
+        // Each counts by itself, so that nobody has to see both at once.
+        self.max_threads
+            .store(part(Resource::Nproc), Ordering::Relaxed);
+        self.max_files
+            .store(part(Resource::Nofile), Ordering::Relaxed);
     }
 
     fn new(max_threads: u64, max_files: u64) -> Resources {
         Resources {
-            max_threads,
-            max_files,
+            max_threads: max_threads.into(),
+            max_files: max_files.into(),
             verdict: Mutex::default(),
             emptied: Notify::new(),
         }
@@ -109,11 +121,13 @@ impl Resources {
     }
 
     fn judge(&self, threads: u64, files: u64) -> Result<(), CallError> {
-        if threads > self.max_threads {
-            return Err(limit_reached("threads", self.max_threads));
+        let max_threads = self.max_threads.load(Ordering::Relaxed);
+        if threads > max_threads {
+            return Err(limit_reached("threads", max_threads));
         }
-        if files > self.max_files {
-            return Err(limit_reached("files", self.max_files));
+        let max_files = self.max_files.load(Ordering::Relaxed);
+        if files > max_files {
+            return Err(limit_reached("files", max_files));
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Core {
                     ids.iter().map(|id| Value::from(&**id)).collect()
                 }));
             }
-            "getMetadata" => Value::from(self.options.metadata.as_str()),
+            "getMetadata" => Value::from(self.options().metadata.as_str()),
             "getKmd" => {
                 return Some(Execution::Done(
                     self.descriptor(given.text("moduleName").unwrap_or_default()),

@@ -35,7 +35,7 @@ pub struct Site {
 #[derive(Debug, Default)]
 pub struct Access {
     /// What the configuration and the machine say.
-    pub policy: Policy,
+    pub policy: ArcSwap<Policy>,
     /// The names in the certificate of the TLS listener, which may be replaced at any time.
     pub certificate: Arc<ArcSwap<Vec<HostPattern>>>,
     /// Who knows the credentials.
@@ -106,6 +106,7 @@ impl Site {
         let certificate = self.access.certificate.load();
         self.access
             .policy
+            .load()
             .admit(&claim, &certificate, self.on_loopback)
     }
 

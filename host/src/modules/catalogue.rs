@@ -68,6 +68,12 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// Made anew of what it was made of.
+    pub(super) fn again(&self) -> Result<Self, rivero_idl::Error> {
+        let (files, refused) = &self.given;
+        Catalogue::build(files, refused.clone(), Some(self))
+    }
+
     /// Whether it would be the same if it were made of these.
     pub(super) fn is_of(&self, files: &[Arc<Provider>], refused: &[Refused]) -> bool {
         let (own, own_refused) = &self.given;

@@ -19,7 +19,6 @@ use parking_lot::Mutex;
 use rivero_idl::Model;
 use rivero_media::RecentFormats;
 use rivero_plugin_api::Packet;
-use serde_json::Value;
 
 use super::{
     callee::Threads,
@@ -46,8 +45,6 @@ pub(super) struct Generation {
     pub(super) origin: Origin,
     /// The module that clients see.
     pub(super) namespace: String,
-    /// What its classes are told.
-    pub(super) configuration: Arc<Value>,
     pub(super) model: Arc<Model>,
     /// Those that the module has asked for.
     pub(super) formats: RecentFormats,
@@ -64,18 +61,15 @@ pub(super) struct Generation {
 impl Generation {
     pub(super) fn new(
         origin: Origin,
-        namespace: String,
-        settings: (Arc<Value>, Arc<Model>),
+        (namespace, model): (String, Arc<Model>),
         library: Option<Library>,
         threads: Arc<Threads>,
         retired: &Arc<Retired>,
     ) -> Arc<Self> {
-        let (configuration, model) = settings;
         retired.loaded(&origin);
         Arc::new(Self {
             origin,
             namespace,
-            configuration,
             model,
             formats: RecentFormats::default(),
             alive: Writer::default(),

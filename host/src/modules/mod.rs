@@ -224,6 +224,8 @@ pub trait Instance: Send + Sync {
 struct Snapshot {
     catalogue: Catalogue,
     environment: Arc<Environment>,
+    /// What classes are told.
+    configuration: Arc<Value>,
     converters: Arc<ModuleConverters>,
     unusable_files: Vec<String>,
 }
@@ -243,10 +245,12 @@ pub fn wait_for_the_end(patience: Duration) {
 pub struct Modules {
     current: ArcSwap<Snapshot>,
     candidates: Mutex<Candidates>,
+    /// Held by whoever makes a snapshot of the one before: none of two changes at a time is lost.
+    replacing: Mutex<()>,
     services: Arc<Services>,
     plane: Arc<Plane>,
     /// As it was read, before the files that it names were looked at.
-    configuration: Arc<Value>,
+    configuration: Mutex<Arc<Value>>,
     configuration_directory: Option<PathBuf>,
     /// Libraries that do not serve any more; those of which nothing is left are forgotten.
     retiring: Mutex<Vec<(Installed, Weak<Generation>)>>,
@@ -283,9 +287,10 @@ impl Modules {
         Ok(Self {
             current: ArcSwap::from_pointee(snapshot),
             candidates: Mutex::new(candidates),
+            replacing: Mutex::default(),
             services,
             plane: plane.clone(),
-            configuration,
+            configuration: Mutex::new(configuration),
             configuration_directory,
             retiring: Mutex::default(),
         })
@@ -298,6 +303,11 @@ impl Modules {
     /// When the system refuses a thread.
     pub fn watch(self: &Arc<Self>, listener: Listener) -> io::Result<()> {
         watch::start(self, listener)
+    }
+
+    /// Takes up what has changed in the directories by now, once.
+    pub fn look_again(&self, listener: &Listener) {
+        watch::once(self, listener);
     }
 
     /// The standard descriptors and those of the modules.
@@ -379,6 +389,7 @@ impl Modules {
     fn take_up(&self, sightings: &Sightings, names: &[PathBuf]) -> Vec<Change> {
         let is_meant = |(path, _): &&(PathBuf, _)| names.contains(path);
         let meant: Sightings = sightings.iter().filter(is_meant).cloned().collect();
+        let _replacing = self.replacing.lock();
         let former = self.current.load_full();
         let mut candidates = self.candidates.lock();
         let doubles = candidates.doubles();
@@ -416,7 +427,8 @@ impl Modules {
 
     /// Has new requests served from this catalogue on.
     fn replace(&self, former: &Snapshot, next: Catalogue, failed: &[Refused]) -> Vec<Change> {
-        let configured = (&self.configuration, self.configuration_directory.as_deref());
+        let configuration = self.configuration.lock().clone();
+        let configured = (&configuration, self.configuration_directory.as_deref());
         let next = Snapshot::new(next, configured, &self.services, Some(former));
         let (old, new) = (&former.catalogue, &next.catalogue);
         let changes = changes::between(old, new, failed);
@@ -429,6 +441,19 @@ impl Modules {
         next.serve(&self.plane);
         self.current.store(Arc::new(next));
         changes
+    }
+
+    /// Tells modules of another configuration from now on; objects that exist keep what they have read.
+    ///
+    /// # Errors
+    /// When the descriptors of the modules do not fit together, and nothing changes.
+    pub fn reconfigure(&self, configuration: Arc<Value>) -> Result<(), rivero_idl::Error> {
+        let _replacing = self.replacing.lock();
+        let former = self.current.load_full();
+        let catalogue = former.catalogue.again()?;
+        *self.configuration.lock() = configuration;
+        self.replace(&former, catalogue, &[]);
+        Ok(())
     }
 
     fn note_retiring(&self, old: &Catalogue, new: &Catalogue) {
@@ -475,19 +500,21 @@ impl Snapshot {
             files::make_absolute(own, &catalogue.settings, directory);
         }
         let unusable_files = files::take_out_unusable(own, &catalogue.settings);
-        let environment = Environment::new(services, configuration, &catalogue.model);
+        let environment = Environment::new(services, &catalogue.model);
         let former = former.map(|former| &*former.converters);
         let converters = ModuleConverters::new(catalogue.converters(), &environment, former);
         Self {
             catalogue,
             environment,
+            configuration,
             converters: Arc::new(converters),
             unusable_files,
         }
     }
 
-    /// Lets media be converted by its converters from now on.
+    /// Lets media be converted by its converters, and classes be told of its configuration, from now on.
     fn serve(&self, plane: &Plane) {
+        self.environment.services().configure(&self.configuration);
         let converters: Arc<dyn Converters> = self.converters.clone();
         plane.set_converters(&converters);
     }

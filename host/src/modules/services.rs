@@ -10,6 +10,7 @@ use abi_stable::{
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RStr, RString},
 };
+use arc_swap::ArcSwap;
 use rivero_idl::Model;
 use rivero_media::{Owner, Plane, Timers};
 use rivero_plugin_api::{
@@ -46,6 +47,9 @@ pub(super) struct Services {
     counts: Arc<Counts>,
     retired: Arc<Retired>,
     isolated: Isolated,
+    /// What classes are told. Replaced as a whole when the configuration is read again, or the
+    /// files of modules change.
+    configuration: ArcSwap<Value>,
     /// This program, which the processes of modules run.
     program: PathBuf,
 }
@@ -53,19 +57,13 @@ pub(super) struct Services {
 /// What modules are loaded into: the services, and what the files of a moment brought about.
 pub(super) struct Environment {
     services: Arc<Services>,
-    configuration: Arc<Value>,
     model: Arc<Model>,
 }
 
 impl Environment {
-    pub(super) fn new(
-        services: &Arc<Services>,
-        configuration: Arc<Value>,
-        model: &Arc<Model>,
-    ) -> Arc<Self> {
+    pub(super) fn new(services: &Arc<Services>, model: &Arc<Model>) -> Arc<Self> {
         Arc::new(Self {
             services: services.clone(),
-            configuration,
             model: model.clone(),
         })
     }
@@ -92,8 +90,7 @@ impl Environment {
         (namespace, inline): (&str, bool),
         library: Option<Library>,
     ) -> Arc<Generation> {
-        let settings = (self.configuration.clone(), self.model.clone());
-        let namespace = namespace.to_owned();
+        let told = (namespace.to_owned(), self.model.clone());
         let Services {
             plane,
             counts,
@@ -101,7 +98,7 @@ impl Environment {
             ..
         } = &*self.services;
         let threads = Threads::new(&origin.file, inline, plane, counts);
-        Generation::new(origin, namespace, settings, library, threads, retired)
+        Generation::new(origin, told, library, threads, retired)
     }
 }
 
@@ -117,8 +114,14 @@ impl Services {
             counts: Arc::default(),
             retired: Arc::default(),
             isolated: discovery.isolated.clone(),
+            configuration: ArcSwap::default(),
             program: discovery.prober.clone().unwrap_or_else(this_program),
         })
+    }
+
+    /// What classes are told from now on.
+    pub(super) fn configure(&self, configuration: &Arc<Value>) {
+        self.configuration.store(configuration.clone());
     }
 
     /// What the modules measure, and how many of their libraries there are.
@@ -251,8 +254,8 @@ impl AbiHost for ModuleServices {
             let Some(generation) = self.generation.upgrade() else {
                 return "{}".into();
             };
-            let (model, configuration) = (&generation.model, &generation.configuration);
-            configured(model, configuration, &self.namespace, class.as_str()).into()
+            let (model, configuration) = (&generation.model, self.services.configuration.load());
+            configured(model, &configuration, &self.namespace, class.as_str()).into()
         })
     }
 

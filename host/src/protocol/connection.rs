@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::methods::{Begun, LARGE, Methods, Peer, Reply};
+use super::passing::relay;
 use super::sockets::{Place, Sockets};
 use super::wire::{End, Received, Wire};
 use crate::accounts::Account;
 use crate::auth::{Caller, Guard, Principal};
+use crate::handover::Predecessor;
 use crate::http::{self, Site, handshake};
 use crate::registry::Outbox;
 
@@ -41,6 +44,8 @@ pub struct Service {
     pub path: String,
     /// The open sockets.
     pub sockets: Arc<Sockets>,
+    /// The process from which this one took over, while it lives.
+    pub predecessor: ArcSwapOption<Predecessor>,
     /// Connections that have ended so far.
     pub ended: AtomicU64,
     /// Once it is set, every WebSocket is closed so, after what waits to be sent.
@@ -108,7 +113,7 @@ pub async fn serve<S>(
 
 impl Service {
     /// A principal, with the account that it is counted for: its own, or that of its address.
-    fn caller(&self, principal: Arc<Principal>, place: &Place) -> Caller {
+    pub(super) fn caller(&self, principal: Arc<Principal>, place: &Place) -> Caller {
         let accounts = &self.methods.core().accounts;
         let account = match &principal.name {
             Some(name) => accounts.of_principal(name, &principal.quotas),
@@ -132,7 +137,7 @@ async fn arrive<T>(account: &Account, exchange: impl Future<Output = T>) -> T {
     }
 }
 
-async fn talk<S>(
+pub(super) async fn talk<S>(
     mut wire: Wire<S>,
     caller: &Caller,
     outbox: Arc<Outbox>,
@@ -155,8 +160,11 @@ async fn talk<S>(
     }
     tracing::debug!(%from, principal = caller.principal().name.as_deref(), "connected");
     let mut connection = Connection {
+        service,
+        from,
         methods: &service.methods,
         place,
+        caller,
         peer: Peer::new(outbox.clone(), caller.clone()),
         outbox: outbox.clone(),
         under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
@@ -199,6 +207,9 @@ async fn talk<S>(
 }
 
 struct Connection<'a> {
+    service: &'a Service,
+    from: SocketAddr,
+    caller: &'a Caller,
     methods: &'a Arc<Methods>,
     place: &'a Place,
     peer: Peer,
@@ -228,6 +239,14 @@ impl Connection<'_> {
                 Err(end) => return end,
             };
             self.place.heard();
+            let way_back = self
+                .service
+                .way_back(&received.text, self.caller, self.from);
+            if let Some(there) = way_back.await {
+                self.turn = None;
+                let heard = || self.place.heard();
+                return relay(wire, &self.outbox, received, there, heard).await;
+            }
             if let Err(end) = self.handle(wire, received).await {
                 return end;
             }

@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Service, serve};
 use super::sockets::Place;
+use crate::handover::Role;
 use crate::http::Site;
 use crate::tasks::spawn;
 
@@ -43,6 +44,44 @@ pub struct Binding {
     pub ipv6: bool,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
+}
+
+/// A socket that another process has opened, and listens on.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Which way in it is.
+    pub role: Role,
+    /// The socket.
+    pub socket: std::net::TcpListener,
+}
+
+impl Inherited {
+    /// Whether it is where a listener of this role is wanted. Any port is the one that it has.
+    #[must_use]
+    pub fn is_at(&self, binding: &Binding, role: Role) -> bool {
+        let Ok(own) = self.socket.local_addr() else {
+            return false;
+        };
+        let ip = own.ip();
+        let is_address = match binding.address {
+            Some(address) => ip.to_canonical() == address.to_canonical(),
+            None => ip.is_unspecified() && (binding.ipv6 || ip.is_ipv4()),
+        };
+        let is_port = match binding.port {
+            0 => self.role == role,
+            port => own.port() == port,
+        };
+        is_address && is_port
+    }
+
+    /// The listener, of the runtime of this process.
+    ///
+    /// # Errors
+    /// When the socket is not one that listens.
+    pub fn into_listener(self) -> io::Result<TcpListener> {
+        self.socket.set_nonblocking(true)?;
+        TcpListener::from_std(self.socket)
+    }
 }
 
 /// Opens the socket.

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod listener;
 mod meter;
 pub mod methods;
+pub(crate) mod passing;
 pub mod registrar;
 pub mod sockets;
 pub mod tls;

@@ -28,7 +28,6 @@ const LEAST_RESERVE: usize = 16;
 pub struct Sockets {
     accounts: Arc<Accounts>,
     start: Instant,
-    reserve: usize,
     /// Times that there was no room for a connection.
     crowded: AtomicU64,
     open: Mutex<Open>,
@@ -70,12 +69,9 @@ impl Sockets {
     /// No sockets yet.
     #[must_use]
     pub fn new(accounts: &Arc<Accounts>) -> Arc<Sockets> {
-        let most = accounts.limits().of(Resource::Connections).total;
-        let reserve = usize::try_from(most / 10).unwrap_or(usize::MAX);
         Arc::new(Sockets {
             accounts: accounts.clone(),
             start: Instant::now(),
-            reserve: reserve.max(LEAST_RESERVE),
             crowded: AtomicU64::new(0),
             open: Mutex::default(),
         })
@@ -86,7 +82,7 @@ impl Sockets {
         let account = self.accounts.of_peer(from);
         let mut open = self.open.lock();
         let claim = self.claim(&mut open, &account).ok();
-        if claim.is_none() && open.unclaimed.len() >= self.reserve {
+        if claim.is_none() && open.unclaimed.len() >= self.reserve() {
             open.end_oldest_unclaimed();
         }
         let number = open.next;
@@ -135,6 +131,13 @@ impl Sockets {
             open.end_most_silent(heaviest);
         }
         account.claim(Resource::Connections, 1)
+    }
+
+    /// Sockets that may be accepted without a claim.
+    fn reserve(&self) -> usize {
+        let most = self.accounts.limits().of(Resource::Connections).total;
+        let reserve = usize::try_from(most / 10).unwrap_or(usize::MAX);
+        reserve.max(LEAST_RESERVE)
     }
 
     fn now(&self) -> u64 {
@@ -215,7 +218,7 @@ impl Place {
         open.forget(self.number);
         self.socket.account.store(account.clone());
         // Whoever is refused has a place in the reserve until he is told, as others without claim.
-        if open.unclaimed.len() >= self.sockets.reserve {
+        if open.unclaimed.len() >= self.sockets.reserve() {
             open.end_oldest_unclaimed();
         }
         open.unclaimed.insert(self.number);

@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Takes over a socket whose handshake is done; `rest` came in with the handshake.
     pub(crate) async fn new(stream: S, rest: Vec<u8>, outbox: Arc<Outbox>) -> Wire<S> {
         let meter = Meter::new(stream, &rest, READ_BUFFER as u64, outbox.account());
-        let config = config(outbox.account().limits());
+        let config = config(&outbox.account().limits());
         let socket =
             WebSocketStream::from_partially_read(meter, rest, Role::Server, Some(config)).await;
         Wire {
@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let mut meter = socket.into_inner();
         meter.forget_large_frame();
-        let config = config(self.outbox.account().limits());
+        let config = config(&self.outbox.account().limits());
         // Waits for nothing, since there is no handshake.
         let renewed = WebSocketStream::from_raw_socket(meter, Role::Server, Some(config));
         self.socket = renewed.now_or_never();
@@ -296,7 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-fn config(limits: &Limits) -> WebSocketConfig {
+pub(super) fn config(limits: &Limits) -> WebSocketConfig {
     let most = usize::try_from(limits.message_bytes).unwrap_or(usize::MAX);
     WebSocketConfig::default()
         .max_message_size(Some(most))

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rivero_media::Plane;
+use serde_json::Value;
 use tokio_rustls::rustls;
 
 use crate::auth;
@@ -50,6 +51,12 @@ pub enum Error {
         "the server would be open to the network without mediaServer.auth, and mediaServer.requireAuth, --require-auth or RIVERO_REQUIRE_AUTH forbids that"
     )]
     Unprotected,
+    /// What is no reason not to start has been made one.
+    #[error("the configuration has problems, and --strict-config is given")]
+    Strict,
+    /// The descriptors of the modules do not fit together.
+    #[error(transparent)]
+    Modules(#[from] rivero_idl::Error),
     /// TLS towards the registrar cannot be set up.
     #[error("Cannot set up TLS for the registrar: {0}")]
     Registrar(rustls::Error),
@@ -87,11 +94,7 @@ pub fn prepare(
     let configuration = config::load(command_line)?;
     problems.extend(configuration.warnings.iter().cloned());
     let (modules, plane) = discover(command_line, &configuration, prober)?;
-    let (model, settings) = (modules.model(), modules.settings());
-    let readers = Readers::new(&model, &settings);
-    for (file, part) in &configuration.parts {
-        problems.extend(readers.problems(file, part));
-    }
+    problems.extend(misspelt(&configuration, &modules));
     problems.extend(modules.unusable_files());
     Ok(Prepared {
         core: core_options(command_line, &configuration)?,
@@ -100,6 +103,58 @@ pub fn prepare(
         modules,
         plane,
     })
+}
+
+/// What a server that runs takes over when the configuration is read again.
+pub struct Update {
+    /// What was read from files.
+    pub configuration: Configuration,
+    /// What the modules are told.
+    pub modules: Arc<Value>,
+    /// Settings of the objects.
+    pub core: core::Options,
+    /// How the server is reached.
+    pub server: server::Options,
+}
+
+/// Reads the configuration again, by the rules of a start, for a server with these modules. What is
+/// wrong but no reason to refuse it is added to `problems`.
+///
+/// # Errors
+/// What would keep a server from starting.
+pub fn update(
+    command_line: &CommandLine,
+    modules: &Modules,
+    problems: &mut Vec<String>,
+) -> Result<Update, Error> {
+    let configuration = config::load(command_line)?;
+    problems.extend(configuration.warnings.iter().cloned());
+    problems.extend(misspelt(&configuration, modules));
+    let own = own_directories(command_line)?;
+    Ok(Update {
+        modules: Arc::new(configuration.modules_beside(&own)),
+        core: core_options(command_line, &configuration)?,
+        server: sockets::options(command_line, &configuration, problems)?,
+        configuration,
+    })
+}
+
+/// Keys and values below `modules` that nobody can use.
+fn misspelt(configuration: &Configuration, modules: &Modules) -> Vec<String> {
+    let (model, settings) = (modules.model(), modules.settings());
+    let readers = Readers::new(&model, &settings);
+    let parts = configuration.parts.iter();
+    parts
+        .flat_map(|(file, part)| readers.problems(file, part))
+        .collect()
+}
+
+/// What the server is made of and what it believes: no client may play or overwrite it.
+fn own_directories(command_line: &CommandLine) -> Result<Vec<PathBuf>, Error> {
+    let mut own = places::modules_directories(command_line);
+    own.push(places::data_directory(command_line)?);
+    own.extend(command_line.logs_path.clone());
+    Ok(own)
 }
 
 /// Finds the modules, and gives them the plane that their media will be switched on.
@@ -115,9 +170,7 @@ pub fn discover(
     plane.set_shared_encoding(configuration.settings.shared_encoding);
     let directories = places::modules_directories(command_line);
     let data_directory = places::data_directory(command_line)?;
-    // No client may play or overwrite what the server is made of and what it believes.
-    let own = directories.iter().chain([&data_directory]);
-    let own: Vec<PathBuf> = own.chain(&command_line.logs_path).cloned().collect();
+    let own = own_directories(command_line)?;
     let discovery = Discovery {
         configuration: Arc::new(configuration.modules_beside(&own)),
         configuration_directory: configuration.directory.clone(),

@@ -14,11 +14,18 @@ use tempfile::TempDir;
 /// Long enough for a loaded machine; nothing waits this long unless it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the build has put it.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rivero");
+
 /// The program with a configuration file in `directory`, which is its data directory, too.
 pub fn command(directory: &Path, configuration: &Value) -> Command {
+    command_of(Path::new(PROGRAM), directory, configuration)
+}
+
+fn command_of(program: &Path, directory: &Path, configuration: &Value) -> Command {
     let file = directory.join("rivero.conf.json");
     std::fs::write(&file, configuration.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rivero"));
+    let mut command = Command::new(program);
     command.arg("--conf-file").arg(file);
     command.arg("--data-path").arg(directory);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -42,7 +49,7 @@ pub fn listening_at(address: SocketAddr) -> Value {
 pub struct Running {
     pub child: Child,
     pub address: SocketAddr,
-    #[expect(dead_code, reason = "removed when the server has ended")]
+    /// Its configuration and its data, removed when the server has ended.
     pub directory: TempDir,
 }
 
@@ -50,9 +57,30 @@ impl Running {
     /// Starts one that accepts connections when this returns; `change` may add arguments. Its
     /// standard error is not read.
     pub fn start(change: impl FnOnce(&mut Command)) -> Running {
+        Running::of(PROGRAM, listening_at, change)
+    }
+
+    /// With another configuration.
+    pub fn start_with(configuration: impl FnOnce(SocketAddr) -> Value) -> Running {
+        Running::of(PROGRAM, configuration, |command| {
+            command.args(["--management-port", "0"]);
+        })
+    }
+
+    /// The same program, by another path.
+    pub fn start_program(program: &Path, change: impl FnOnce(&mut Command)) -> Running {
+        Running::of(program, listening_at, change)
+    }
+
+    fn of(
+        program: impl AsRef<Path>,
+        configuration: impl FnOnce(SocketAddr) -> Value,
+        change: impl FnOnce(&mut Command),
+    ) -> Running {
         let directory = tempfile::tempdir().unwrap();
         let address = free_address();
-        let mut command = command(directory.path(), &listening_at(address));
+        let configuration = configuration(address);
+        let mut command = command_of(program.as_ref(), directory.path(), &configuration);
         change(&mut command);
         let running = Running {
             child: command.spawn().unwrap(),
@@ -120,16 +148,30 @@ impl Running {
         receiver
     }
 
+    /// Writes another configuration, which counts once it is read.
+    pub fn configure(&self, configuration: &Value) {
+        let file = self.directory.path().join("rivero.conf.json");
+        std::fs::write(file, configuration.to_string()).unwrap();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "SIGTERM does not end it");
+            assert!(Instant::now() < deadline, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -9,9 +9,9 @@ mod notices;
 mod settling;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -81,6 +81,24 @@ fn step(
         for change in modules.take_up(&sightings, &due) {
             listener(change);
         }
+    }
+}
+
+/// Takes up what differs from what is known, as it is: whoever asks for that has written his files.
+pub(super) fn once(modules: &Modules, listener: &Listener) {
+    let candidates = modules.candidates.lock();
+    let (sightings, _) = candidates.look();
+    let seen = { sightings.iter() }.map(|(path, seen)| (Path::new(path), seen));
+    let seen: BTreeMap<&Path, &Sighting> = seen.collect();
+    let known = candidates.seen();
+    let names = known.keys().chain(seen.keys());
+    let differing = names.filter(|name| known.get(*name) != seen.get(*name));
+    let differing: BTreeSet<PathBuf> = differing.map(|name| (*name).to_owned()).collect();
+    drop(known);
+    drop(candidates);
+    let differing: Vec<PathBuf> = differing.into_iter().collect();
+    for change in modules.take_up(&sightings, &differing) {
+        listener(change);
     }
 }
 

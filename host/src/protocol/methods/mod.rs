@@ -9,6 +9,7 @@ mod session;
 mod transaction;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -37,7 +38,7 @@ pub(super) const LARGE: usize = 64 << 10;
 pub struct Methods {
     core: Arc<Core>,
     server_id: Arc<str>,
-    caches_replies: bool,
+    caches_replies: AtomicBool,
 }
 
 /// A connection, as far as methods are concerned.
@@ -134,8 +135,13 @@ impl Methods {
         Arc::new(Methods {
             core,
             server_id: unique_id(),
-            caches_replies,
+            caches_replies: caches_replies.into(),
         })
+    }
+
+    /// Whether repeated requests get the reply of the first, from now on.
+    pub fn set_caches_replies(&self, caches_replies: bool) {
+        self.caches_replies.store(caches_replies, Ordering::Relaxed);
     }
 
     /// What carries calls out.
@@ -344,7 +350,10 @@ impl Methods {
 
     /// The id under which the reply is kept, if it is.
     fn cached_id(&self, request: &Request) -> Option<Arc<str>> {
-        let id = request.id.as_ref().filter(|_| self.caches_replies)?;
+        let id = request.id.as_ref()?;
+        if !self.caches_replies.load(Ordering::Relaxed) {
+            return None;
+        }
         request::as_text(id.clone()).map(Arc::from)
     }
 

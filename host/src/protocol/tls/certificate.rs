@@ -30,12 +30,18 @@ const MAX_SIZE: u64 = 1 << 20;
 /// Keys are in PKCS #8, PKCS #1 or SEC 1; in PKCS #8 they may be encrypted with a password.
 #[derive(Debug)]
 pub struct Certificate {
-    file: PathBuf,
-    password: String,
+    source: Mutex<Source>,
     shown: Arc<Shown>,
     names: Arc<ArcSwap<Vec<HostPattern>>>,
     /// What the file contained when it was last looked at, or why it could not be read.
     seen: Mutex<Result<Vec<u8>, String>>,
+}
+
+/// Where a certificate is read from.
+#[derive(Debug, Clone)]
+struct Source {
+    file: PathBuf,
+    password: String,
 }
 
 /// What new connections are shown.
@@ -63,8 +69,10 @@ impl Certificate {
         Ok(Arc::new(Certificate {
             names: Arc::new(ArcSwap::from_pointee(names_in(&key))),
             shown: Arc::new(Shown(ArcSwap::from_pointee(key))),
-            file: file.to_owned(),
-            password: password.to_owned(),
+            source: Mutex::new(Source {
+                file: file.to_owned(),
+                password: password.to_owned(),
+            }),
             seen: Mutex::new(Ok(pem)),
         }))
     }
@@ -87,6 +95,14 @@ impl Certificate {
         self.names.clone()
     }
 
+    /// Shows what `other` shows from now on, and looks after its file.
+    pub fn adopt(&self, other: &Certificate) {
+        *self.source.lock() = other.source.lock().clone();
+        *self.seen.lock() = other.seen.lock().clone();
+        self.names.store(other.names.load_full());
+        self.shown.0.store(other.shown.0.load_full());
+    }
+
     /// Looks at the file every [`PERIOD`], for as long as it is polled.
     pub async fn keep_current(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(PERIOD);
@@ -97,7 +113,7 @@ impl Certificate {
             match spawn_blocking(move || certificate.refresh()).await {
                 Ok(Ok(false)) | Err(_) => {}
                 Ok(Ok(true)) => tracing::info!(
-                    file = %self.file.display(),
+                    file = %self.source.lock().file.display(),
                     "new connections get the new certificate"
                 ),
                 Ok(Err(error)) => tracing::warn!("{error}; the one before stays in use"),
@@ -111,7 +127,8 @@ impl Certificate {
     /// When what is there now cannot be used, once: as long as that does not change either, it is
     /// no news.
     fn refresh(&self) -> Result<bool, Error> {
-        let now = regular_file::read(&self.file, MAX_SIZE);
+        let Source { file, password } = self.source.lock().clone();
+        let now = regular_file::read(&file, MAX_SIZE);
         let mut seen = self.seen.lock();
         let comparable = now.as_ref().map(Vec::clone).map_err(ToString::to_string);
         if *seen == comparable {
@@ -121,11 +138,8 @@ impl Certificate {
         drop(seen);
         let key = now
             .map_err(Problem::from)
-            .and_then(|pem| certified_key(&pem, &self.password))
-            .map_err(|problem| Error {
-                file: self.file.clone(),
-                problem,
-            })?;
+            .and_then(|pem| certified_key(&pem, &password))
+            .map_err(|problem| Error { file, problem })?;
         self.names.store(Arc::new(names_in(&key)));
         self.shown.0.store(Arc::new(key));
         Ok(true)
