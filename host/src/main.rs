@@ -249,6 +249,7 @@ async fn run(prepared: Prepared) -> Outcome<()> {
     }
     signals::attend(core.lifecycle.clone())?;
     let server = Server::open(core.clone(), prepared.server)?;
+    modules.resume()?;
     let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
     if let Some(fraction) = settings.kill_limit {
