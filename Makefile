@@ -98,10 +98,10 @@ tests/node_modules/.made: tests/package-lock.json | deps-system
 	cd tests && $(NPM_CI)
 	@touch $@
 
-tests/.venv/.made: tests/aiortc/requirements.txt
+tests/.venv/.made: tests/aiortc/requirements.txt tests/recorder/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(APT_INSTALL) python3 python3-venv; }
 	python3 -m venv tests/.venv
-	tests/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	tests/.venv/bin/pip install --quiet --disable-pip-version-check $(addprefix --requirement ,$^)
 	@touch $@
 
 # Where apt gets the distribution itself from.

@@ -276,6 +276,7 @@ async fn run(
     let inherited = predecessor.as_ref().map(Predecessor::listeners);
     let inherited = inherited.transpose()?.unwrap_or_default();
     let server = Server::open_with(core.clone(), prepared.server, inherited)?;
+    modules.resume()?;
     let settings = &prepared.configuration.settings;
     announce_start(&server, &settings.path);
     if let Some(fraction) = settings.kill_limit {

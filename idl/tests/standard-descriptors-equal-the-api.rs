@@ -12,7 +12,7 @@ use rivero_idl::{Descriptor, PropertyDefinition, standard_descriptors};
 use serde_json::{Map, Value};
 
 /// What Rivero adds to the published classes, for clients that ask for it: methods and events by class.
-const ADDED: [(&str, &str, &str); 11] = [
+const ADDED: [(&str, &str, &str); 14] = [
     ("RtpEndpoint", "methods", "sendTelephoneEvent"),
     ("RtpEndpoint", "events", "TelephoneEvent"),
     ("Composite", "methods", "setLayout"),
@@ -24,6 +24,9 @@ const ADDED: [(&str, &str, &str); 11] = [
     ("Composite", "events", "LayoutChanged"),
     ("Composite", "events", "PortStalled"),
     ("Composite", "events", "PortResumed"),
+    ("RecorderEndpoint", "events", "Uploading"),
+    ("RecorderEndpoint", "events", "Uploaded"),
+    ("RecorderEndpoint", "events", "UploadFailed"),
 ];
 
 /// Types that belong to what is added.

@@ -15,6 +15,7 @@ class Proxy {
   #server = createServer((client) => this.#join(client));
   #sockets = new Set();
   #frozen = false;
+  #failsAt = Infinity;
 
   /** Bytes that have passed, both ways. */
   bytes = 0;
@@ -25,7 +26,8 @@ class Proxy {
 
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    this.url = `ws://127.0.0.1:${this.#server.address().port}/kurento`;
+    this.port = this.#server.address().port;
+    this.url = `ws://127.0.0.1:${this.port}/kurento`;
   }
 
   /** Leads new connections to another port; null refuses them. */
@@ -36,6 +38,11 @@ class Proxy {
   /** Ends all connections without a farewell, as a network that fails. */
   cut() {
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Ends all connections once so many more bytes have passed, and refuses new ones from then on. */
+  failAfter(bytes) {
+    this.#failsAt = this.bytes + bytes;
   }
 
   /** Lets nothing pass any more, without a word to either side; what is sent is lost. */
@@ -58,6 +65,12 @@ class Proxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  #fail() {
+    this.#failsAt = Infinity;
+    this.leadTo(null);
+    this.cut();
+  }
+
   #join(client) {
     if (this.#target === null) return client.resetAndDestroy();
     const server = connect(this.#target, '127.0.0.1');
@@ -67,6 +80,7 @@ class Proxy {
         if (this.#frozen) return;
         this.bytes += data.length;
         other.write(data);
+        if (this.bytes >= this.#failsAt) this.#fail();
       });
       socket.on('end', () => other.end());
       socket.on('error', () => other.destroy());

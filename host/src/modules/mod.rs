@@ -28,6 +28,7 @@ mod overdue;
 mod pads;
 mod probe;
 mod provider;
+mod resume;
 mod roles;
 mod services;
 mod trust;

@@ -137,6 +137,11 @@ impl Services {
         self.metrics.tidy(lives);
     }
 
+    /// Where modules may write.
+    pub(super) fn data_directory(&self) -> &str {
+        &self.data_directory
+    }
+
     /// Libraries of no use any more.
     pub(super) fn retired(&self) -> &Retired {
         &self.retired

@@ -28,6 +28,7 @@ use crate::{
     settings::Settings,
     stats,
     track::kind_of,
+    uploads::Uploads,
     writer::{Listener, Writer, totals},
 };
 
@@ -53,6 +54,7 @@ struct Shared {
     profile: Profile,
     target: Target,
     settings: Settings,
+    uploads: Uploads,
     stops_at_end: bool,
     pads: Mutex<PerKind<Option<Arc<SinkPad>>>>,
     /// What the tracks are; they stay so to the end of the file.
@@ -96,9 +98,12 @@ impl Element for Recorder {
         };
         writer.clone().when_begun(patience, move || {
             shared.end();
+            let written = writer.clone();
             writer.when_over_or_stalled(RELEASE_PATIENCE, move |_| {
                 shared.close_pads();
-                answer.send(Ok(Value::Null));
+                written.after(shared.uploads.settled(), move || {
+                    answer.send(Ok(Value::Null));
+                });
             });
         });
     }
@@ -132,25 +137,28 @@ impl api::RecorderEndpoint for Recorder {
     fn create(context: ElementContext, params: RecorderEndpointParams) -> Result<Self> {
         let base = Base::new(context.clone(), params.uri, Access::Write)?;
         let profile = Profile::new(&params.media_profile);
-        let target = Target::new(base.location(), profile.is_split, profile.content_type());
-        let target = target.ok_or_else(|| {
-            let scheme = base.location().scheme();
-            Error::illegal_parameter(format!(
-                "Nothing can be recorded to {scheme} URIs, only to file, http and https"
-            ))
-        })?;
-        if profile.is_split && matches!(target, Target::Upload { .. }) {
-            return Err(Error::illegal_parameter(
-                "KURENTO_SPLIT_RECORDER records to files only",
-            ));
-        }
         let settings = Settings::load()?;
+        let uploads = Uploads::new(&context);
+        let content_type = profile.content_type();
+        let target = Target::new(
+            base.location(),
+            profile.is_split,
+            content_type,
+            uploads.events(),
+        )
+        .map_err(Error::illegal_parameter)?;
+        if matches!(target, Target::Store { .. }) {
+            // Told at once, not when the recording is over.
+            let store = settings.store().map_err(Error::unexpected)?;
+            store.check(base.policy())?;
+        }
         Memory::of_process().set_limit(settings.memory());
         let shared = Arc::new(Shared {
             base,
             profile,
             target,
             settings,
+            uploads,
             stops_at_end: params.stop_on_end_of_stream,
             pads: Mutex::default(),
             settled: Mutex::default(),

@@ -3,7 +3,10 @@
 use rivero_plugin_api::{Result, host, settings::NumberOrText};
 use serde::{Deserialize, Deserializer};
 
-use crate::timeline::Gaps;
+use crate::{
+    s3::{Store, StoreSettings},
+    timeline::Gaps,
+};
 
 /// Settings of the class. Numbers may be text, as INI files have them.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +26,14 @@ pub(crate) struct Settings {
     /// Memory of all recorders for media that waits for disks and servers, MB; Rivero's own.
     #[serde(deserialize_with = "megabytes")]
     pub(crate) queue_memory: u32,
+    /// Directory of recordings on their way to a store; Rivero's own.
+    pub(crate) spool_path: Option<String>,
+    /// What it holds at most, MB; Rivero's own.
+    #[serde(deserialize_with = "megabytes")]
+    pub(crate) spool_size: u32,
+    /// Where the store is; Rivero's own.
+    #[serde(flatten)]
+    store: StoreSettings,
 }
 
 impl Default for Settings {
@@ -33,6 +44,9 @@ impl Default for Settings {
             split_duration: 60,
             sync_interval: 0,
             queue_memory: 256,
+            spool_path: None,
+            spool_size: 10_240,
+            store: StoreSettings::default(),
         }
     }
 }
@@ -52,6 +66,19 @@ impl Settings {
     /// Memory of all recorders, bytes.
     pub(crate) fn memory(&self) -> usize {
         usize::try_from(self.queue_memory).map_or(usize::MAX, |megabytes| megabytes << 20)
+    }
+
+    /// What the spool holds at most, bytes.
+    pub(crate) fn spool(&self) -> u64 {
+        u64::from(self.spool_size) << 20
+    }
+
+    /// The store that recordings to `s3` URIs are brought to.
+    ///
+    /// # Errors
+    /// What is missing or does not fit, and what to do
+    pub(crate) fn store(&self) -> std::result::Result<Store, String> {
+        Store::new(&self.store, |name| std::env::var(name).ok())
     }
 
     /// A method that is unknown, or not there, is named in the log.
@@ -108,6 +135,17 @@ mod tests {
         let settings: Settings =
             serde_json::from_str(r#"{"syncInterval": "2", "queueMemory": 64}"#).unwrap();
         assert_eq!((settings.sync_interval, settings.memory()), (2, 64 << 20));
+    }
+
+    #[test]
+    fn settings_of_stores_are_not_shown() {
+        let settings: Settings = serde_json::from_str(
+            r#"{"spoolSize": "1024", "s3AccessKeyId": "id", "s3SecretAccessKey": "hush", "s3SessionToken": "hush"}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.spool(), 1 << 30);
+        settings.store().unwrap();
+        assert!(!format!("{settings:?}").contains("hush"));
     }
 
     #[test]

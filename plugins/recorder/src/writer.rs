@@ -5,28 +5,26 @@ pub(crate) mod totals;
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use rivero_plugin_api::{
-    Error, Result,
-    supervise::{contain, contain_future, contained, count, lock},
+    Result,
+    supervise::{contain, contain_future, contained, count},
 };
 use rivero_uri::Policy;
-use tokio::{
-    runtime::{Builder, Runtime},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     container::Output,
     intake::{Batch, Command, Intake},
     memory::Memory,
-    output::{Failure, FileOutput, Opened, Target, Upload},
+    output::{Failure, Opened, Target, Upload},
     recording::{Notice, Recording},
+    threads::Threads,
 };
 use progress::Progress;
 
@@ -36,9 +34,6 @@ const PLACE: &str = "a recording";
 const TICK: Duration = Duration::from_millis(200);
 /// A disk that was fast enough for so long and is not any more is told of again; one that stutters is not.
 const CALM: Duration = Duration::from_secs(30);
-/// Threads that wait for disks, or for the resolver; they end when they have nothing to do.
-const BLOCKING_THREADS: usize = 64;
-const IDLE_THREAD: Duration = Duration::from_secs(5);
 
 /// What an endpoint hears of its recording.
 pub(crate) trait Listener: Send + Sync {
@@ -84,7 +79,10 @@ impl Writer {
             intake: Arc::new(Intake::new(Memory::of_process())),
             figures: Arc::default(),
             progress: Arc::default(),
-            threads: Threads::obtain(&target)?,
+            threads: match target {
+                Target::File { .. } | Target::Store { .. } => Threads::for_files()?,
+                Target::Upload { .. } => Threads::for_uploads()?,
+            },
         };
         let task = Task {
             recording,
@@ -161,16 +159,22 @@ impl Writer {
         }
     }
 
+    /// Calls `then` when `future` has ended.
+    pub(crate) fn after(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) {
+        let ended = async move {
+            future.await;
+            true
+        };
+        self.then(ended, |_| then());
+    }
+
     /// Runs `future` on the threads of the recording, which last as long as it does.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let threads = self.threads.clone();
-        let runtime = self.threads.runtime();
-        let runtime = runtime.ok_or_else(|| Error::unexpected("the recorder is shutting down"))?;
-        runtime.spawn(async move {
-            future.await;
-            drop(threads);
-        });
-        Ok(())
+        self.threads.spawn(future)
     }
 }
 
@@ -203,7 +207,7 @@ impl Task {
         true
     }
 
-    async fn run_to_file(mut self, intake: Arc<Intake>, mut output: Box<FileOutput>) {
+    async fn run_to_file(mut self, intake: Arc<Intake>, mut output: Box<dyn Output>) {
         let mut feed = self.feed(intake);
         while self.state == State::Running {
             let mut batch = feed.next().await;
@@ -330,53 +334,6 @@ impl Feed {
             self.listener.failed(&Failure::TooSlow { target });
         }
         batch
-    }
-}
-
-/// The threads of all recordings of a kind: there while one lasts.
-///
-/// Files and uploads have their own. What files wait for are disks, on threads that block; what
-/// uploads wait for are servers and the resolver, and none of these is to hold up a file.
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn obtain(target: &Target) -> Result<Arc<Self>> {
-        static FILES: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
-        static UPLOADS: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
-        let (current, name) = match target {
-            Target::File { .. } => (&FILES, "recorder"),
-            Target::Upload { .. } => (&UPLOADS, "recorder-upload"),
-        };
-        let mut current = lock(current);
-        if let Some(threads) = current.upgrade() {
-            return Ok(threads);
-        }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(BLOCKING_THREADS)
-            .thread_keep_alive(IDLE_THREAD)
-            .thread_name(name)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::unexpected(format!("Cannot start a thread for recordings: {error}"))
-            })?;
-        let threads = Arc::new(Self(Some(runtime)));
-        *current = Arc::downgrade(&threads);
-        Ok(threads)
-    }
-
-    fn runtime(&self) -> Option<&Runtime> {
-        self.0.as_ref()
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // The last one may be a task of the runtime itself, which cannot wait for it.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

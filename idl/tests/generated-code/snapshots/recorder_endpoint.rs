@@ -80,6 +80,37 @@ mod generated {
 
         /// The recording is complete and can be used.
         fn stopped(&self);
+
+        /// A recording to an `s3` URI is complete in the server's spool, and an attempt to bring it
+        /// to its store begins. Rivero's own; Kurento has no such event.
+        ///
+        /// * `uri`: Where the file goes: the URI of the endpoint, of split recordings with the file's
+        ///   number.
+        /// * `bytes`: Length of the file.
+        /// * `attempt`: Counts the attempts for this file from 1.
+        fn uploading(&self, uri: String, bytes: i64, attempt: i32);
+
+        /// A file of a recording to an `s3` URI is in its store, which has confirmed it. Rivero's
+        /// own; Kurento has no such event.
+        ///
+        /// * `uri`: Where the file is.
+        /// * `bytes`: Length of the file.
+        fn uploaded(&self, uri: String, bytes: i64);
+
+        /// An attempt to bring a file to its store failed. The file stays in the server's spool, and
+        /// is tried again. Rivero's own; Kurento has no such event.
+        ///
+        /// * `uri`: Where the file was to go.
+        /// * `attempt`: Counts the attempts for this file from 1.
+        /// * `reason`: What the store or the network said, for people.
+        /// * `retry_delay`: Milliseconds to the next attempt at the earliest.
+        fn upload_failed(
+            &self,
+            uri: String,
+            attempt: i32,
+            reason: String,
+            retry_delay: i32,
+        );
     }
 
     impl RecorderEndpointEvents for ElementContext {
@@ -94,6 +125,45 @@ mod generated {
         fn stopped(&self) {
             self.emit("Stopped", wire::object([]));
         }
+
+        fn uploading(&self, uri: String, bytes: i64, attempt: i32) {
+            self.emit(
+                "Uploading",
+                wire::object([
+                    ("uri", wire::value(&uri)),
+                    ("bytes", wire::value(&bytes)),
+                    ("attempt", wire::value(&attempt)),
+                ]),
+            );
+        }
+
+        fn uploaded(&self, uri: String, bytes: i64) {
+            self.emit(
+                "Uploaded",
+                wire::object([
+                    ("uri", wire::value(&uri)),
+                    ("bytes", wire::value(&bytes)),
+                ]),
+            );
+        }
+
+        fn upload_failed(
+            &self,
+            uri: String,
+            attempt: i32,
+            reason: String,
+            retry_delay: i32,
+        ) {
+            self.emit(
+                "UploadFailed",
+                wire::object([
+                    ("uri", wire::value(&uri)),
+                    ("attempt", wire::value(&attempt)),
+                    ("reason", wire::value(&reason)),
+                    ("retryDelay", wire::value(&retry_delay)),
+                ]),
+            );
+        }
     }
 
     /// What a [`RecorderEndpoint`] is created with.
@@ -102,8 +172,9 @@ mod generated {
         /// The pipeline that the element belongs to.
         #[serde(rename = "mediaPipeline")]
         pub media_pipeline: ObjectRef,
-        /// Where to write: `file` (directories are created), or `http(s)` for an upload. A relative
-        /// URI is taken below the configured default path.
+        /// Where to write: `file` (directories are created), `http(s)` for an upload, or
+        /// `s3://bucket/key` for an object in a store that speaks S3, as the server's configuration
+        /// says. A relative URI is taken below the configured default path.
         #[serde(rename = "uri")]
         pub uri: String,
         /// Container and codecs. Default: `"WEBM"`.

@@ -81,7 +81,7 @@ fn open(
 }
 
 /// There are file systems that cannot do this, and a recording on them is as good as they are.
-fn synced(result: io::Result<()>) -> io::Result<()> {
+pub(super) fn synced(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error)
             if matches!(

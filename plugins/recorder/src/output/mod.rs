@@ -1,7 +1,8 @@
-//! Where recordings go: files and uploads.
+//! Where recordings go: files, uploads, and stores by way of the spool.
 
 mod existing;
 mod file;
+mod spooled;
 mod upload;
 
 use std::{io, path::PathBuf};
@@ -9,7 +10,14 @@ use std::{io, path::PathBuf};
 use rivero_uri::{Location, OpenError, Policy, Refusal};
 use url::Url;
 
-pub(crate) use file::FileOutput;
+use crate::{
+    container::Output,
+    s3::Object,
+    settings::Settings,
+    spool::{Spool, UploadEvents},
+};
+use file::FileOutput;
+use spooled::SpooledOutput;
 pub(crate) use upload::Upload;
 
 /// Why a recording ends before it should.
@@ -24,10 +32,12 @@ pub(crate) enum Failure {
         reason: String,
     },
     /// No space is left.
-    #[error("No space left for {target}: what was written so far is complete")]
+    #[error("No space left for {target}: {reason}; what was written so far is complete")]
     NoSpace {
         /// Path or URL without credentials.
         target: String,
+        /// Which space.
+        reason: String,
     },
     /// Anything else that goes wrong while writing.
     #[error("Could not write to {target}: {reason}; what was written so far is kept")]
@@ -70,7 +80,10 @@ impl Failure {
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::NoSpace { target },
+            | io::ErrorKind::FileTooLarge => Self::NoSpace {
+                target,
+                reason: error.to_string(),
+            },
             _ => Self::Write {
                 target,
                 reason: error.to_string(),
@@ -103,7 +116,7 @@ impl Failure {
 /// What a recording is written to.
 pub(crate) enum Opened {
     /// Writing may block, and is over when it returns.
-    File(Box<FileOutput>),
+    File(Box<dyn Output>),
     /// Writing never blocks; [`Upload::deliver`] waits for the server.
     Upload(Upload),
 }
@@ -121,28 +134,47 @@ pub(crate) enum Target {
         url: Url,
         content_type: &'static str,
     },
+    Store {
+        object: Object,
+        /// Several objects, with numbers in their names.
+        is_split: bool,
+        content_type: &'static str,
+        /// Hears what becomes of them.
+        events: UploadEvents,
+    },
 }
 
 impl Target {
-    /// `None` for a scheme that nothing can be written to.
+    /// # Errors
+    /// Why nothing can be written there
     pub(crate) fn new(
         location: &Location,
         is_split: bool,
         content_type: &'static str,
-    ) -> Option<Self> {
-        match location {
-            Location::File(path) => Some(Self::File {
+        events: UploadEvents,
+    ) -> Result<Self, String> {
+        match (location, location.scheme()) {
+            (Location::File(path), _) => Ok(Self::File {
                 path: path.clone(),
                 is_split,
                 content_type,
             }),
-            Location::Remote(url) if matches!(url.scheme(), "http" | "https") => {
-                Some(Self::Upload {
-                    url: url.clone(),
-                    content_type,
-                })
+            (Location::Remote(_), "http" | "https") if is_split => {
+                Err("KURENTO_SPLIT_RECORDER records to file and s3 URIs only".to_owned())
             }
-            Location::Remote(_) => None,
+            (Location::Remote(url), "http" | "https") => Ok(Self::Upload {
+                url: url.clone(),
+                content_type,
+            }),
+            (Location::Remote(url), "s3") => Ok(Self::Store {
+                object: Object::parse(url)?,
+                is_split,
+                content_type,
+                events,
+            }),
+            (Location::Remote(_), scheme) => Err(format!(
+                "Nothing can be recorded to {scheme} URIs, only to file, http, https and s3"
+            )),
         }
     }
 
@@ -170,6 +202,35 @@ impl Target {
                     Err(error) => Err(self.cannot_open(&error.to_string())),
                 }
             }
+            Self::Store {
+                object,
+                is_split,
+                content_type,
+                events,
+            } => {
+                let settings = Settings::load();
+                let settings = settings.map_err(|error| self.cannot_open(&error.to_string()))?;
+                let opened = tokio::task::spawn_blocking(move || {
+                    let spool = Spool::of_process(&settings);
+                    SpooledOutput::create(spool, object, is_split, content_type, events)
+                });
+                match opened
+                    .await
+                    .map_err(io::Error::other)
+                    .and_then(|opened| opened)
+                {
+                    Ok(output) => Ok(Opened::File(Box::new(output))),
+                    Err(error) => Err(self.cannot_spool(&error)),
+                }
+            }
+        }
+    }
+
+    /// What is full says so, as it does later on.
+    fn cannot_spool(&self, error: &io::Error) -> Failure {
+        match Failure::write(self, error) {
+            full @ Failure::NoSpace { .. } => full,
+            _ => self.cannot_open(&error.to_string()),
         }
     }
 
@@ -185,6 +246,7 @@ impl std::fmt::Display for Target {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File { path, .. } => path.display().fmt(formatter),
+            Self::Store { object, .. } => object.fmt(formatter),
             Self::Upload { url, .. } => {
                 let host = url.host_str().unwrap_or_default();
                 let port = url

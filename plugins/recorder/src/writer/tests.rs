@@ -8,6 +8,7 @@ use std::{
 use rivero_plugin_api::{Format, MediaKind, Packaging};
 
 use super::*;
+use crate::threads::BLOCKING_THREADS;
 use crate::{
     api::MediaProfileSpecType, container::testing::Memory, profile::Profile, recording::Plan,
     sample::Frame, timeline::Gaps,

@@ -48,6 +48,17 @@ pub(crate) fn failed(reason: &str) {
     }
 }
 
+/// A file was brought to its store, or not, and why.
+pub(crate) fn uploaded(failure: &str) {
+    if let Some(host) = host() {
+        host.count(
+            "recorder_uploads_total",
+            &json!({ "failure": failure }),
+            1.0,
+        );
+    }
+}
+
 fn tell_states() {
     let Some(host) = host() else { return };
     let paused = PAUSED.load(Relaxed).max(0);
