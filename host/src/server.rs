@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::rustls;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::auth::Guard;
@@ -25,7 +25,7 @@ use crate::protocol::listener::{self, Binding};
 use crate::protocol::methods::Methods;
 use crate::protocol::registrar::Registrar;
 use crate::protocol::sockets::Sockets;
-use crate::protocol::tls::Certificate;
+use crate::protocol::tls::{Acceptor, Certificate};
 use crate::systemd;
 use crate::tasks::lasting;
 
@@ -129,7 +129,7 @@ pub struct Server {
 
 struct Listener {
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Acceptor>>,
     site: Arc<Site>,
 }
 
@@ -156,7 +156,8 @@ impl Server {
         let plain = options.binding.map(|binding| (binding, None));
         let secure = options.secure.map(|(binding, tls)| (binding, Some(tls)));
         let wanted = plain.into_iter().chain(secure);
-        let listeners = open_listeners(wanted, |on_loopback| Site {
+        let guard = &options.guard;
+        let listeners = open_listeners(wanted, guard, |on_loopback| Site {
             router: pages::control(&methods, on_loopback),
             has_websocket: true,
             on_loopback,
@@ -317,14 +318,15 @@ async fn end(core: &Arc<Core>) -> Event {
 /// Opens the sockets of clients; `site` says what is behind one, by whether it is on loopback.
 fn open_listeners(
     wanted: impl Iterator<Item = (Binding, Option<Arc<Certificate>>)>,
+    guard: &Arc<Guard>,
     site: impl Fn(bool) -> Site,
 ) -> Result<Vec<Listener>, OpenError> {
     let mut listeners = Vec::new();
     let mut failures = Vec::new();
     for (binding, certificate) in wanted {
         let port = binding.port;
-        let tls = certificate.map(|certificate| certificate.acceptor());
-        match open_listener(&binding, tls.transpose()?, &site) {
+        let tls = certificate.map(|certificate| Acceptor::new(certificate, guard.clone()));
+        match open_listener(&binding, tls.transpose()?.map(Arc::new), &site) {
             Ok(listener) => listeners.push(listener),
             Err(error) => failures.push(OpenError::Listen { port, error }),
         }
@@ -352,7 +354,7 @@ fn open_management(binding: &Binding, site: impl Fn(bool) -> Site) -> Option<Lis
 
 fn open_listener(
     binding: &Binding,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Acceptor>>,
     site: impl Fn(bool) -> Site,
 ) -> io::Result<Listener> {
     let socket = listener::bind(binding)?;
