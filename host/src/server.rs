@@ -170,12 +170,13 @@ impl Server {
         let plain = options.binding.map(|binding| (binding, None));
         let secure = options.secure.map(|(binding, tls)| (binding, Some(tls)));
         let wanted = plain.into_iter().chain(secure);
-        let listeners = listeners::open(wanted, &mut inherited, |on_loopback| Site {
-            router: pages::control(&methods, on_loopback),
-            has_websocket: true,
-            on_loopback,
-            access: access.clone(),
-        })?;
+        let listeners =
+            listeners::open(wanted, &options.guard, &mut inherited, |on_loopback| Site {
+                router: pages::control(&methods, on_loopback),
+                has_websocket: true,
+                on_loopback,
+                access: access.clone(),
+            })?;
         let console = options.console;
         let management = options.management.and_then(|binding| {
             let console = Console::new(core.clone(), console);

@@ -8,6 +8,7 @@
     reason = "a failure here is the failure of a test"
 )]
 
+mod certificates_open_the_door;
 mod check_config_finds_what_a_start_refuses;
 mod clients_have_bounds;
 mod clients_of_generation_6;

@@ -121,6 +121,7 @@ impl Locked<'_> {
             self.discard_conversions(id, &key);
         }
         let element = self.elements.remove(id)?;
+        element.close();
         for source in element.sources.values() {
             source.set_consumers(FanOut::default());
         }

@@ -57,8 +57,6 @@ pub(crate) struct Consumer {
     /// The same as it is assumed before anything has shown a limit; `u64::MAX` where nothing is.
     start: AtomicU64,
     latency: Latency,
-    /// Of what came. One producer writes, so a load and a store do.
-    bytes: AtomicU64,
     /// Where the estimate is counted, if it is that of a path to a client.
     estimates: OnceLock<Arc<Estimates>>,
 }
@@ -100,7 +98,6 @@ impl Consumer {
             start: AtomicU64::new(u64::MAX),
             latency: Latency::default(),
             estimates: OnceLock::new(),
-            bytes: AtomicU64::new(0),
         }
     }
 
@@ -198,17 +195,10 @@ impl Consumer {
 
     /// So many packets of a burst go to it; `age`: ns since they entered the server, if measured.
     pub(crate) fn on_packets(&self, packets: u32, bytes: u64, age: Option<i64>) {
-        self.flow.on_packets(u64::from(packets));
-        let sum = self.bytes.load(Relaxed).wrapping_add(bytes);
-        self.bytes.store(sum, Relaxed);
+        self.flow.on_packets(u64::from(packets), bytes);
         if let Some(age) = age {
             self.latency.record(age);
         }
-    }
-
-    /// Bytes of what came.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
     }
 
     /// Packets that its module did not take fast enough.

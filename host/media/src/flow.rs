@@ -41,20 +41,22 @@ pub(crate) struct Flow {
     direction: Direction,
     observer: Arc<dyn NodeObserver>,
     packets: AtomicU64,
+    bytes: AtomicU64,
     seen: AtomicU64,
     flowing: AtomicBool,
     monitor: Sender<Arc<Flow>>,
 }
 
 impl Flow {
-    /// Counts packets. One producer at a time.
+    /// Counts packets and their bytes. One producer at a time.
     ///
-    /// Relaxed accesses are enough: the counter has one writer, so a load and a store cost less than
+    /// Relaxed accesses are enough: the counters have one writer, so a load and a store cost less than
     /// an addition that is atomic as a whole; and of two producers that pass the pad on to each
     /// other, the worst is a lost count. What has begun to flow reaches the monitor by its channel.
-    pub(crate) fn on_packets(self: &Arc<Self>, packets: u64) {
-        self.packets
-            .store(self.packets.load(Relaxed).wrapping_add(packets), Relaxed);
+    pub(crate) fn on_packets(self: &Arc<Self>, packets: u64, bytes: u64) {
+        for (counter, more) in [(&self.packets, packets), (&self.bytes, bytes)] {
+            counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+        }
         if !self.flowing.load(Relaxed) && !self.flowing.swap(true, Relaxed) {
             // Without a monitor the server is going down.
             let _ = self.monitor.send(self.clone());
@@ -68,6 +70,11 @@ impl Flow {
     /// Packets that went through since the pad was opened.
     pub(crate) fn packets(&self) -> u64 {
         self.packets.load(Relaxed)
+    }
+
+    /// Their bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
     }
 
     fn raise(&self, flowing: bool) {
@@ -129,6 +136,7 @@ impl FlowMonitor {
             direction,
             observer,
             packets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             seen: AtomicU64::new(0),
             flowing: AtomicBool::new(false),
             monitor: self
@@ -213,10 +221,10 @@ mod tests {
         let tells = Arc::new(Tells(Mutex::new(sender)));
         for _ in 0..3 {
             let broken = monitor.open(key.clone(), Direction::In, Arc::new(Panics));
-            broken.on_packets(1);
+            broken.on_packets(1, 1);
             monitor
                 .open(key.clone(), Direction::In, tells.clone())
-                .on_packets(1);
+                .on_packets(1, 1);
             heard.recv_timeout(Duration::from_secs(20)).unwrap();
         }
     }

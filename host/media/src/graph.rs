@@ -23,7 +23,7 @@ use crate::{
         tree::Tree,
     },
     deliveries::{Deliveries, Delivery},
-    element::{Element, PadExists},
+    element::{ClosedPads, Element, PadExists},
     elements::{self, Elements},
     fanout::FanOut,
     flow::Direction,
@@ -107,8 +107,16 @@ impl Graph {
         self.change(|graph| graph.resume(id));
     }
 
-    pub(crate) fn add_element(&self, id: Arc<str>, observer: Arc<dyn NodeObserver>) {
-        self.elements().insert(id, Element::new(observer));
+    /// Returns where the media of its closed pads is counted.
+    pub(crate) fn add_element(
+        &self,
+        id: Arc<str>,
+        observer: Arc<dyn NodeObserver>,
+    ) -> Arc<ClosedPads> {
+        let element = Element::new(observer);
+        let closed = element.closed.clone();
+        self.elements().insert(id, element);
+        closed
     }
 
     pub(crate) fn remove_element(&self, id: &Arc<str>) {
@@ -221,8 +229,10 @@ impl Graph {
     pub(crate) fn remove_source(&self, id: &Arc<str>, key: &PadKey) {
         let gone = self.change(|graph| {
             graph.end_shows_of(id, key);
-            let source = graph.elements.get_mut(id)?.sources.remove(key);
+            let element = graph.elements.get_mut(id)?;
+            let source = element.sources.remove(key);
             if let Some(source) = &source {
+                element.closed.close_source(source);
                 source.set_consumers(FanOut::default());
             }
             graph.deactivate_outputs(id, key);
@@ -234,7 +244,9 @@ impl Graph {
 
     pub(crate) fn remove_sink(&self, id: &Arc<str>, key: &PadKey) {
         let gone = self.change(|graph| {
-            let sink = graph.elements.get_mut(id)?.sinks.remove(key)?;
+            let element = graph.elements.get_mut(id)?;
+            let sink = element.sinks.remove(key)?;
+            element.closed.close_sink(&sink);
             sink.set_feed(None);
             graph.refresh_input(id, key);
             Some(sink)

@@ -74,7 +74,7 @@ pub use convert::{
 pub use converters::{ConverterSettings, Converters};
 pub use demand::SharedEncoding;
 pub use depth::{current as depth, resume as at_depth};
-pub use element::PadExists;
+pub use element::{Carried, PadExists};
 pub use elements::is_graph_locked;
 pub use format::{Formats, RecentFormats};
 pub use graph::Graph;

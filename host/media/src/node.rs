@@ -11,7 +11,7 @@ use crate::{
     connection::{Connection, Input, NodeObserver, PadKey, Way},
     consumer::Opening,
     convert::{bitrate::EncoderRates, route::ForcedFormat},
-    element::PadExists,
+    element::{Carried, ClosedPads, Element, PadExists},
     flow::Unobserved,
     graph::Graph,
     owner::Owner,
@@ -27,29 +27,32 @@ pub struct Node {
     /// Whom pads belong to that are opened from now on.
     owner: OnceLock<Arc<dyn Owner>>,
     is_hidden: bool,
+    closed: Arc<ClosedPads>,
 }
 
 impl Node {
     /// Enters an element into a graph.
     pub fn new(id: Arc<str>, graph: &Arc<Graph>, observer: Arc<dyn NodeObserver>) -> Arc<Self> {
-        graph.add_element(id.clone(), observer);
+        let closed = graph.add_element(id.clone(), observer);
         Arc::new(Self {
             id,
             graph: graph.clone(),
             owner: OnceLock::new(),
             is_hidden: false,
+            closed,
         })
     }
 
     /// Enters a hub into a graph: nobody connects to it, and nobody hears of it, but the pads of its ports may
     /// [show](Self::show) its own.
     pub fn hidden(id: Arc<str>, graph: &Arc<Graph>) -> Arc<Self> {
-        graph.add_element(id.clone(), Arc::new(Unobserved));
+        let closed = graph.add_element(id.clone(), Arc::new(Unobserved));
         Arc::new(Self {
             id,
             graph: graph.clone(),
             owner: OnceLock::new(),
             is_hidden: true,
+            closed,
         })
     }
 
@@ -183,6 +186,13 @@ impl Node {
     /// Packets that arrived at and left the pads of this element so far.
     pub fn packet_counts(&self) -> (u64, u64) {
         self.graph.packet_counts(&self.id)
+    }
+
+    /// Bytes of all media that this element gave and took so far, also after its end.
+    pub fn carried(&self) -> Carried {
+        let elements = self.graph.elements();
+        let element = elements.get(&self.id);
+        element.map_or_else(|| self.closed.carried(), Element::carried)
     }
 
     /// Takes the element out of the graph, with all its links and pads.

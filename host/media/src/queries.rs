@@ -96,7 +96,7 @@ impl Graph {
                 description: key.description.clone(),
                 flowing: consumer.flow().is_flowing(),
                 packets: consumer.flow().packets(),
-                bytes: consumer.bytes(),
+                bytes: consumer.flow().bytes(),
                 lost: consumer.lost(),
             }
         });

@@ -162,10 +162,10 @@ impl Source {
             if let Some(traffic) = traffic.as_ref().filter(|_| !self.is_converted()) {
                 traffic.on_in(packets.len() as u64, burst.bytes);
             }
-            self.flow.on_packets(packets.len() as u64);
+            self.flow.on_packets(packets.len() as u64, burst.bytes);
             if self.audience.is_shown.load(Relaxed) {
                 for flow in self.audience.shown_by.load().iter() {
-                    flow.on_packets(packets.len() as u64);
+                    flow.on_packets(packets.len() as u64, burst.bytes);
                 }
             }
             // Before the consumers are looked at: whoever is late is among them.

@@ -11,6 +11,8 @@ pub enum Resource {
     Pipelines,
     /// Objects of all classes, pipelines included.
     Objects,
+    /// Recordings that run.
+    Recordings,
     /// Pairs of a session and an object that it holds otherwise than by holding its parent.
     Holds,
     /// Subscriptions to events.
@@ -30,11 +32,12 @@ pub(super) const RESOURCES: usize = Resource::ALL.len();
 
 impl Resource {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Resource; 10] = [
+    pub const ALL: [Resource; 11] = [
         Resource::Connections,
         Resource::Sessions,
         Resource::Pipelines,
         Resource::Objects,
+        Resource::Recordings,
         Resource::Holds,
         Resource::Subscriptions,
         Resource::LabelBytes,
@@ -51,6 +54,7 @@ impl Resource {
             Resource::Sessions => "sessions",
             Resource::Pipelines => "pipelines",
             Resource::Objects => "objects",
+            Resource::Recordings => "recordings",
             Resource::Holds => "holds",
             Resource::Subscriptions => "subscriptions",
             Resource::LabelBytes => "labelBytes",
@@ -71,6 +75,8 @@ impl Resource {
             Resource::Sessions => 200_000,
             Resource::Pipelines => 100_000,
             Resource::Objects => 200_000,
+            // Each is an object: what one machine can write depends on its disks.
+            Resource::Recordings => 200_000,
             Resource::Holds => 2_000_000,
             Resource::Subscriptions => 500_000,
             Resource::LabelBytes | Resource::ReplyBytes => 64 << 20,

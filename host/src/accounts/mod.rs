@@ -13,12 +13,13 @@ mod events;
 mod key;
 mod ledger;
 mod limits;
+mod media;
 mod quotas;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ pub(crate) use key::AccountId;
 pub use ledger::{Claim, Exhausted};
 use ledger::{Counters, Heaviest};
 pub use limits::{Bounds, Limits, Resource};
+pub use media::{Carrier, Metered};
 pub use quotas::Quotas;
 
 /// All accounts, and what they use together.
@@ -43,6 +45,9 @@ pub struct Accounts {
     heaviest: Heaviest,
     /// An account is known as long as something belongs to it.
     known: Mutex<HashMap<AccountId, Weak<Account>>>,
+    /// Bytes of media by account and day, of accounts that have a quota of these and have gone: who comes
+    /// back on the same day does not begin anew.
+    gone: Mutex<HashMap<AccountId, (u64, u64)>>,
 }
 
 /// Whom clients are counted for.
@@ -57,10 +62,14 @@ pub struct Account {
     events: EventCount,
     replies: ReplyOrder,
     unread: UnreadMessages,
+    media: media::Media,
     newcomers: Newcomers,
     turns: Arc<Semaphore>,
     arrivals: Semaphore,
 }
+
+/// Accounts at most whose bytes are remembered when they have gone. Of more, those go that had least.
+const REMEMBERED: usize = 65_536;
 
 /// Connections of one account that may begin at a time. A handshake takes some hundred
 /// microseconds, and a thousand of them at once would hold everybody up for that many.
@@ -117,12 +126,38 @@ impl Accounts {
             events: EventCount::default(),
             replies: ReplyOrder::default(),
             unread: UnreadMessages::default(),
+            media: media::Media::default(),
             newcomers: Newcomers::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
             arrivals: Semaphore::new(ARRIVALS),
         });
+        if let Some(bytes) = self.gone.lock().remove(&id) {
+            account.media.resume(bytes);
+        }
         known.insert(id, Arc::downgrade(&account));
         account
+    }
+
+    /// Looks how much media the accounts carry whose quotas are on it; for every second.
+    pub fn look_at_media(&self, now: Instant, since_1970: Duration) {
+        let day = since_1970.as_secs() / 86_400;
+        for account in self.all().iter().filter(|account| account.owner.is_some()) {
+            account.media.look(account.quotas.are_on_media(), now, day);
+        }
+        self.gone.lock().retain(|_, (of, _)| *of == day);
+    }
+
+    fn remember(&self, id: AccountId, bytes: (u64, u64)) {
+        let mut gone = self.gone.lock();
+        if gone.len() >= REMEMBERED {
+            let mut least: Vec<_> = gone.iter().map(|(id, (_, bytes))| (*bytes, *id)).collect();
+            least.sort_unstable();
+            // A tenth at a time, so that the next thousands cost no sorting.
+            for (_, id) in least.iter().take(REMEMBERED / 10) {
+                gone.remove(id);
+            }
+        }
+        gone.insert(id, bytes);
     }
 
     /// Drops the replies that nobody may ask for any more; whether some are left.
@@ -216,6 +251,11 @@ impl Drop for Account {
             .is_some_and(|account| account.strong_count() == 0)
         {
             known.remove(&self.id);
+            let bytes = self.media.last_day();
+            // Before another account can take its place, which takes this over.
+            if self.quotas.are_by_day() && bytes.1 > 0 {
+                self.accounts.remember(self.id, bytes);
+            }
         }
     }
 }
@@ -223,6 +263,31 @@ impl Drop for Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_comes_back_on_the_same_day_goes_on_counting() {
+        #[derive(Debug)]
+        struct Fixed;
+        impl Carrier for Fixed {
+            fn bytes(&self) -> u64 {
+                1_000
+            }
+        }
+        let accounts = Accounts::new(Limits::default());
+        let mut quotas = Quotas::default();
+        assert!(quotas.set("bytes", 1_000));
+        let day = Duration::from_secs(86_400);
+        let come = |name: &str| accounts.of_principal(&name.into(), &quotas);
+        let first = come("a");
+        accounts.look_at_media(Instant::now(), day);
+        assert!(first.check_media().is_ok());
+        drop(Metered::new(&first, Arc::new(Fixed)));
+        drop(first);
+        assert_eq!(come("a").check_media().unwrap_err().code, 40009);
+        assert!(come("b").check_media().is_ok());
+        accounts.look_at_media(Instant::now(), 2 * day);
+        assert!(come("a").check_media().is_ok() && accounts.gone.lock().is_empty());
+    }
 
     #[test]
     fn an_account_lasts_as_long_as_something_belongs_to_it() {

@@ -9,8 +9,10 @@ use super::Account;
 use super::limits::{RESOURCES, Resource};
 use crate::error::CallError;
 
-/// The name of the one quota that is no amount.
+/// The names of the quotas that are no amounts.
 const REQUESTS: &str = "requestsPerSecond";
+const BITRATE: &str = "bitrate";
+const BYTES: &str = "bytes";
 /// Requests that come together are carried out as long as they are no more than those of so long.
 const BURST: Duration = Duration::from_secs(1);
 /// There is no quota.
@@ -21,6 +23,10 @@ const NONE: u64 = u64::MAX;
 pub struct Quotas {
     amounts: [Option<u64>; RESOURCES],
     requests_per_second: Option<u64>,
+    /// Bit/s of all media.
+    bitrate: Option<u64>,
+    /// Bytes of all media in a day.
+    bytes: Option<u64>,
 }
 
 impl Quotas {
@@ -29,7 +35,12 @@ impl Quotas {
         let resource = Resource::ALL.into_iter().find(|one| one.name() == name);
         let slot = match resource {
             Some(resource) => self.amounts.get_mut(resource as usize),
-            None => (name == REQUESTS).then_some(&mut self.requests_per_second),
+            None => match name {
+                REQUESTS => Some(&mut self.requests_per_second),
+                BITRATE => Some(&mut self.bitrate),
+                BYTES => Some(&mut self.bytes),
+                _ => None,
+            },
         };
         slot.map(|slot| *slot = Some(quota)).is_some()
     }
@@ -47,7 +58,7 @@ impl Quotas {
     /// Names of all quotas.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let amounts = Resource::ALL.into_iter().map(Resource::name);
-        amounts.chain([REQUESTS])
+        amounts.chain([REQUESTS, BITRATE, BYTES])
     }
 }
 
@@ -56,6 +67,8 @@ impl Quotas {
 pub(super) struct InForce {
     amounts: [AtomicU64; RESOURCES],
     requests_per_second: AtomicU64,
+    bitrate: AtomicU64,
+    bytes: AtomicU64,
     /// When the requests so far would all have come, had they kept to the quota.
     due: Mutex<Option<Instant>>,
 }
@@ -65,6 +78,8 @@ impl Default for InForce {
         InForce {
             amounts: std::array::from_fn(|_| AtomicU64::new(NONE)),
             requests_per_second: AtomicU64::new(NONE),
+            bitrate: AtomicU64::new(NONE),
+            bytes: AtomicU64::new(NONE),
             due: Mutex::default(),
         }
     }
@@ -72,20 +87,34 @@ impl Default for InForce {
 
 impl InForce {
     pub(super) fn amount(&self, resource: Resource) -> Option<u64> {
-        let quota = self.amounts.get(resource as usize)?;
-        Some(quota.load(Ordering::Relaxed)).filter(|quota| *quota != NONE)
+        in_force(self.amounts.get(resource as usize)?)
     }
 
     pub(super) fn replace(&self, quotas: &Quotas) {
         for (slot, quota) in self.amounts.iter().zip(quotas.amounts) {
             slot.store(quota.unwrap_or(NONE), Ordering::Relaxed);
         }
-        let rate = quotas.requests_per_second.unwrap_or(NONE);
-        self.requests_per_second.store(rate, Ordering::Relaxed);
+        for (slot, quota) in [
+            (&self.requests_per_second, quotas.requests_per_second),
+            (&self.bitrate, quotas.bitrate),
+            (&self.bytes, quotas.bytes),
+        ] {
+            slot.store(quota.unwrap_or(NONE), Ordering::Relaxed);
+        }
     }
 
     fn rate(&self) -> Option<u64> {
-        Some(self.requests_per_second.load(Ordering::Relaxed)).filter(|rate| *rate != NONE)
+        in_force(&self.requests_per_second)
+    }
+
+    /// Whether it is of interest how much media there is.
+    pub(super) fn are_on_media(&self) -> bool {
+        in_force(&self.bitrate).or(in_force(&self.bytes)).is_some()
+    }
+
+    /// Whether what was carried in a day is of interest on this day later on.
+    pub(super) fn are_by_day(&self) -> bool {
+        in_force(&self.bytes).is_some()
     }
 
     /// Counts a request; the rate that it exceeds otherwise.
@@ -109,7 +138,33 @@ impl InForce {
     }
 }
 
+/// The quota in a place, if there is one.
+fn in_force(place: &AtomicU64) -> Option<u64> {
+    Some(place.load(Ordering::Relaxed)).filter(|quota| *quota != NONE)
+}
+
 impl Account {
+    /// Looks whether the account may begin something that carries media: neither its bitrate nor its bytes
+    /// have reached what its credential permits. What runs goes on.
+    ///
+    /// # Errors
+    /// 40009 when one of them has.
+    pub fn check_media(&self) -> Result<(), CallError> {
+        let bitrate = self.media.bitrate();
+        if let Some(most) = in_force(&self.quotas.bitrate).filter(|most| bitrate >= *most) {
+            return Err(CallError::not_enough_resources(format!(
+                "The token permits {most} bit/s (quota {BITRATE}), and its endpoints carry {bitrate}: end some first"
+            )));
+        }
+        let today = self.media.today();
+        if let Some(most) = in_force(&self.quotas.bytes).filter(|most| today >= *most) {
+            return Err(CallError::not_enough_resources(format!(
+                "The token permits {most} bytes of media a day (quota {BYTES}), and its endpoints have carried {today}: wait for the next day of UTC"
+            )));
+        }
+        Ok(())
+    }
+
     /// Counts a request.
     ///
     /// # Errors
@@ -133,7 +188,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn in_force(rate: u64) -> InForce {
+    fn of_rate(rate: u64) -> InForce {
         let mut quotas = Quotas::default();
         assert!(quotas.set(REQUESTS, rate) && !quotas.set("nonsense", 1));
         let in_force = InForce::default();
@@ -143,7 +198,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_the_second() {
-        let (start, quotas) = (Instant::now(), in_force(10));
+        let (start, quotas) = (Instant::now(), of_rate(10));
         let sent = |at: Duration| {
             let attempts = (0..20).filter(|_| quotas.count_request(start + at).is_ok());
             attempts.count()
@@ -157,8 +212,8 @@ mod tests {
     #[test]
     fn none_and_unlimited_are_rates_as_well() {
         let now = Instant::now();
-        assert_eq!(in_force(0).count_request(now), Err(0));
-        let (open, fast) = (InForce::default(), in_force(5_000_000_000));
+        assert_eq!(of_rate(0).count_request(now), Err(0));
+        let (open, fast) = (InForce::default(), of_rate(5_000_000_000));
         for _ in 0..10_000 {
             assert!(open.count_request(now).is_ok() && fast.count_request(now).is_ok());
         }

@@ -9,7 +9,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
+use super::certificates::Certificates;
 use super::credential::{Credential, is_token};
 use super::jwt::{self, Verifier};
 use super::principal::Principal;
@@ -50,6 +53,7 @@ struct Door {
 struct Known {
     tokens: Tokens,
     verifier: Option<Verifier>,
+    certificates: Option<Certificates>,
 }
 
 /// Why a request is not let in.
@@ -122,32 +126,58 @@ impl Guard {
         self.door.load().is_some()
     }
 
-    /// On whose behalf a request comes that shows this credential.
+    /// On whose behalf a request comes that shows this credential, on a connection that has shown
+    /// this certificate.
+    ///
+    /// Where both are shown the token counts: a proxy that has a certificate hands on the tokens of
+    /// its users. It counts no longer than a certificate that has to be shown besides.
     ///
     /// # Errors
     /// When it is not let in.
     pub fn identify(
         &self,
         credential: &Credential,
+        certificate: Option<&CertificateDer<'_>>,
         from: IpAddr,
     ) -> Result<Arc<Principal>, Refusal> {
         let Some(door) = self.door.load_full() else {
             return Ok(Arc::new(Principal::anyone()));
         };
+        let known = door.known.load();
+        let certificates = known.certificates.as_ref().zip(certificate);
         let token = match credential {
-            // Not a guess, and so not counted: browsers and probes ask without one first.
-            Credential::None => return Err(Refusal::Missing),
+            // Not a guess, and so not counted: browsers and probes ask without one first, and whoever
+            // has a certificate has it from somebody trusted.
+            Credential::None => {
+                let identified = certificates.map(|(known, shown)| known.identify(shown));
+                let identified = identified.ok_or(Refusal::Missing)?;
+                return identified.map_err(|reason| {
+                    tracing::warn!(%from, "a certificate that opens nothing: {reason}");
+                    Refusal::Missing
+                });
+            }
             _ if !self.throttle.listens_to(from) => return Err(Refusal::Unheard),
             Credential::Malformed => None,
             Credential::Bearer(token) => Some(token),
         };
-        let reason = match token.map(|token| door.known.load().find(token)) {
-            Some(Ok(principal)) => return Ok(principal),
+        let reason = match token.map(|token| known.find(token)) {
+            Some(Ok(principal)) => match certificates {
+                Some((known, shown)) => return known.bound(principal, shown),
+                None => return Ok(principal),
+            },
             Some(Err(reason)) => reason,
             None => "it is malformed".to_owned(),
         };
         tracing::warn!(%from, "a wrong credential: {reason}");
         Err(Refusal::Wrong(self.throttle.failed(from, Instant::now())))
+    }
+
+    /// What verifies certificates of clients at this moment; `None` where none is asked for.
+    #[must_use]
+    pub fn client_verifier(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        let door = self.door.load_full()?;
+        let known = door.known.load();
+        Some(known.certificates.as_ref()?.verifier().clone())
     }
 
     /// Reads the credentials again, if their files have changed; what connections have shown
@@ -221,20 +251,17 @@ impl Known {
                 let problem = "another name has the same token";
                 return Err(LoadError::new(format!("tokens.{}", token.name), problem));
             }
-            let principal = Principal {
-                name: Some(format!("token/{}", token.name).into()),
-                scope: token.scope,
-                permissions: token.permissions.clone(),
-                quotas: token.quotas.clone(),
-                expires: None,
-            };
-            tokens.push((digest, Arc::new(principal)));
+            let name = format!("token/{}", token.name);
+            tokens.push((digest, Arc::new(Principal::of(&name, &token.grant))));
         }
         let verifier = settings.jwt.as_ref();
         let verifier = verifier.map(|jwt| Verifier::load(jwt, directory, warnings));
+        let certificates = settings.certificates.as_ref();
+        let certificates = certificates.map(|settings| Certificates::load(settings, directory));
         Ok(Known {
             tokens: Tokens::new(tokens),
             verifier: verifier.transpose()?,
+            certificates: certificates.transpose()?,
         })
     }
 

@@ -5,25 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use pkcs8::SubjectPublicKeyInfoRef;
 use serde::Deserialize;
-use tokio::time::Instant;
 use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
-use super::principal::{Permissions, Principal, Scope};
+use super::principal::{LONGEST_NAME, Permissions, Principal, Scope, expiry, is_name};
 use super::ring_provider;
 use super::settings::{Algorithm, JwtSettings, KeySettings, LoadError, Secret, read};
 use crate::accounts::Quotas;
 
 /// The least secret of HS256 (RFC 7518 section 3.2).
 const LEAST_SECRET: usize = 32;
-/// The longest name of a principal.
-const LONGEST_NAME: usize = 256;
 /// Object identifiers of public keys (RFC 8017 appendix A.1, RFC 8410 section 3).
 const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 const ID_ED25519: &str = "1.3.101.112";
@@ -140,9 +137,6 @@ impl Verifier {
 
     fn principal(&self, claims: &Claims) -> Result<Principal, String> {
         let Claims { sub, iss, .. } = claims;
-        let is_name = |text: &str| {
-            !text.is_empty() && text.len() <= LONGEST_NAME && !text.chars().any(char::is_control)
-        };
         let issuer = iss.as_deref().unwrap_or("-");
         if !is_name(sub) || !is_name(issuer) {
             return Err(format!(
@@ -170,18 +164,9 @@ impl Verifier {
                 methods: claims.methods.clone(),
             },
             quotas,
-            expires: Some(instant(claims.exp, self.leeway)),
+            expires: Some(expiry(claims.exp + self.leeway.as_secs_f64())),
         })
     }
-}
-
-/// When a token expires by the server's clock; never later than in a year, which no instant is out
-/// of reach of.
-fn instant(exp: f64, leeway: Duration) -> Instant {
-    const YEAR: f64 = 366.0 * 86_400.0;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let left = exp + leeway.as_secs_f64() - now.unwrap_or_default().as_secs_f64();
-    Instant::now() + Duration::try_from_secs_f64(left.min(YEAR)).unwrap_or_default()
 }
 
 impl Key {

@@ -1,17 +1,24 @@
 //! Principals: on whose behalf a connection acts, and what its credential permits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rivero_idl::Class;
 use tokio::time::Instant;
 
+use super::settings::Grant;
 use crate::accounts::{Account, Quotas};
 use crate::error::CallError;
 
 /// Methods that every credential permits: they concern nothing but the connection and its own
 /// session, or consist of others.
 const ALWAYS: &[&str] = &["connect", "keepAlive", "ping", "transaction"];
+
+/// What the names of principals begin with that have shown a certificate.
+pub(super) const CERTIFICATE: &str = "certificate";
+
+/// Bytes of the name of a principal that a credential brings with it, at most.
+pub(super) const LONGEST_NAME: usize = 256;
 
 /// Which objects and sessions there are for a principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,12 +62,33 @@ pub struct Caller {
 }
 
 impl Principal {
+    /// One that a credential without end of its own gives this.
+    pub(super) fn of(name: &str, grant: &Grant) -> Principal {
+        Principal {
+            name: Some(name.into()),
+            scope: grant.scope,
+            permissions: grant.permissions.clone(),
+            quotas: grant.quotas.clone(),
+            expires: None,
+        }
+    }
+
     /// Whoever calls a server that asks for no credential.
     #[must_use]
     pub fn anyone() -> Principal {
         Principal {
             scope: Scope::All,
             ..Principal::default()
+        }
+    }
+
+    /// What it has shown, in the words of clients.
+    #[must_use]
+    pub fn credential(&self) -> &'static str {
+        let name = self.name.as_deref().unwrap_or_default();
+        match name.starts_with(CERTIFICATE) {
+            true => "certificate",
+            false => "token",
         }
     }
 
@@ -173,8 +201,22 @@ fn not_permitted(method: &str) -> CallError {
     ))
 }
 
+/// Whether a text can be the name of a principal.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_NAME && !text.chars().any(char::is_control)
+}
+
+/// When a credential expires by the server's clock, from seconds since 1970; never later than in a
+/// year, which no instant is out of reach of.
+pub(super) fn expiry(at: f64) -> Instant {
+    const YEAR: f64 = 366.0 * 86_400.0;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let left = at - now.unwrap_or_default().as_secs_f64();
+    Instant::now() + Duration::try_from_secs_f64(left.min(YEAR)).unwrap_or_default()
+}
+
 /// Whether a text is the pattern, or begins with what stands before a `*` at the pattern's end.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(beginning) => text.starts_with(beginning),
         None => text == pattern,

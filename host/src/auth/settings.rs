@@ -19,6 +19,19 @@ pub struct Settings {
     pub tokens: Vec<TokenSettings>,
     /// What signs JWTs, and what they have to say.
     pub jwt: Option<JwtSettings>,
+    /// Which certificates clients of the TLS listener may show.
+    pub certificates: Option<CertificateSettings>,
+}
+
+/// What a credential gives its principal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Which objects there are for it.
+    pub scope: Scope,
+    /// What it permits.
+    pub permissions: Permissions,
+    /// How much it permits.
+    pub quotas: Quotas,
 }
 
 /// A static token.
@@ -28,12 +41,34 @@ pub struct TokenSettings {
     pub name: String,
     /// The token.
     pub secret: Secret,
-    /// Which objects there are for it.
-    pub scope: Scope,
-    /// What it permits.
-    pub permissions: Permissions,
-    /// How much it permits.
-    pub quotas: Quotas,
+    /// What it gives.
+    pub grant: Grant,
+}
+
+/// `mediaServer.auth.clientCertificates`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateSettings {
+    /// The authorities that issue them, in PEM.
+    pub ca: PathBuf,
+    /// What these have revoked, in PEM (RFC 5280 section 5); without a file nothing is.
+    pub crl: Option<PathBuf>,
+    /// Whether a client without one is refused in the handshake; else a token does as well.
+    pub required: bool,
+    /// Whose certificates are known by name.
+    pub principals: Vec<HolderSettings>,
+    /// What all others of these authorities give; nothing, if there is none.
+    pub others: Option<Grant>,
+}
+
+/// A principal that shows a certificate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HolderSettings {
+    /// What it is called here.
+    pub name: String,
+    /// Patterns of the names in its certificates, each with its kind: `CN:`, `DNS:`, `URI:` or `email:`.
+    pub names: Vec<String>,
+    /// What they give.
+    pub grant: Grant,
 }
 
 /// Where something secret is. It shows itself in no log.
@@ -122,8 +157,15 @@ impl Settings {
             Secret::File(file) => Some(file.as_path()),
             Secret::Value(_) | Secret::Sha256(_) => None,
         });
+        let certificates = self.certificates.iter();
+        let of_certificates = certificates.flat_map(|settings| {
+            [Some(settings.ca.as_path()), settings.crl.as_deref()]
+                .into_iter()
+                .flatten()
+        });
         files
             .chain(jwt.filter_map(|jwt| jwt.jwks.as_deref()))
+            .chain(of_certificates)
             .collect()
     }
 }

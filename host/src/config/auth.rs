@@ -1,15 +1,18 @@
 //! `mediaServer.auth`, which only Rivero reads: nothing in it may be misspelt, and no message shows
 //! what stands there.
 
+mod section;
+
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::accounts::Quotas;
 use crate::auth::{
-    Algorithm, JwtSettings, KeySettings, LoadError, Permissions, Scope, Secret, Settings,
-    TokenSettings,
+    Algorithm, CertificateSettings, Grant, HolderSettings, JwtSettings, KeySettings, LoadError,
+    Permissions, Scope, Secret, Settings, TokenSettings,
 };
+use section::Section;
 
 /// Clocks that differ by more than this should be set.
 const MOST_LEEWAY: u64 = 600;
@@ -24,34 +27,101 @@ pub(super) fn read(tree: &Value) -> Result<Option<Settings>, LoadError> {
     let settings = Settings {
         tokens: tokens.collect::<Result<_, _>>()?,
         jwt: auth.section("jwt")?.map(jwt).transpose()?,
+        certificates: { auth.section("clientCertificates")? }
+            .map(certificates)
+            .transpose()?,
     };
     auth.end()?;
     // Nobody could come in, which is never what somebody wanted to say.
-    if settings.tokens.is_empty() && settings.jwt.is_none() {
+    let certificates = settings.certificates.as_ref();
+    let opens = certificates.is_some_and(|of| of.others.is_some() || !of.principals.is_empty());
+    if settings.tokens.is_empty() && settings.jwt.is_none() && !opens {
         return Err(LoadError::new(
             "tokens",
-            "there is no token, and 'jwt' is missing",
+            "there is no token, 'jwt' is missing, and there is no principal in 'clientCertificates'",
+        ));
+    }
+    if certificates.is_some() && !is_secure(tree) {
+        return Err(LoadError::new(
+            "clientCertificates",
+            "clients show certificates at the TLS listener only, and mediaServer.net.websocket.secure.port is missing",
         ));
     }
     Ok(Some(settings))
 }
 
+/// Whether there is a listener for TLS.
+fn is_secure(tree: &Value) -> bool {
+    let port = tree.pointer("/mediaServer/net/websocket/secure/port");
+    let port = port.and_then(|port| match port {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64(),
+    });
+    port.is_some_and(|port| port > 0)
+}
+
 fn token((name, mut section): (String, Section)) -> Result<TokenSettings, LoadError> {
-    if name.is_empty() || name.chars().any(char::is_control) {
+    if !is_name(&name) {
         return Err(section.wrong("a token has to have a name"));
     }
     let token = TokenSettings {
         secret: secret(&mut section)?,
-        scope: scope(&mut section)?,
-        permissions: Permissions {
-            classes: section.list("classes")?,
-            methods: section.list("methods")?,
-        },
-        quotas: quotas(&mut section)?,
+        grant: grant(&mut section)?,
         name,
     };
     section.end()?;
     Ok(token)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
+}
+
+fn grant(section: &mut Section) -> Result<Grant, LoadError> {
+    Ok(Grant {
+        scope: scope(section)?,
+        permissions: Permissions {
+            classes: section.list("classes")?,
+            methods: section.list("methods")?,
+        },
+        quotas: quotas(section)?,
+    })
+}
+
+fn certificates(mut section: Section) -> Result<CertificateSettings, LoadError> {
+    let holders = section.sections("principals")?.into_iter().map(holder);
+    let others = section.section("others")?.map(|mut others| {
+        let grant = grant(&mut others)?;
+        others.end().map(|()| grant)
+    });
+    let ca = section.text("ca")?;
+    let certificates = CertificateSettings {
+        ca: ca
+            .ok_or_else(|| section.wrong("'ca' has to name a file"))?
+            .into(),
+        crl: section.text("crl")?.map(Into::into),
+        required: section.flag("required")?.unwrap_or_default(),
+        principals: holders.collect::<Result<_, _>>()?,
+        others: others.transpose()?,
+    };
+    section.end()?;
+    Ok(certificates)
+}
+
+fn holder((name, mut section): (String, Section)) -> Result<HolderSettings, LoadError> {
+    let names = section.list("names")?.unwrap_or_default();
+    if !is_name(&name) || names.is_empty() {
+        return Err(
+            section.wrong("a principal has to have a name here, and 'names' in its certificate")
+        );
+    }
+    let holder = HolderSettings {
+        names,
+        grant: grant(&mut section)?,
+        name,
+    };
+    section.end()?;
+    Ok(holder)
 }
 
 /// One of `sha256`, `value` and `file`.
@@ -139,235 +209,5 @@ fn key((name, mut section): (String, Section)) -> Result<KeySettings, LoadError>
     })
 }
 
-/// The members of an object, of which each is taken once.
-struct Section {
-    /// Below `mediaServer.auth`, with dots.
-    key: String,
-    members: Map<String, Value>,
-}
-
-impl Section {
-    fn of(value: &Value, key: String) -> Result<Section, LoadError> {
-        match value {
-            Value::Object(members) => Ok(Section {
-                key,
-                members: members.clone(),
-            }),
-            _ => Err(LoadError::new(key, "it has to be an object")),
-        }
-    }
-
-    fn below(&self, name: &str) -> String {
-        match self.key.as_str() {
-            "" => name.to_owned(),
-            key => format!("{key}.{name}"),
-        }
-    }
-
-    fn wrong(&self, problem: &str) -> LoadError {
-        LoadError::new(self.key.clone(), problem)
-    }
-
-    fn section(&mut self, name: &str) -> Result<Option<Section>, LoadError> {
-        let value = self.members.remove(name);
-        value
-            .map(|value| Section::of(&value, self.below(name)))
-            .transpose()
-    }
-
-    /// The sections of an object that has one for each name.
-    fn sections(&mut self, name: &str) -> Result<Vec<(String, Section)>, LoadError> {
-        let Some(section) = self.section(name)? else {
-            return Ok(Vec::new());
-        };
-        let named = section.members.iter().map(|(name, value)| {
-            Section::of(value, section.below(name)).map(|below| (name.clone(), below))
-        });
-        named.collect()
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, LoadError> {
-        match self.members.remove(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(LoadError::new(self.below(name), "it has to be a text")),
-        }
-    }
-
-    /// As in all files, a number may be written as text.
-    fn number(&mut self, name: &str) -> Result<Option<u64>, LoadError> {
-        let number = match self.members.remove(name) {
-            None => return Ok(None),
-            Some(Value::String(text)) => text.trim().parse().ok(),
-            Some(other) => other.as_u64(),
-        };
-        let wrong = || LoadError::new(self.below(name), "it has to be a whole number from 0 on");
-        number.map(Some).ok_or_else(wrong)
-    }
-
-    /// A list, or a text with commas or spaces between the entries.
-    fn list(&mut self, name: &str) -> Result<Option<Vec<String>>, LoadError> {
-        let wrong = || LoadError::new(self.below(name), "it has to be a list of texts");
-        let items = match self.members.get(name) {
-            None => return Ok(None),
-            Some(Value::String(text)) => {
-                let entries = text.split([',', ' ', '\t', '\n', '\r']);
-                let entries = entries.filter(|entry| !entry.is_empty());
-                entries.map(str::to_owned).collect()
-            }
-            Some(Value::Array(items)) => {
-                let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
-                texts.collect::<Option<_>>().ok_or_else(wrong)?
-            }
-            Some(_) => return Err(wrong()),
-        };
-        self.members.remove(name);
-        Ok(Some(items))
-    }
-
-    /// Nothing may be left.
-    fn end(&self) -> Result<(), LoadError> {
-        match self.members.keys().next() {
-            Some(name) => Err(LoadError::new(self.below(name), "there is no such key")),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn auth(auth: Value) -> Result<Option<Settings>, LoadError> {
-        read(&json!({"mediaServer": {"auth": auth}}))
-    }
-
-    #[test]
-    fn tokens_and_keys_are_read() {
-        let given = json!({
-            "tokens": {
-                "app": {"sha256": "AB".repeat(32), "classes": ["WebRtcEndpoint", "chroma.*"],
-                    "methods": "create, invoke.get*", "quotas": {"pipelines": "5", "requestsPerSecond": 10}},
-                "ops": {"file": "ops.token", "scope": "all"},
-            },
-            "jwt": {"keys": {"k": {"algorithm": "RS256", "file": "k.pem"}}, "jwks": "set.json",
-                "issuer": "https://i", "audience": "media", "leeway": 30},
-        });
-        let settings = auth(given).unwrap().unwrap();
-        let [app, ops] = &settings.tokens[..] else {
-            panic!("{settings:?}")
-        };
-        assert_eq!(app.secret, Secret::Sha256([0xab; 32]));
-        assert_eq!((app.scope, ops.scope), (Scope::Own, Scope::All));
-        let methods = app.permissions.methods.as_ref().unwrap();
-        assert_eq!(methods, &["create", "invoke.get*"]);
-        let mut quotas = Quotas::default();
-        assert!(quotas.set("pipelines", 5) && quotas.set("requestsPerSecond", 10));
-        assert_eq!(app.quotas, quotas);
-        let jwt = settings.jwt.as_ref().unwrap();
-        assert_eq!(
-            (jwt.audience.as_slice(), jwt.keys.len()),
-            (&["media".to_owned()][..], 1)
-        );
-        assert_eq!(read(&json!({})), Ok(None));
-    }
-
-    #[test]
-    fn the_documented_settings_can_be_pasted() {
-        let document = include_str!("../../../docs/security.md");
-        let blocks = document.split("```json\n").skip(1);
-        let blocks: Vec<_> = blocks
-            .filter_map(|block| block.split("```").next())
-            .collect();
-        assert!(blocks.len() >= 5);
-        for block in blocks {
-            let whole = block.starts_with('{');
-            let text = if whole {
-                block.to_owned()
-            } else {
-                format!("{{{block}}}")
-            };
-            let given: Value = serde_json::from_str(&text).unwrap();
-            let first = given.as_object().unwrap().keys().next().unwrap().clone();
-            let tree = match first.as_str() {
-                "mediaServer" => given,
-                "auth" => json!({ "mediaServer": given }),
-                "keys" => json!({"mediaServer": {"auth": {"jwt": given}}}),
-                "quotas" => {
-                    let mut token = given;
-                    token["file"] = json!("x");
-                    json!({"mediaServer": {"auth": {"tokens": {"a": token}}}})
-                }
-                _ => json!({"mediaServer": {"auth": {"tokens": given}}}),
-            };
-            assert!(read(&tree).unwrap().is_some(), "{block}");
-        }
-    }
-
-    #[test]
-    fn nothing_may_be_misspelt_and_nothing_secret_is_told() {
-        let token = |token: Value| json!({"tokens": {"a": token}});
-        for (wrong, told) in [
-            (json!({}), "mediaServer.auth.tokens: there is no token"),
-            (
-                json!({"token": {}}),
-                "mediaServer.auth.token: there is no such key",
-            ),
-            (
-                json!({"tokens": {"a": "s3cret"}}),
-                "mediaServer.auth.tokens.a: it has to be an object",
-            ),
-            (
-                token(json!({})),
-                "mediaServer.auth.tokens.a: it has to have one of",
-            ),
-            (
-                token(json!({"value": "s3cret", "file": "x"})),
-                "mediaServer.auth.tokens.a: it has",
-            ),
-            (
-                token(json!({"value": ["s3cret"]})),
-                "mediaServer.auth.tokens.a.value: it has to be a text",
-            ),
-            (
-                token(json!({"sha256": "s3cret"})),
-                "mediaServer.auth.tokens.a: 'sha256'",
-            ),
-            (
-                token(json!({"value": "s3cret", "Scope": "all"})),
-                "mediaServer.auth.tokens.a.Scope",
-            ),
-            (
-                token(json!({"value": "s3cret", "scope": "every"})),
-                "mediaServer.auth.tokens.a: 'scope'",
-            ),
-            (
-                token(json!({"value": "s3cret", "classes": 1})),
-                "mediaServer.auth.tokens.a.classes",
-            ),
-            (
-                token(json!({"value": "s3cret", "quotas": {"x": 1}})),
-                "mediaServer.auth.tokens.a.quotas.x",
-            ),
-            (
-                token(json!({"value": "s3cret", "quotas": {"objects": -1}})),
-                "mediaServer.auth.tokens.a.quotas.objects",
-            ),
-            (
-                json!({"jwt": {"keys": {"k": {"algorithm": "none", "value": "s3cret"}}}}),
-                "mediaServer.auth.jwt.keys.k",
-            ),
-            (
-                json!({"jwt": {"leeway": 601}}),
-                "mediaServer.auth.jwt: 'leeway'",
-            ),
-        ] {
-            let error = auth(wrong).unwrap_err().to_string();
-            assert!(
-                error.starts_with(told) && !error.contains("s3cret"),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use rivero_media::{Graph, Node};
 use serde_json::{Map, Value};
 
 use super::media_element::encoder_rates;
-use super::{Core, Execution};
+use super::{Core, Execution, quotas};
 use crate::auth::Caller;
 use crate::convert::{Converted, Incoming, Place};
 use crate::error::CallError;
@@ -131,6 +131,7 @@ impl Core {
             .and_then(|parent| parent.pipeline())
             .unwrap_or_default();
         let emitter = Emitter::new(self.events.clone(), &self.registry, pipeline);
+        session.account().check_media()?;
         let allotment = Allotment::claim(session.account(), is_pipeline(&class))?;
         Ok(Plan {
             id,
@@ -264,6 +265,7 @@ impl Core {
         if let Some(node) = object.any_node() {
             node.set_encoder_rates(encoder_rates(&self.options().element_settings));
         }
+        quotas::meter(&object);
         plan.emitter.attach(&object);
         self.registry.insert(&object, Some(&plan.session))?;
         self.announce("ObjectCreated", "object", &object);

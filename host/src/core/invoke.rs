@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rivero_idl::Operation;
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::media_object::media_object;
 use super::{Core, Execution};
@@ -220,6 +220,22 @@ impl Core {
         if object.is_released() {
             return Err(self.gone(&object.id));
         }
+        // Where the client gives up waiting, the recording that it wanted may still begin.
+        let begun = object.recording.begin(object.account(), &operation)?;
+        let outcome = self.call_instance(instance, turn, operation.clone(), params);
+        let outcome = outcome.await;
+        let recording = &object.recording;
+        recording.on_operation(&object.class, &operation, begun, outcome.is_ok());
+        outcome
+    }
+
+    async fn call_instance(
+        &self,
+        instance: Arc<dyn Instance>,
+        turn: OwnedMutexGuard<()>,
+        operation: String,
+        params: Value,
+    ) -> Result<Value, CallError> {
         let (sender, receiver) = oneshot::channel();
         self.lane(&instance).try_run(move || {
             if sender.is_closed() {

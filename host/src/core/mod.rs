@@ -21,6 +21,7 @@ mod media_object;
 mod module_events;
 pub mod monitor;
 mod old_operations;
+mod quotas;
 pub mod requests;
 mod resources;
 mod server_manager;

@@ -116,6 +116,9 @@ impl Monitor {
         let view = core.registry.view(&caller);
         let lives = |id: &str| view.object(id).is_ok();
         core.factories.tidy_metrics(&lives);
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        core.accounts
+            .look_at_media(Instant::now(), since_1970.unwrap_or_default());
         let now = Reading {
             at: Instant::now(),
             cpu: usage::cpu_time(),

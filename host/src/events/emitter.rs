@@ -53,6 +53,9 @@ impl Emitter {
 
 impl ObjectEvents for Emitter {
     fn emit(&self, event: &str, data: Map<String, Value>) {
+        if let Some(object) = self.object() {
+            object.recording.on_event(event, &data);
+        }
         self.raise(event, data);
     }
 

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::body::Body;
 use super::site::{Answer, Site};
@@ -50,14 +51,21 @@ pub struct Upgraded<S> {
 ///
 /// Connections are not kept for a second request: those who ask for pages come every few seconds,
 /// and an idle connection would need a limit of its own.
-pub async fn exchange<S>(stream: S, from: SocketAddr, site: &Site) -> Option<Upgraded<S>>
+///
+/// `certificate` is what the client has shown in the handshake of TLS.
+pub async fn exchange<S>(
+    stream: S,
+    from: SocketAddr,
+    certificate: Option<&CertificateDer<'_>>,
+    site: &Site,
+) -> Option<Upgraded<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let upgraded_at = OnceLock::new();
     let taken: OnceLock<Arc<AtomicU64>> = OnceLock::new();
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let answer = site.answer(&request, from);
+        let answer = site.answer(&request, from, certificate);
         if let Answer::Upgrade { principal, .. } = &answer {
             let _ = upgraded_at.set((request.uri().path().to_owned(), principal.clone()));
         }
@@ -179,7 +187,10 @@ mod tests {
         client.write_all(sent.as_bytes()).await.unwrap();
         let begun = Instant::now();
         let from = ([127, 0, 0, 1], 1).into();
-        assert!(exchange(server, from, &site()).await.is_none(), "{sent}");
+        assert!(
+            exchange(server, from, None, &site()).await.is_none(),
+            "{sent}"
+        );
         begun.elapsed()
     }
 
@@ -222,7 +233,7 @@ mod tests {
         let from = ([127, 0, 0, 1], 1).into();
         let begun = Instant::now();
         let served =
-            tokio::spawn(async move { exchange(server, from, &endless()).await.is_none() });
+            tokio::spawn(async move { exchange(server, from, None, &endless()).await.is_none() });
         let request = b"GET /console/api HTTP/1.1\r\nHost: x\r\n\r\n";
         client.write_all(request).await.unwrap();
         let mut part = vec![0; 64 << 10];
@@ -244,7 +255,8 @@ mod tests {
         let (mut client, server) = duplex(1024);
         let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
         let from = ([127, 0, 0, 1], 1).into();
-        let served = tokio::spawn(async move { exchange(server, from, &site()).await.is_none() });
+        let served =
+            tokio::spawn(async move { exchange(server, from, None, &site()).await.is_none() });
         client.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         let mut part = vec![0; 64 << 10];

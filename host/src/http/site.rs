@@ -10,6 +10,7 @@ use hyper::header::{
     SEC_WEBSOCKET_VERSION, SERVER, UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::access::{Claim, Policy, Refusal};
 use super::body::Body;
@@ -67,6 +68,7 @@ impl Site {
         &self,
         request: &Request<B>,
         from: SocketAddr,
+        certificate: Option<&CertificateDer<'_>>,
     ) -> Answer {
         let handshake = match self.has_websocket {
             true => Handshake::of(request),
@@ -86,7 +88,8 @@ impl Site {
             true => Credential::of(headers, query),
             false => Credential::of_page(headers, query),
         };
-        let identified = self.access.guard.identify(&credential, from.ip());
+        let guard = &self.access.guard;
+        let identified = guard.identify(&credential, certificate, from.ip());
         match handshake {
             Handshake::None | Handshake::Incomplete => self.page(request, from, identified),
             handshake => match identified {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::methods::{Begun, LARGE, Methods, Peer, Reply};
@@ -70,11 +71,13 @@ impl Drop for Served {
     }
 }
 
-/// Serves a connection until it ends, or has to make room for another one.
+/// Serves a connection until it ends, or has to make room for another one; `certificate` is what its client
+/// has shown in the handshake of TLS.
 pub async fn serve<S>(
     stream: S,
     place: Place,
     from: SocketAddr,
+    certificate: Option<CertificateDer<'static>>,
     site: Arc<Site>,
     service: Arc<Service>,
 ) where
@@ -84,13 +87,13 @@ pub async fn serve<S>(
     let account = place.account();
     let upgraded = tokio::select! {
         reason = place.ended() => return tracing::debug!(%from, reason, "ended without a request"),
-        upgraded = arrive(&account, http::exchange(stream, from, &site)) => upgraded,
+        upgraded = arrive(&account, http::exchange(stream, from, certificate.as_ref(), &site)) => upgraded,
     };
     let Some(upgraded) = upgraded else {
         return;
     };
     // A connection may live for days, and what it came in by is of no use to it any more.
-    drop(site);
+    drop((site, certificate));
     let caller = service.caller(upgraded.principal, &place);
     let outbox = Outbox::new(caller.account());
     let wire = Wire::new(upgraded.stream, upgraded.rest.to_vec(), outbox.clone()).await;
@@ -194,7 +197,8 @@ pub(super) async fn talk<S>(
             return wire.abandon(CloseCode::Again, reason.into());
         }
         () = caller.principal().expired_for(service.guard.grace()) => {
-            End::Refused(CloseCode::Policy, "The token has expired".into())
+            let credential = caller.principal().credential();
+            End::Refused(CloseCode::Policy, format!("The {credential} has expired").into())
         }
         end = connection.run(&mut wire) => end,
     };

@@ -8,9 +8,11 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::Error as TlsError;
 
 use super::connection::{Service, serve};
 use super::sockets::Place;
+use super::tls::Acceptor;
 use crate::handover::Role;
 use crate::http::Site;
 use crate::tasks::spawn;
@@ -147,7 +149,7 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
 /// Accepts connections for as long as it is polled; with `tls`, secure ones.
 pub async fn accept(
     listener: Arc<TcpListener>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Acceptor>>,
     site: Arc<Site>,
     service: Arc<Service>,
 ) {
@@ -159,8 +161,8 @@ pub async fn accept(
                 // Replies are small and asked for: none of them should wait for another.
                 let _ = stream.set_nodelay(true);
                 let (site, service) = (site.clone(), service.clone());
-                match tls.clone() {
-                    None => spawn(PLACE, serve(stream, place, from, site, service)),
+                match tls.as_ref().map(|tls| tls.current()) {
+                    None => spawn(PLACE, serve(stream, place, from, None, site, service)),
                     Some(tls) => {
                         spawn(
                             PLACE,
@@ -195,8 +197,30 @@ async fn serve_securely(
         accepted = tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)) => accepted,
     };
     match accepted {
-        Ok(Ok(stream)) => serve(stream, place, from, site, service).await,
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate = certificates.and_then(<[_]>::first).cloned();
+            serve(stream, place, from, certificate, site, service).await;
+        }
+        // What is wrong with it, and nothing of what is in it.
+        Ok(Err(error)) if is_about_certificate(&error) => {
+            tracing::warn!(%from, "a wrong certificate: {error}");
+        }
         Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS connection"),
         Err(_) => tracing::debug!(%from, "no TLS connection within 10 s"),
     }
+}
+
+/// Whether a handshake failed for what the client has shown, which the operator wants to know: the client
+/// is told no more than an alert.
+fn is_about_certificate(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(
+        cause,
+        Some(
+            TlsError::InvalidCertificate(_)
+                | TlsError::InvalidCertRevocationList(_)
+                | TlsError::NoCertificatesPresented
+        )
+    )
 }

@@ -12,8 +12,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+mod acceptor;
 pub mod certificate;
 
+pub use acceptor::Acceptor;
 pub use certificate::Certificate;
 
 use crate::regular_file;

@@ -11,8 +11,9 @@ use rivero_media::{Graph, MediaKind, Node};
 
 use super::holds::Holders;
 use super::labels::Labels;
+use super::recording::Recording;
 use super::subscriptions::Subscriptions;
-use crate::accounts::{Account, Claim, Exhausted, Resource};
+use crate::accounts::{Account, Carrier, Claim, Exhausted, Metered, Resource};
 use crate::modules::Instance;
 
 /// What stands for a module where the server makes objects itself.
@@ -158,6 +159,10 @@ pub struct Object {
     /// Changed only under the registry's graph lock.
     pub(super) holders: Mutex<Holders>,
     pub(super) released: AtomicBool,
+    /// What it records, if it is of a class that does.
+    pub recording: Recording,
+    /// The media that counts for its account.
+    metered: OnceLock<Metered>,
     allotment: Allotment,
 }
 
@@ -210,6 +215,8 @@ impl Object {
             children: Mutex::default(),
             holders: Mutex::default(),
             released: AtomicBool::new(false),
+            recording: Recording::default(),
+            metered: OnceLock::new(),
             allotment,
         })
     }
@@ -224,6 +231,11 @@ impl Object {
     #[must_use]
     pub fn types(&self) -> Option<&Arc<Model>> {
         self.types.get()
+    }
+
+    /// Has the media of this endpoint count for its account; only the first call counts.
+    pub fn meter(&self, carrier: Arc<dyn Carrier>) {
+        let _ = self.metered.set(Metered::new(self.account(), carrier));
     }
 
     /// Who made it.

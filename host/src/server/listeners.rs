@@ -4,19 +4,19 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use super::OpenError;
+use crate::auth::Guard;
 use crate::handover::Role;
 use crate::http::Site;
 use crate::protocol::listener::{self, Binding, Inherited};
-use crate::protocol::tls::Certificate;
+use crate::protocol::tls::{Acceptor, Certificate};
 
 /// A socket, and what is behind it.
 pub(super) struct Listener {
     pub(super) role: Role,
     pub(super) socket: Arc<TcpListener>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<Acceptor>>,
     pub(super) site: Arc<Site>,
 }
 
@@ -24,6 +24,7 @@ pub(super) struct Listener {
 /// `site` says what is behind one, by whether it is on loopback.
 pub(super) fn open(
     wanted: impl Iterator<Item = (Binding, Option<Arc<Certificate>>)>,
+    guard: &Arc<Guard>,
     inherited: &mut Vec<Inherited>,
     site: impl Fn(bool) -> Site,
 ) -> Result<Vec<Listener>, OpenError> {
@@ -35,11 +36,11 @@ pub(super) fn open(
             Some(_) => Role::Secure,
             None => Role::Plain,
         };
-        let tls = certificate.map(|certificate| certificate.acceptor());
+        let tls = certificate.map(|certificate| Acceptor::new(certificate, guard.clone()));
         let opened = socket(&binding, role, inherited);
         match opened.and_then(|socket| Listener::new(role, socket, &site)) {
             Ok(listener) => listeners.push(Listener {
-                tls: tls.transpose()?,
+                tls: tls.transpose()?.map(Arc::new),
                 ..listener
             }),
             Err(error) => failures.push(OpenError::Listen { port, error }),

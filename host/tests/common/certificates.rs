@@ -51,7 +51,7 @@ impl Certificate {
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
-        self.load().acceptor().unwrap()
+        self.load().acceptor(None).unwrap()
     }
 
     pub fn load(&self) -> Arc<tls::Certificate> {

@@ -1,6 +1,7 @@
 //! Bytes of media.
 
 use super::*;
+use crate::Carried;
 
 /// Bytes of each packet.
 const SIZE: u64 = 100;
@@ -35,4 +36,12 @@ fn the_bytes_of_media_are_counted() {
     assert_eq!(counted(0), (2, 2 * SIZE));
     assert_eq!(counted(2), (4, 4 * SIZE));
     assert!(camera.inputs().is_empty());
+    let both = |given, taken| [Carried { given, taken: 0 }, Carried { given: 0, taken }];
+    let carried = || [camera.carried(), viewer.carried()];
+    assert_eq!(carried(), both(4 * SIZE, 4 * SIZE));
+    // What is closed has carried what it has.
+    viewer.remove_sink(VIDEO, "default");
+    assert_eq!(carried(), both(4 * SIZE, 4 * SIZE));
+    camera.release();
+    assert_eq!(carried(), both(4 * SIZE, 4 * SIZE));
 }

@@ -533,9 +533,10 @@ fn authorize(
     let goes_on = session.is_some_and(|session| session.is_known());
     let begins = matches!(method, "connect" | "create") || !goes_on;
     if caller.principal().has_expired() && begins && !ENDS_SOMETHING.contains(&method) {
-        return Err(CallError::invalid_session(
-            "The token has expired: connect anew, with a new one",
-        ));
+        let credential = caller.principal().credential();
+        return Err(CallError::invalid_session(format!(
+            "The {credential} has expired: connect anew, with a new one"
+        )));
     }
     Ok(())
 }

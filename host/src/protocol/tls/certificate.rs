@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
@@ -77,15 +78,29 @@ impl Certificate {
         }))
     }
 
-    /// Makes connections secure, each with the certificate of its time.
+    /// Makes connections secure, each with the certificate of its time. With `verifier`, clients are
+    /// asked for certificates.
     ///
     /// # Errors
     /// When the crypto provider lacks a protocol version.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, rustls::Error> {
-        let configuration = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(self.shown.clone());
+    pub fn acceptor(
+        &self,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<TlsAcceptor, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?;
+        let is_asking = verifier.is_some();
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut configuration = builder.with_cert_resolver(self.shown.clone());
+        if is_asking {
+            // A session that is taken up again brings its certificate along unverified: one that has
+            // been revoked meanwhile would go on opening the door.
+            configuration.session_storage = Arc::new(NoServerSessionStorage {});
+            configuration.send_tls13_tickets = 0;
+        }
         Ok(Arc::new(configuration).into())
     }
 
