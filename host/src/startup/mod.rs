@@ -113,7 +113,7 @@ pub fn discover(
 ) -> Result<(Modules, Arc<Plane>), Error> {
     let plane = Plane::start()?;
     plane.set_shared_encoding(configuration.settings.shared_encoding);
-    let directories = places::modules_directories(command_line);
+    let directories = places::modules_directories(command_line)?;
     let data_directory = places::data_directory(command_line)?;
     // No client may play or overwrite what the server is made of and what it believes.
     let own = directories.iter().chain([&data_directory]);
