@@ -47,8 +47,8 @@ test('what fails is told with the least that it takes, and repeated by its numbe
   const [, number, reason] = said.match(/Panics: seed 1, case (\d+): (.*)/);
   assert.match(reason, /panic/);
   const steps = said.split('\n').filter((line) => line.startsWith('    '));
-  assert.match(steps[0], /create fixturepanics\.Panics \{.*"where":"\w+"/);
-  assert.ok(steps.length <= 4, said);
+  assert.match(steps[0], /create fixturepanics\.Panics \{/);
+  assert.ok(steps.length <= 3, said);
   const again = await refusal('fuzz', '--seed', '1', '--case', number, '--class', 'Panics', fixture('panics'));
   assert.equal(again, said);
 });

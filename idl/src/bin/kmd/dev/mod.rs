@@ -44,20 +44,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", requires = "server")]
     into: Option<PathBuf>,
     /// The program to start as a server; without it the one beside this program, or that of PATH.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "RIVERO_SERVER",
-        conflicts_with = "server"
-    )]
+    #[arg(long, value_name = "FILE", env = "RIVERO_SERVER")]
     program: Option<PathBuf>,
     /// Directories with modules for it, beside those that are installed with it.
-    #[arg(
-        long,
-        value_name = "DIRS",
-        env = "KURENTO_MODULES_PATH",
-        conflicts_with = "server"
-    )]
+    #[arg(long, value_name = "DIRS", env = "KURENTO_MODULES_PATH")]
     modules_path: Option<String>,
     /// Descriptor of a module that is imported. The standard modules are known.
     #[arg(short, long, value_name = "FILE")]
