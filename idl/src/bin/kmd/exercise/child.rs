@@ -1,6 +1,6 @@
 //! `kmd exercise`: the process in which a module is put through something, and which may die of it.
 
-use super::leaks::{left, settled};
+use super::leaks::over_rounds;
 use super::plan::{Fault, Finding, Job, Line, Piece, Plan, Step, Subject};
 use super::process::{Surroundings, Usage};
 use super::stage::{self, Stage};
@@ -190,14 +190,11 @@ impl Exercised<'_> {
     }
 
     fn repeated(&self, rounds: usize, objects: usize, steps: &[Step]) {
-        let mut usages = Vec::new();
-        let mut timers = Vec::new();
-        for round in 0..rounds {
+        let left = over_rounds(rounds, objects, |round| {
             let pipeline = pipeline();
             for number in 0..objects {
-                let number = round * objects + number + 1;
-                let of_all = rounds * objects;
-                self.report.doing(format!("object {number} of {of_all}"));
+                self.report
+                    .doing(format!("object {}", round * objects + number + 1));
                 let Some(stage) = self.create(&pipeline) else {
                     continue;
                 };
@@ -208,13 +205,10 @@ impl Exercised<'_> {
             }
             // What a timer does once after the end is its own business, if it comes to an end.
             pipeline.advance(Duration::from_secs(60));
-            timers.push(pipeline.timers());
             self.report.found(panics(&pipeline));
-            drop(pipeline);
-            let most = usages.first().map_or(0, |first: &Usage| first.threads);
-            usages.push(settled(most));
-        }
-        self.report.found(left(&usages, &timers, objects));
+            pipeline.timers()
+        });
+        self.report.found(left);
     }
 
     fn at_once(&self, objects: usize, calls: &[Step], media: &[Step]) {
@@ -314,12 +308,10 @@ fn convert(module: &Loaded, index: u32, formats: (&Format, &Format), plan: &Plan
         _ => Vec::new(),
     };
     let pieces: Vec<Piece> = steps.iter().flat_map(pieces).collect();
-    let mut usages = Vec::new();
-    for round in 0..rounds {
+    let left = over_rounds(rounds, objects, |round| {
         let pipeline = pipeline();
         for number in 0..objects {
-            let number = round * objects + number + 1;
-            report.doing(format!("conversion {number} of {}", rounds * objects));
+            report.doing(format!("conversion {}", round * objects + number + 1));
             let packets: Vec<Packet> = pieces
                 .iter()
                 .map(|piece| stage::packet(&pipeline, piece))
@@ -328,20 +320,14 @@ fn convert(module: &Loaded, index: u32, formats: (&Format, &Format), plan: &Plan
             let failed = converted
                 .err()
                 .filter(|error| error.message.starts_with("the module panicked"));
-            report.found(
-                failed
-                    .map(|error| Finding {
-                        fault: Fault::Panic,
-                        text: error.message,
-                    })
-                    .into_iter()
-                    .collect(),
-            );
+            let panic = failed.map(|error| Finding {
+                fault: Fault::Panic,
+                text: error.message,
+            });
+            report.found(panic.into_iter().collect());
         }
         report.found(panics(&pipeline));
-        drop(pipeline);
-        let most = usages.first().map_or(0, |first: &Usage| first.threads);
-        usages.push(settled(most));
-    }
-    report.found(left(&usages, &[0], objects));
+        0
+    });
+    report.found(left);
 }

@@ -10,8 +10,37 @@ const LEAK: (usize, usize) = (96, 512);
 /// How long threads are waited for that are about to end.
 const SETTLING: Duration = Duration::from_secs(2);
 
+/// Rounds that follow, as many times over, where something has grown with each: caches and pools fill up slowly.
+const PATIENCE: usize = 3;
+
+/// What is left behind by rounds of `objects` objects. `round` goes through one, and says how many timers wait a minute after it.
+pub(super) fn over_rounds(
+    rounds: usize,
+    objects: usize,
+    mut round: impl FnMut(usize) -> usize,
+) -> Vec<Finding> {
+    let (mut usages, mut timers) = (Vec::new(), Vec::new());
+    loop {
+        timers.push(round(usages.len()));
+        let most = usages.first().map_or(0, |first: &Usage| first.threads);
+        usages.push(settled(most));
+        if usages.len() < rounds {
+            continue;
+        }
+        let latest = usages.len() - rounds;
+        let found = left(
+            usages.get(latest..).unwrap_or_default(),
+            timers.get(latest..).unwrap_or_default(),
+            objects,
+        );
+        if found.is_empty() || usages.len() >= rounds * PATIENCE {
+            return found;
+        }
+    }
+}
+
 /// What is in use once threads that are about to end have ended.
-pub(super) fn settled(threads: usize) -> Usage {
+fn settled(threads: usize) -> Usage {
     let deadline = Instant::now() + SETTLING;
     loop {
         let usage = Usage::now();
@@ -23,7 +52,7 @@ pub(super) fn settled(threads: usize) -> Usage {
 }
 
 /// What is more after every round. Whatever grows to a bound is no leak.
-pub(super) fn left(usages: &[Usage], timers: &[usize], objects: usize) -> Vec<Finding> {
+fn left(usages: &[Usage], timers: &[usize], objects: usize) -> Vec<Finding> {
     let mut texts = Vec::new();
     // The first round fills caches and pools.
     let compared = usages.get(1..).unwrap_or_default();
