@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 to=$1
-crates=(host/media idl plugin-api plugin-api/sdk plugins/lib/filter plugins/lib/http plugins/lib/uri)
+crates=(host/media idl plugin-api plugin-api/sdk plugin-api/sdk/testing plugins/lib/filter plugins/lib/http plugins/lib/uri)
 
 rm -rf "${to:?}"
 for crate in "${crates[@]}"; do

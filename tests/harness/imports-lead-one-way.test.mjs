@@ -77,9 +77,13 @@ test('the media plane knows the boundary to modules and nothing else of ours, an
 
 test('the boundary and the descriptors know no crate of ours', () => {
   assert.deepEqual(ours('plugin-api/Cargo.toml'), []);
-  // kmd reads what a build has written about a module; the library does not.
-  assert.deepEqual(ours('idl/Cargo.toml'), ['rivero-plugin-api']);
-  assert.match(read('idl/Cargo.toml'), /^rivero-plugin-api = .* optional = true/m);
+  // kmd reads what a build has written about a module, and runs modules; the library does neither.
+  const ofProgram = ['rivero-plugin-api', 'rivero-testing'];
+  assert.deepEqual(ours('idl/Cargo.toml'), ofProgram);
+  for (const name of ofProgram) assert.match(read('idl/Cargo.toml'), new RegExp(`^${name} = .* optional = true`, 'm'));
+  const library = rustFiles('idl/src').filter((file) => !file.includes('/bin/'));
+  assert.ok(library.length > 20);
+  assert.deepEqual(library.filter((file) => /^use rivero_/m.test(codeOf(file))), []);
 });
 
 // ---- Files

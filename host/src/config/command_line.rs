@@ -69,6 +69,9 @@ pub struct CommandLine {
     /// Use modules that others than root and the server's user may write, for development
     #[arg(long, env = "RIVERO_ALLOW_WRITABLE_MODULES", value_parser = FalseyValueParser::new())]
     pub allow_writable_modules: bool,
+    /// Use modules in `dev` of the data directory before all others: `kmd dev --server` puts them there
+    #[arg(long, env = "RIVERO_DEV", value_parser = FalseyValueParser::new())]
+    pub dev: bool,
     /// Directory for log files, in place of standard error
     #[arg(short = 'd', long, env = "KURENTO_LOGS_PATH", value_name = "DIR")]
     pub logs_path: Option<PathBuf>,

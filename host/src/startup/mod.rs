@@ -168,7 +168,7 @@ pub fn discover(
 ) -> Result<(Modules, Arc<Plane>), Error> {
     let plane = Plane::start()?;
     plane.set_shared_encoding(configuration.settings.shared_encoding);
-    let directories = places::modules_directories(command_line);
+    let directories = places::modules_directories(command_line)?;
     let data_directory = places::data_directory(command_line)?;
     let own = own_directories(command_line)?;
     let discovery = Discovery {

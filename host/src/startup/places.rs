@@ -11,11 +11,22 @@ use super::Error;
 use crate::config::{CommandLine, Configuration, Settings};
 use crate::core::monitor::HealthOptions;
 
-/// Where modules are looked for, in order of precedence: what the command line says, then the
+/// Where modules are looked for, in order of precedence: those that somebody develops, what the command line says, then the
 /// built-in places.
-pub(super) fn modules_directories(command_line: &CommandLine) -> Vec<PathBuf> {
-    let given = command_line.modules_path.iter().cloned();
-    given.chain(built_in_directories()).collect()
+pub(super) fn modules_directories(command_line: &CommandLine) -> Result<Vec<PathBuf>, Error> {
+    let mut directories = Vec::new();
+    if command_line.dev {
+        let directory = data_directory(command_line)?.join("dev");
+        // It has to be there, so that the server sees what comes into it.
+        std::fs::create_dir_all(&directory).map_err(|error| Error::DataDirectory {
+            directory: directory.clone(),
+            reason: error.to_string(),
+        })?;
+        directories.push(directory);
+    }
+    directories.extend(command_line.modules_path.iter().cloned());
+    directories.extend(built_in_directories());
+    Ok(directories)
 }
 
 /// `modules` beside the program, where the build puts them, and the places of installation.

@@ -14,8 +14,6 @@
 pub mod build;
 #[cfg(feature = "module")]
 mod elements;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 #[cfg(feature = "module")]
 pub use rivero_plugin_api::*;
@@ -38,6 +36,9 @@ pub use rivero_filter::{
         SoundFilter, class, in_range, picture_filter, sound_filter,
     },
 };
+/// A pipeline without a server, for tests.
+#[cfg(feature = "testing")]
+pub use rivero_testing as testing;
 /// For the generated code, and for values of one's own.
 #[cfg(feature = "module")]
 pub use serde;

@@ -1,5 +1,6 @@
 //! `kmd check`
 
+mod behaviour;
 mod descriptors;
 mod library;
 mod manifest;
@@ -7,7 +8,8 @@ mod rules;
 mod server;
 
 use crate::{Failure, module_file};
-use std::path::PathBuf;
+use rivero_idl::Descriptor;
+use std::path::{Path, PathBuf};
 
 /// Checks descriptors, or modules; prints one line for each problem and exits with 1 if there is an error.
 ///
@@ -26,7 +28,8 @@ pub(crate) struct Arguments {
     /// Take warnings for errors: with modules, what they SHOULD be.
     #[arg(long)]
     strict: bool,
-    /// How much is asked of a module: 1 whether the file is one, 3 what clients see, 5 whether the server takes it.
+    /// How much is asked of a module: 1 whether the file is one, 3 what clients see, 5 whether the server takes it; above
+    /// that it is run: 6 whether objects come and go, 7 whatever they are given, 8 at once, 9 in time, 10 in any order.
     #[arg(long, value_name = "1..10", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=10))]
     strictness: u8,
     /// The server that modules are tried with; without it the one beside this program, or that of PATH.
@@ -46,4 +49,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         passed &= rules::check(arguments, library)?;
     }
     if passed { Ok(()) } else { Err(Failure(None)) }
+}
+
+/// The server that is named, or that is found.
+pub(crate) fn server(named: Option<&Path>) -> Option<PathBuf> {
+    server::find(named)
+}
+
+/// Why a server would not take a library, a line each. What only ought to be otherwise is no reason.
+pub(crate) fn errors(
+    library: &Path,
+    dependencies: &[Descriptor],
+    server: Option<&Path>,
+) -> Result<Vec<String>, Failure> {
+    rules::errors(library, dependencies, server)
 }

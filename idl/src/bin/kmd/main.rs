@@ -1,7 +1,10 @@
 //! `kmd`: checks module descriptors, prints them, documents them and generates code from them.
 
 mod check;
+mod dev;
 mod docs;
+mod exercise;
+mod fuzz;
 mod generate;
 mod inputs;
 mod inspect;
@@ -36,6 +39,10 @@ enum Command {
     Gen(generate::Target),
     New(new::Arguments),
     Inspect(inspect::Arguments),
+    Dev(dev::Arguments),
+    Fuzz(fuzz::Arguments),
+    #[command(hide = true)]
+    Exercise(exercise::child::Arguments),
 }
 
 /// Why the command failed, for the last line on standard error; nothing when everything was said.
@@ -56,6 +63,9 @@ fn main() -> ExitCode {
         Command::Gen(target) => generate::run(&target),
         Command::New(arguments) => new::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Exercise(arguments) => exercise::child::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

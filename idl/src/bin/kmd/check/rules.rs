@@ -1,6 +1,6 @@
 //! What a module must and should be, by number: docs/module-spec.md says the same to people, and a test compares the two.
 
-use super::{Arguments, library, manifest, server};
+use super::{Arguments, behaviour, library, manifest, server};
 use crate::module_file::{Manifest, ModuleFile};
 use crate::{Failure, inputs};
 use rivero_idl::Descriptor;
@@ -51,6 +51,9 @@ const fn should(number: u8, level: u8, text: &'static str, check: Check) -> Rule
         check,
     }
 }
+
+/// The level at which it is known that it can be loaded.
+const LOADED: u8 = 5;
 
 /// By level.
 pub(super) const RULES: &[Rule] = &[
@@ -158,40 +161,75 @@ pub(super) const RULES: &[Rule] = &[
         "be taken by the server, which loads it in a process of its own",
         server::takes_it,
     ),
+    must(
+        20,
+        6,
+        "leave no memory, thread, descriptor or timer behind when 1,000 objects come and go",
+        behaviour::lives,
+    ),
+    must(
+        21,
+        6,
+        "leave the process as it is: signal handlers, working directory, environment",
+        behaviour::leaves_the_process_alone,
+    ),
+    must(
+        22,
+        7,
+        "stand all values of parameters that its descriptor permits",
+        behaviour::stands_parameters,
+    ),
+    must(
+        23,
+        7,
+        "stand media of any format, size, content and time",
+        behaviour::stands_media,
+    ),
+    must(
+        24,
+        8,
+        "stand calls, media, time and its release beside each other",
+        behaviour::stands_everything_at_once,
+    ),
+    must(
+        25,
+        9,
+        "return at once from what takes media, messages and timers",
+        behaviour::returns_at_once,
+    ),
+    must(
+        26,
+        9,
+        "bound what it keeps of media, whether that is taken or not",
+        behaviour::is_bounded,
+    ),
+    must(
+        27,
+        10,
+        "stand all of this in any order",
+        behaviour::stands_sequences,
+    ),
 ];
 
 /// Prints what a module breaks; whether it passes.
 pub(super) fn check(arguments: &Arguments, path: &Path) -> Result<bool, Failure> {
-    let file = ModuleFile::read(path)?;
     let dependencies = inputs::read(&arguments.dependency)?;
-    let none = Manifest::default();
     let server = server::find(arguments.server.as_deref());
-    let facts = Facts {
-        path,
-        file: &file,
-        manifest: file.manifest.as_ref().unwrap_or(&none),
-        dependencies: &dependencies,
-        server: server.as_deref(),
-    };
     let (mut passed, mut asked) = (true, 0);
-    for rule in RULES
-        .iter()
-        .filter(|rule| rule.level <= arguments.strictness)
-    {
-        // What is no module at all need not be asked for more.
-        if rule.level > 1 && file.manifest.is_none() {
-            break;
+    ask(path, &dependencies, server.as_deref(), |rule, breaches| {
+        // Code is run only of what the server would load.
+        if rule.level > arguments.strictness || rule.level > LOADED && !passed {
+            return false;
         }
         asked += 1;
-        for breach in (rule.check)(&facts) {
+        for breach in breaches() {
             let counts = rule.is_must || arguments.strict;
             passed &= !counts;
-            let kind = if rule.is_must { "MUST" } else { "SHOULD" };
             let warning = if counts { "" } else { "warning: " };
-            let (path, number, text) = (path.display(), rule.number, rule.text);
-            eprintln!("{path}: {warning}{number}: it {kind} {text}: {breach}");
+            eprintln!("{}", rule.broken(path, warning, &breach));
         }
-    }
+        true
+    })?;
     if passed {
         println!(
             "{}: passes {asked} checks at strictness {}",
@@ -200,6 +238,60 @@ pub(super) fn check(arguments: &Arguments, path: &Path) -> Result<bool, Failure>
         );
     }
     Ok(passed)
+}
+
+/// What a server would not take, a line each.
+pub(super) fn errors(
+    path: &Path,
+    dependencies: &[Descriptor],
+    server: Option<&Path>,
+) -> Result<Vec<String>, Failure> {
+    let mut errors = Vec::new();
+    ask(path, dependencies, server, |rule, breaches| {
+        if rule.level > LOADED {
+            return false;
+        }
+        if rule.is_must {
+            let broken = breaches();
+            errors.extend(broken.iter().map(|breach| rule.broken(path, "", breach)));
+        }
+        true
+    })?;
+    Ok(errors)
+}
+
+impl Rule {
+    fn broken(&self, path: &Path, warning: &str, breach: &str) -> String {
+        let kind = if self.is_must { "MUST" } else { "SHOULD" };
+        let (path, number, text) = (path.display(), self.number, self.text);
+        format!("{path}: {warning}{number}: it {kind} {text}: {breach}")
+    }
+}
+
+/// Goes through the rules, as long as `judge` wants more. It gets what looks for breaches.
+fn ask(
+    path: &Path,
+    dependencies: &[Descriptor],
+    server: Option<&Path>,
+    mut judge: impl FnMut(&Rule, &dyn Fn() -> Vec<String>) -> bool,
+) -> Result<(), Failure> {
+    let file = ModuleFile::read(path)?;
+    let none = Manifest::default();
+    let facts = Facts {
+        path,
+        file: &file,
+        manifest: file.manifest.as_ref().unwrap_or(&none),
+        dependencies,
+        server,
+    };
+    for rule in RULES {
+        // What is no module at all need not be asked for more.
+        let is_asked = rule.level <= 1 || file.manifest.is_some();
+        if !is_asked || !judge(rule, &|| (rule.check)(&facts)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ fn next_steps(directory: &Path, class: &ClassName) -> String {
     format!(
         "{directory}/src/lib.rs is yours to edit. Then, in {directory}:\n\n    \
          cargo test                                # a pipeline without a server\n    \
+         kmd dev                                   # a page that shows what it does, anew at each save\n    \
          cargo build --release\n    \
          kmd check target/release/lib{module}.so\n    \
          cp target/release/lib{module}.so MODULES/{module}.so   # the server takes it up"

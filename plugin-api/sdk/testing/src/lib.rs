@@ -22,11 +22,15 @@
 mod converter;
 mod element;
 mod host;
+mod loaded;
 mod media;
 mod pads;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -34,7 +38,8 @@ use rivero_media::Graph;
 use rivero_plugin_api::{Class, Format, MediaKind, Module, Packet, Result, supervise::lock};
 use serde_json::{Map, Value};
 
-pub use element::{Element, Linked};
+pub use element::{Element, Linked, is_panic};
+pub use loaded::{Loaded, is_unanswered};
 pub use media::{Camera, Microphone, Screen, Seen, Sender};
 
 use host::TestHost;
@@ -48,6 +53,7 @@ pub struct Pipeline {
     graph: Arc<Graph>,
     manifest: Value,
     elements: Mutex<Vec<Arc<element::Held>>>,
+    numbers: AtomicUsize,
     /// Last, so that the next one begins when everything is gone.
     _turn: MutexGuard<'static, ()>,
 }
@@ -56,11 +62,11 @@ pub struct Pipeline {
 #[macro_export]
 macro_rules! test_pipeline {
     () => {
-        $crate::testing::Pipeline::new(include_str!(concat!(env!("OUT_DIR"), "/module.json")))
+        $crate::Pipeline::new(include_str!(concat!(env!("OUT_DIR"), "/module.json")))
     };
 }
 
-pub use crate::test_pipeline as pipeline;
+pub use test_pipeline as pipeline;
 
 impl Pipeline {
     /// A pipeline for a module with this manifest, which `build.rs` has written. Waits for its turn.
@@ -76,6 +82,7 @@ impl Pipeline {
             host,
             manifest: serde_json::from_str(manifest).expect("the manifest is JSON"),
             elements: Mutex::default(),
+            numbers: AtomicUsize::new(0),
             _turn: turn,
         }
     }
@@ -87,11 +94,40 @@ impl Pipeline {
     /// What the client would hear; 40001 for a parameter that is missing or unknown.
     pub fn create(&self, class: Class, parameters: Value) -> Result<Element> {
         let parameters = element::completed(&self.manifest, &class.name, parameters)?;
-        let number = lock(&self.elements).len();
-        let id = format!("{}-{number}", class.name);
+        let id = self.unused_id(&class.name);
         let element = Element::create(&self.graph, &id, &class, parameters)?;
-        lock(&self.elements).push(element.held());
-        Ok(element)
+        Ok(self.kept(element))
+    }
+
+    /// Makes an object of a loaded module. Nothing fills in defaults here.
+    ///
+    /// # Errors
+    /// What the client would hear.
+    pub fn create_loaded(
+        &self,
+        module: &Loaded,
+        class: &str,
+        parameters: &Value,
+    ) -> Result<Element> {
+        let id = self.unused_id(class);
+        let create = |host| module.create(class, host, parameters);
+        let element = Element::make(&self.graph, &id, |host| {
+            Ok(element::Instance::Loaded(create(host)?))
+        })?;
+        Ok(self.kept(element))
+    }
+
+    fn unused_id(&self, class: &str) -> String {
+        format!("{class}-{}", self.numbers.fetch_add(1, Relaxed))
+    }
+
+    /// It is released with the pipeline, unless it was before.
+    fn kept(&self, element: Element) -> Element {
+        let mut elements = lock(&self.elements);
+        elements.retain(|held| !held.is_released());
+        elements.push(element.held());
+        drop(elements);
+        element
     }
 
     /// A port of a hub, as a client would make it. It goes when it is dropped.
@@ -99,10 +135,8 @@ impl Pipeline {
     /// # Errors
     /// The hub's
     pub fn port(&self, hub: &Element) -> Result<Element> {
-        let number = lock(&self.elements).len();
-        let port = hub.add_port(&self.graph, &format!("HubPort-{number}"))?;
-        lock(&self.elements).push(port.held());
-        Ok(port)
+        let port = hub.add_port(&self.graph, &self.unused_id("HubPort"))?;
+        Ok(self.kept(port))
     }
 
     /// An element that sends pictures of this size.
@@ -137,6 +171,25 @@ impl Pipeline {
         packets: &[Packet],
     ) -> Result<Vec<Packet>> {
         converter::convert(definition, index, formats, packets)
+    }
+
+    /// The same with a converter of a loaded module.
+    ///
+    /// # Errors
+    /// What its constructor answers, or what it fails with.
+    pub fn convert_loaded(
+        &self,
+        module: &Loaded,
+        index: u32,
+        formats: (&Format, &Format),
+        packets: &[Packet],
+    ) -> Result<Vec<Packet>> {
+        converter::convert_by(&self.host, module.module(), index, formats, packets)
+    }
+
+    /// How many timers wait for their time.
+    pub fn timers(&self) -> usize {
+        self.host.timers()
     }
 
     /// The number of a format, as packets have it.

@@ -10,13 +10,13 @@ use rivero_plugin_api::{
             std_types::{RArc, RResult, RSlice},
         },
         module,
-        traits::{AbiConverterOutput, AbiConverterOutput_TO},
+        traits::{self, AbiConverterOutput, AbiConverterOutput_TO},
         types::{AbiError, AbiUpstream},
     },
     supervise::lock,
 };
 
-use super::host;
+use super::host::{self, TestHost};
 
 /// What came out of a converter.
 #[derive(Clone, Default)]
@@ -41,17 +41,31 @@ impl AbiConverterOutput for Results {
 pub(super) fn convert(
     definition: fn() -> Module,
     index: u32,
-    (input, output): (&Format, &Format),
+    formats: (&Format, &Format),
     packets: &[Packet],
 ) -> Result<Vec<Packet>> {
     let host = host::installed();
+    let module = own(module::start(host::services(&host), definition))?;
+    convert_by(&host, &module, index, formats, packets)
+}
+
+pub(super) fn convert_by(
+    host: &TestHost,
+    module: &traits::Module,
+    index: u32,
+    (input, output): (&Format, &Format),
+    packets: &[Packet],
+) -> Result<Vec<Packet>> {
     let (input, output) = (host.number(input.clone()), host.number(output.clone()));
     let results = Results::default();
     let sink = AbiConverterOutput_TO::from_ptr(RArc::new(results.clone()), TD_Opaque);
-    let module = own(module::start(host::services(&host), definition))?;
     let converter = own(module.create_converter(index, input, output, "{}".into(), sink))?;
     let packet = |packet: &Packet| Packet {
-        format: input,
+        format: if packet.format == 0 {
+            input
+        } else {
+            packet.format
+        },
         ..packet.clone()
     };
     let packets: Vec<Packet> = packets.iter().map(packet).collect();

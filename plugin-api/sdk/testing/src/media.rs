@@ -9,7 +9,7 @@ use rivero_filter::{
     Colours, PictureFormat,
     base::{Picture, PictureView},
 };
-use rivero_media::{Graph, Node, Source};
+use rivero_media::{Graph, Node, Sink, Source};
 use rivero_plugin_api::{
     Bytes, DEFAULT_DESCRIPTION, Format, MediaKind, Packaging, Packet, Upstream,
     abi::{
@@ -30,6 +30,8 @@ use super::{
     host::TestHost,
 };
 
+/// Packets that are pushed in one call at most.
+const BURST: usize = 64;
 /// How long a module's thread is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -226,6 +228,26 @@ impl Sender {
             .push(self.format.clone(), Bytes::copy_from(bytes));
     }
 
+    /// Sends packets as they are; where one has no format, that of the sender.
+    pub fn push(&self, packets: Vec<Packet>) {
+        let format = self.outlet.host.number(self.format.clone());
+        let (origin, kind) = (self.outlet.source.id(), self.outlet.kind);
+        let ready = |packet: Packet| Packet {
+            format: if packet.format == 0 {
+                format
+            } else {
+                packet.format
+            },
+            origin,
+            kind,
+            ..packet
+        };
+        let packets: Vec<Packet> = packets.into_iter().map(ready).collect();
+        for burst in packets.chunks(BURST) {
+            self.outlet.source.push(burst);
+        }
+    }
+
     /// What its consumers asked of it since the last call.
     pub fn asked(&self) -> Vec<Upstream> {
         std::mem::take(&mut lock(&self.outlet.asked))
@@ -236,6 +258,7 @@ impl Sender {
 pub struct Screen {
     host: Arc<TestHost>,
     node: Arc<Node>,
+    sinks: Vec<Arc<Sink>>,
     packets: Arc<Mutex<Vec<Packet>>>,
 }
 
@@ -286,17 +309,26 @@ impl Screen {
     pub(super) fn new(host: &Arc<TestHost>, graph: &Arc<Graph>) -> Self {
         let node = Node::new(unique("screen").into(), graph, Arc::new(Unobserved));
         let packets = Arc::<Mutex<Vec<Packet>>>::default();
+        let mut sinks = Vec::new();
         for kind in MediaKind::ALL {
             let eye = RArc::new(Eye(packets.clone()));
             let handler = AbiSinkHandler_TO::from_ptr(eye, TD_Opaque);
             let opened = node.add_sink(kind, DEFAULT_DESCRIPTION, handler, None, 0);
-            drop(opened.expect("the node is new"));
+            sinks.push(opened.expect("the node is new"));
             node.set_accepted(kind, DEFAULT_DESCRIPTION, &[ANY_FORMAT]);
         }
         Self {
             host: host.clone(),
             node,
+            sinks,
             packets,
+        }
+    }
+
+    /// Tells whatever feeds it something, as a consumer does.
+    pub fn ask(&self, message: Upstream) {
+        for sink in &self.sinks {
+            sink.upstream(message);
         }
     }
 

@@ -103,6 +103,10 @@ impl TestHost {
         self.now.fetch_max(end, Relaxed);
     }
 
+    pub(super) fn timers(&self) -> usize {
+        lock(&self.timers).len()
+    }
+
     fn due_before(&self, end: i64) -> Option<((i64, u64), Timer)> {
         let mut timers = lock(&self.timers);
         let first = timers.first_entry().filter(|first| first.key().0 <= end)?;

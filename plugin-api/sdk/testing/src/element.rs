@@ -21,7 +21,55 @@ use rivero_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use super::pads;
+use super::{loaded, pads};
+
+/// What the module made.
+pub(super) enum Instance {
+    /// In this program.
+    Linked(Box<dyn Object>),
+    /// In a library.
+    Loaded(loaded::Object),
+}
+
+impl Instance {
+    fn call(&self, operation: &str, parameters: Value) -> Result<Value> {
+        match self {
+            Self::Linked(object) => object.invoke(operation, parameters),
+            Self::Loaded(object) => object.call(operation, &parameters),
+        }
+    }
+
+    fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>> {
+        match self {
+            Self::Linked(object) => object.element().stats(kind),
+            Self::Loaded(object) => object.stats(kind),
+        }
+    }
+
+    fn port_added(&self, id: &str, port: &Held) -> Result<()> {
+        match self {
+            Self::Linked(object) => object
+                .element()
+                .port_added(id, module::context(port.host())),
+            Self::Loaded(object) => object.port_added(id, port.host()),
+        }
+    }
+
+    fn port_removed(&self, id: &str) {
+        match self {
+            Self::Linked(object) => object.element().port_removed(id),
+            Self::Loaded(object) => object.port_removed(id),
+        }
+    }
+
+    fn released(&self) -> Result<()> {
+        match self {
+            Self::Linked(object) => object.element().released(),
+            Self::Loaded(object) => return object.released(),
+        }
+        Ok(())
+    }
+}
 
 /// An object, or a port of a hub.
 pub struct Element {
@@ -34,7 +82,7 @@ pub struct Element {
 pub(super) struct Held {
     id: String,
     node: Arc<Node>,
-    object: OnceLock<Box<dyn Object>>,
+    object: OnceLock<Instance>,
     raised: Arc<Raised>,
     is_released: Mutex<bool>,
 }
@@ -112,10 +160,16 @@ impl Held {
         if std::mem::replace(&mut *lock(&self.is_released), true) {
             return;
         }
-        if let Some(object) = self.object.get() {
-            object.element().released();
+        if let Some(object) = self.object.get()
+            && let Err(error) = object.released()
+        {
+            lock(&self.raised.errors).push(error);
         }
         self.node.release();
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        *lock(&self.is_released)
     }
 }
 
@@ -126,27 +180,41 @@ impl Element {
         class: &Class,
         parameters: Value,
     ) -> Result<Self> {
+        let create = |host| (class.create)(module::context(host), parameters);
+        Self::make(graph, id, |host| Ok(Instance::Linked(create(host)?)))
+    }
+
+    pub(super) fn make(
+        graph: &Arc<Graph>,
+        id: &str,
+        create: impl FnOnce(ElementHost) -> Result<Instance>,
+    ) -> Result<Self> {
         let held = Held::new(graph, id);
-        let object = (class.create)(module::context(held.host()), parameters)?;
-        let _ = held.object.set(object);
-        Ok(Self { held, hub: None })
+        match create(held.host()) {
+            Ok(object) => {
+                let _ = held.object.set(object);
+                Ok(Self { held, hub: None })
+            }
+            Err(error) => {
+                // Pads that it had opened by then.
+                held.node.release();
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn held(&self) -> Arc<Held> {
         self.held.clone()
     }
 
-    fn object(&self) -> Result<&dyn Object> {
+    fn object(&self) -> Result<&Instance> {
         let object = self.held.object.get();
-        object
-            .map(|object| &**object)
-            .ok_or_else(|| Error::not_supported("a port has no operations of the module"))
+        object.ok_or_else(|| Error::not_supported("a port has no operations of the module"))
     }
 
     pub(super) fn add_port(&self, graph: &Arc<Graph>, id: &str) -> Result<Self> {
         let port = Held::new(graph, id);
-        let context = module::context(port.host());
-        self.object()?.element().port_added(id, context)?;
+        self.object()?.port_added(id, &port)?;
         Ok(Self {
             held: port,
             hub: Some(self.held.clone()),
@@ -163,7 +231,15 @@ impl Element {
     /// # Errors
     /// What the client would hear
     pub fn call(&self, operation: &str, parameters: Value) -> Result<Value> {
-        self.object()?.invoke(operation, parameters)
+        self.object()?.call(operation, parameters)
+    }
+
+    /// Its entries for `getStats`, of all kinds of media or of one.
+    ///
+    /// # Errors
+    /// What the client would hear
+    pub fn stats(&self, kind: Option<MediaKind>) -> Result<Map<String, Value>> {
+        self.object()?.stats(kind)
     }
 
     /// Reads a property.
@@ -204,11 +280,11 @@ impl Drop for Element {
     fn drop(&mut self) {
         let object = self.hub.as_ref().and_then(|hub| hub.object.get());
         if let Some(object) = object {
-            object.element().port_removed(&self.held.id);
+            object.port_removed(&self.held.id);
         }
         self.release();
         let errors = lock(&self.held.raised.errors);
-        let panic = errors.iter().find(|error| error.kind == PANIC);
+        let panic = errors.iter().find(|error| is_panic(error));
         if let Some(error) = panic.filter(|_| !std::thread::panicking()) {
             panic!("{}: {}", self.held.id, error.message);
         }
@@ -274,6 +350,11 @@ struct Connection {
 
 /// Kind of the error that a panic is.
 const PANIC: &str = "PANIC";
+
+/// Whether one of [`Element::errors`] is a panic.
+pub fn is_panic(error: &Error) -> bool {
+    error.kind == PANIC
+}
 
 impl Connection {
     fn raise(&self, error: Error) {
