@@ -150,6 +150,8 @@ async fn another_certificate_is_shown_and_a_new_listener_waits_for_a_start() {
 
     let mut server = Running::start_with(|address| with(address, &first));
     let lines = server.lines();
+    // The plain listener, by which a start is seen, is opened first.
+    wait_for_line(&lines, "started: Rivero");
     first.client(secure, "/kurento").await;
     server.configure(&with(server.address, &second));
     server.signal(Signal::HUP);
