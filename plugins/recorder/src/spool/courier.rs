@@ -77,7 +77,8 @@ async fn bring(
     };
     // It began before this attempt, perhaps with another store, and has not come forward since.
     let is_stuck = former.is_some() && former == job.note.multipart;
-    if !failure.is_lost_upload() && !(is_stuck && failure.may_be_lost_upload()) {
+    let is_lost = failure.is_lost_upload() || is_stuck && failure.may_be_lost_upload();
+    if !is_lost {
         return Err(failure);
     }
     if let Some(lost) = job.note.multipart.take() {

@@ -129,7 +129,7 @@ fn what_is_complete_is_brought_away_told_of_and_removed() {
     assert_eq!(lock(&store.tried)[0].1, b"media");
     let (uri, bytes) = ("s3://calls/a%20b".to_owned(), 5);
     assert_eq!(*lock(&heard), [UploadEvent::Uploaded { uri, bytes }]);
-    assert_eq!(files(&directory.path().join("spool")), [PathBuf::new(); 0]);
+    assert!(files(&directory.path().join("spool")).is_empty());
     assert!(spool.room.is_empty());
 }
 
