@@ -87,10 +87,10 @@ async function slowness() {
   };
 }
 
-/** Clients that ask for what is large, and read none of it. */
+/** Clients that ask for what is large, and read none of it: however many they are, for as much together, and more than is kept. */
 async function deafness() {
   const ask = (id) => frame(JSON.stringify({ jsonrpc: '2.0', id, method: 'invoke', params: { object: MANAGER, operation: 'getKmd', operationParams: { moduleName: 'core' } } }));
-  const burst = Buffer.concat(Array.from({ length: 20 }, (_, id) => ask(id)));
+  const burst = Buffer.concat(Array.from({ length: Math.ceil(20 / SCALE) }, (_, id) => ask(id)));
   const sockets = Array.from({ length: DEAF }, () => socket().pause());
   await Promise.all(sockets.map(connected));
   for (const one of sockets) {
