@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +102,8 @@ test('installed, started as the service does, and removed', async (t) => {
   for (const file of ['man/man8/rivero.8.gz', 'man/man8/kurento-media-server.8.gz', 'doc/rivero/README.md', 'doc/rivero/docs/turn.md', 'rivero/coturn/turnserver.conf', 'rivero/prometheus/rivero-alerts.yml']) {
     assert.ok(existsSync(join(chroot, 'usr/share', file)), `${file} is not installed`);
   }
+  // It starts with the machine.
+  assert.match(readlinkSync(join(chroot, 'etc/systemd/system/multi-user.target.wants/rivero.service')), /rivero\.service$/);
   const unit = readFileSync(join(chroot, 'usr/lib/systemd/system/rivero.service'), 'utf8');
   const start = /^ExecStart=(.*)$/m.exec(unit)[1];
   const environment = [...unit.matchAll(/^Environment=(.*)$/gm)].map((match) => match[1]);
