@@ -51,7 +51,12 @@ impl Quotas {
         let resource = Resource::ALL.into_iter().find(|one| one.name() == name);
         match resource {
             Some(resource) => self.amounts.get(resource as usize).copied().flatten(),
-            None => self.requests_per_second.filter(|_| name == REQUESTS),
+            None => match name {
+                REQUESTS => self.requests_per_second,
+                BITRATE => self.bitrate,
+                BYTES => self.bytes,
+                _ => None,
+            },
         }
     }
 

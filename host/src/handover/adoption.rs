@@ -87,7 +87,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_principal_is_the_same_there() {
         let mut quotas = Quotas::default();
-        assert!(quotas.set("pipelines", 3) && quotas.set("requestsPerSecond", 7));
+        for (quota, name) in (1..).zip(Quotas::names()) {
+            assert!(quotas.set(name, quota));
+        }
         let principal = Principal {
             name: Some("token/app".into()),
             scope: Scope::Own,
