@@ -151,7 +151,7 @@ fn misspelt(configuration: &Configuration, modules: &Modules) -> Vec<String> {
 
 /// What the server is made of and what it believes: no client may play or overwrite it.
 fn own_directories(command_line: &CommandLine) -> Result<Vec<PathBuf>, Error> {
-    let mut own = places::modules_directories(command_line);
+    let mut own = places::modules_directories(command_line)?;
     own.push(places::data_directory(command_line)?);
     own.extend(command_line.logs_path.clone());
     Ok(own)
