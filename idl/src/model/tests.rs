@@ -15,9 +15,10 @@ fn the_standard_modules_resolve() {
     let modules: Vec<&str> = model.modules().iter().map(Descriptor::name).collect();
     assert_eq!(modules, ["core", "elements", "filters"]);
     assert_eq!(model.classes().len(), 29);
-    // Kurento's, and those that belong to what Rivero adds: six types and four events of Composite, and TelephoneEvent.
+    // Kurento's, and those that belong to what Rivero adds: six types and four events of Composite, TelephoneEvent, and
+    // three events of recordings on their way to a store.
     assert_eq!(model.complex_types().len(), 55 + 6);
-    assert_eq!(model.events().len(), 28 + 4 + 1);
+    assert_eq!(model.events().len(), 28 + 4 + 1 + 3);
     assert_eq!(
         model.descriptor("elements").unwrap().version.as_deref(),
         Some("7.3.0")
