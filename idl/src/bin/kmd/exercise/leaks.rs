@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// KiB that have to be more after every round, and after all of them, to be a leak.
 const LEAK: (usize, usize) = (96, 512);
-/// How long threads are waited for that are about to end.
+/// How long threads are waited for that are about to end, and memory that a timer holds.
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// Rounds that follow, as many times over, where something has grown with each: caches and pools fill up slowly.
@@ -22,8 +22,7 @@ pub(super) fn over_rounds(
     let (mut usages, mut timers) = (Vec::new(), Vec::new());
     loop {
         timers.push(round(usages.len()));
-        let most = usages.first().map_or(0, |first: &Usage| first.threads);
-        usages.push(settled(most));
+        usages.push(settled(&usages));
         if usages.len() < rounds {
             continue;
         }
@@ -39,12 +38,16 @@ pub(super) fn over_rounds(
     }
 }
 
-/// What is in use once threads that are about to end have ended.
-fn settled(threads: usize) -> Usage {
+/// What is in use once that has gone which is about to, as it had after the rounds `before`.
+fn settled(before: &[Usage]) -> Usage {
     let deadline = Instant::now() + SETTLING;
     loop {
         let usage = Usage::now();
-        if threads == 0 || usage.threads <= threads || Instant::now() > deadline {
+        let (Some(first), Some(latest)) = (before.first(), before.last()) else {
+            return usage;
+        };
+        let is_less = usage.threads <= first.threads && usage.memory < latest.memory + LEAK.0;
+        if is_less || Instant::now() > deadline {
             return usage;
         }
         thread::sleep(Duration::from_millis(5));
