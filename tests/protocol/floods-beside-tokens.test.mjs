@@ -1,4 +1,4 @@
-// B09: who floods a server that asks for tokens, from the same address as everybody else, with or without one of
+// Who floods a server that asks for tokens, from the same address as everybody else, with or without one of
 // them: connections that say nothing or never come to an end, clients that never read, a hundred that are at their
 // quotas. The calls beside lose nothing, and the memory stays within its bounds.
 
