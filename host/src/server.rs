@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::auth::Guard;
 use crate::console::{self, Console};
 use crate::core::{Core, heap, monitor};
+use crate::handover::Role;
 use crate::http::Site;
 use crate::http::access::Policy;
 use crate::http::site::Access;
@@ -152,8 +153,12 @@ impl Server {
     pub fn open_with(
         core: Arc<Core>,
         options: Options,
-        mut inherited: Vec<Inherited>,
+        inherited: Vec<(Role, std::net::TcpListener)>,
     ) -> Result<Server, OpenError> {
+        let inherited = inherited.into_iter();
+        let mut inherited: Vec<Inherited> = inherited
+            .map(|(role, socket)| Inherited { role, socket })
+            .collect();
         let methods = Methods::new(core.clone(), options.caches_replies);
         let access = Arc::new(Access {
             policy: ArcSwap::from_pointee(options.access),

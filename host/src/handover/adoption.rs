@@ -1,9 +1,12 @@
 //! A connection that the new process passes on to the old one, and on whose behalf it comes.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 use crate::accounts::Quotas;
@@ -78,6 +81,12 @@ impl Adoption {
             expires: expires.and_then(|left| Instant::now().checked_add(left)),
         }
     }
+}
+
+/// A stream on which a connection is passed on, of the runtime.
+pub(crate) fn nonblocking(stream: StdStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
 }
 
 #[cfg(test)]

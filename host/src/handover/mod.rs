@@ -30,6 +30,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use adoption::nonblocking;
 pub use adoption::{Adoption, KNOWN, UNKNOWN};
 pub use channel::Channel;
 pub use predecessor::Predecessor;

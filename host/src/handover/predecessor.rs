@@ -16,11 +16,9 @@ use tokio::net::UnixStream;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Adoption, Channel, Error, KNOWN, Message};
+use super::{Adoption, Channel, Error, KNOWN, Message, Role, nonblocking};
 use crate::core::Core;
 use crate::lifecycle::Phase;
-use crate::protocol::listener::Inherited;
-use crate::protocol::passing::nonblocking;
 
 /// How long the old process may take for its answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -47,7 +45,7 @@ impl Predecessor {
     ///
     /// # Errors
     /// When the old process has given this one up.
-    pub fn listeners(&self) -> Result<Vec<Inherited>, Error> {
+    pub fn listeners(&self) -> Result<Vec<(Role, TcpListener)>, Error> {
         self.0.send(&Message::Prepared, &[])?;
         let Some((message, descriptors)) = self.0.receive()? else {
             return Err(
@@ -58,10 +56,7 @@ impl Predecessor {
             return Err(Error::Unexpected(Box::new(message)));
         };
         let sockets = descriptors.into_iter().map(TcpListener::from);
-        let both = roles.into_iter().zip(sockets);
-        Ok(both
-            .map(|(role, socket)| Inherited { role, socket })
-            .collect())
+        Ok(roles.into_iter().zip(sockets).collect())
     }
 
     /// Says that this process serves. The end of this process waits for the old one from now on,

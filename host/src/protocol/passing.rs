@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::connection::{Service, talk};
 use super::wire::{End, Received, Wire, config};
 use crate::auth::Caller;
-use crate::handover::{Adoption, KNOWN, UNKNOWN};
+use crate::handover::{Adoption, KNOWN, UNKNOWN, nonblocking};
 use crate::registry::Outbox;
 
 /// Bytes of a `connect` with a session at most: the id has at most 1 KB.
@@ -104,12 +104,6 @@ impl Service {
             None => drop(stream.write_all(&[UNKNOWN]).await),
         }
     }
-}
-
-/// A stream of the runtime.
-pub(crate) fn nonblocking(stream: StdStream) -> std::io::Result<UnixStream> {
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
 }
 
 /// Passes messages on, beginning with this one, until one side ends.
