@@ -78,7 +78,7 @@ deps-test: deps deps-deb tests/node_modules/.made tests/.venv/.made tests/.chroo
 	if [ -n "$$missing" ]; then $(APT_INSTALL) $$missing; fi
 	@{ gst-inspect-1.0 webrtcbin && gst-inspect-1.0 nicesrc && $(GSTREAMER_IN_PYTHON); } >/dev/null 2>&1 \
 	|| { $(APT_INSTALL) python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-nice $(GSTREAMER_PACKAGES); }
-# Without what it updates itself by, which takes as long to build as all the rest.
+# Without its updater: fewer crates to build.
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest --no-default-features --features default-no-update
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
 
