@@ -11,7 +11,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 passed=0 failed=0
 unwell=()
-RUN_AGAIN=8 # files at most
+RUN_AGAIN=4 # files at most
 ALWAYS=2    # files at a time, and one more while so many percent of the processors are idle:
 SPARE=40
 JUNIT=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml # where .config/nextest.toml has it

@@ -110,7 +110,9 @@ impl Spool {
             let spawned = threads.and_then(|threads| threads.spawn(worker));
             if let Err(error) = spawned {
                 self.queue.lost_worker();
-                tracing::error!("recordings stay in the spool for now: {error}");
+                tracing::error!(
+                    "recordings stay in the spool, without a thread that brings them away: {error}"
+                );
                 return;
             }
         }
@@ -144,7 +146,9 @@ impl Spool {
         };
         let spawned = Threads::for_uploads().and_then(|threads| threads.spawn(resume));
         if let Err(error) = spawned {
-            tracing::error!("recordings stay in the spool for now: {error}");
+            tracing::error!(
+                "recordings stay in the spool, without a thread that brings them away: {error}"
+            );
         }
     }
 

@@ -58,9 +58,10 @@ fn a_slow_encoder_loses_pictures_and_asks_the_camera_for_nothing() {
     wait_until("the encoder is at work", || {
         studio.starts_of(ENCODE_H264) == 1
     });
-    // What the beginning asks for may still be on its way.
-    std::thread::sleep(2 * crate::keyframe::INTERVAL);
-    let asked = camera.upstream.all();
+    // What the beginning asks for may still be on its way: one more request is sent together with it.
+    let before = camera.upstream.all().len();
+    camera.source.request_keyframe();
+    let asked = camera.upstream.wait_for(|heard| heard.len() > before);
     let mut packets = studio.packets(1..2001);
     packets[0].flags = 0;
     camera.source.push(&packets);
@@ -73,5 +74,7 @@ fn a_slow_encoder_loses_pictures_and_asks_the_camera_for_nothing() {
             .iter()
             .any(|packet| packet.bytes.starts_with(b"2000>"))
     });
+    // One would be held back for the interval, since another was sent just before.
+    std::thread::sleep(2 * crate::keyframe::INTERVAL);
     assert_eq!(camera.upstream.all(), asked);
 }
